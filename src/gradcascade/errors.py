@@ -1,0 +1,10 @@
+"""The errors a user can cause, told apart from defects of ours."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Bad input or wrong usage: one sentence that says what is wrong, where, and what to do.
+
+    The command line prints the message and exits with code 2; anything else that escapes is a defect.
+    """

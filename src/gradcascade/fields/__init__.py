@@ -1,0 +1,1 @@
+"""Randomised fields (nulls) and statistics of a field."""

@@ -1,0 +1,1 @@
+"""From a field and a graph to a cascade."""

@@ -1,0 +1,1 @@
+"""The engines that relax a field: one rule, one signature, the same bits."""

@@ -1,0 +1,1 @@
+"""Exponents, compressibility, windows and null differences of a table of cascades."""

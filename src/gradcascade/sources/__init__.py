@@ -1,0 +1,1 @@
+"""Where fields come from: files and folders of snapshots."""

@@ -1,0 +1,1 @@
+"""A study: the plan, the measurements, the report."""
