@@ -1,0 +1,145 @@
+"""The Barabasi-Albert graph, drawn so that every edge can be found without the edges before it.
+
+Definition (m = 2 throughout the papers; any m >= 1 here). Nodes 1 ... m are tied to node 0 (a star). Every later
+node is tied to m *different* earlier nodes, each drawn as a uniformly chosen endpoint of the edges that existed
+before the node came (preferential attachment; Barabasi and Albert, 1999). Edge ``e`` of node ``i`` draws with
+the random number of counter (e, attempt), so the list of edges depends on (n, m, seed) alone; in fact the first
+edges do not even depend on n: a smaller graph is the beginning of a larger one.
+
+Endpoint ``r`` of the earlier edges is the later node of edge ``r // 2`` if r is even, its earlier node if r is odd.
+The earlier node of an edge is found by repeating the draw for that edge (Sanders and Schulz, arXiv:1602.07106),
+which needs no memory and runs in parallel.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.probe.hashing import stream_key, uniform, uniform_array
+
+_PURPOSE = 0x4241  # "BA"
+_ATTEMPT_BITS = 24
+
+
+def edge_count(n: int, m: int) -> int:
+    """Number of edges: m of the star, m for every later node."""
+    return m * (n - m)
+
+
+def graph_key(m: int, seed: int) -> np.uint64:
+    """Key of the random stream of this graph."""
+    return stream_key(_PURPOSE, m, seed)
+
+
+@numba.njit(inline="always")
+def _endpoint(key, edge, attempt, m):
+    """Endpoint number drawn by ``edge`` among the 2 m (i - m) endpoints that exist when its node i arrives."""
+    counter = (np.uint64(edge) << np.uint64(_ATTEMPT_BITS)) | np.uint64(attempt)
+    return np.int64(uniform(key, counter) * (2 * m * (edge // m)))
+
+
+@numba.njit(inline="always")
+def _later_node(edge, m):
+    """Node that came with ``edge``."""
+    return edge + 1 if edge < m else edge // m + m
+
+
+@numba.njit("int64(uint64, int64, int64)", cache=True)
+def _earlier_node(key, edge, m):
+    """Node that ``edge`` chose, from the random numbers alone."""
+    while edge >= m and edge % m == 0:  # the first edge of a node has no siblings to avoid
+        r = _endpoint(key, edge, 0, m)
+        if r & 1 == 0:
+            return _later_node(r >> 1, m)
+        edge = r >> 1
+    if edge < m:
+        return 0
+    attempt = 0
+    while True:
+        r = _endpoint(key, edge, attempt, m)
+        node = _later_node(r >> 1, m) if r & 1 == 0 else _earlier_node(key, r >> 1, m)
+        fresh = True
+        for sibling in range(edge - edge % m, edge):
+            if _earlier_node(key, sibling, m) == node:
+                fresh = False
+        if fresh:
+            return node
+        attempt += 1
+
+
+@numba.njit("void(uint64, int64, int32[::1])", parallel=True, cache=True)
+def _recompute_targets(key, m, targets):
+    """Earlier node of every edge, each from its own random numbers (parallel)."""
+    for e in numba.prange(targets.shape[0]):
+        targets[e] = _earlier_node(key, e, m)
+
+
+@numba.njit("void(uint64, int64, int32[::1])", cache=True)
+def _lookup_targets(key, m, targets):
+    """Earlier node of every edge in turn, looking earlier edges up (serial, any m at the same cost)."""
+    for e in range(targets.shape[0]):
+        targets[e] = 0
+        attempt = 0
+        while e >= m:
+            r = _endpoint(key, e, attempt, m)
+            node = _later_node(r >> 1, m) if r & 1 == 0 else np.int64(targets[r >> 1])
+            fresh = True
+            for sibling in range(e - e % m, e):
+                if targets[sibling] == node:
+                    fresh = False
+            if fresh:
+                targets[e] = node
+                break
+            attempt += 1
+
+
+def targets(n: int, m: int, seed: int) -> NDArray[np.int32]:
+    """Earlier node of every edge, in the order of the edges.
+
+    Parameters
+    ----------
+    n : int
+        Number of nodes, at least m + 1.
+    m : int
+        Edges that each later node brings.
+    seed : int
+        Topology seed.
+
+    Returns
+    -------
+    numpy.ndarray
+        int32, shape (m (n - m),).
+    """
+    result = np.empty(edge_count(n, m), np.int32)
+    fill = _recompute_targets if m <= 2 else _lookup_targets  # recomputing siblings grows quickly with m
+    fill(graph_key(m, seed), m, result)
+    return result
+
+
+def sources(n: int, m: int) -> NDArray[np.int32]:
+    """Later node of every edge, in the order of the edges: int32, shape (m (n - m),)."""
+    edges = np.arange(edge_count(n, m), dtype=np.int64)
+    return np.where(edges < m, edges + 1, edges // m + m).astype(np.int32)
+
+
+def reference_targets(n: int, m: int, seed: int) -> NDArray[np.int32]:
+    """Draw :func:`targets` edge by edge in plain Python: the slow, obvious twin."""
+    key = graph_key(m, seed)
+    ends: list[int] = []  # endpoints of all edges so far: later node, earlier node, ...
+    for e in range(m):
+        ends += [e + 1, 0]
+    for node in range(m + 1, n):
+        chosen: list[int] = []
+        for e in range(m * (node - m), m * (node - m) + m):
+            attempt = 0
+            while len(chosen) <= e % m:
+                counter = np.array([(e << _ATTEMPT_BITS) | attempt], np.uint64)
+                end = ends[int(uniform_array(key, counter)[0] * (2 * m * (node - m)))]
+                if end not in chosen:
+                    chosen.append(end)
+                attempt += 1
+        for earlier in chosen:
+            ends += [node, earlier]
+    return np.array(ends[1::2], np.int32)

@@ -1,0 +1,56 @@
+"""The result of one relaxation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Cascade:
+    """How one field relaxed (arXiv:2605.02968).
+
+    Attributes
+    ----------
+    n : int
+        Number of entries of the field, N.
+    tau : float
+        Threshold, in the field's own units.
+    activity : numpy.ndarray
+        int64, shape (duration,): number of active nodes at each step.
+    ceiling : bool
+        Whether it was stopped at the largest number of steps with nodes still active.
+    max_over_tau : float
+        Largest magnitude over the threshold; infinite if tau is zero and the field is not.
+    zero_share : float
+        Share of entries that are exactly zero.
+    """
+
+    n: int
+    tau: float
+    activity: NDArray[np.int64]
+    ceiling: bool
+    max_over_tau: float
+    zero_share: float
+
+    @property
+    def size(self) -> int:
+        """Active update events, s: a node counts every time it is active."""
+        return int(self.activity.sum())
+
+    @property
+    def duration(self) -> int:
+        """Steps until nothing was active, n_steps."""
+        return len(self.activity)
+
+    @property
+    def v_abs(self) -> float:
+        """Absolute transport: size / duration, in events per step; 0 for a field in which nothing is active."""
+        return self.size / self.duration if self.duration else 0.0
+
+    @property
+    def v_rel(self) -> float:
+        """Intensive transport efficiency: size / (N duration)."""
+        return self.v_abs / self.n

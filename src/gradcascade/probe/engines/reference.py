@@ -1,0 +1,49 @@
+"""The reference engine: the rule in plain NumPy, to be read rather than to be fast."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.probe.graph import Graph
+
+
+def relax(
+    units: NDArray[np.int64], graph: Graph, threshold: int, alpha: float, max_steps: int, threads: int = 1
+) -> NDArray[np.int64]:
+    """Relax a field until nothing is active or ``max_steps`` steps are done.
+
+    Parameters
+    ----------
+    units : numpy.ndarray
+        int64, shape (N,): the field in fixed-point units; holds the relaxed field afterwards.
+    graph : Graph
+        Redistribution graph of N nodes.
+    threshold : int
+        A node is active if its magnitude is larger.
+    alpha : float
+        Share of an active node that is handed to its neighbours.
+    max_steps : int
+        Ceiling.
+    threads : int
+        Not used here; every engine has the same signature.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, shape (duration,): number of active nodes at each step.
+    """
+    del threads
+    degrees = graph.degrees()
+    rows = np.repeat(np.arange(graph.n), degrees)
+    activity = []
+    for _ in range(max_steps):
+        active = np.abs(units) > threshold
+        if not active.any():
+            break
+        activity.append(int(active.sum()))
+        share = np.zeros(graph.n, np.int64)
+        share[active] = np.trunc(units[active].astype(np.float64) * (alpha / degrees[active])).astype(np.int64)
+        units -= share * degrees
+        np.add.at(units, graph.neighbours, share[rows])
+    return np.array(activity, np.int64)

@@ -1,0 +1,118 @@
+"""Fixed-point numbers: why every engine and every number of threads gives the same bits.
+
+A field is scaled by a power of two, cut to 64-bit integers and relaxed in integers, whose additions commute.
+
+Scale. ``tau`` lands in [2**(B-1), 2**B) with B = 40 bits, fewer only where the sum of the magnitudes would not
+stay below 2**62. Relaxation never increases that sum, so no accumulator can overflow, whatever the graph. A
+field whose B would fall below 26 is refused: its largest entries are billions of times the threshold.
+
+Cutting. Magnitudes and tau are cut towards zero, so an entry equal to tau stays equal to it, and one at or below
+tau never passes. An entry above tau by less than 2**-B of it would be missed; float32 fields have no such entry
+for B >= 28 (the interpolated quantile is at least 2**-28 away from the next float32).
+
+Shares. An active node r sends ``c = trunc(alpha u_r / k_r)`` to each neighbour and keeps ``u_r - k_r c``: the
+signed total is conserved exactly, and changing all signs changes nothing else. c is one double-precision product
+``u_r * (alpha / k_r)``, which IEEE 754 defines to the last bit on every machine.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.errors import InputError
+from gradcascade.probe.threshold import Magnitudes
+
+BITS = 40
+LEAST_BITS = 26
+SUM_BITS = 62
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Fixed-point scale of one field.
+
+    Attributes
+    ----------
+    exponent : int
+        One unit is ``2**-exponent``.
+    threshold : int
+        tau in units, cut towards zero; a node is active if its magnitude in units is larger.
+    """
+
+    exponent: int
+    threshold: int
+
+
+def choose_scale(tau: float, magnitudes: Magnitudes) -> Scale:
+    """Choose the scale of a field from its threshold and the bound on its sum.
+
+    Parameters
+    ----------
+    tau : float
+        Threshold, not negative. Zero is allowed: every non-zero entry is then active.
+    magnitudes : Magnitudes
+        What :func:`gradcascade.probe.threshold.survey` found.
+
+    Raises
+    ------
+    InputError
+        If the field's range does not fit: its magnitudes exceed the threshold by too much.
+    """
+    room = SUM_BITS - magnitudes.sum_exponent
+    if tau == 0:
+        return Scale(room, 0)
+    tau_exponent = math.frexp(tau)[1]
+    exponent = min(BITS - tau_exponent, room)
+    if exponent + tau_exponent < LEAST_BITS:
+        raise InputError(
+            f"the field's largest magnitude {magnitudes.largest:.3g} is {magnitudes.largest / tau:.3g} times its "
+            f"threshold {tau:.3g}, beyond what 64-bit accumulators hold; clip the field or raise the quantile"
+        )
+    return Scale(exponent, int(math.ldexp(tau, exponent)))
+
+
+def powers(exponent: int) -> tuple[float, float]:
+    """Two exact factors whose product is ``2**exponent``, neither of which overflows."""
+    half = exponent // 2
+    return 2.0**half, 2.0 ** (exponent - half)
+
+
+@numba.njit(parallel=True, cache=True)
+def _to_units(field, first, second, units, parts):
+    n = field.shape[0]
+    for part in numba.prange(parts):
+        for i in range(part * n // parts, (part + 1) * n // parts):
+            units[i] = np.int64(np.float64(field[i]) * first * second)
+
+
+def to_units(field: NDArray[np.floating], scale: Scale, threads: int = 1) -> NDArray[np.int64]:
+    """Cut a field to fixed-point units.
+
+    Parameters
+    ----------
+    field : numpy.ndarray
+        float32 or float64, shape (N,).
+    scale : Scale
+        From :func:`choose_scale`.
+    threads : int
+        Number of parts that are written at the same time.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, shape (N,).
+    """
+    units = np.empty(len(field), np.int64)
+    _to_units(field, *powers(scale.exponent), units, threads)
+    return units
+
+
+def reference_units(field: NDArray[np.floating], scale: Scale) -> NDArray[np.int64]:
+    """:func:`to_units` in plain NumPy: the obvious twin."""
+    first, second = powers(scale.exponent)
+    return np.trunc(field.astype(np.float64) * first * second).astype(np.int64)

@@ -1,0 +1,64 @@
+"""Random numbers that are a pure function of (key, counter), so that any order of work gives the same draw.
+
+The mixer is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014). The NumPy and Numba forms agree bit for bit.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_M1 = np.uint64(0xBF58476D1CE4E5B9)
+_M2 = np.uint64(0x94D049BB133111EB)
+_S30 = np.uint64(30)
+_S27 = np.uint64(27)
+_S31 = np.uint64(31)
+_S11 = np.uint64(11)
+_UNIT = 2.0**-53
+
+
+@numba.njit(inline="always")
+def mix(x: np.uint64) -> np.uint64:
+    """Scramble 64 bits; every output bit depends on every input bit."""
+    x = (x ^ (x >> _S30)) * _M1
+    x = (x ^ (x >> _S27)) * _M2
+    return x ^ (x >> _S31)
+
+
+@numba.njit(inline="always")
+def uniform(key: np.uint64, counter: np.uint64) -> float:
+    """Uniform double in [0, 1) number ``counter`` of the stream ``key``: a multiple of 2**-53."""
+    return float(mix(key + GOLDEN * (counter + np.uint64(1))) >> _S11) * _UNIT
+
+
+def mix_array(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """:func:`mix` over an array (the plain NumPy twin)."""
+    x = (x ^ (x >> _S30)) * _M1
+    x = (x ^ (x >> _S27)) * _M2
+    return x ^ (x >> _S31)
+
+
+def uniform_array(key: np.uint64, counter: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """:func:`uniform` over an array of counters (the plain NumPy twin)."""
+    return (mix_array(key + GOLDEN * (counter + np.uint64(1))) >> _S11).astype(np.float64) * _UNIT
+
+
+def stream_key(*parts: int) -> np.uint64:
+    """Derive the key of an independent stream from integers such as (purpose, seed, n).
+
+    Parameters
+    ----------
+    *parts : int
+        Any integers; negative ones are taken modulo 2**64.
+
+    Returns
+    -------
+    numpy.uint64
+    """
+    key = np.zeros(1, np.uint64)
+    for part in parts:
+        word = np.array([part & 0xFFFFFFFFFFFFFFFF], np.uint64)
+        key = mix_array((key ^ word) + GOLDEN)
+    return key[0]

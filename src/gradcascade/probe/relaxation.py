@@ -1,0 +1,169 @@
+"""The probe: the settings that turn a field into a cascade."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.errors import InputError
+from gradcascade.probe import engines, threshold
+from gradcascade.probe.array import as_field
+from gradcascade.probe.cascade import Cascade
+from gradcascade.probe.fixedpoint import choose_scale, to_units
+from gradcascade.probe.graph import DEFAULT_KIND, Graph, GraphSpec, load_graph
+
+RULE = 1
+"""Number of the arithmetic; it changes when the same field would give another cascade."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Threshold, graph and relaxation of METHOD's probe; calling it measures a field.
+
+    Attributes
+    ----------
+    alpha : float
+        Share of an active node that is handed to its neighbours at each step, in (0, 1).
+    quantile : float
+        The threshold tau is this quantile of the magnitudes, in (0, 1).
+    graph : str
+        Kind of the redistribution graph.
+    m : int
+        Attachment of the Barabasi-Albert graph.
+    graph_seed : int
+        Topology seed.
+    max_steps : int
+        Ceiling of the duration.
+    estimator : {"exact", "subsample"}
+        How the quantile is found: from all magnitudes, or from 1e7 of them drawn with the topology seed, as
+        published, where a field has more.
+    engine : str
+        ``"auto"``, or the name of an engine. All give the same bits.
+    threads : int or None
+        Number of threads; None means ``$GRADCASCADE_THREADS``, else all cores. It does not change results.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cascade = Probe()(np.random.default_rng(0).standard_normal(10_000))
+    >>> cascade.n, int(cascade.activity[0]), cascade.ceiling
+    (10000, 1000, False)
+    """
+
+    alpha: float = 0.3
+    quantile: float = 0.9
+    graph: str = DEFAULT_KIND
+    m: int = 2
+    graph_seed: int = 42
+    max_steps: int = 500
+    estimator: Literal["exact", "subsample"] = "exact"
+    engine: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("alpha", "quantile"):
+            value = getattr(self, name)
+            if not 0 < value < 1:
+                raise InputError(f"{name} must lie between 0 and 1 (both excluded), got {value}")
+        if self.max_steps < 1:
+            raise InputError(f"max_steps must be at least 1, got {self.max_steps}")
+        if self.estimator not in ("exact", "subsample"):
+            raise InputError(f"estimator must be exact or subsample, got {self.estimator!r}")
+        if self.threads is not None and self.threads < 1:
+            raise InputError(f"threads must be at least 1, got {self.threads}")
+        GraphSpec(self.graph, max(3, self.m + 1), self.m, self.graph_seed)
+        engines.check_name(self.engine)
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that determines a result, and nothing else (no engine, no threads)."""
+        return {
+            "alpha": self.alpha,
+            "quantile": self.quantile,
+            "estimator": self.estimator,
+            "graph": self.graph,
+            "m": self.m,
+            "graph_seed": self.graph_seed,
+            "max_steps": self.max_steps,
+            "rule": RULE,
+        }
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits that name the settings."""
+        text = json.dumps(self.settings(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def graph_for(self, n: int) -> Graph:
+        """The redistribution graph for fields of n entries: from memory, from the cache folder, or built."""
+        return load_graph(GraphSpec(self.graph, n, self.m, self.graph_seed))
+
+    def __call__(self, field: Any, graph: Graph | None = None) -> Cascade:
+        """Measure one field.
+
+        Parameters
+        ----------
+        field : array
+            NumPy array or torch tensor of any shape and floating type; it is not modified.
+        graph : Graph, optional
+            A graph of one's own in place of the one the settings name.
+
+        Returns
+        -------
+        Cascade
+
+        Raises
+        ------
+        InputError
+            If the field has fewer than three entries, entries that are not finite, or a range that does not fit.
+        """
+        values = as_field(field)
+        threads = thread_count(self.threads)
+        magnitudes = threshold.survey(values, threads)
+        graph = graph or self.graph_for(len(values))
+        if graph.n != len(values):
+            raise InputError(f"the graph has {graph.n:,} nodes and the field {len(values):,} entries; they must match")
+        tau = self._threshold(values, magnitudes, threads)
+        scale = choose_scale(tau, magnitudes)
+        activity = _relax(self, values, graph, scale, threads)
+        return Cascade(
+            n=len(values),
+            tau=tau,
+            activity=activity,
+            ceiling=len(activity) == self.max_steps,
+            max_over_tau=_ratio(magnitudes.largest, tau),
+            zero_share=magnitudes.zeros / len(values),
+        )
+
+    def _threshold(self, values: NDArray[np.floating], magnitudes: threshold.Magnitudes, threads: int) -> float:
+        if self.estimator == "subsample" and len(values) > threshold.SUBSAMPLE:
+            return threshold.quantile(threshold.subsample(values, self.graph_seed), self.quantile, threads=threads)
+        return threshold.quantile(values, self.quantile, magnitudes, threads)
+
+
+def _relax(probe: Probe, values: NDArray[np.floating], graph: Graph, scale, threads: int) -> NDArray[np.int64]:
+    units = to_units(values, scale, threads)
+    relax = engines.choose(probe.engine)
+    return relax(units, graph, scale.threshold, probe.alpha, probe.max_steps, threads)
+
+
+def _ratio(largest: float, tau: float) -> float:
+    if tau:
+        return largest / tau
+    return float("inf") if largest else 0.0
+
+
+def thread_count(threads: int | None = None) -> int:
+    """Number of threads to use: the given one, else ``$GRADCASCADE_THREADS``, else every core this process has."""
+    if threads is not None:
+        return threads
+    if text := os.environ.get("GRADCASCADE_THREADS"):
+        if text.isdecimal() and int(text) > 0:
+            return int(text)
+        raise InputError(f"GRADCASCADE_THREADS must be a whole number of at least 1, got {text!r}")
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
