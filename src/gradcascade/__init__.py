@@ -1,6 +1,84 @@
-"""Finite-size gradient transport in language-model pretraining (arXiv:2605.02968)."""
+"""Finite-size gradient transport in language-model pretraining (arXiv:2605.02968).
+
+>>> import gradcascade as gc, numpy as np
+>>> cascade = gc.Probe()(np.random.default_rng(1).standard_normal((100, 100)))
+>>> cascade.n
+10000
+
+Names are imported when they are first used, so that ``import gradcascade`` and ``gradcascade --help`` are quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from gradcascade.errors import InputError
 
-__all__ = ["InputError"]
+if TYPE_CHECKING:
+    from gradcascade.fields.nulls import null
+    from gradcascade.probe.cascade import Cascade
+    from gradcascade.probe.graph import Graph, GraphSpec, load_graph
+    from gradcascade.probe.relaxation import Probe
+    from gradcascade.scaling.decomposition import decompose
+    from gradcascade.scaling.exponents import channels, closure_error, fit_exponents
+    from gradcascade.scaling.windows import default_window, summarise
+    from gradcascade.study.plan import Plan, read_plan
+    from gradcascade.study.runner import run
+    from gradcascade.study.study import Study
+
 __version__ = "0.1.0"
+
+__all__ = [
+    # one field
+    "Cascade",
+    # graphs
+    "Graph",
+    "GraphSpec",
+    # errors
+    "InputError",
+    # studies
+    "Plan",
+    "Probe",
+    "Study",
+    # exponents
+    "channels",
+    "closure_error",
+    "decompose",
+    "default_window",
+    "fit_exponents",
+    "load_graph",
+    "null",
+    "read_plan",
+    "run",
+    "summarise",
+]
+
+_HOME = {
+    "Cascade": "probe.cascade",
+    "Probe": "probe.relaxation",
+    "null": "fields.nulls",
+    "Graph": "probe.graph",
+    "GraphSpec": "probe.graph",
+    "load_graph": "probe.graph",
+    "Plan": "study.plan",
+    "read_plan": "study.plan",
+    "Study": "study.study",
+    "run": "study.runner",
+    "channels": "scaling.exponents",
+    "closure_error": "scaling.exponents",
+    "fit_exponents": "scaling.exponents",
+    "decompose": "scaling.decomposition",
+    "default_window": "scaling.windows",
+    "summarise": "scaling.windows",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'gradcascade' has no attribute {name!r}")
+    return getattr(import_module(f"gradcascade.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -38,9 +38,7 @@ def as_field(values: Any) -> NDArray[np.floating]:
     array = np.asarray(values)
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
-    elif array.dtype == np.float16:
-        array = array.astype(np.float32)
-    elif array.dtype.name == "bfloat16":  # the type of the ml_dtypes package
+    elif array.dtype == np.float16 or array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
     if array.dtype not in (np.float32, np.float64):
         raise InputError(f"a field holds real floating-point numbers, got {array.dtype}; convert it to float32")

@@ -99,6 +99,11 @@ class Probe:
         text = json.dumps(self.settings(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    @property
+    def engine_name(self) -> str:
+        """Name of the engine that measures: what ``"auto"`` stands for on this machine."""
+        return engines.resolve(self.engine)
+
     def graph_for(self, n: int) -> Graph:
         """The redistribution graph for fields of n entries: from memory, from the cache folder, or built."""
         return load_graph(GraphSpec(self.graph, n, self.m, self.graph_seed))
@@ -127,7 +132,9 @@ class Probe:
         magnitudes = threshold.survey(values, threads)
         graph = graph or self.graph_for(len(values))
         if graph.n != len(values):
-            raise InputError(f"the graph has {graph.n:,} nodes and the field {len(values):,} entries; they must match")
+            raise InputError(
+                f"the graph has {graph.n:,} nodes and the field {len(values):,} entries; they must match"
+            )
         tau = self._threshold(values, magnitudes, threads)
         scale = choose_scale(tau, magnitudes)
         activity = _relax(self, values, graph, scale, threads)
@@ -148,7 +155,7 @@ class Probe:
 
 def _relax(probe: Probe, values: NDArray[np.floating], graph: Graph, scale, threads: int) -> NDArray[np.int64]:
     units = to_units(values, scale, threads)
-    relax = engines.choose(probe.engine)
+    relax = engines.choose(probe.engine_name)
     return relax(units, graph, scale.threshold, probe.alpha, probe.max_steps, threads)
 
 

@@ -184,9 +184,7 @@ def order_statistics(
     return _value(prefix, width), _value(following, width)
 
 
-def quantile(
-    field: NDArray[np.floating], q: float, magnitudes: Magnitudes | None = None, threads: int = 1
-) -> float:
+def quantile(field: NDArray[np.floating], q: float, magnitudes: Magnitudes | None = None, threads: int = 1) -> float:
     """Empirical q-quantile of the magnitudes with linear interpolation, exactly.
 
     The same definition as ``numpy.quantile(abs(field), q)``, evaluated in double precision.

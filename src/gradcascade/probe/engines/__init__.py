@@ -13,13 +13,18 @@ from gradcascade.probe.engines import cpu, reference
 
 NAMES = ("auto", "reference", "cpu")
 
-_RELAX: dict[str, Callable] = {"auto": cpu.relax, "cpu": cpu.relax, "reference": reference.relax}
+_RELAX: dict[str, Callable] = {"cpu": cpu.relax, "reference": reference.relax}
 
 
 def check_name(name: str) -> None:
     """Refuse an engine that does not exist."""
     if name not in NAMES:
         raise InputError(f"engine {name!r} is unknown; choose one of {', '.join(NAMES)}")
+
+
+def resolve(name: str) -> str:
+    """Say which engine a name stands for."""
+    return "cpu" if name == "auto" else name
 
 
 def choose(name: str) -> Callable:

@@ -1,0 +1,66 @@
+"""The entry point: gathers the commands and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gradcascade import __version__
+from gradcascade.cli import demo, export, fit, graph, measure, probe, report, train
+from gradcascade.errors import InputError
+
+app = typer.Typer(
+    name="gradcascade",
+    help="Measure finite-size gradient transport in language-model pretraining (arXiv:2605.02968).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("demo")(demo.demo)
+app.command("train")(train.train)
+app.command("probe")(probe.probe)
+app.command("graph")(graph.graph)
+app.command("measure")(measure.measure)
+app.command("fit")(fit.fit)
+app.command("report")(report.report)
+app.command("export")(export.export)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gradcascade {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the command line: exit code 0 done, 2 wrong usage or bad input, 1 a defect of ours."""
+    try:
+        app()
+    except InputError as error:
+        typer.echo(f"gradcascade: {error}", err=True)
+        sys.exit(2)
+    except MemoryError:
+        typer.echo(
+            "gradcascade: there is not enough memory; a field of N entries needs about 40 N bytes, "
+            "so close other programs or use a larger machine",
+            err=True,
+        )
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("gradcascade: interrupted; the same command continues where it stopped", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,18 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Alpha = Annotated[float, typer.Option(help="Share that an active node hands on, in (0, 1).")]
+Quantile = Annotated[float, typer.Option(help="The threshold is this quantile of the magnitudes, in (0, 1).")]
+GraphKind = Annotated[str, typer.Option("--graph", help="Kind of the redistribution graph.")]
+GraphSeed = Annotated[int, typer.Option(help="Topology seed of the graph.")]
+MaxSteps = Annotated[int, typer.Option(help="Ceiling of the duration.")]
+Engine = Annotated[str, typer.Option(help="auto, reference or cpu; all give the same bits.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Number of threads (default: $GRADCASCADE_THREADS, else all cores).")
+]

@@ -1,0 +1,28 @@
+"""``gradcascade report``: write the report of a study."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gradcascade.cli.fit import report_data
+from gradcascade.cli.options import Json
+
+
+def report(
+    study: Annotated[Path, typer.Argument(help="Folder of the study.")],
+    window: Annotated[
+        tuple[int, int] | None, typer.Option(help="First and last step of the stable window.", metavar="FIRST LAST")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write STUDY/report/index.html and its figures."""
+    from gradcascade.report.page import write_report
+    from gradcascade.study.study import Study
+
+    with Study.open(study) as opened:
+        page = write_report(report_data(opened, window), study / "report")
+    typer.echo(json.dumps({"report": str(page)}) if as_json else f"report: {page}")

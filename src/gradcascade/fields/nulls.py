@@ -1,0 +1,175 @@
+"""Nulls: randomised fields that keep some of what a real field has (arXiv:2605.02968).
+
+Every null is a function of (kind, seed, replicate, N) and, where it uses them, of the field's values: never of the
+number of threads. Random numbers come from NumPy's PCG64, one stream for every block of 2**20 entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.errors import InputError
+from gradcascade.probe.array import as_field
+from gradcascade.probe.hashing import stream_key, uniform
+from gradcascade.probe.relaxation import thread_count
+
+Field = NDArray[np.floating]
+
+KINDS = ("N0", "N1", "N2")
+PUBLISHED_SEED = 42
+"""The published nulls use the seed ``42 + step``, one replicate each."""
+
+_BLOCK = 1 << 20
+_BUCKET = 1 << 15
+
+
+def null(
+    kind: str,
+    field: Any,
+    seed: int,
+    *,
+    replicate: int = 0,
+    deviation: Literal["population", "sample"] = "population",
+    threads: int | None = None,
+) -> Field:
+    """Draw a null of a field.
+
+    Parameters
+    ----------
+    kind : str
+        ``"N0"``: independent standard normal numbers. ``"N1"``: independent normal numbers with the mean and
+        variance of the field. ``"N2"``: the field's own values in random order.
+    field : array or int
+        NumPy array or torch tensor of any shape; for N0 its number of entries is enough.
+    seed : int
+        Seed; the published rule is ``42 + step``.
+    replicate : int
+        Number of the replicate, from 0.
+    deviation : {"population", "sample"}
+        Which standard deviation N1 takes.
+    threads : int, optional
+        Number of threads; it does not change the result.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (N,); float32 for N0, otherwise of the field's type.
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown or the field cannot be used.
+    """
+    if kind not in KINDS:
+        raise InputError(f"null {kind!r} is unknown; choose one of {', '.join(KINDS)}")
+    count = thread_count(threads)
+    key = (KINDS.index(kind), seed, replicate)
+    if kind == "N0":
+        n = field if isinstance(field, int) else as_field(field).size
+        return _normal(key, n, np.float32, count)
+    values = as_field(field)
+    if kind == "N1":
+        scale = float(np.std(values, dtype=np.float64, ddof=int(deviation == "sample")))
+        mean = float(np.mean(values, dtype=np.float64))
+        return _normal(key, len(values), values.dtype.type, count, lambda block: _affine(block, mean, scale))
+    return permute(values, stream_key(*key, len(values)), count)
+
+
+def _affine(block: Field, mean: float, scale: float) -> None:
+    block *= block.dtype.type(scale)
+    block += block.dtype.type(mean)
+
+
+def _normal(
+    key: tuple[int, int, int],
+    n: int,
+    dtype: type,
+    threads: int,
+    finish: Callable[[Field], None] | None = None,
+) -> Field:
+    result = np.empty(n, dtype)
+    root = [part & 0xFFFFFFFFFFFFFFFF for part in (*key, n)]
+
+    def fill(number: int) -> None:
+        block = result[number * _BLOCK : (number + 1) * _BLOCK]
+        stream = np.random.Generator(np.random.PCG64(np.random.SeedSequence(root, spawn_key=(number,))))
+        stream.standard_normal(out=block, dtype=dtype)
+        if finish:
+            finish(block)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fill, range(-(-n // _BLOCK))))
+    return result
+
+
+@numba.njit(inline="always")
+def _bucket_of(key, i, buckets):
+    return np.int64(uniform(key, np.uint64(i)) * buckets)
+
+
+@numba.njit(parallel=True, cache=True)
+def _to_buckets(values, key, buckets, parts, result, starts):
+    """Send every entry to a random bucket, in the order of the entries within each bucket."""
+    n = values.shape[0]
+    place = np.zeros((parts, buckets), np.int64)
+    for part in numba.prange(parts):
+        own = place[part]
+        for i in range(part * n // parts, (part + 1) * n // parts):
+            own[_bucket_of(key, i, buckets)] += 1
+    total = 0
+    for bucket in range(buckets):
+        starts[bucket] = total
+        for part in range(parts):
+            count = place[part, bucket]
+            place[part, bucket] = total
+            total += count
+    starts[buckets] = total
+    for part in numba.prange(parts):
+        own = place[part]
+        for i in range(part * n // parts, (part + 1) * n // parts):
+            bucket = _bucket_of(key, i, buckets)
+            result[own[bucket]] = values[i]
+            own[bucket] += 1
+
+
+@numba.njit(parallel=True, cache=True)
+def _shuffle_buckets(result, starts, key):
+    """Fisher-Yates within each bucket; the draw at each place has a counter of its own."""
+    for bucket in numba.prange(starts.shape[0] - 1):
+        start = starts[bucket]
+        for i in range(starts[bucket + 1] - 1, start, -1):
+            j = start + np.int64(uniform(key, np.uint64(i)) * (i - start + 1))
+            result[i], result[j] = result[j], result[i]
+
+
+def permute(values: Field, key: np.uint64, threads: int = 1) -> Field:
+    """Random order of the entries: random buckets, then a shuffle in each (Rao, 1961; Sandelius, 1962).
+
+    Every order is equally likely, and all random access stays within a bucket that fits into cache.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Shape (N,).
+    key : numpy.uint64
+        Random stream.
+    threads : int
+        Number of parts that are moved at the same time; it does not change the result.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (N,).
+    """
+    buckets = max(1, len(values) // _BUCKET)
+    result = np.empty_like(values)
+    starts = np.empty(buckets + 1, np.int64)
+    _to_buckets(values, key, buckets, threads, result, starts)
+    _shuffle_buckets(result, starts, stream_key(int(key), 1))
+    return result

@@ -1,0 +1,158 @@
+"""The plan of a study: what to measure, from where, with which probe. Unknown keys are refused."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gradcascade.errors import InputError
+
+FORMAT = 1
+"""Number of the layout of a study folder."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProbePlan(_Strict):
+    """Settings of the probe; see :class:`gradcascade.Probe`."""
+
+    alpha: float = 0.3
+    quantile: float = 0.9
+    estimator: Literal["exact", "subsample"] = "exact"
+    graph: str = "barabasi-albert"
+    m: int = 2
+    graph_seed: int = 42
+    max_steps: int = 500
+
+
+class NullPlan(_Strict):
+    """Which nulls are measured beside every real field, and how they are seeded (``seed + step``)."""
+
+    kinds: tuple[Literal["N0", "N1", "N2"], ...] = ("N0", "N1", "N2")
+    replicates: int = Field(default=1, ge=1)
+    seed: int = 42
+    deviation: Literal["population", "sample"] = "population"
+
+
+class FitPlan(_Strict):
+    """How the exponents are summarised."""
+
+    window: tuple[int, int] | None = None
+    """First and last step of the stable window; by default the last two thirds of the steps."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> FitPlan:
+        if self.window is not None and self.window[0] > self.window[1]:
+            raise ValueError(f"window ends at {self.window[1]} before it starts at {self.window[0]}")
+        return self
+
+
+class FamilyPlan(_Strict):
+    """One family of models of several scales."""
+
+    name: str
+    path: str
+    """Folder of the runs, relative to the study folder."""
+    fields: tuple[Literal["gradient", "update"], ...] = ("gradient", "update")
+    gradients: Literal["train", "val"] = "train"
+    order: Literal["file", "sorted", "grouped"] = "file"
+    label: Literal["later", "earlier"] = "later"
+
+
+class Plan(_Strict):
+    """Everything a study was asked to measure."""
+
+    format: Literal[1] = FORMAT
+    probe: ProbePlan = ProbePlan()
+    nulls: NullPlan = NullPlan()
+    fit: FitPlan = FitPlan()
+    families: tuple[FamilyPlan, ...] = ()
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> Plan:
+        names = [family.name for family in self.families]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two families are named {twice[0]!r}; give each its own name")
+        return self
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan from a TOML file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File to read.
+
+    Raises
+    ------
+    InputError
+        If it is missing, is not TOML, or asks for something that does not exist; an unknown key comes with the
+        nearest known one.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; give the path of a plan.toml") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a TOML file: {error}") from None
+    try:
+        return Plan.model_validate(data)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_first_complaint(error)}") from None
+
+
+def _first_complaint(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        key = str(first["loc"][-1])
+        known = list(_model_at(first["loc"][:-1]).model_fields)
+        near = difflib.get_close_matches(key, known, 1, 0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys here: {', '.join(known)}"
+        return f"unknown key {where!r}; {hint}"
+    if first["type"] == "missing":
+        return f"the key {where!r} is missing; add it"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message} (got {first['input']!r})" if where and where != "fit" else message
+
+
+def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
+    model: type[BaseModel] = Plan
+    parts = {"probe": ProbePlan, "nulls": NullPlan, "fit": FitPlan, "families": FamilyPlan}
+    for part in location:
+        model = parts.get(part, model)
+    return model
+
+
+def plan_toml(plan: Plan) -> str:
+    """Write a plan as TOML, with every default spelled out."""
+    lines = [f"format = {plan.format}"]
+    for name in ("probe", "nulls", "fit"):
+        lines += ["", f"[{name}]", *_assignments(getattr(plan, name))]
+    for family in plan.families:
+        lines += ["", "[[families]]", *_assignments(family)]
+    return "\n".join(lines) + "\n"
+
+
+def _assignments(model: BaseModel) -> list[str]:
+    return [f"{key} = {_literal(value)}" for key, value in model.model_dump().items() if value is not None]
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        for character in {c for c in escaped if ord(c) < 32 or ord(c) == 127}:
+            escaped = escaped.replace(character, f"\\u{ord(character):04x}")
+        return f'"{escaped}"'
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_literal(item) for item in value)}]"
+    return repr(value)

@@ -1,0 +1,190 @@
+"""The runner: measure everything a plan asks for, once, and keep each cascade as soon as it is there."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gradcascade.errors import InputError
+from gradcascade.fields.statistics import content_hash, kurtosis
+from gradcascade.probe.cascade import Cascade
+from gradcascade.probe.relaxation import Probe
+from gradcascade.sources.base import SnapshotRef, Source
+from gradcascade.study.plan import FamilyPlan
+from gradcascade.study.store import KEY
+from gradcascade.study.study import Study
+from gradcascade.study.variants import Variant, draw, make_probe, variants_of
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the runner is.
+
+    Attributes
+    ----------
+    done, total : int
+        Cascades so far, and of the whole plan.
+    snapshot : SnapshotRef
+        What is being measured.
+    """
+
+    done: int
+    total: int
+    snapshot: SnapshotRef
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did.
+
+    Attributes
+    ----------
+    measured, known : int
+        Cascades measured now, and those that were in the store already.
+    refused : tuple of str
+        One sentence for every snapshot that could not be measured.
+    """
+
+    measured: int
+    known: int
+    refused: tuple[str, ...]
+
+
+class _UnmeasurableError(Exception):
+    """One snapshot cannot be read or measured; the others can."""
+
+
+def open_source(study: Study, family: FamilyPlan) -> Source:
+    """Open the source of a family of the plan."""
+    from gradcascade.sources.folder import discover
+
+    return discover(
+        study.folder / family.path,
+        family=family.name,
+        fields=family.fields,
+        which=family.gradients,
+        order=family.order,
+        label=family.label,
+    )
+
+
+def run(
+    study: Study,
+    *,
+    engine: str = "auto",
+    threads: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Outcome:
+    """Measure what the plan asks for and the store does not have.
+
+    Parameters
+    ----------
+    study : Study
+        An open study.
+    engine, threads : str, int or None
+        See :class:`gradcascade.Probe`.
+    progress : callable, optional
+        Called with a :class:`Progress` after every cascade.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    InputError
+        If a source cannot be opened or the store cannot be written. A single snapshot that cannot be measured
+        is remembered with its reason and does not stop the run.
+    """
+    sources = [open_source(study, family) for family in study.plan.families]
+    snapshots = [snapshot for source in sources for snapshot in source.snapshots()]
+    for source in sources:
+        study.store.put_metrics(source.metrics())
+    probe = make_probe(study.plan, engine=engine, threads=threads)
+    keys = study.store.keys()
+    total = len(snapshots) * len(variants_of(study.plan, 0))
+    done = measured = known = 0
+    refused = []
+    for number, snapshot in enumerate(snapshots, 1):
+        try:
+            for new in _measure(study, snapshot, probe, keys):
+                measured += new
+                known += not new
+                done += 1
+                if progress:
+                    progress(Progress(done, total, snapshot))
+        except _UnmeasurableError as error:
+            study.store.refuse(snapshot.family, snapshot.scale, snapshot.step, snapshot.field, str(error))
+            refused.append(f"{snapshot.scale}, step {snapshot.step}, {snapshot.field}: {error}")
+            done = number * len(variants_of(study.plan, 0))
+    return Outcome(measured, known, tuple(refused))
+
+
+def _measure(study: Study, snapshot: SnapshotRef, probe: Probe, keys: set[tuple[Any, ...]]) -> Iterator[bool]:
+    """Measure the variants of one snapshot that are missing; yields for each whether it was."""
+    store = study.store
+    name = json.dumps([snapshot.family, snapshot.scale, snapshot.step, snapshot.field, snapshot.source])
+    digest = store.content_hash(name, snapshot.revision)
+    values = None
+    for variant in variants_of(study.plan, snapshot.step):
+        if values is None and (digest is None or _key(snapshot, variant, digest) not in keys):
+            try:
+                values = snapshot.load()
+            except InputError as error:
+                raise _UnmeasurableError(str(error)) from None
+            digest = content_hash(values)
+            store.remember_content(name, snapshot.revision, digest)
+        assert digest is not None
+        key = _key(snapshot, variant, digest)
+        if key in keys or values is None:
+            yield False
+            continue
+        start = time.perf_counter()
+        try:
+            field = draw(study.plan, variant, values, probe.threads)
+            cascade = probe(field)
+        except InputError as error:
+            raise _UnmeasurableError(str(error)) from None
+        row = _row(snapshot, key, cascade, kurtosis(field), time.perf_counter() - start)
+        store.add(row)
+        keys.add(key)
+        yield True
+
+
+def _key(snapshot: SnapshotRef, variant: Variant, digest: str) -> tuple[Any, ...]:
+    values = {
+        "family": snapshot.family,
+        "scale": snapshot.scale,
+        "step": snapshot.step,
+        "field": snapshot.field,
+        "variant": variant.name,
+        "replicate": variant.replicate,
+        "content_hash": digest,
+        "probe_hash": variant.probe_hash,
+        "seed": variant.seed,
+    }
+    return tuple(values[name] for name in KEY)
+
+
+def _row(
+    snapshot: SnapshotRef, key: tuple[Any, ...], cascade: Cascade, shape: float, seconds: float
+) -> dict[str, Any]:
+    return {
+        **dict(zip(KEY, key, strict=True)),
+        "n": cascade.n,
+        "tau": cascade.tau,
+        "size": cascade.size,
+        "duration": cascade.duration,
+        "ceiling": cascade.ceiling,
+        "activity": cascade.activity,
+        "max_over_tau": cascade.max_over_tau,
+        "kurtosis": shape if math.isfinite(shape) else None,
+        "zero_share": cascade.zero_share,
+        "source": snapshot.source,
+        "revision": snapshot.revision,
+        "seconds": seconds,
+    }

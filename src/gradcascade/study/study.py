@@ -1,0 +1,186 @@
+"""A study: a folder with the plan, the measurements and the report of one or several families."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gradcascade.errors import InputError
+from gradcascade.study.plan import FORMAT, Plan, plan_toml, read_plan
+from gradcascade.study.store import IDENTITY, Store
+from gradcascade.study.variants import probe_hashes
+
+
+class Study:
+    """An open study folder.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        The folder.
+    plan : Plan
+        What was asked.
+    store : Store
+        The measurements.
+    """
+
+    def __init__(self, folder: Path, plan: Plan, store: Store) -> None:
+        self.folder = folder
+        self.plan = plan
+        self.store = store
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Study:
+        """Open a study that exists.
+
+        Parameters
+        ----------
+        folder : str or pathlib.Path
+            Its folder.
+
+        Raises
+        ------
+        InputError
+            If it is not a study, or was written by another version.
+        """
+        folder = Path(folder)
+        if not (folder / "plan.toml").is_file():
+            raise InputError(f"{folder} is not a study (it has no plan.toml); make one with `gradcascade measure`")
+        _check_format(folder)
+        return cls(folder, read_plan(folder / "plan.toml"), Store(folder / "cascades.sqlite"))
+
+    @classmethod
+    def create(cls, folder: str | Path, plan: Plan) -> Study:
+        """Make a study, or open the one that is there and add what the plan has beyond it.
+
+        Parameters
+        ----------
+        folder : str or pathlib.Path
+            Its folder; made if it does not exist.
+        plan : Plan
+            What to measure. New families are added to those that are there.
+
+        Raises
+        ------
+        InputError
+            If the folder holds something else, or a study with other settings.
+        """
+        folder = Path(folder)
+        path = folder / "plan.toml"
+        if path.is_file():
+            _check_format(folder)
+            plan = _merged(read_plan(path), plan, folder)
+        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{folder} holds something other than a study; give --out a new or empty folder")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(path, plan_toml(plan))
+            _write(folder / "provenance.json", json.dumps(_provenance(), indent=2) + "\n")
+        except OSError as error:
+            raise InputError(
+                f"the study {folder} cannot be written: {error.strerror}; free space or choose another folder"
+            ) from None
+        return cls(folder, plan, Store(folder / "cascades.sqlite"))
+
+    def cascades(self, *, everything: bool = False) -> pl.DataFrame:
+        """Table of the cascades.
+
+        Parameters
+        ----------
+        everything : bool
+            Also those of earlier contents, probes or seeds. By default each (family, scale, step, field, variant,
+            replicate) of the plan's probe appears once, as measured last.
+
+        Returns
+        -------
+        polars.DataFrame
+            One row per cascade; the columns are those of :data:`gradcascade.study.store.COLUMNS`.
+        """
+        table = self.store.cascades()
+        if not everything:
+            table = table.filter(pl.col("probe_hash").is_in(list(probe_hashes(self.plan))))
+            table = table.unique(list(IDENTITY), keep="last", maintain_order=True)
+        return table.sort(["family", "field", "variant", "step", "n", "scale", "replicate"])
+
+    def metrics(self) -> pl.DataFrame:
+        """External performance numbers: family, scale, step, metric, value."""
+        return self.store.metrics()
+
+    def refusals(self) -> pl.DataFrame:
+        """Snapshots that could not be measured, with the reason."""
+        return self.store.refusals()
+
+    def provenance(self) -> dict[str, Any]:
+        """Versions and machine of the last measurement."""
+        try:
+            return json.loads((self.folder / "provenance.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _check_format(folder: Path) -> None:
+    try:
+        found = json.loads((folder / "provenance.json").read_text(encoding="utf-8")).get("format")
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, AttributeError):
+        raise InputError(f"{folder / 'provenance.json'} cannot be read as JSON; restore it or remove it") from None
+    if found != FORMAT:
+        raise InputError(
+            f"the study {folder} was written by another version of gradcascade (format {found}, this one reads "
+            f"{FORMAT}); measure into a new folder, or use the version that wrote it"
+        )
+
+
+def _merged(there: Plan, asked: Plan, folder: Path) -> Plan:
+    for part in ("probe", "nulls", "fit"):
+        for key, value in getattr(there, part).model_dump().items():
+            other = getattr(getattr(asked, part), key)
+            if value != other:
+                raise InputError(
+                    f"the study {folder} was planned with {part}.{key} = {value}, not {other}; "
+                    f"give --out another folder, or edit its plan.toml"
+                )
+    known = {family.name: family for family in there.families}
+    for family in asked.families:
+        if family.name in known and known[family.name] != family:
+            raise InputError(
+                f"the study {folder} has another family named {family.name!r} (from {known[family.name].path}); "
+                f"choose another name with --family, or another --out"
+            )
+        known[family.name] = family
+    return there.model_copy(update={"families": tuple(known.values())})
+
+
+def _provenance() -> dict[str, Any]:
+    packages = ("gradcascade", "numpy", "numba", "scipy", "polars")
+    return {
+        "format": FORMAT,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "machine": {"system": platform.system(), "architecture": platform.machine(), "cores": os.cpu_count()},
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file as a whole, or not at all."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as scratch:
+        scratch.write(text)
+    Path(scratch.name).chmod(0o644)
+    Path(scratch.name).replace(path)
