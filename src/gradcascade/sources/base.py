@@ -1,0 +1,81 @@
+"""What every source of fields offers: snapshots that can be loaded one at a time, and metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import polars as pl
+
+GRADIENT = "gradient"
+UPDATE = "update"
+FIELDS = (GRADIENT, UPDATE)
+
+
+@dataclass(frozen=True)
+class SnapshotRef:
+    """One field that can be loaded, and where it comes from.
+
+    Parameters
+    ----------
+    family, scale : str
+        The model family, and the size of the model within it.
+    step : int
+        The training step that labels the field.
+    field : str
+        ``"gradient"`` or ``"update"``.
+    files : tuple of pathlib.Path
+        The files it is read from.
+    source : str
+        Where it comes from, in words that stay true on another machine: paths relative to the folder given.
+    revision : str
+        The version of the source; ``"local"`` for files on disk.
+    reader : callable
+        Loads the field. It can be pickled, so that a snapshot can be measured in another process.
+    """
+
+    family: str
+    scale: str
+    step: int
+    field: str
+    files: tuple[Path, ...]
+    source: str
+    revision: str
+    reader: Callable[[], NDArray[np.floating]] = dataclasses.field(repr=False, compare=False)
+
+    def load(self) -> NDArray[np.floating]:
+        """Read the field.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (N,), float32, or float64 where the files hold float64; half precision is widened exactly.
+            Entries are not checked: the probe refuses NaN and infinity, and says where they are.
+
+        Raises
+        ------
+        InputError
+            If a file is missing, broken, unsafe, or does not hold the tensors it should.
+        """
+        return self.reader()
+
+
+class Source(Protocol):
+    """A family of models whose snapshots can be measured."""
+
+    family: str
+
+    def snapshots(self) -> list[SnapshotRef]:
+        """Every field there is, by scale and field, steps ascending."""
+        ...
+
+    def metrics(self) -> pl.DataFrame:
+        """External performance: columns family, scale, step, metric, value; no rows if there is none."""
+        ...

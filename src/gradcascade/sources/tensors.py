@@ -1,0 +1,235 @@
+"""Reads tensors from ``.npy``, ``.safetensors`` and ``torch.save`` files; no file is ever executed.
+
+What a file holds is decided by its first bytes, and checked against its name.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.errors import InputError
+from gradcascade.sources.npy import MAGIC, read_npy
+from gradcascade.sources.pickled import open_pickled
+from gradcascade.sources.safetensor import looks_like_safetensors, open_safetensors
+from gradcascade.sources.stored import StoredTensor, mapped, row_major_strides, shown
+
+ARRAY = "array"
+"""The name given to the one array of a ``.npy`` file."""
+
+_OPENERS: dict[str, Callable[[Path], dict[str, StoredTensor]]] = {
+    "torch.save": open_pickled,
+    "safetensors": open_safetensors,
+}
+_SUFFIXES = {
+    ".npy": ".npy", ".safetensors": "safetensors",
+    ".pt": "torch.save", ".pth": "torch.save", ".bin": "torch.save", ".ckpt": "torch.save",
+}  # fmt: skip
+_STRANGERS = {
+    b"version https://git-lfs": "a Git LFS pointer instead of the file it stands for; fetch it with 'git lfs pull'",
+    b"<!DOCTYPE": "a web page; download the file itself",
+    b"<html": "a web page; download the file itself",
+    b"\x1f\x8b": "compressed with gzip; unpack it first",
+    b"\x89HDF": "an HDF5 file; save the tensors as .safetensors or .npy",
+    b"\x80": "a bare pickle, as torch before 1.6 wrote it; nothing in it was run; load and save it again with torch",
+}
+
+
+def open_tensors(path: Path | str) -> dict[str, StoredTensor]:
+    """Describe the tensors in a file; none of their values are read.
+
+    Parameters
+    ----------
+    path : pathlib.Path or str
+        A ``.npy``, ``.safetensors``, ``.pt``, ``.pth`` or ``.bin`` file.
+
+    Returns
+    -------
+    dict of str to StoredTensor
+        In file order: as they lie in a safetensors file, as the dictionary of a ``torch.save`` file lists them.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, broken, unsafe, or not what its name says.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    return _array_in(path) if kind == ".npy" else _OPENERS[kind](path)
+
+
+def read_tensors(path: Path | str, names: Callable[[str], bool] | None = None) -> dict[str, NDArray]:
+    """Read tensors from a file without executing anything.
+
+    Parameters
+    ----------
+    path : pathlib.Path or str
+        A ``.npy``, ``.safetensors``, ``.pt``, ``.pth`` or ``.bin`` file.
+    names : callable, optional
+        Whether a tensor of the given name is wanted; the others are not read.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        In file order, each of its own shape and type, memory-mapped and read-only; bfloat16 as float32 copies.
+        The array of a ``.npy`` file is named ``"array"``.
+
+    Raises
+    ------
+    InputError
+        As `open_tensors`, and if a wanted tensor has a type that NumPy cannot hold.
+    """
+    return {name: tensor.read() for name, tensor in open_tensors(path).items() if names is None or names(name)}
+
+
+def read_field(path: Path | str, key: str | None = None) -> NDArray:
+    """Read one field from one file.
+
+    Parameters
+    ----------
+    path : pathlib.Path or str
+        A ``.npy``, ``.safetensors``, ``.pt``, ``.pth`` or ``.bin`` file.
+    key : str, optional
+        The name of one tensor; without it all tensors of the file, flattened in file order, are the field.
+
+    Returns
+    -------
+    numpy.ndarray
+        The array of a ``.npy`` file as it is; else shape (N,), float32, or float64 where the file has float64.
+
+    Raises
+    ------
+    InputError
+        As `open_tensors`, and if the file has no tensor of that name, no tensors, or one that is not floating.
+    """
+    path = Path(path)
+    if _kind(path) == ".npy":
+        if key is not None:
+            raise InputError(f"{path} holds one array without a name; leave the key {shown(key)} out")
+        return read_npy(path)
+    tensors = open_tensors(path)
+    if key is not None:
+        if key not in tensors:
+            raise InputError(f"{path} holds no tensor {shown(key)}; {nearest(key, tensors)}")
+        tensors = {key: tensors[key]}
+    if not tensors:
+        raise InputError(f"{path} holds no tensors; name a file that does")
+    return assembled(list(tensors.values()))
+
+
+def flatten(tensors: Mapping[str, NDArray]) -> NDArray[np.floating]:
+    """Lay tensors end to end, each in row-major order.
+
+    Parameters
+    ----------
+    tensors : mapping of str to numpy.ndarray
+        Floating-point tensors, in the order wanted.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (N,), float32; float64 if one of the tensors is float64. Half precision is widened exactly.
+
+    Raises
+    ------
+    InputError
+        If there are none, or one does not hold floating-point numbers.
+    """
+    if not tensors:
+        raise InputError("there are no tensors to make a field from; choose at least one")
+    for name, values in tensors.items():
+        if values.dtype.kind != "f":
+            raise InputError(f"tensor {shown(name)} holds {values.dtype}, and a field needs floating-point numbers")
+    double = any(values.dtype.itemsize > 4 for values in tensors.values())
+    dtype = np.float64 if double else np.float32
+    return np.concatenate([np.asarray(values, dtype).reshape(-1) for values in tensors.values()])
+
+
+def assembled(tensors: Sequence[StoredTensor]) -> NDArray[np.floating]:
+    """As `flatten`, from stored tensors, one of them in memory at a time.
+
+    Parameters
+    ----------
+    tensors : sequence of StoredTensor
+        In the order wanted.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (N,), float32; float64 if one of the tensors is float64.
+
+    Raises
+    ------
+    InputError
+        If a tensor does not hold floating-point numbers, or they share their entries.
+    """
+    out = empty_field(tensors)
+    start = 0
+    for tensor in tensors:
+        out[start : start + tensor.size].reshape(tensor.shape)[...] = tensor.read_field()
+        start += tensor.size
+    return out
+
+
+def empty_field(tensors: Sequence[StoredTensor]) -> NDArray[np.floating]:
+    """Room for the tensors' entries, shape (N,): float64 if one of them is float64, else float32.
+
+    Raises
+    ------
+    InputError
+        If the tensors claim more than twice the bytes of the files they lie in, which tied weights never do.
+    """
+    files = {tensor.path: tensor.file.size for tensor in tensors}
+    widths = {"float64": 8, "float32": 4}
+    if sum(tensor.size * widths.get(tensor.dtype, 2) for tensor in tensors) > 2 * sum(files.values()):
+        raise InputError(f"{tensors[0].path}: its tensors share their entries many times over; save them one by one")
+    double = any(tensor.dtype == "float64" for tensor in tensors)
+    return np.empty(sum(tensor.size for tensor in tensors), np.float64 if double else np.float32)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Advice that names the known names nearest to a mistyped one."""
+    known = list(known)
+    ending = [other for other in known if other.endswith((name, f"{name}.weight"))]
+    close = (ending + difflib.get_close_matches(name, known, n=3, cutoff=0.4))[:3] or known[:3]
+    if not close:
+        return "it holds none at all"
+    return f"the nearest of its {len(known)} names: {', '.join(dict.fromkeys(shown(other) for other in close))}"
+
+
+def _array_in(path: Path) -> dict[str, StoredTensor]:
+    array = read_npy(path)
+    native = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    raw = np.ascontiguousarray(native).reshape(-1).view(np.uint8)
+    strides = row_major_strides(array.shape, array.dtype.itemsize)
+    return {ARRAY: StoredTensor(ARRAY, native.dtype.name, array.shape, strides, 0, raw, path)}
+
+
+def _kind(path: Path) -> str:
+    """What the first bytes say the file is, checked against its name."""
+    raw = mapped(path)
+    start = raw[:64].tobytes()
+    if start.startswith(MAGIC):
+        kind = ".npy"
+    elif start.startswith(b"PK\x03\x04"):
+        kind = "torch.save"
+    elif looks_like_safetensors(start, raw.size):
+        kind = "safetensors"
+    else:
+        claimed = _SUFFIXES.get(path.suffix.lower())
+        for magic, what in _STRANGERS.items():
+            if start.startswith(magic) and (magic != b"\x80" or claimed in (None, "torch.save")):
+                raise InputError(f"{path} is {what}")
+        if claimed:
+            raise InputError(
+                f"{path} is not a {claimed} file as its name says, or is cut off; write or download it again"
+            )
+        raise InputError(f"{path} is of an unknown kind; give a .npy, .safetensors, .pt or .bin file")
+    expected = _SUFFIXES.get(path.suffix.lower(), kind)
+    if kind != expected:
+        raise InputError(f"{path} is named as a {expected} file and is a {kind} file; rename it")
+    return kind
