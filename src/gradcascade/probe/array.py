@@ -36,6 +36,7 @@ def as_field(values: Any) -> NDArray[np.floating]:
             values = values.float()
         values = values.numpy()
     array = np.asarray(values)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
     elif array.dtype == np.float16 or array.dtype.name == "bfloat16":
@@ -44,5 +45,4 @@ def as_field(values: Any) -> NDArray[np.floating]:
         raise InputError(f"a field holds real floating-point numbers, got {array.dtype}; convert it to float32")
     if array.size < MIN_NODES:
         raise InputError(f"a field needs at least {MIN_NODES} entries, got {array.size}; pass a whole snapshot")
-    native = array.dtype.newbyteorder("=")
-    return np.ascontiguousarray(array, dtype=native).reshape(-1)
+    return np.ascontiguousarray(array).reshape(-1)

@@ -37,7 +37,7 @@ class Magnitudes:
     zeros : int
         Number of entries that are exactly zero.
     sum_exponent : int
-        The sum of the magnitudes is below ``2**sum_exponent`` (and within a factor of four of it). It is found
+        The sum of the magnitudes is below ``2**sum_exponent`` (and this bound, subnormal entries apart, is at most four times the sum). It is found
         from counts, so it is the same on every machine and for every number of threads.
     """
 
@@ -135,17 +135,25 @@ def survey(field: NDArray[np.floating], threads: int = 1) -> Magnitudes:
     words, width = _words(field)
     histogram, largest, zeros = _count_leading(words, width, threads)
     exponent_bits, bias = (8, 127) if width == 32 else (11, 1023)
-    by_exponent = histogram.reshape(1 << exponent_bits, -1).sum(axis=1)
-    if by_exponent[-1]:
+    if histogram[((1 << exponent_bits) - 1) << (_BITS - exponent_bits) :].any():
         bad = ~np.isfinite(field)
         first = int(np.argmax(bad))
         raise InputError(
             f"the field has {int(bad.sum()):,} of {len(field):,} entries that are NaN or infinite (the first, "
             f"{field[first]}, at index {first}); measure a snapshot without them"
         )
-    by_exponent[0] -= zeros
-    total = sum(int(count) << int(x) for x, count in enumerate(by_exponent) if count)
-    return Magnitudes(histogram, _value(int(largest), width), int(zeros), total.bit_length() - bias + 1)
+    exponent = _sum_exponent(histogram, int(zeros), _BITS - exponent_bits, bias)
+    return Magnitudes(histogram, _value(int(largest), width), int(zeros), exponent)
+
+
+def _sum_exponent(histogram: NDArray[np.int64], zeros: int, fraction_bits: int, bias: int) -> int:
+    """Bound the sum of the magnitudes by the upper edges of their bins, in exact integers."""
+    total = -zeros
+    for digit in np.flatnonzero(histogram).tolist():
+        exponent, fraction = divmod(digit, 1 << fraction_bits)
+        edge = fraction + 1 if exponent == 0 else ((1 << fraction_bits) + fraction + 1) << (exponent - 1)
+        total += int(histogram[digit]) * edge
+    return total.bit_length() + 1 - bias - fraction_bits
 
 
 def order_statistics(

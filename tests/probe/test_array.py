@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import torch
+
+import gradcascade as gc
+from gradcascade.probe.array import as_field
+
+BASE = np.random.default_rng(0).standard_normal((40, 50)).astype(np.float16)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_every_floating_type_gives_the_same_cascade(dtype):
+    assert gc.Probe()(BASE.astype(dtype)).activity.tolist() == gc.Probe()(BASE).activity.tolist()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_tensors_are_read_like_arrays(dtype):
+    tensor = torch.from_numpy(BASE).to(dtype).requires_grad_()
+    expected = tensor.detach().double().numpy()
+    assert gc.Probe()(tensor).activity.tolist() == gc.Probe()(expected).activity.tolist()
+    assert np.array_equal(as_field(tensor), expected.reshape(-1))
+
+
+@pytest.mark.parametrize("view", [BASE.T, BASE[:, ::2], BASE[::-1], BASE.astype(">f4"), np.asfortranarray(BASE)])
+def test_any_layout_is_read_in_row_major_order(view):
+    field = as_field(view)
+    assert field.flags.c_contiguous and field.dtype == np.float32
+    assert np.array_equal(field, np.array(view.tolist(), np.float32).reshape(-1))
+
+
+def test_the_input_is_never_modified():
+    field = np.random.default_rng(0).standard_normal(1000)
+    field.flags.writeable = False
+    before = field.copy()
+    gc.Probe()(field)
+    for kind in ("N0", "N1", "N2"):
+        gc.null(kind, field, seed=1)
+    assert np.array_equal(field, before)
+
+
+def test_integers_are_taken_as_numbers():
+    assert as_field([3, -1, 2]).tolist() == [3.0, -1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.ones(2), "at least 3 entries, got 2"),
+        (np.ones(5, complex), "real floating-point numbers, got complex128"),
+        (np.array(["a", "b", "c"]), "real floating-point numbers"),
+    ],
+)
+def test_what_is_no_field_is_refused(values, words):
+    with pytest.raises(gc.InputError, match=words):
+        as_field(values)

@@ -1,0 +1,71 @@
+"""Slow, obvious twins of the probe, and the fields it is tried on."""
+
+import numpy as np
+
+
+def dense_double(field, graph, alpha=0.3, quantile=0.9, max_steps=500):
+    """The rule as METHOD states it, with a dense matrix in double precision: activity profile and final field."""
+    u = np.asarray(field, np.float64).reshape(-1).copy()
+    adjacency = np.zeros((graph.n, graph.n))
+    for later, earlier in graph.edges():
+        adjacency[later, earlier] += 1
+        adjacency[earlier, later] += 1
+    degree = adjacency.sum(axis=0)
+    tau = np.quantile(np.abs(u), quantile)
+    activity = []
+    while len(activity) < max_steps:
+        active = np.abs(u) > tau
+        if not active.any():
+            break
+        activity.append(int(active.sum()))
+        sent = np.where(active, alpha * u, 0.0)
+        u = u - sent + adjacency @ (sent / degree)
+    return np.array(activity, np.int64), u
+
+
+def sparse_double(field, graph, alpha=0.3, quantile=0.9, max_steps=500):
+    """The same with one matrix-vector product a step, for fields too large for a dense matrix."""
+    from scipy.sparse import csr_array
+
+    u = np.asarray(field, np.float64).reshape(-1).copy()
+    degree = graph.degrees()
+    ones = np.ones(len(graph.neighbours))
+    adjacency = csr_array((ones, graph.neighbours, graph.offsets.astype(np.int64)), shape=(graph.n, graph.n))
+    tau = np.quantile(np.abs(u), quantile)
+    activity = []
+    while len(activity) < max_steps:
+        active = np.abs(u) > tau
+        if not active.any():
+            break
+        activity.append(int(active.sum()))
+        sent = np.where(active, alpha * u, 0.0)
+        u = u - sent + adjacency @ (sent / degree)
+    return np.array(activity, np.int64), u
+
+
+def _spikes(rng, n):
+    field = rng.standard_normal(n)
+    field[rng.integers(0, n, max(1, n // 100))] *= 1e4
+    return field
+
+
+def _ties(rng, n):
+    return np.sign(rng.standard_normal(n)) * rng.integers(1, 4, n).astype(float)
+
+
+FIELDS = {
+    "normal": lambda rng, n: rng.standard_normal(n),
+    "heavy-tailed": lambda rng, n: rng.standard_t(1.5, n),
+    "uniform": lambda rng, n: rng.uniform(-1, 1, n),
+    "spikes": _spikes,
+    "all-positive": lambda rng, n: rng.exponential(size=n),
+    "tiny": lambda rng, n: rng.standard_normal(n) * 1e-37,
+    "huge": lambda rng, n: rng.standard_normal(n) * 1e30,
+    "ties-at-tau": _ties,
+    "half-zeros": lambda rng, n: rng.standard_normal(n) * (rng.random(n) < 0.5),
+}
+
+
+def make_field(kind, n, seed, dtype=np.float32):
+    """A field by name."""
+    return FIELDS[kind](np.random.default_rng([seed, n]), n).astype(dtype)
