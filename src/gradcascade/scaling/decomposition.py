@@ -1,0 +1,93 @@
+"""Null differences of exponents, split into the distribution of the values and their assignment to nodes."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from gradcascade.scaling.tables import require_columns, require_unique, spread
+from gradcascade.scaling.windows import Window, in_window
+
+VARIANTS = ("real", "N0", "N1", "N2")
+"""The real field and its three published nulls."""
+
+DIFFERENCES = ("total", "dist", "assign")
+"""``total = real - N0`` is the sum of ``dist = N2 - N0`` and ``assign = real - N2``."""
+
+_KEYS = ("family", "field", "step", "exponent")
+_GROUP = ("family", "field", "exponent")
+
+
+def decompose(fits: pl.DataFrame) -> pl.DataFrame:
+    """Compare every exponent with those of the nulls at the same step (arXiv:2605.02968).
+
+    Parameters
+    ----------
+    fits : polars.DataFrame
+        From :func:`gradcascade.scaling.exponents.fit_exponents`.
+
+    Returns
+    -------
+    polars.DataFrame
+        Sorted, one row per ``family, field, step, exponent``: the exponent of ``real, N0, N1, N2``, and ``total``,
+        ``dist`` and ``assign`` (see :data:`DIFFERENCES`); null where a variant was not measured or not fitted.
+
+    Raises
+    ------
+    InputError
+        If columns are missing, or an exponent is given twice.
+    """
+    what = "table of fits"
+    require_columns(fits, (*_KEYS, "variant", "value"), what)
+    require_unique(fits, [*_KEYS, "variant"], what, "decompose the fits of one study at a time")
+    real, N0, N2 = pl.col("real"), pl.col("N0"), pl.col("N2")
+    order = {"D": 0, "z": 1, "beta": 2, "delta": 3}
+    return (
+        spread(fits, _KEYS, "variant", VARIANTS, "value")
+        .with_columns(total=real - N0, dist=N2 - N0, assign=real - N2)
+        .sort("family", "field", "step", pl.col("exponent").replace_strict(order, default=len(order)))
+    )
+
+
+def summarise_decomposition(decomposition: pl.DataFrame, window: Window = None) -> pl.DataFrame:
+    """Mean and standard deviation of the null differences over a window of steps.
+
+    Parameters
+    ----------
+    decomposition : polars.DataFrame
+        From :func:`decompose`.
+    window : tuple, mapping or None
+        As in :func:`gradcascade.scaling.windows.summarise`.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per ``family, field, exponent``: ``total, total_sd, dist, dist_sd, assign, assign_sd`` (means and
+        sample standard deviations over the steps at which all three are known), ``dist_share, assign_share`` and
+        ``n_steps``. The shares are ``|dist| / (|dist| + |assign|)`` and its complement, from the means; they equal
+        ``dist / total`` and ``assign / total`` where both parts have one sign, and stay within 0 and 1 where they
+        have not. Null: no step with all three, or, for a standard deviation, only one.
+
+    Raises
+    ------
+    InputError
+        If columns are missing, or the window is not two ordered steps.
+    """
+    require_columns(decomposition, (*_KEYS, *DIFFERENCES), "table of null differences")
+    complete = pl.all_horizontal(pl.col(name).is_not_null() for name in DIFFERENCES)
+    used = in_window(decomposition, window) & decomposition.select(complete.alias("use")).get_column("use")
+    cells = []
+    for name in DIFFERENCES:
+        inside = pl.col(name).filter("_used")
+        cells += [inside.mean().alias(name), inside.std().alias(f"{name}_sd")]
+    dist, assign = pl.col("dist").abs(), pl.col("assign").abs()
+    both = pl.when(dist + assign > 0).then(dist + assign)
+    return (
+        decomposition.with_columns(used.alias("_used"))
+        .sort("family", "field", "step", maintain_order=True)
+        .group_by(*_GROUP, maintain_order=True)
+        .agg(*cells, n_steps=pl.col("_used").sum().cast(pl.Int64))
+        .with_columns(dist_share=dist / both, assign_share=assign / both)
+        .select(
+            *_GROUP, *(part for d in DIFFERENCES for part in (d, f"{d}_sd")), "dist_share", "assign_share", "n_steps"
+        )
+    )

@@ -1,0 +1,293 @@
+"""From cascades to exponents: one straight line per step and channel on logarithms (arXiv:2605.02968)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from gradcascade.errors import InputError
+from gradcascade.scaling.regression import MIN_SCALES, fit_lines, group_means
+from gradcascade.scaling.tables import (
+    FIT_KEYS,
+    group_starts,
+    require_columns,
+    require_numbers,
+    require_unique,
+    require_values,
+    spread,
+)
+
+EXPONENTS = ("D", "z", "beta", "delta")
+"""The four exponents, in the order of every table."""
+
+PUBLISHED_MAX_STEPS = 500
+"""Duration that marks a ceiling cascade in a table that does not say so itself (arXiv:2605.02968)."""
+
+FIT_SCHEMA: dict[str, type[pl.DataType]] = {
+    "family": pl.String,
+    "field": pl.String,
+    "variant": pl.String,
+    "step": pl.Int64,
+    "exponent": pl.String,
+    "value": pl.Float64,
+    "se": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "r2": pl.Float64,
+    "n_scales": pl.Int64,
+    "reason": pl.String,
+}
+"""Columns of the table of fits, in order."""
+
+_LABELS = ("family", "field", "variant", "scale")
+_NUMBERS = ("step", "n", "size", "duration")
+_CHANNELS = {"D": "size", "z": "duration", "beta": "v_abs", "delta": "v_rel"}
+_WORDS = {"size": "sizes", "duration": "durations", "v_abs": "values of v_abs", "v_rel": "values of v_rel"}
+_WHAT = "table of cascades"
+
+
+def channels(cascades: pl.DataFrame) -> pl.DataFrame:
+    """Add the channels of every cascade, and whether it may enter a fit.
+
+    Parameters
+    ----------
+    cascades : polars.DataFrame
+        At least ``family, field, variant, step, scale, n, size, duration``; ``replicate``, ``ceiling`` and
+        ``zero_share`` are used where present. Without ``ceiling``, a duration of 500 is one.
+
+    Returns
+    -------
+    polars.DataFrame
+        The same rows and columns, in the same order, and ``v_abs = size / duration`` (events per step),
+        ``v_rel = v_abs / n``, ``size_per_n``, ``duration_per_n``, ``included`` and ``reason``: null, or in words why
+        the cascade is left out of the fits (no active node at all, or the ceiling). ``v_abs`` and ``v_rel`` are
+        null where the duration is zero.
+
+    Raises
+    ------
+    InputError
+        If columns or values are missing or impossible, or two rows describe the same measurement.
+    """
+    _check(cascades)
+    size, duration, n = (pl.col(name).cast(pl.Float64) for name in ("size", "duration", "n"))
+    moving = duration > 0
+    at_limit = pl.col("duration") == PUBLISHED_MAX_STEPS
+    ceiling = pl.col("ceiling").fill_null(at_limit) if "ceiling" in cascades.columns else at_limit
+    all_zero = (pl.col("zero_share") == 1.0).fill_null(False) if "zero_share" in cascades.columns else pl.lit(False)
+    reason = (
+        pl.when((pl.col("size") == 0) & all_zero)
+        .then(pl.lit("has an all-zero field"))
+        .when(pl.col("size") == 0)
+        .then(pl.lit("has size 0 (no node was ever active)"))
+        .when(ceiling)
+        .then(pl.lit("reached the ceiling"))
+        .otherwise(pl.lit(None, dtype=pl.String))
+    )
+    return cascades.with_columns(
+        v_abs=pl.when(moving).then(size / duration),
+        v_rel=pl.when(moving).then(size / (n * duration)),
+        size_per_n=size / n,
+        duration_per_n=duration / n,
+        included=reason.is_null(),
+        reason=reason,
+    )
+
+
+def fit_exponents(cascades: pl.DataFrame) -> pl.DataFrame:
+    """Fit D, z, beta and delta at every step, over the scales available there.
+
+    Ordinary least squares of ``log size``, ``log duration``, ``log v_abs`` and ``log v_rel`` on ``log n``, where n is
+    the number of entries of the field (arXiv:2605.02968). The logarithms of the replicates of a scale are averaged
+    first, so every scale counts once. A cascade that is not ``included`` (see :func:`channels`) is left out, and a
+    scale with it when none of its replicates is left. No fit is dropped for its R2.
+
+    Parameters
+    ----------
+    cascades : polars.DataFrame
+        One row per cascade, columns as for :func:`channels`, in any order.
+
+    Returns
+    -------
+    polars.DataFrame
+        Sorted, one row per ``family, field, variant, step`` and ``exponent`` (``"D", "z", "beta", "delta"``):
+        ``value``, its standard error ``se``, the 95 % t interval ``low, high`` (k - 2 degrees of freedom), ``r2``,
+        the number of scales ``n_scales`` (k) and ``reason``. The numbers are null where fewer than three scales are
+        left, and ``r2`` where a channel is the same at every scale (the exponent is then 0); ``reason`` says so in
+        words, and is null otherwise.
+
+    Raises
+    ------
+    InputError
+        As :func:`channels`, and if the fields of one scale differ in n at one step.
+    """
+    order = [*FIT_KEYS, "scale", "replicate"]
+    rows = channels(_with_replicate(cascades)).with_columns(
+        pl.col(*_LABELS).cast(pl.String), pl.col("step").cast(pl.Int64)
+    )
+    rows = rows.select(*order, "n", "size", "duration", "v_abs", "v_rel", "included", "reason").sort(order)
+    included = rows.filter("included")
+    _check_one_n(included)
+    starts = group_starts(included, [*FIT_KEYS, "scale"])
+    logs = {
+        name: group_means(np.log(included.get_column(name).cast(pl.Float64).to_numpy()), starts)
+        for name in ("n", *_CHANNELS.values())
+    }
+    points = included.select(*FIT_KEYS)[starts]
+    first = group_starts(points, FIT_KEYS)
+    lines = {exponent: fit_lines(logs["n"], logs[channel], first) for exponent, channel in _CHANNELS.items()}
+    fitted = pl.concat(
+        points[first].with_columns(
+            exponent=pl.lit(exponent, dtype=pl.String),
+            place=pl.lit(place, dtype=pl.Int64),
+            value=fit.value,
+            se=fit.se,
+            low=fit.low,
+            high=fit.high,
+            r2=fit.r2,
+            n_scales=fit.n_points,
+        )
+        for place, (exponent, fit) in enumerate(lines.items())
+    )
+    wanted = rows.select(*FIT_KEYS).unique().join(_exponent_names(), how="cross")
+    return (
+        wanted.join(fitted, on=[*FIT_KEYS, "exponent", "place"], how="left")
+        .with_columns(pl.col("value", "se", "low", "high", "r2").fill_nan(None), pl.col("n_scales").fill_null(0))
+        .join(_shortages(rows), on=FIT_KEYS, how="left")
+        .with_columns(reason=_fit_reason())
+        .sort(*FIT_KEYS, "place")
+        .select(pl.col(name).cast(kind) for name, kind in FIT_SCHEMA.items())
+    )
+
+
+def closure_error(fits: pl.DataFrame) -> pl.DataFrame:
+    """How far the exponents are from ``beta = D - z`` and ``delta = D - z - 1``.
+
+    Both hold exactly when the same scales enter every fit (arXiv:2605.02968), so this checks the code, not nature.
+
+    Parameters
+    ----------
+    fits : polars.DataFrame
+        From :func:`fit_exponents`.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``family, field, variant, step, closure_error``, the larger of the two differences in absolute value; null
+        where the exponents are missing.
+
+    Raises
+    ------
+    InputError
+        If columns are missing.
+    """
+    require_columns(fits, (*FIT_KEYS, "exponent", "value"), "table of fits")
+    wide = spread(fits, FIT_KEYS, "exponent", EXPONENTS, "value")
+    D, z, beta, delta = (pl.col(name) for name in EXPONENTS)
+    error = pl.max_horizontal((beta - (D - z)).abs(), (delta - (D - z - 1)).abs())
+    return wide.select(*FIT_KEYS, closure_error=error)
+
+
+def _check(cascades: pl.DataFrame) -> None:
+    """Refuse what no relaxation can have produced."""
+    require_columns(cascades, (*_LABELS, *_NUMBERS), _WHAT)
+    require_values(cascades, (*_LABELS, *_NUMBERS), _WHAT)
+    require_numbers(cascades, _NUMBERS, _WHAT)
+    if not cascades.height:
+        return
+    impossible = {
+        "n below 1": pl.col("n") < 1,
+        "a negative size": pl.col("size") < 0,
+        "a negative duration": pl.col("duration") < 0,
+        "a size above 0 with a duration of 0": (pl.col("size") > 0) & (pl.col("duration") == 0),
+    }
+    for words, rule in impossible.items():
+        wrong = cascades.select(rule.alias("wrong")).get_column("wrong")
+        if wrong.any():
+            row = cascades.select("scale", "step").row(int(wrong.arg_max() or 0))
+            raise InputError(
+                f"the {_WHAT} has {words} in {wrong.sum()} of {cascades.height} rows, first at scale {row[0]}, "
+                f"step {row[1]}; measure these cascades again or drop them"
+            )
+    key = [*FIT_KEYS, "scale", *(["replicate"] if "replicate" in cascades.columns else [])]
+    require_unique(
+        cascades, key, _WHAT, "keep one of them, for example the cascades of one probe, or number them as replicates"
+    )
+
+
+def _check_one_n(rows: pl.DataFrame) -> None:
+    """A scale is one field size; two of them under one name would be averaged into a size that no model has."""
+    counts = rows.group_by(*FIT_KEYS, "scale").agg(pl.col("n").min().alias("least"), pl.col("n").max().alias("most"))
+    mixed = counts.filter(pl.col("least") != pl.col("most")).sort(*FIT_KEYS, "scale")
+    if mixed.height:
+        row = mixed.row(0, named=True)
+        raise InputError(
+            f"scale {row['scale']} of {row['family']} has fields of {row['least']} and of {row['most']} entries at "
+            f"step {row['step']}; give the two field sizes two scale names"
+        )
+
+
+def _with_replicate(cascades: pl.DataFrame) -> pl.DataFrame:
+    if "replicate" in cascades.columns:
+        return cascades
+    return cascades.with_columns(replicate=pl.lit(0, dtype=pl.Int64))
+
+
+def _exponent_names() -> pl.DataFrame:
+    return pl.DataFrame(
+        {"exponent": EXPONENTS, "place": range(len(EXPONENTS))}, schema={"exponent": pl.String, "place": pl.Int64}
+    )
+
+
+def _fit_reason() -> pl.Expr:
+    channel = pl.col("exponent").replace_strict({name: _WORDS[c] for name, c in _CHANNELS.items()}, default="")
+    same_n = pl.format("the {} scales left all have the same n; a slope needs different ones", "n_scales")
+    return (
+        pl.when(pl.col("n_scales") < MIN_SCALES)
+        .then(pl.col("shortage"))
+        .when(pl.col("value").is_null())
+        .then(same_n)
+        .when(pl.col("r2").is_null())
+        .then(pl.format("R2 is undefined: all {} are equal", channel))
+        .otherwise(pl.lit(None, dtype=pl.String))
+    )
+
+
+def _shortages(rows: pl.DataFrame) -> pl.DataFrame:
+    """In words, for every fit with too few scales, which ones are missing and why."""
+    expected: dict[tuple[str, str], list[str]] = {
+        (family, field): names
+        for family, field, names in rows.sort("n", "scale", maintain_order=True)
+        .group_by("family", "field", maintain_order=True)
+        .agg(pl.col("scale").unique(maintain_order=True))
+        .iter_rows()
+    }
+    left = pl.col("scale").filter("included").n_unique() < MIN_SCALES
+    short = rows.filter(left.over(*FIT_KEYS))
+    found = (
+        [*key, _sentence(expected[key[0], key[1]], group)]
+        for key, group in short.group_by(*FIT_KEYS, maintain_order=True)
+    )
+    schema = {name: FIT_SCHEMA[name] for name in FIT_KEYS} | {"shortage": pl.String}
+    return pl.DataFrame(list(found), schema=schema, orient="row")
+
+
+def _sentence(expected: list[str], group: pl.DataFrame) -> str:
+    fates: dict[str, str | None] = dict.fromkeys(expected, "was not measured")
+    for scale, included, reason in group.select("scale", "included", "reason").iter_rows():
+        if included:
+            fates[scale] = None
+        elif fates[scale] is not None:
+            fates[scale] = reason
+    kept = sum(fate is None for fate in fates.values())
+    lost = list(_losses(fates))
+    if not lost:
+        return f"only {kept} scale{'' if kept == 1 else 's'} in all, a fit needs {MIN_SCALES}"
+    return f"{kept} of {len(fates)} scales left: {', '.join(lost)}"
+
+
+def _losses(fates: dict[str, str | None]) -> Iterator[str]:
+    for scale, fate in fates.items():
+        if fate is not None:
+            yield f"{scale} {fate}"

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gradcascade.errors import InputError
+from gradcascade.scaling.exponents import EXPONENTS, fit_exponents
+from gradcascade.scaling.windows import (
+    PUBLISHED_WINDOWS,
+    default_window,
+    in_window,
+    summarise,
+    summarise_channels,
+    variation,
+    windows,
+)
+
+Build = Callable[..., pl.DataFrame]
+
+
+@pytest.mark.parametrize(
+    ("steps", "window"),
+    [
+        ([7], (7, 7)),
+        ([1, 2], (1, 2)),
+        ([30, 10, 20, 20, 10], (20, 30)),
+        (range(9), (3, 8)),
+        (range(10), (3, 9)),
+        (pl.Series([0, 1, 2, 3]), (1, 3)),
+    ],
+    ids=str,
+)
+def test_default_window_is_the_last_two_thirds(steps: list[int], window: tuple[int, int]) -> None:
+    assert default_window(steps) == window
+
+
+def test_no_steps_no_window() -> None:
+    with pytest.raises(InputError, match="there is no step"):
+        default_window([])
+
+
+@pytest.mark.parametrize(("family", "count"), [("pico-lm", 56), ("pythia", 70)])
+def test_published_windows_hold_the_published_number_of_steps(family: str, count: int) -> None:
+    first, last = PUBLISHED_WINDOWS[family]
+    assert len(range(first, last + 1, 1000)) == count
+
+
+def test_windows_per_family_and_field(cascades: Build) -> None:
+    table = pl.concat([cascades(steps=range(9)), cascades(steps=range(0, 60, 20), field="update")])
+    key = ("nano", "gradient")
+    assert windows(table) == {key: (3, 8), ("nano", "update"): (20, 40)}
+    assert windows(table, (2, 20)) == {key: (2, 20), ("nano", "update"): (2, 20)}
+    assert windows(table, {key: (1, 2)}) == {key: (1, 2), ("nano", "update"): (20, 40)}
+    assert in_window(table, {key: (1, 2)}).sum() == 4 * (2 + 2)
+
+
+@pytest.mark.parametrize("window", [(5, 4), (1, 2, 3)], ids=str)
+def test_bad_windows_are_refused(cascades: Build, window: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="a window is a first and a last step"):
+        windows(cascades(), window)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("window", [None, (2, 5), {("nano", "gradient"): (2, 5)}], ids=str)
+def test_summary_matches_numpy(cascades: Build, window: tuple[int, int] | None) -> None:
+    fits = fit_exponents(cascades(variants=("real", "N0")).sample(fraction=1, shuffle=True, seed=1))
+    summary = summarise(fits, window)
+    first, last = (3, 9) if window is None else (2, 5)
+    assert summary.columns == ["family", "field", "variant", "exponent", "mean", "sd", "mean_r2", "n_steps"]
+    assert summary["exponent"].to_list() == list(EXPONENTS) * 2
+    for row in summary.iter_rows(named=True):
+        used = fits.filter(
+            (pl.col("variant") == row["variant"])
+            & (pl.col("exponent") == row["exponent"])
+            & pl.col("step").is_between(first, last)
+        )
+        value = used["value"].to_numpy()
+        expected = [value.mean(), value.std(ddof=1), used["r2"].to_numpy().mean(), len(value)]
+        np.testing.assert_allclose([row[name] for name in ("mean", "sd", "mean_r2", "n_steps")], expected, rtol=1e-12)
+
+
+def test_missing_steps_are_not_counted(cascades: Build) -> None:
+    table = cascades().with_columns(ceiling=pl.col("step").is_in([4, 5]))
+    summary = summarise(fit_exponents(table), (3, 6))
+    assert summary["n_steps"].to_list() == [2] * 4
+    assert summary["mean"].null_count() == 0
+
+
+def test_window_without_exponents_is_shown_as_empty(cascades: Build) -> None:
+    summary = summarise(fit_exponents(cascades()), (100, 200))
+    assert summary["n_steps"].to_list() == [0] * 4
+    assert summary.select("mean", "sd", "mean_r2").null_count().row(0) == (4, 4, 4)
+
+
+def test_one_step_has_no_spread(cascades: Build) -> None:
+    summary = summarise(fit_exponents(cascades(steps=[5])))
+    assert summary["n_steps"].to_list() == [1] * 4
+    assert summary["sd"].null_count() == 4 and summary["mean"].null_count() == 0
+
+
+def test_mean_r2_leaves_out_undefined_ones(cascades: Build) -> None:
+    table = cascades(steps=[0, 1, 2]).with_columns(
+        duration=pl.when(pl.col("step") == 1).then(9).otherwise(pl.col("duration"))
+    )
+    fits = fit_exponents(table)
+    z = summarise(fits, (0, 2)).row(1, named=True)
+    assert z["exponent"] == "z" and z["n_steps"] == 3
+    assert z["mean_r2"] == pytest.approx(np.mean(fits.filter(pl.col("exponent") == "z")["r2"].drop_nulls().to_list()))
+
+
+def test_empty_fits(cascades: Build) -> None:
+    assert summarise(fit_exponents(cascades()[:0])).height == 0
+
+
+def test_summary_of_channels(cascades: Build) -> None:
+    table = cascades(replicates=2).with_columns(
+        ceiling=(pl.col("scale") == "d48") & (pl.col("step") == 4) & (pl.col("replicate") == 0)
+    )
+    found = summarise_channels(table, (3, 5))
+    assert found["scale"].to_list() == ["d24", "d48", "d96", "d192"]
+    for row in found.iter_rows(named=True):
+        used = table.filter((pl.col("scale") == row["scale"]) & pl.col("step").is_between(3, 5) & ~pl.col("ceiling"))
+        v_rel = [np.mean((s["size"] / s["n"] / s["duration"]).to_numpy()) for _, s in used.group_by("step")]
+        np.testing.assert_allclose([row["v_rel"], row["v_rel_sd"]], [np.mean(v_rel), np.std(v_rel, ddof=1)])
+        assert row["n_steps"] == 3
+
+
+def test_variation_over_scales(cascades: Build) -> None:
+    table = cascades().with_columns(ceiling=(pl.col("step") == 5) & pl.col("scale").is_in(["d24", "d48"]))
+    row = variation(table, (3, 6)).row(0, named=True)
+    per_step = []
+    for _, step in table.filter(pl.col("step").is_in([3, 4, 6])).group_by("step"):
+        v_rel = (step["size"] / step["n"] / step["duration"]).to_numpy()
+        per_step.append(np.std(v_rel) / np.mean(v_rel))
+    assert row["n_steps"] == 3
+    np.testing.assert_allclose([row["cv"], row["cv_sd"]], [np.mean(per_step), np.std(per_step, ddof=1)])
+    means = summarise_channels(table, (3, 6))["v_rel"].to_numpy()
+    assert row["cv_of_means"] == pytest.approx(np.std(means) / np.mean(means))
+
+
+def test_variation_of_the_published_power_law() -> None:
+    n = np.array([589_824, 9_437_184, 37_748_736, 150_994_944])
+    table = pl.DataFrame(
+        {
+            "family": "pico-lm",
+            "field": "gradient",
+            "variant": "real",
+            "step": 5000,
+            "scale": ["tiny", "small", "medium", "large"],
+            "n": n,
+            "size": 0.13 * n,
+            "duration": n**0.235,
+        }
+    )
+    assert variation(table, (5000, 60000))["cv"].item() == pytest.approx(0.501, abs=0.02)
