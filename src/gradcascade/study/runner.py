@@ -100,18 +100,18 @@ def run(
         If a source cannot be opened or the store cannot be written. A single snapshot that cannot be measured
         is remembered with its reason and does not stop the run.
     """
-    sources = [open_source(study, family) for family in study.plan.families]
-    snapshots = [snapshot for source in sources for snapshot in source.snapshots()]
-    for source in sources:
+    sources = [(family, open_source(study, family)) for family in study.plan.families]
+    snapshots = [(family, snapshot) for family, source in sources for snapshot in source.snapshots()]
+    for _, source in sources:
         study.store.put_metrics(source.metrics())
     probe = make_probe(study.plan, engine=engine, threads=threads)
     keys = study.store.keys()
     total = len(snapshots) * len(variants_of(study.plan, 0))
     done = measured = known = 0
     refused = []
-    for number, snapshot in enumerate(snapshots, 1):
+    for number, (family, snapshot) in enumerate(snapshots, 1):
         try:
-            for new in _measure(study, snapshot, probe, keys):
+            for new in _measure(study, family, snapshot, probe, keys):
                 measured += new
                 known += not new
                 done += 1
@@ -124,11 +124,14 @@ def run(
     return Outcome(measured, known, tuple(refused))
 
 
-def _measure(study: Study, snapshot: SnapshotRef, probe: Probe, keys: set[tuple[Any, ...]]) -> Iterator[bool]:
+def _measure(
+    study: Study, family: FamilyPlan, snapshot: SnapshotRef, probe: Probe, keys: set[tuple[Any, ...]]
+) -> Iterator[bool]:
     """Measure the variants of one snapshot that are missing; yields for each whether it was."""
     store = study.store
-    name = json.dumps([snapshot.family, snapshot.scale, snapshot.step, snapshot.field, snapshot.source])
-    digest = store.content_hash(name, snapshot.revision)
+    name = _content_name(family, snapshot)
+    state = _state(snapshot)
+    digest = store.content_hash(name, state)
     values = None
     for variant in variants_of(study.plan, snapshot.step):
         if values is None and (digest is None or _key(snapshot, variant, digest) not in keys):
@@ -137,7 +140,7 @@ def _measure(study: Study, snapshot: SnapshotRef, probe: Probe, keys: set[tuple[
             except InputError as error:
                 raise _UnmeasurableError(str(error)) from None
             digest = content_hash(values)
-            store.remember_content(name, snapshot.revision, digest)
+            store.remember_content(name, state, digest)
         assert digest is not None
         key = _key(snapshot, variant, digest)
         if key in keys or values is None:
@@ -153,6 +156,20 @@ def _measure(study: Study, snapshot: SnapshotRef, probe: Probe, keys: set[tuple[
         store.add(row)
         keys.add(key)
         yield True
+
+
+def _content_name(family: FamilyPlan, snapshot: SnapshotRef) -> str:
+    """What a snapshot's values follow from, apart from the state of its files."""
+    return json.dumps([snapshot.scale, snapshot.step, snapshot.field, family.model_dump()], sort_keys=True)
+
+
+def _state(snapshot: SnapshotRef) -> str:
+    """Changes whenever the files may have changed, so that unchanged ones need not be read again."""
+    try:
+        stats = [file.stat() for file in snapshot.files]
+    except OSError:
+        return "unreadable"
+    return json.dumps([snapshot.revision, *([stat.st_size, stat.st_mtime_ns] for stat in stats)])
 
 
 def _key(snapshot: SnapshotRef, variant: Variant, digest: str) -> tuple[Any, ...]:

@@ -1,0 +1,58 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradcascade.errors import InputError
+from gradcascade.study.plan import FamilyPlan, Plan, plan_toml, read_plan
+
+
+def written(tmp_path, text):
+    path = tmp_path / "plan.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@given(st.text(min_size=1, max_size=30), st.text(min_size=1, max_size=30), st.integers(0, 10**6))
+def test_a_written_plan_reads_the_same(tmp_path_factory, name, path, first):
+    plan = Plan.model_validate(
+        {
+            "probe": {"alpha": 0.25},
+            "nulls": {"kinds": ("N0",), "replicates": 3},
+            "fit": {"window": (first, first + 5)},
+            "families": [FamilyPlan(name=name, path=path), FamilyPlan(name=name + "x", path=path)],
+        }
+    )
+    assert read_plan(written(tmp_path_factory.mktemp("plan"), plan_toml(plan))) == plan
+
+
+def test_an_empty_plan_is_the_published_protocol(tmp_path):
+    plan = read_plan(written(tmp_path, ""))
+    assert (plan.probe.alpha, plan.probe.quantile, plan.probe.graph_seed, plan.probe.max_steps) == (0.3, 0.9, 42, 500)
+    assert plan.nulls.kinds == ("N0", "N1", "N2") and plan.nulls.seed == 42
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[probe]\nalhpa = 0.3", r"unknown key 'probe\.alhpa'; did you mean 'alpha'\?"),
+        ("[prob]\nalpha = 0.3", r"unknown key 'prob'; did you mean 'probe'\?"),
+        ("[nulls]\nqqq = 1", r"known keys here: kinds, replicates, seed, deviation"),
+        ("[[families]]\nname = 'a'\npath = 'b'\npaht = 'c'", r"'families\.0\.paht'; did you mean 'path'\?"),
+        ("[[families]]\nname = 'a'", r"'families\.0\.path' is missing"),
+        ("[[families]]\nname = 'a'\npath = 'b'\n[[families]]\nname = 'a'\npath = 'c'", "two families are named 'a'"),
+        ("[probe]\nalpha = 'much'", r"probe\.alpha: .*number"),
+        ("[nulls]\nkinds = ['N7']", r"nulls\.kinds\.0: .*'N7'"),
+        ("[fit]\nwindow = [9, 3]", "window ends at 3 before it starts at 9"),
+        ("format = 2", "format"),
+        ("alpha = = 3", "is not a TOML file"),
+        ("\x00", "is not a TOML file"),
+    ],
+)
+def test_a_plan_that_asks_for_what_does_not_exist_is_refused(tmp_path, text, words):
+    with pytest.raises(InputError, match=words):
+        read_plan(written(tmp_path, text))
+
+
+def test_a_plan_that_is_missing_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"plan\.toml does not exist"):
+        read_plan(tmp_path / "plan.toml")

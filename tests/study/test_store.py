@@ -1,0 +1,98 @@
+import sqlite3
+
+import polars as pl
+import pytest
+
+from gradcascade.errors import InputError
+from gradcascade.study.store import COLUMNS, METRIC_COLUMNS, Store
+
+
+def row(**changes):
+    base = {
+        "family": "nano", "scale": "d24", "step": 10, "field": "gradient", "variant": "real", "replicate": 0,
+        "n": 100, "tau": 0.5, "size": 13, "duration": 2, "ceiling": False, "activity": [10, 3], "max_over_tau": 2.0,
+        "kurtosis": None, "zero_share": 0.0, "source": "here", "revision": "local", "content_hash": "c",
+        "probe_hash": "p", "seed": 0, "seconds": 0.1,
+    }  # fmt: skip
+    return {**base, **changes}
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path / "cascades.sqlite") as opened:
+        yield opened
+
+
+def test_what_is_added_comes_back_with_its_types(store):
+    store.add(row())
+    table = store.cascades()
+    assert table.schema == pl.Schema(COLUMNS)
+    assert table.row(0, named=True) == row()
+
+
+def test_an_empty_store_gives_an_empty_table(store):
+    assert store.cascades().schema == pl.Schema(COLUMNS)
+    assert store.cascades().is_empty() and store.metrics().is_empty() and store.refusals().is_empty()
+
+
+def test_the_same_measurement_is_kept_once_and_stays_as_it_was(store):
+    store.add(row(seconds=0.1))
+    store.add(row(seconds=9.0))
+    assert store.cascades()["seconds"].to_list() == [0.1]
+    store.add(row(content_hash="d"))
+    assert len(store.keys()) == 2
+
+
+def test_a_reader_beside_the_writer_sees_every_cascade_at_once(store):
+    with Store(store.path) as other:
+        store.add(row())
+        assert len(other.cascades()) == 1
+
+
+def test_a_measurement_takes_a_refusal_back(store):
+    store.refuse("nano", "d24", 10, "gradient", "no")
+    assert store.refusals()["reason"].to_list() == ["no"]
+    store.add(row())
+    assert store.refusals().is_empty()
+
+
+def test_metrics_are_replaced_by_newer_ones(store):
+    for value in (5.0, 4.0):
+        store.put_metrics(pl.DataFrame([("nano", "d24", 10, "perplexity", value)], METRIC_COLUMNS, orient="row"))
+    assert store.metrics().rows() == [("nano", "d24", 10, "perplexity", 4.0)]
+
+
+def test_contents_are_remembered_for_one_state_of_the_files(store):
+    store.remember_content("snapshot", "1", "c")
+    assert store.content_hash("snapshot", "1") == "c"
+    assert store.content_hash("snapshot", "2") is None
+
+
+def test_another_version_is_refused(tmp_path):
+    path = tmp_path / "cascades.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE cascades (x)")
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(InputError, match=r"another version of gradcascade \(layout 99"):
+        Store(path)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    path = tmp_path / "cascades.sqlite"
+    path.write_bytes(b"not a database, but long enough to be looked at as one" * 20)
+    with pytest.raises(InputError, match="is not a store of cascades"):
+        Store(path)
+
+
+def test_a_disk_without_room_is_said_in_one_sentence_and_loses_nothing(tmp_path):
+    path = tmp_path / "cascades.sqlite"
+    with Store(path) as store:
+        store.add(row())
+        pages = store._rows("PRAGMA page_count")[0][0]
+        store._rows(f"PRAGMA max_page_count = {pages}")  # SQLite reports this limit as it reports a full disk
+        with pytest.raises(InputError, match=r"no room left on the disk .* kept"):
+            for step in range(1000):
+                store.add(row(step=step, activity=list(range(1000))))
+    with Store(path) as store:
+        assert row() in store.cascades().to_dicts()
