@@ -1,0 +1,189 @@
+"""Everything a report shows, gathered once: tables, windows, settings, origins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from gradcascade.scaling import decomposition as nulls
+from gradcascade.scaling import exponents, windows
+
+METRIC_SCHEMA = {
+    "family": pl.String,
+    "scale": pl.String,
+    "step": pl.Int64,
+    "metric": pl.String,
+    "value": pl.Float64,
+}
+
+Group = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """What a report is made from; nothing in it is computed again later.
+
+    Attributes
+    ----------
+    title : str
+        Heading of the page.
+    cascades, fits, summary, decomposition, metrics : polars.DataFrame
+        The measured cascades, the exponents per step, their window summaries, the null differences per step,
+        and the external performance numbers.
+    channels : polars.DataFrame
+        The cascades with v_abs, v_rel, and whether (and why not) they enter the fits.
+    decomposition_summary, closure : polars.DataFrame
+        Null differences over the window; closure error per step.
+    windows : dict
+        First and last step, both inclusive, for each (family, field).
+    probe, provenance : dict
+        Settings of the probe; versions, seeds and whatever else the study wrote down.
+    plan_toml : str
+        The plan as it was asked for.
+    """
+
+    title: str
+    cascades: pl.DataFrame
+    fits: pl.DataFrame
+    summary: pl.DataFrame
+    decomposition: pl.DataFrame
+    metrics: pl.DataFrame
+    channels: pl.DataFrame
+    decomposition_summary: pl.DataFrame
+    closure: pl.DataFrame
+    windows: dict[Group, tuple[int, int]]
+    probe: dict[str, Any]
+    provenance: dict[str, Any]
+    plan_toml: str
+
+    @classmethod
+    def from_tables(
+        cls,
+        cascades: pl.DataFrame,
+        metrics: pl.DataFrame | None = None,
+        probe: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        plan_toml: str = "",
+        window: windows.Window = None,
+        title: str = "Finite-size gradient transport",
+    ) -> ReportData:
+        """Fit, summarise and split a table of cascades.
+
+        Parameters
+        ----------
+        cascades : polars.DataFrame
+            The cascades table of a study.
+        metrics : polars.DataFrame, optional
+            Columns family, scale, step, metric, value.
+        probe, provenance : mapping, optional
+            Shown as they are.
+        plan_toml : str
+            Shown as it is.
+        window : tuple of int or mapping, optional
+            First and last step, inclusive, for all, or such a range per (family, field); by default the last two
+            thirds of the steps of each family and field.
+        title : str
+            Heading of the page.
+
+        Returns
+        -------
+        ReportData
+            The tables and what was derived from them.
+
+        Raises
+        ------
+        InputError
+            If the cascades lack columns or values, or the window is not two ordered steps.
+        """
+        fits = exponents.fit_exponents(cascades)
+        split = nulls.decompose(fits)
+        chosen = windows.windows(cascades, window)
+        return cls(
+            title=title,
+            cascades=cascades,
+            fits=fits,
+            summary=windows.summarise(fits, chosen),
+            decomposition=split,
+            metrics=pl.DataFrame(schema=METRIC_SCHEMA) if metrics is None else metrics,
+            channels=exponents.channels(cascades),
+            decomposition_summary=nulls.summarise_decomposition(split, chosen),
+            closure=exponents.closure_error(fits),
+            windows=chosen,
+            probe=dict(probe or {}),
+            provenance=dict(provenance or {}),
+            plan_toml=plan_toml,
+        )
+
+    @property
+    def groups(self) -> list[Group]:
+        """Every (family, field) measured, gradients before updates."""
+        return list(self.windows)
+
+    @property
+    def families(self) -> list[str]:
+        """Family names in the order of the groups."""
+        return list(dict.fromkeys(family for family, _ in self.groups))
+
+    @property
+    def variants(self) -> list[str]:
+        """Which of real, N0, N1, N2 and further nulls were measured."""
+        seen = self.cascades["variant"].unique().to_list()
+        return sorted(seen, key=lambda name: (name != "real", name))
+
+    @property
+    def baseline(self) -> str | None:
+        """The null drawn beside the real fields: N0 where measured, else the first there is."""
+        return next((name for name in self.variants if name != "real"), None)
+
+    def scales(self, family: str | None = None) -> list[str]:
+        """Scale names from the smallest field to the largest.
+
+        Parameters
+        ----------
+        family : str, optional
+            Only this family's scales.
+
+        Returns
+        -------
+        list of str
+            Ordered by number of entries, then by name.
+        """
+        table = self.cascades if family is None else self.cascades.filter(pl.col("family") == family)
+        return table.group_by("scale").agg(pl.col("n").max()).sort("n", "scale")["scale"].to_list()
+
+    def entries(self, family: str) -> dict[str, int]:
+        """Count the entries N of each scale's field.
+
+        Parameters
+        ----------
+        family : str
+            Whose scales.
+
+        Returns
+        -------
+        dict of str to int
+            N by scale, from the smallest to the largest.
+        """
+        table = self.cascades.filter(pl.col("family") == family)
+        return dict(table.group_by("scale").agg(pl.col("n").max()).sort("n", "scale").iter_rows())
+
+
+def of_group(table: pl.DataFrame, group: Group) -> pl.DataFrame:
+    """Rows of one (family, field).
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        Any table with the columns family and field.
+    group : tuple of str
+        Family and field.
+
+    Returns
+    -------
+    polars.DataFrame
+        The rows that match.
+    """
+    return table.filter(pl.col("family") == group[0], pl.col("field") == group[1])
