@@ -1,0 +1,149 @@
+"""The parameters of one checkpoint: one file, or shards with an index."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from pathlib import Path
+
+from gradcascade.errors import InputError
+from gradcascade.sources.stored import FLOATS, MAX_HEADER, StoredTensor, mapped, shown
+from gradcascade.sources.tensors import open_tensors
+
+WHOLE = ("model.safetensors", "pytorch_model.bin")
+INDEXED = tuple(f"{name}.index.json" for name in WHOLE)
+
+# Masks and rotary tables that GPT-NeoX and GPT-2 checkpoints carry beside the parameters. `attention.bias` is such
+# a mask, while `attention.dense.bias` is a parameter.
+_BUFFER = re.compile(
+    r"(?:.*\.)?(?:layers\.[0-9]+\.attention\.(?:masked_)?bias|h\.[0-9]+\.attn\.(?:masked_)?bias|rotary_emb\.inv_freq)"
+)
+
+
+def checkpoint_file(folder: Path) -> Path | None:
+    """The file that opens the checkpoint in a folder, safetensors before pickles; None if there is none."""
+    for names in zip(WHOLE, INDEXED, strict=True):
+        for name in names:
+            if (folder / name).exists():
+                return folder / name
+    return None
+
+
+def open_checkpoint(path: Path) -> dict[str, StoredTensor]:
+    """Describe the tensors of a checkpoint.
+
+    The last two checkpoints stay open, so that a pass over adjacent pairs opens each once; their values are
+    mapped, and cost memory only while they are read.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        ``model.safetensors``, ``pytorch_model.bin``, or the ``.index.json`` of their shards.
+
+    Returns
+    -------
+    dict of str to StoredTensor
+        In file order; of shards, shard by shard in the order of their names.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or broken, the index disagrees with the shards, or leads out of its folder.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        status = None  # the reader says what is wrong
+    signature = (status.st_ino, status.st_size, status.st_mtime_ns) if status else None
+    return _opened(path, signature)
+
+
+@functools.lru_cache(maxsize=2)
+def _opened(path: Path, signature: tuple[int, int, int] | None) -> dict[str, StoredTensor]:
+    return _open_shards(path) if path.name.endswith(".json") else open_tensors(path)
+
+
+def parameters(tensors: dict[str, StoredTensor]) -> dict[str, StoredTensor]:
+    """Keep the trainable parameters of a checkpoint.
+
+    Parameters
+    ----------
+    tensors : dict of str to StoredTensor
+        All of its tensors.
+
+    Returns
+    -------
+    dict of str to StoredTensor
+        Without attention masks, rotary tables and tensors of integers; tied weights, stored once under two
+        names, count once, under the first.
+    """
+    kept: dict[str, StoredTensor] = {}
+    places = set()
+    for name, tensor in tensors.items():
+        place = (tensor.path, tensor.offset, tensor.shape, tensor.strides)
+        if tensor.dtype in FLOATS and not _BUFFER.fullmatch(name) and (place not in places or not tensor.size):
+            kept[name] = tensor
+            places.add(place)
+    return kept
+
+
+def _open_shards(index: Path) -> dict[str, StoredTensor]:
+    again = "write or download the checkpoint again"
+    raw = mapped(index)
+    if raw.size > MAX_HEADER:
+        raise InputError(f"{index} has {raw.size} bytes, more than an index of shards needs; {again}")
+    try:
+        content = json.loads(raw.tobytes())
+    except (ValueError, RecursionError):
+        raise InputError(f"{index} is not JSON; {again}") from None
+    shard_of = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(shard_of, dict) or not shard_of:
+        raise InputError(f"{index} has no weight_map that names the shards; {again}")
+    found: dict[str, StoredTensor] = {}
+    for shard in sorted(set(map(str, shard_of.values()))):
+        file = _beside(index, shard)
+        for name, tensor in open_tensors(file).items():
+            if shard_of.get(name) != shard:
+                raise InputError(f"{file} holds {shown(name)}, which {index.name} does not place there; {again}")
+            found[name] = tensor
+    for name, shard in shard_of.items():
+        if name not in found:
+            raise InputError(f"{index} places {shown(name)} in {shown(shard)}, which does not hold it; {again}")
+    return found
+
+
+def _beside(index: Path, shard: str) -> Path:
+    """A shard's path, refused unless it is a plain file name and stays in the index's folder."""
+    if shard in ("", ".", "..") or "/" in shard or "\\" in shard or "\0" in shard:
+        raise InputError(f"{index} names the shard {shown(shard)} outside its folder; nothing there was read")
+    return inside(index.parent, index.parent / shard)
+
+
+def inside(root: Path, path: Path) -> Path:
+    """Refuse a path that symbolic links lead out of a folder.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder the user named.
+    path : pathlib.Path
+        A path within it.
+
+    Returns
+    -------
+    pathlib.Path
+        The path as it was.
+
+    Raises
+    ------
+    InputError
+        If it resolves to a place outside the folder.
+    """
+    try:
+        within = path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):
+        raise InputError(f"{path} is a symbolic link that leads nowhere; remove it") from None
+    if not within:
+        raise InputError(f"{path} is a symbolic link that leads out of {root}; put the files themselves there")
+    return path

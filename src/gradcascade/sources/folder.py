@@ -1,0 +1,189 @@
+"""Folders of runs: Pico's layout, and a folder per step as other trainers write it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradcascade.errors import InputError
+from gradcascade.sources.base import FIELDS, GRADIENT, UPDATE, SnapshotRef
+from gradcascade.sources.evaluations import metrics_table, read_evaluations
+from gradcascade.sources.layout import GRADIENTS, Run, find_runs
+from gradcascade.sources.naming import ORDERS, family_and_scales
+from gradcascade.sources.readers import Choice, GradientReader, UpdateReader, revision_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LABELS = ("later", "earlier")
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """The runs of one family on disk; made by `discover`.
+
+    Parameters
+    ----------
+    family : str
+        The family's name.
+    root : pathlib.Path
+        The folder that was named.
+    runs : tuple of Run
+        What it holds.
+    scales : tuple of str
+        Each run's scale.
+    fields : tuple of str
+        The kinds of field asked for.
+    which, order, label : str
+        See `discover`.
+    select : tuple of str
+        See `discover`.
+    """
+
+    family: str
+    root: Path
+    runs: tuple[Run, ...]
+    scales: tuple[str, ...]
+    fields: tuple[str, ...]
+    which: str
+    order: str
+    label: str
+    select: tuple[str, ...]
+
+    def snapshots(self) -> list[SnapshotRef]:
+        """Every field there is, by scale and kind of field, steps ascending; no file is opened.
+
+        Returns
+        -------
+        list of SnapshotRef
+
+        Raises
+        ------
+        InputError
+            If no run has a field of the kinds asked for.
+        """
+        found = [
+            snapshot
+            for run, scale in zip(self.runs, self.scales, strict=True)
+            for field in self.fields
+            for snapshot in (self._gradients(run, scale) if field == GRADIENT else self._updates(run, scale))
+        ]
+        if not found:
+            wanted = " or ".join(self.fields)
+            raise InputError(
+                f"{self.root} holds no {wanted} field: gradients are learning_dynamics/{self.which}_gradients.pt "
+                "of a step, and an update takes two checkpoints of a run"
+            )
+        return found
+
+    def metrics(self) -> pl.DataFrame:
+        """Evaluation results of every run.
+
+        Returns
+        -------
+        polars.DataFrame
+            Columns family, scale, step, metric, value; value is null where it was not finite.
+
+        Raises
+        ------
+        InputError
+            If a file of results is broken.
+        """
+        return metrics_table(
+            self.family,
+            (
+                (scale, *row)
+                for run, scale in zip(self.runs, self.scales, strict=True)
+                for row in read_evaluations(run.folder, self.root)
+            ),
+        )
+
+    def _gradients(self, run: Run, scale: str) -> Iterator[SnapshotRef]:
+        files = [(step.step, step.gradients[self.which]) for step in run.steps if self.which in step.gradients]
+        for step, file in files:
+            reader = GradientReader(file, files[0][1], self._choice(run))
+            yield self._snapshot(scale, step, GRADIENT, (file,), reader)
+
+    def _updates(self, run: Run, scale: str) -> Iterator[SnapshotRef]:
+        files = [(step.step, step.checkpoint) for step in run.steps if step.checkpoint]
+        recorded = [path for step in run.steps for path in step.gradients.values()]
+        order_from = recorded[0] if recorded and run.pico else None
+        for (before, earlier), (after, later) in pairwise(files):
+            reader = UpdateReader(earlier, later, order_from, self._choice(run))
+            label = after if self.label == "later" else before
+            yield self._snapshot(scale, label, UPDATE, (later, earlier), reader)
+
+    def _choice(self, run: Run) -> Choice:
+        return Choice(run.pico, self.select, self.order)
+
+    def _snapshot(
+        self, scale: str, step: int, field: str, files: tuple[Path, ...], reader: GradientReader | UpdateReader
+    ) -> SnapshotRef:
+        source = " minus ".join(file.relative_to(self.root).as_posix() for file in files)
+        revision = revision_of(files, reader)
+        return SnapshotRef(self.family, scale, step, field, files, source, revision, reader)
+
+
+def discover(
+    folder: Path | str,
+    family: str | None = None,
+    *,
+    fields: Sequence[str] = FIELDS,
+    which: str = "train",
+    order: str = "file",
+    label: str = "later",
+    select: Sequence[str] = (),
+) -> FolderSource:
+    """Find the runs in a folder, their steps and their fields.
+
+    Parameters
+    ----------
+    folder : pathlib.Path or str
+        A folder with ``runs/<run>``, a folder of runs, or one run. A run holds a folder per step (``step_N``,
+        ``checkpoint-N``, ``stepN``, ``global_stepN``), directly or under ``checkpoints/``; a step holds
+        ``learning_dynamics/train_gradients.pt``, or a checkpoint (``model.safetensors``, ``pytorch_model.bin``,
+        or the index of their shards), or both.
+    family : str, optional
+        The family's name; by default what the names of the runs have in common, else the folder's name.
+    fields : sequence of str
+        The kinds of field wanted: ``"gradient"``, ``"update"``.
+    which : str
+        ``"train"`` or ``"val"`` gradients.
+    order : str
+        Order of the tensors: ``"file"``, ``"sorted"`` by name, or ``"grouped"`` by type. In Pico's layout updates
+        have the order of the run's gradients.
+    label : str
+        The step that labels an update: the ``"later"`` or the ``"earlier"`` of the two.
+    select : sequence of str
+        Shell patterns on tensor names as the files have them. By default, Pico's 36 tensors in Pico's layout, and
+        all trainable parameters elsewhere.
+
+    Returns
+    -------
+    FolderSource
+        A source; nothing but folder listings has been read.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no runs, links lead out of it, or an option is unknown.
+    """
+    _check("field", fields, FIELDS)
+    _check("kind of gradient", (which,), GRADIENTS)
+    _check("tensor order", (order,), ORDERS)
+    _check("label", (label,), LABELS)
+    root = Path(folder)
+    runs = find_runs(root)
+    home = root.resolve()
+    name = home.parent.name if home.name in ("runs", "checkpoints") else home.name
+    found, scales = family_and_scales([run.name for run in runs], name, family)
+    return FolderSource(found, root, tuple(runs), tuple(scales), tuple(fields), which, order, label, tuple(select))
+
+
+def _check(what: str, values: Sequence[str], known: Sequence[str]) -> None:
+    for value in values:
+        if value not in known:
+            raise InputError(f"there is no {what} {value!r}; choose from {', '.join(known)}")

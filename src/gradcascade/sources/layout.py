@@ -1,0 +1,128 @@
+"""Finds runs and their steps in a folder, without opening a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradcascade.errors import InputError
+from gradcascade.sources.checkpoint import checkpoint_file, inside
+from gradcascade.sources.naming import natural, step_of
+
+DYNAMICS = "learning_dynamics"
+GRADIENTS = ("train", "val")
+
+
+@dataclass(frozen=True)
+class StepFiles:
+    """What one step of a run has on disk.
+
+    Parameters
+    ----------
+    step : int
+        The training step.
+    gradients : dict of str to pathlib.Path
+        Gradient files by ``"train"`` and ``"val"``, those that are there.
+    checkpoint : pathlib.Path or None
+        The file that opens the checkpoint.
+    """
+
+    step: int
+    gradients: dict[str, Path]
+    checkpoint: Path | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run on disk.
+
+    Parameters
+    ----------
+    name : str
+        The name of its folder.
+    folder : pathlib.Path
+        The folder.
+    pico : bool
+        Whether it is laid out as Pico writes it: with ``learning_dynamics`` or ``training_config.yaml``.
+    steps : tuple of StepFiles
+        Ascending.
+    """
+
+    name: str
+    folder: Path
+    pico: bool
+    steps: tuple[StepFiles, ...]
+
+
+def find_runs(root: Path) -> list[Run]:
+    """Find the runs of a family.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        A folder with ``runs/<run>``, a folder of runs, or one run; a run holds its steps (``step_N``,
+        ``checkpoint-N``, ``stepN``, ``global_stepN``) directly or under ``checkpoints/``.
+
+    Returns
+    -------
+    list of Run
+        By name, numbers in their order.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, it holds no runs, two folders of a run stand for the same step, or symbolic
+        links lead out of it.
+    """
+    if not root.is_dir():
+        problem = "is not a folder" if root.exists() else "does not exist"
+        raise InputError(f"{root} {problem}; give a folder of runs")
+    runs = root / "runs"
+    if runs.is_dir():
+        found = [_run(child, child.name, root) for child in _folders(runs)]
+    else:
+        alone = _run(root, root.resolve().name, root)  # a relative name such as "." is none
+        found = [alone] if alone.steps else [_run(child, child.name, root) for child in _folders(root)]
+    found = [run for run in found if run.steps]
+    if not found:
+        raise InputError(
+            f"{root} holds no runs: neither runs/<run>/checkpoints/step_N nor folders step_N or checkpoint-N with "
+            "gradients or checkpoints; give the folder of a run or of a family"
+        )
+    return sorted(found, key=lambda run: natural(run.name))
+
+
+def _run(folder: Path, name: str, root: Path) -> Run:
+    """The run in a folder, without steps if there are none; `root` bounds where its links may lead."""
+    folders = _step_folders(folder / "checkpoints", root) or _step_folders(folder, root)
+    pico = any((path / DYNAMICS).is_dir() for path in folders.values()) or (folder / "training_config.yaml").exists()
+    steps = (_step_files(step, folders[step], root) for step in sorted(folders))
+    return Run(name, folder, pico, tuple(step for step in steps if step.gradients or step.checkpoint))
+
+
+def _step_files(step: int, folder: Path, root: Path) -> StepFiles:
+    gradients = {which: folder / DYNAMICS / f"{which}_gradients.pt" for which in GRADIENTS}
+    present = {which: inside(root, path) for which, path in gradients.items() if path.exists() or path.is_symlink()}
+    checkpoint = checkpoint_file(folder)
+    return StepFiles(step, present, inside(root, checkpoint) if checkpoint else None)
+
+
+def _step_folders(folder: Path, root: Path) -> dict[int, Path]:
+    found: dict[int, Path] = {}
+    for child in _folders(folder) if folder.is_dir() else ():
+        step = step_of(child.name)
+        if step is None:
+            continue
+        if step in found:
+            raise InputError(
+                f"{folder} has two folders for step {step}, {found[step].name} and {child.name}; keep one"
+            )
+        found[step] = inside(root, child)
+    return found
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"{folder} cannot be listed ({error.strerror}); check its permissions") from None

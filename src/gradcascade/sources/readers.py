@@ -1,0 +1,173 @@
+"""How a snapshot becomes a field: a gradient as it was recorded, or the difference of two checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.errors import InputError
+from gradcascade.sources.checkpoint import open_checkpoint, parameters
+from gradcascade.sources.naming import ordered, selected
+from gradcascade.sources.pico import model_order, pico_tensors
+from gradcascade.sources.stored import StoredTensor
+from gradcascade.sources.tensors import assembled, empty_field, open_tensors
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which tensors make up a field, and in which order.
+
+    Parameters
+    ----------
+    pico : bool
+        Pico's tensors, under the names they share; else all parameters.
+    select : tuple of str
+        Shell patterns on the file's own names; if there are any, they decide instead of `pico`.
+    order : str
+        See :func:`gradcascade.sources.naming.ordered`.
+    """
+
+    pico: bool
+    select: tuple[str, ...] = ()
+    order: str = "file"
+
+    def of(self, tensors: dict[str, StoredTensor], path: Path) -> dict[str, StoredTensor]:
+        """The chosen tensors of a file, in order."""
+        if self.select:
+            found = {name: tensors[name] for name in selected(list(tensors), self.select, str(path))}
+        else:
+            found = pico_tensors(tensors, str(path)) if self.pico else parameters(tensors)
+        if not any(tensor.size for tensor in found.values()):
+            raise InputError(f"{path} holds no parameters of floating-point numbers; name a checkpoint that does")
+        return {name: found[name] for name in ordered(found, self.order)}
+
+    @property
+    def by_short_name(self) -> bool:
+        """Whether the names are those that gradient files and checkpoints share."""
+        return self.pico and not self.select
+
+
+@dataclass(frozen=True)
+class GradientReader:
+    """Loads a recorded gradient.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        The gradient file.
+    reference : pathlib.Path
+        The first gradient file of the same run, whose tensors and shapes this one must have.
+    choice : Choice
+        Which tensors.
+    """
+
+    file: Path
+    reference: Path
+    choice: Choice
+
+    def __call__(self) -> NDArray[np.floating]:
+        """Load the field, shape (N,)."""
+        tensors = self.choice.of(open_tensors(self.file), self.file)
+        if self.reference != self.file:
+            _same_model(
+                tensors, self.file, self.choice.of(open_tensors(self.reference), self.reference), self.reference
+            )
+        return assembled(list(tensors.values()))
+
+
+@dataclass(frozen=True)
+class UpdateReader:
+    """Loads the difference of two checkpoints, later minus earlier.
+
+    The subtraction is done in float32 (float64 where a checkpoint holds float64): half precision is widened
+    first, exactly.
+
+    Parameters
+    ----------
+    earlier, later : pathlib.Path
+        The files that open the two checkpoints.
+    order_from : pathlib.Path or None
+        A gradient file of the run, whose order of tensors the update follows; without one, Pico's tensors follow
+        the order of the model's modules and others the order of the later checkpoint's file.
+    choice : Choice
+        Which tensors.
+    """
+
+    earlier: Path
+    later: Path
+    order_from: Path | None
+    choice: Choice
+
+    def __call__(self) -> NDArray[np.floating]:
+        """Load the field, shape (N,)."""
+        before = self.choice.of(open_checkpoint(self.earlier), self.earlier)
+        after = self.choice.of(open_checkpoint(self.later), self.later)
+        _same_model(after, self.later, before, self.earlier)
+        names = self._names(after)
+        # Either checkpoint may be the wider one, after a change of precision.
+        wider = [max(before[name], after[name], key=lambda tensor: tensor.dtype == "float64") for name in names]
+        out = empty_field(wider)
+        start = 0
+        for name in names:
+            new, old = after[name].read_field(), before[name].read_field()
+            with np.errstate(over="ignore", invalid="ignore"):  # the probe says where an entry is not finite
+                np.subtract(new, old, out=out[start : start + new.size].reshape(new.shape), dtype=out.dtype)
+            start += new.size
+        return out
+
+    def _names(self, found: Mapping[str, StoredTensor]) -> list[str]:
+        if not self.choice.by_short_name:
+            return list(found)
+        if self.order_from is None:
+            return ordered(model_order(len(found) // 3), self.choice.order)
+        names = list(self.choice.of(open_tensors(self.order_from), self.order_from))
+        if set(names) != set(found):
+            raise InputError(
+                f"{self.later} has {len(found)} of Pico's tensors and {self.order_from} has {len(names)}; "
+                "keep the runs of different models in different folders"
+            )
+        return names
+
+
+def revision_of(files: tuple[Path, ...], reader: GradientReader | UpdateReader) -> str:
+    """A short mark of local files that changes when a file is replaced or read in another way.
+
+    Parameters
+    ----------
+    files : tuple of pathlib.Path
+        What the field is read from.
+    reader : GradientReader or UpdateReader
+        How it is read.
+
+    Returns
+    -------
+    str
+        ``local-`` and twelve hexadecimal digits, from sizes, times of change and options; contents are not read.
+    """
+    order_from = getattr(reader, "order_from", None)
+    parts = [repr(reader.choice)]
+    for file in (*files, *([order_from] if order_from else [])):
+        status = file.stat()
+        parts.append(f"{file.name} {status.st_size} {status.st_mtime_ns}")
+    return "local-" + hashlib.blake2b("\n".join(parts).encode(), digest_size=6).hexdigest()
+
+
+def _same_model(
+    tensors: Mapping[str, StoredTensor], path: Path, reference: Mapping[str, StoredTensor], other: Path
+) -> None:
+    for name, tensor in reference.items():
+        if name not in tensors:
+            raise InputError(f"{path} lacks the tensor {name}, which {other} has; write or download it again")
+        if tensors[name].shape != tensor.shape:
+            raise InputError(
+                f"{path}: tensor {name} has shape {tensors[name].shape} and in {other} {tensor.shape}; "
+                "keep the runs of different models in different folders"
+            )
+    for name in tensors:
+        if name not in reference:
+            raise InputError(f"{path} has the tensor {name}, which {other} lacks; write or download that one again")

@@ -1,0 +1,284 @@
+"""Folders of runs: what is found, which tensors make up a field, in which order."""
+
+import json
+import os
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sample_runs import pico_parameters, recorded, save_pt, save_safetensors, write_pico_run
+
+from gradcascade.errors import InputError
+from gradcascade.sources import discover, flatten
+
+STEPS = (0, 20, 100)
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo")
+    for scale, width in (("d6", 6), ("d12", 12)):
+        write_pico_run(folder / "runs" / f"nano-{scale}", STEPS, width)
+    return folder
+
+
+@pytest.fixture
+def own(family: Path, tmp_path: Path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(family, tmp_path / "demo"))
+
+
+def gradient(step: int) -> np.ndarray:
+    return flatten(recorded(pico_parameters(1000 + step)))
+
+
+def weights(step: int) -> np.ndarray:
+    return flatten(recorded(pico_parameters(step)))
+
+
+def test_a_family_is_found_with_its_scales_steps_and_fields(family: Path) -> None:
+    source = discover(family)
+    assert source.family == "nano"
+    found = [(ref.scale, ref.field, ref.step) for ref in source.snapshots()]
+    assert found == [
+        (scale, field, step)
+        for scale in ("d6", "d12")
+        for field, steps in (("gradient", STEPS), ("update", STEPS[1:]))
+        for step in steps
+    ]
+
+
+@pytest.mark.parametrize("inner", [".", "runs", "runs/nano-d6"])
+def test_any_folder_of_the_layout_will_do(family: Path, inner: str) -> None:
+    source = discover(family / inner)
+    assert (source.family, source.scales[0]) == ("nano", "d6")
+    np.testing.assert_array_equal(source.snapshots()[0].load(), gradient(0))
+
+
+def test_fields_are_the_36_tensors_in_file_order(family: Path) -> None:
+    refs = {(ref.field, ref.step): ref for ref in discover(family / "runs" / "nano-d6").snapshots()}
+    np.testing.assert_array_equal(refs["gradient", 20].load(), gradient(20))
+    np.testing.assert_array_equal(refs["update", 20].load(), weights(20) - weights(0))
+    np.testing.assert_array_equal(refs["update", 100].load(), weights(100) - weights(20))
+    assert refs["update", 100].load().dtype == np.float32
+    assert refs["update", 100].load().shape == (64 * 6**2,)
+
+
+def test_sources_are_named_without_this_machines_paths(family: Path) -> None:
+    refs = discover(family).snapshots()
+    assert refs[0].source == "runs/nano-d6/checkpoints/step_0/learning_dynamics/train_gradients.pt"
+    assert refs[3].source == (
+        "runs/nano-d6/checkpoints/step_20/model.safetensors minus runs/nano-d6/checkpoints/step_0/model.safetensors"
+    )
+
+
+@pytest.mark.parametrize("order", ["sorted", "grouped"])
+def test_other_orders_hold_for_both_fields(family: Path, order: str) -> None:
+    def laid_out(seed: int) -> np.ndarray:
+        tensors = recorded(pico_parameters(seed))
+        if order == "sorted":
+            return flatten({name: tensors[name] for name in sorted(tensors)})
+        kinds = ("attention.v_proj", "attention.o_proj", "swiglu.w_2")
+        return flatten({f"layers.{i}.{kind}": tensors[f"layers.{i}.{kind}"] for kind in kinds for i in range(12)})
+
+    refs = discover(family / "runs" / "nano-d6", order=order).snapshots()
+    np.testing.assert_array_equal(refs[0].load(), laid_out(1000))
+    np.testing.assert_array_equal(refs[3].load(), laid_out(20) - laid_out(0))
+
+
+def test_updates_follow_the_order_of_the_gradient_file(own: Path) -> None:
+    run = own / "runs" / "nano-d6"
+    for step in STEPS:
+        path = run / f"checkpoints/step_{step}/learning_dynamics/train_gradients.pt"
+        save_pt(dict(reversed(recorded(pico_parameters(1000 + step)).items())), path)
+    reversed_weights = [flatten(dict(reversed(recorded(pico_parameters(step)).items()))) for step in (0, 20)]
+    update = discover(run, fields=["update"]).snapshots()[0].load()
+    np.testing.assert_array_equal(update, reversed_weights[1] - reversed_weights[0])
+
+
+def test_updates_without_gradients_follow_the_model(own: Path) -> None:
+    run = own / "runs" / "nano-d6"
+    for step in STEPS:
+        shutil.rmtree(run / f"checkpoints/step_{step}/learning_dynamics")
+    refs = discover(run).snapshots()
+    assert [ref.field for ref in refs] == ["update", "update"]
+    np.testing.assert_array_equal(refs[0].load(), weights(20) - weights(0))
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "_forward_module.module."])
+def test_wrapper_prefixes_do_not_matter(tmp_path: Path, prefix: str) -> None:
+    write_pico_run(tmp_path / "run", (5,), prefix=prefix)
+    np.testing.assert_array_equal(discover(tmp_path / "run").snapshots()[0].load(), gradient(5))
+
+
+def test_val_gradients(own: Path) -> None:
+    run = own / "runs" / "nano-d6"
+    save_pt(recorded(pico_parameters(7)), run / "checkpoints/step_20/learning_dynamics/val_gradients.pt")
+    refs = discover(run, which="val", fields=["gradient"]).snapshots()
+    assert [ref.step for ref in refs] == [20]
+    np.testing.assert_array_equal(refs[0].load(), weights(7))
+
+
+def test_updates_can_be_labelled_by_the_earlier_step(family: Path) -> None:
+    refs = discover(family / "runs" / "nano-d6", fields=["update"], label="earlier").snapshots()
+    assert [ref.step for ref in refs] == [0, 20]
+    np.testing.assert_array_equal(refs[0].load(), weights(20) - weights(0))
+
+
+def test_tensors_can_be_selected(family: Path) -> None:
+    refs = discover(family / "runs" / "nano-d6", select=["*layers.3.*o_proj*", "*.w_2*"]).snapshots()
+    assert refs[0].load().size == 36 + 12 * 144
+    with pytest.raises(InputError, match=r"no tensor matches '\*\.w2\*'; the nearest"):
+        discover(family / "runs" / "nano-d6", select=["*.w2*"]).snapshots()[0].load()
+
+
+def test_half_precision_checkpoints_are_widened_before_they_are_subtracted(own: Path) -> None:
+    run = own / "runs" / "nano-d6"
+    halves = {}
+    for step in (0, 20):
+        halves[step] = {name: values.astype(np.float16) for name, values in pico_parameters(step).items()}
+        save_safetensors(halves[step], run / f"checkpoints/step_{step}/model.safetensors")
+    expected = flatten(recorded(halves[20])) - flatten(recorded(halves[0]))
+    np.testing.assert_array_equal(discover(run, fields=["update"]).snapshots()[0].load(), expected)
+
+
+def test_double_precision_is_kept(own: Path) -> None:
+    run = own / "runs" / "nano-d6"
+    doubles = {name: values.astype(np.float64) + 1e-12 for name, values in pico_parameters(0).items()}
+    save_safetensors(doubles, run / "checkpoints/step_0/model.safetensors")
+    update = discover(run, fields=["update"]).snapshots()[0].load()
+    assert update.dtype == np.float64
+    np.testing.assert_array_equal(update, weights(20).astype(np.float64) - flatten(recorded(doubles)))
+
+
+def test_a_snapshot_can_be_sent_to_another_process(family: Path) -> None:
+    refs = discover(family / "runs" / "nano-d6").snapshots()
+    for ref in (refs[0], refs[-1]):
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(ref)).load(), ref.load())  # noqa: S301 - our own
+
+
+def test_the_revision_changes_with_the_file_and_the_order(own: Path) -> None:
+    run = own / "runs" / "nano-d6"
+    first = [ref.revision for ref in discover(run).snapshots()]
+    assert [ref.revision for ref in discover(run).snapshots()] == first
+    assert not set(first) & {ref.revision for ref in discover(run, order="grouped").snapshots()}
+    path = run / "checkpoints/step_20/model.safetensors"
+    os.utime(path, (1, 1))
+    changed = [new != old for new, old in zip([r.revision for r in discover(run).snapshots()], first, strict=True)]
+    assert changed == [False, False, False, True, True]
+
+
+def test_a_replaced_checkpoint_is_read_again(own: Path) -> None:
+    run = own / "runs" / "nano-d6"
+    ref = discover(run, fields=["update"]).snapshots()[0]
+    ref.load()
+    save_safetensors(pico_parameters(77), run / "checkpoints/step_20/model.safetensors")
+    np.testing.assert_array_equal(ref.load(), weights(77) - weights(0))
+
+
+def test_metrics_of_every_run_and_step(own: Path) -> None:
+    results = own / "runs" / "nano-d6" / "eval_results"
+    (results / "step_0.json").write_text('{"paloma": NaN, "other": 1e23, "worse": Infinity}')
+    (results / "notes.txt").write_text("not a result")
+    table = discover(own).metrics()
+    assert table.columns == ["family", "scale", "step", "metric", "value"]
+    assert table.rows()[:5] == [
+        ("nano", "d6", 0, "paloma", None),
+        ("nano", "d6", 0, "other", 1e23),
+        ("nano", "d6", 0, "worse", None),
+        ("nano", "d6", 20, "paloma", 100 / 21),
+        ("nano", "d6", 100, "paloma", 100 / 101),
+    ]
+    assert table.height == 8
+
+
+def test_runs_without_results_have_an_empty_table(tmp_path: Path) -> None:
+    write_pico_run(tmp_path / "run", (0,))
+    shutil.rmtree(tmp_path / "run" / "eval_results")
+    table = discover(tmp_path).metrics()
+    assert table.height == 0
+    assert dict(table.schema)["value"].is_float()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "is not JSON"), ("[1]", "not a table"), ('{"paloma": "low"}', "instead of a number")],
+    ids=["cut-off", "list", "text"],
+)
+def test_broken_results_are_named(own: Path, content: str, message: str) -> None:
+    path = own / "runs" / "nano-d6" / "eval_results" / "step_20.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=message) as caught:
+        discover(own).metrics()
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_tensor_is_named(own: Path) -> None:
+    folder = own / "runs" / "nano-d6" / "checkpoints" / "step_20"
+    fewer = recorded(pico_parameters(1020))
+    del fewer["layers.3.attention.o_proj"]
+    save_pt(fewer, folder / "learning_dynamics" / "train_gradients.pt")
+    with pytest.raises(InputError, match=r"step_20.*lacks the tensor layers\.3\.attention\.o_proj"):
+        discover(own, fields=["gradient"]).snapshots()[1].load()
+
+
+@pytest.mark.parametrize("field", ["gradient", "update"])
+def test_a_step_of_another_model_is_named(own: Path, field: str) -> None:
+    run = own / "runs" / "nano-d6" / "checkpoints"
+    shutil.rmtree(run / "step_20")
+    shutil.copytree(own / "runs" / "nano-d12" / "checkpoints" / "step_20", run / "step_20")
+    refs = {ref.step: ref for ref in discover(own, fields=[field]).snapshots() if ref.scale == "d6"}
+    with pytest.raises(InputError, match=r"_proj has shape \(\d+, 12\) and in .* \(\d, 6\)"):
+        refs[20].load()
+
+
+def test_fewer_blocks_than_the_first_step_are_named(own: Path) -> None:
+    folder = own / "runs" / "nano-d6" / "checkpoints" / "step_20"
+    save_pt(recorded(pico_parameters(0, blocks=11)), folder / "learning_dynamics" / "train_gradients.pt")
+    with pytest.raises(InputError, match=r"lacks the tensor layers\.11\.attention\.v_proj, which .*step_0"):
+        discover(own, fields=["gradient"]).snapshots()[1].load()
+
+
+@pytest.mark.parametrize(
+    "options", [{"which": "test"}, {"order": "random"}, {"label": "middle"}, {"fields": ["weights"]}], ids=str
+)
+def test_unknown_options_name_the_known_ones(family: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="choose from"):
+        discover(family, **options)
+
+
+def test_folders_without_runs(tmp_path: Path, own: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        discover(tmp_path / "nowhere")
+    (tmp_path / "empty" / "runs").mkdir(parents=True)
+    with pytest.raises(InputError, match="holds no runs"):
+        discover(tmp_path / "empty")
+    with pytest.raises(InputError, match="is not a folder"):
+        discover(own / "runs" / "nano-d6" / "training_config.yaml")
+    with pytest.raises(InputError, match="holds no gradient field"):
+        discover(own, fields=["gradient"], which="val").snapshots()
+
+
+def test_two_folders_for_one_step(own: Path) -> None:
+    shutil.copytree(own / "runs/nano-d6/checkpoints/step_20", own / "runs/nano-d6/checkpoints/step_020")
+    with pytest.raises(InputError, match="two folders for step 20"):
+        discover(own)
+
+
+def test_links_out_of_the_folder_are_refused(own: Path, tmp_path: Path) -> None:
+    step = own / "runs" / "nano-d6" / "checkpoints" / "step_20"
+    shutil.move(step / "model.safetensors", tmp_path / "elsewhere.safetensors")
+    (step / "model.safetensors").symlink_to(tmp_path / "elsewhere.safetensors")
+    with pytest.raises(InputError, match="leads out of"):
+        discover(own)
+
+
+def test_a_relative_link_within_the_folder_is_fine(own: Path) -> None:
+    checkpoints = own / "runs" / "nano-d6" / "checkpoints"
+    shutil.rmtree(checkpoints / "step_100")
+    (checkpoints / "step_100").symlink_to("step_20")
+    assert json.loads((own / "runs/nano-d6/eval_results/step_100.json").read_text())
+    assert not discover(own, fields=["update"]).snapshots()[1].load().any()
