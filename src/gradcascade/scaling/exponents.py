@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import polars as pl
 
 from gradcascade.errors import InputError
 from gradcascade.scaling.regression import MIN_SCALES, fit_lines, group_means
+from gradcascade.scaling.shortages import shortages
 from gradcascade.scaling.tables import (
     FIT_KEYS,
     group_starts,
@@ -154,7 +153,7 @@ def fit_exponents(cascades: pl.DataFrame) -> pl.DataFrame:
     return (
         wanted.join(fitted, on=[*FIT_KEYS, "exponent", "place"], how="left")
         .with_columns(pl.col("value", "se", "low", "high", "r2").fill_nan(None), pl.col("n_scales").fill_null(0))
-        .join(_shortages(rows), on=FIT_KEYS, how="left")
+        .join(shortages(rows.sort("n", maintain_order=True), FIT_KEYS, ("family", "field")), on=FIT_KEYS, how="left")
         .with_columns(reason=_fit_reason())
         .sort(*FIT_KEYS, "place")
         .select(pl.col(name).cast(kind) for name, kind in FIT_SCHEMA.items())
@@ -252,42 +251,3 @@ def _fit_reason() -> pl.Expr:
         .then(pl.format("R2 is undefined: all {} are equal", channel))
         .otherwise(pl.lit(None, dtype=pl.String))
     )
-
-
-def _shortages(rows: pl.DataFrame) -> pl.DataFrame:
-    """In words, for every fit with too few scales, which ones are missing and why."""
-    expected: dict[tuple[str, str], list[str]] = {
-        (family, field): names
-        for family, field, names in rows.sort("n", "scale", maintain_order=True)
-        .group_by("family", "field", maintain_order=True)
-        .agg(pl.col("scale").unique(maintain_order=True))
-        .iter_rows()
-    }
-    left = pl.col("scale").filter("included").n_unique() < MIN_SCALES
-    short = rows.filter(left.over(*FIT_KEYS))
-    found = (
-        [*key, _sentence(expected[key[0], key[1]], group)]
-        for key, group in short.group_by(*FIT_KEYS, maintain_order=True)
-    )
-    schema = {name: FIT_SCHEMA[name] for name in FIT_KEYS} | {"shortage": pl.String}
-    return pl.DataFrame(list(found), schema=schema, orient="row")
-
-
-def _sentence(expected: list[str], group: pl.DataFrame) -> str:
-    fates: dict[str, str | None] = dict.fromkeys(expected, "was not measured")
-    for scale, included, reason in group.select("scale", "included", "reason").iter_rows():
-        if included:
-            fates[scale] = None
-        elif fates[scale] is not None:
-            fates[scale] = reason
-    kept = sum(fate is None for fate in fates.values())
-    lost = list(_losses(fates))
-    if not lost:
-        return f"only {kept} scale{'' if kept == 1 else 's'} in all, a fit needs {MIN_SCALES}"
-    return f"{kept} of {len(fates)} scales left: {', '.join(lost)}"
-
-
-def _losses(fates: dict[str, str | None]) -> Iterator[str]:
-    for scale, fate in fates.items():
-        if fate is not None:
-            yield f"{scale} {fate}"

@@ -1,0 +1,147 @@
+"""External performance numbers and how they scale with model size (arXiv:2605.02968)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from gradcascade.errors import InputError
+from gradcascade.scaling.regression import MIN_SCALES, fit_lines
+from gradcascade.scaling.shortages import shortages
+from gradcascade.scaling.tables import (
+    group_starts,
+    require_columns,
+    require_numbers,
+    require_unique,
+    require_values,
+)
+
+METRIC_SCHEMA: dict[str, type[pl.DataType]] = {
+    "family": pl.String,
+    "scale": pl.String,
+    "step": pl.Int64,
+    "metric": pl.String,
+    "value": pl.Float64,
+}
+"""Columns of the table of metrics, in order."""
+
+METRIC_EXPONENT_SCHEMA: dict[str, type[pl.DataType]] = {
+    "family": pl.String,
+    "metric": pl.String,
+    "step": pl.Int64,
+    "value": pl.Float64,
+    "se": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "r2": pl.Float64,
+    "n_scales": pl.Int64,
+    "reason": pl.String,
+}
+"""Columns of the table of metric exponents, in order."""
+
+PYTHIA_SIZES: dict[str, int] = {
+    "14m": 14_067_712,
+    "31m": 30_494_720,
+    "70m": 70_426_624,
+    "160m": 162_322_944,
+    "410m": 405_334_016,
+}
+"""Trainable parameters, without buffers, of the Pythia models: the n of their update fields."""
+
+FLOOR = 1e-6
+"""Smallest number that is put under the logarithm."""
+
+_KEYS = ("family", "metric", "step")
+_WHAT = "table of metrics"
+
+
+def metric_exponent(metrics: pl.DataFrame, sizes: Mapping[str, int], floor: float = FLOOR) -> pl.DataFrame:
+    """Fit the slope of ``log metric`` on ``log n`` at every step.
+
+    With perplexity this is beta_PPL, with mean accuracy alpha_acc (arXiv:2605.02968). The fit is the one of
+    :func:`gradcascade.scaling.exponents.fit_exponents`: ordinary least squares over at least three scales, with 95 %
+    t intervals.
+
+    Parameters
+    ----------
+    metrics : polars.DataFrame
+        ``family, scale, step, metric, value``, in any order. Values that are null, NaN or infinite are left out.
+    sizes : mapping of str to int
+        n of every scale: the entries of its field, or its trainable parameters (:data:`PYTHIA_SIZES`). A scale that
+        is not named is left out.
+    floor : float
+        Smaller values are raised to this one before the logarithm is taken.
+
+    Returns
+    -------
+    polars.DataFrame
+        Sorted, one row per ``family, metric, step``: the slope ``value``, its standard error ``se``, its interval
+        ``low, high``, ``r2``, ``n_scales`` and ``reason``. The numbers are null where fewer than three scales are
+        left, and ``r2`` where all values are equal; ``reason`` says so in words, and is null otherwise.
+
+    Raises
+    ------
+    InputError
+        If columns are missing, a value is given twice, or a size or the floor is not above zero.
+    """
+    require_columns(metrics, METRIC_SCHEMA, _WHAT)
+    require_values(metrics, [name for name in METRIC_SCHEMA if name != "value"], _WHAT)
+    require_numbers(metrics, ("step", "value"), _WHAT)
+    _check_positive(sizes, floor)
+    rows = metrics.select(pl.col(name).cast(kind) for name, kind in METRIC_SCHEMA.items())
+    require_unique(rows, ["family", "metric", "step", "scale"], _WHAT, "keep one value of each")
+    n = pl.col("scale").replace_strict(dict(sizes), default=None, return_dtype=pl.Int64)
+    rows = rows.with_columns(n=n).with_columns(reason=_left_out()).with_columns(included=pl.col("reason").is_null())
+    rows = rows.sort(*_KEYS, "n", "scale", nulls_last=True)
+    included = rows.filter("included")
+    starts = group_starts(included, _KEYS)
+    fit = fit_lines(
+        np.log(included["n"].cast(pl.Float64).to_numpy()),
+        np.log(np.maximum(included["value"].to_numpy(), floor)),
+        starts,
+    )
+    fitted = included.select(*_KEYS)[starts].with_columns(
+        value=fit.value, se=fit.se, low=fit.low, high=fit.high, r2=fit.r2, n_scales=fit.n_points
+    )
+    return (
+        rows.select(*_KEYS)
+        .unique()
+        .join(fitted, on=_KEYS, how="left")
+        .with_columns(pl.col("value", "se", "low", "high", "r2").fill_nan(None), pl.col("n_scales").fill_null(0))
+        .join(shortages(rows.sort("n", maintain_order=True), _KEYS, ("family", "metric")), on=_KEYS, how="left")
+        .with_columns(reason=_fit_reason())
+        .sort(*_KEYS)
+        .select(pl.col(name).cast(kind) for name, kind in METRIC_EXPONENT_SCHEMA.items())
+    )
+
+
+def _check_positive(sizes: Mapping[str, int], floor: float) -> None:
+    wrong = [scale for scale, n in sizes.items() if n < 1]
+    if wrong:
+        raise InputError(f"the size of scale {wrong[0]} is {sizes[wrong[0]]}; give the number of its parameters")
+    if not 0 < floor < np.inf:
+        raise InputError(f"the floor under the logarithm must be a finite number above 0, got {floor}")
+
+
+def _left_out() -> pl.Expr:
+    return (
+        pl.when(pl.col("n").is_null())
+        .then(pl.lit("has no known size"))
+        .when(~pl.col("value").is_finite().fill_null(False))
+        .then(pl.lit("has no finite value"))
+        .otherwise(pl.lit(None, dtype=pl.String))
+    )
+
+
+def _fit_reason() -> pl.Expr:
+    return (
+        pl.when(pl.col("n_scales") < MIN_SCALES)
+        .then(pl.col("shortage"))
+        .when(pl.col("value").is_null())
+        .then(pl.format("the {} scales left all have the same size; a slope needs different ones", "n_scales"))
+        .when(pl.col("r2").is_null())
+        .then(pl.lit("R2 is undefined: all values are equal"))
+        .otherwise(pl.lit(None, dtype=pl.String))
+    )

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gradcascade.errors import InputError
+from gradcascade.performance.schedules import pico_learning_rate, pythia_learning_rate
+
+
+def slow_pico(step: int) -> float:
+    return 3e-4 * (step / 2500 if step < 2500 else max(0.0, (200_000 - step) / (200_000 - 2500)))
+
+
+def slow_pythia(step: int) -> float:
+    if step < 1430:
+        return 1e-3 * step / 1430
+    progress = min(1.0, (step - 1430) / (143_000 - 1430))
+    return 1e-4 + 9e-4 * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+@pytest.mark.parametrize(("fast", "slow"), [(pico_learning_rate, slow_pico), (pythia_learning_rate, slow_pythia)])
+def test_matches_a_loop(fast: Callable[..., Any], slow: Callable[[int], float]) -> None:
+    steps = [
+        0,
+        1,
+        512,
+        1429,
+        1430,
+        1431,
+        2499,
+        2500,
+        2501,
+        71_500,
+        142_999,
+        143_000,
+        150_000,
+        199_999,
+        200_000,
+        10**6,
+    ]
+    np.testing.assert_allclose(fast(steps), [slow(step) for step in steps], rtol=1e-12)
+    np.testing.assert_array_equal(fast(pl.Series(steps)), fast(np.array(steps)))
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        (pico_learning_rate(0), 0),
+        (pico_learning_rate(2_500), 3e-4),
+        (pico_learning_rate(101_250), 1.5e-4),
+        (pico_learning_rate(200_000), 0),
+        (pythia_learning_rate(0), 0),
+        (pythia_learning_rate(1_430), 1e-3),
+        (pythia_learning_rate(72_215, peak=2), 1.1),
+        (pythia_learning_rate(143_000), 1e-4),
+        (pico_learning_rate(0, warmup=0), 3e-4),
+    ],
+)
+def test_points_of_the_schedules(rate: np.ndarray, expected: float) -> None:
+    assert rate.shape == () and float(rate) == pytest.approx(expected, abs=1e-15)
+
+
+@pytest.mark.parametrize("schedule", [pico_learning_rate, pythia_learning_rate])
+def test_shape_is_kept(schedule: Callable[..., Any]) -> None:
+    assert schedule(np.zeros((2, 3), dtype=int)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("schedule", [pico_learning_rate, pythia_learning_rate])
+def test_bad_input(schedule: Callable[..., Any]) -> None:
+    with pytest.raises(InputError, match="cannot be negative, got -3"):
+        schedule([1, -3])
+    with pytest.raises(InputError, match="got warmup 10 and total 10"):
+        schedule(1, warmup=10, total=10)
