@@ -20,6 +20,7 @@ MARKERS = "osD^vPX<>ph*d"
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1.2, 1)), (0, (8, 2)))
 MARKER_COUNT = 14
 NAME_LIMIT = 30
+LEGEND_LIMIT = 20
 RC: dict[Any, Any] = {
     # The text of the SVG stays text; DejaVu is the widest font of the list, so a substitute never overflows.
     "svg.fonttype": "none",
@@ -234,6 +235,10 @@ def legend_below(figure: Figure, entries: Sequence[tuple[Any, str]], columns: in
     columns : int
         Most entries in a row.
     """
+    if len(entries) > LEGEND_LIMIT:
+        kept = sorted({round(place) for place in np.linspace(0, len(entries) - 1, LEGEND_LIMIT)})
+        more = line_key(linestyle="none"), f"and {len(entries) - len(kept)} more between them"
+        entries = [*(entries[place] for place in kept), more]
     labels = [label for _, label in entries]
     # Matplotlib drops labels that begin with an underscore; set afterwards, they stay.
     legend = figure.legend(

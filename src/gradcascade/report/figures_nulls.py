@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from gradcascade.report.data import of_group
+from gradcascade.report.data import Group, of_group
 from gradcascade.report.figure_base import ReportFigure, column, group_label, panel_grid
 from gradcascade.report.figure_style import (
     BLUE,
@@ -35,7 +35,7 @@ PART_LABELS = {
     "dist": "distribution (N2 \N{MINUS SIGN} N0)",
     "assign": "assignment (real \N{MINUS SIGN} N2)",
 }
-HATCHES = {"total": "", "dist": "///", "assign": "..."}
+HATCHES = {"total": "", "dist": "////", "assign": "\\\\\\\\"}
 
 
 class NullDecomposition(ReportFigure):
@@ -57,7 +57,7 @@ class NullDecomposition(ReportFigure):
         split = self.data.decomposition.filter(pl.col("exponent").is_in(list(ROWS)))
         steps = split.unpivot(list(PARTS), index=[*keys, "step"], variable_name="part", value_name="value")
         steps = steps.with_columns(sd=pl.lit(None, pl.Float64))
-        parts = [_bars(of_group(steps, group), window) for group, window in self.data.windows.items()]
+        parts = [self._window_means(of_group(steps, group), group) for group in self.data.groups]
         order = ["family", "field", "exponent", "part", "step", "value", "sd"]
         return pl.concat([steps.select(order), *parts]).sort(order[:5], nulls_last=True)
 
@@ -124,6 +124,20 @@ class NullDecomposition(ReportFigure):
         keys = [(line_key(**style), PART_LABELS[part]) for part, style in PARTS.items()]
         legend_below(figure, [*keys, (window_key(), "window")])
 
+    def _window_means(self, steps: pl.DataFrame, group: Group) -> pl.DataFrame:
+        """Take the parts over the steps where all three are known, or what there is where N2 was not measured."""
+        inside = steps.filter(pl.col("step").is_between(*self.data.windows[group]))
+        keys = ["family", "field", "exponent", "part"]
+        alone = inside.group_by(keys).agg(value=pl.col("value").mean(), sd=pl.col("value").std())
+        known = of_group(self.data.decomposition_summary, group).filter(pl.col("n_steps") > 0)
+        means = known.unpivot(list(PARTS), index=keys[:3], variable_name="part", value_name="value")
+        spreads = known.unpivot([f"{p}_sd" for p in PARTS], index=keys[:3], variable_name="part", value_name="sd")
+        spreads = spreads.with_columns(pl.col("part").str.strip_suffix("_sd"))
+        split = means.join(spreads, on=keys, how="left").select(alone.columns)
+        rest = alone.join(split, on=keys[:3], how="anti")
+        both = pl.concat([split, rest]).with_columns(step=pl.lit(None, pl.Int64))
+        return both.select("family", "field", "exponent", "part", "step", "value", "sd")
+
     def _draw_bars(self, axes: Axes, rows: pl.DataFrame) -> None:
         axes.axhline(0, color="#8a93a0", linewidth=0.8)
         groups = self.data.groups
@@ -144,10 +158,3 @@ class NullDecomposition(ReportFigure):
         labels = [group_label(self.data, group).replace(": ", ":\n") for group in groups]
         axes.set_xticks(np.arange(len(groups)), labels)
         axes.set_xlim(-0.6, len(groups) - 0.4)
-
-
-def _bars(steps: pl.DataFrame, window: tuple[int, int]) -> pl.DataFrame:
-    inside = steps.filter(pl.col("step").is_between(*window))
-    return inside.group_by("family", "field", "exponent", "part").agg(
-        step=pl.lit(None, pl.Int64), value=pl.col("value").mean(), sd=pl.col("value").std()
-    )

@@ -1,0 +1,64 @@
+"""SVG files made fit to stand inside a page, several of them side by side."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+SVG = "http://www.w3.org/2000/svg"
+XLINK = "http://www.w3.org/1999/xlink"
+REFERENCE = re.compile(r"url\(#([^)]*)\)")
+SMALLEST, LARGEST = 1.1, 1.55
+
+
+def inline_svg(path: Path, prefix: str, label: str) -> str:
+    """Read a figure's SVG as an element for a page.
+
+    Identifiers are made unique by a prefix, the style sheet inside (which would hold for the whole page) becomes an
+    attribute, and the element scales with the page.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file written by Matplotlib.
+    prefix : str
+        Set before every identifier.
+    label : str
+        What a screen reader says.
+
+    Returns
+    -------
+    str
+        One `<svg>` element, every text in it escaped.
+    """
+    ElementTree.register_namespace("", SVG)
+    ElementTree.register_namespace("xlink", XLINK)
+    root = ElementTree.parse(path).getroot()
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag in (f"{{{SVG}}}metadata", f"{{{SVG}}}style"):
+                parent.remove(child)
+    for element in root.iter():
+        _rename(element, prefix)
+    width = float(root.attrib["viewBox"].split()[2])
+    for name in ("width", "height"):
+        root.attrib.pop(name, None)
+    root.set("role", "img")
+    root.set("aria-label", label)
+    root.set(
+        "style",
+        f"stroke-linejoin: round; stroke-linecap: butt; width: 100%; height: auto; "
+        f"min-width: {SMALLEST * width:.0f}px; max-width: {LARGEST * width:.0f}px",
+    )
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _rename(element: ElementTree.Element, prefix: str) -> None:
+    for name, value in element.attrib.items():
+        if name == "id":
+            element.set(name, f"{prefix}-{value}")
+        elif name in ("href", f"{{{XLINK}}}href") and value.startswith("#"):
+            element.set(name, f"#{prefix}-{value[1:]}")
+        elif "url(#" in value:
+            element.set(name, REFERENCE.sub(rf"url(#{prefix}-\1)", value))

@@ -1,0 +1,211 @@
+"""The tables of the report: exponents, nulls, what was left out and why, what was measured from what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from gradcascade.report.data import ReportData
+
+MINUS = "\N{MINUS SIGN}"
+ABSENT = "\N{EN DASH}"
+EXPONENTS = ("D", "z", "beta", "delta")
+FITTED_R2 = ("D", "z", "delta")
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """Write a number with its sign.
+
+    Parameters
+    ----------
+    value : float or None
+        Any number.
+    digits : int
+        Places after the point.
+
+    Returns
+    -------
+    str
+        For example "+0.162"; a dash where there is no number.
+    """
+    if value is None or value != value:
+        return ABSENT
+    return f"{value:+.{digits}f}".replace("-", MINUS)
+
+
+def step_list(steps: Iterable[int]) -> str:
+    """Write steps in few words.
+
+    Parameters
+    ----------
+    steps : iterable of int
+        In any order.
+
+    Returns
+    -------
+    str
+        All of up to four steps, else the first, the last and how many.
+    """
+    known = sorted(set(steps))
+    if len(known) <= 4:
+        return ", ".join(f"{step:,}" for step in known)
+    return f"{known[0]:,} to {known[-1]:,} ({len(known):,} steps)"
+
+
+def headline(data: ReportData) -> pl.DataFrame:
+    """Summarise the exponents over the window, ready to print.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per family, field and variant: the text columns D, z, beta, delta ("mean ± SD" over the window's
+        steps; SD is a spread along training, not a standard error), the numbers R2_D, R2_z, R2_delta (means), and
+        steps, how many of the window have exponents.
+    """
+    keys = ["family", "field", "variant"]
+    if data.summary.is_empty():
+        text = dict.fromkeys([*keys, *EXPONENTS], pl.String)
+        return pl.DataFrame(schema=text | {f"R2_{name}": pl.Float64 for name in FITTED_R2} | {"steps": pl.Int64})
+    rows = []
+    for key, part in data.summary.group_by(keys, maintain_order=True):
+        by_name = {row["exponent"]: row for row in part.iter_rows(named=True)}
+        row: dict[str, object] = dict(zip(keys, key, strict=True))
+        row |= {name: _mean_and_sd(by_name.get(name), plus=name not in ("D", "beta")) for name in EXPONENTS}
+        row |= {f"R2_{name}": by_name.get(name, {}).get("mean_r2") for name in FITTED_R2}
+        rows.append(row | {"steps": by_name.get("z", {}).get("n_steps", 0)})
+    schema = {f"R2_{name}": pl.Float64 for name in FITTED_R2}
+    order = pl.col("variant") != "real"
+    return pl.DataFrame(rows, schema_overrides=schema).sort("family", "field", order, "variant", maintain_order=True)
+
+
+def exclusions(data: ReportData) -> pl.DataFrame:
+    """List the cascades that were left out of the fits, with the reason.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns family, field, variant, scale, reason, cascades (how many), steps (which, in words).
+    """
+    keys = ["family", "field", "variant", "scale", "reason"]
+    left_out = data.channels.filter(~pl.col("included"))
+    grouped = left_out.group_by(keys).agg(cascades=pl.len(), steps="step").sort(keys)
+    return grouped.with_columns(pl.col("steps").map_elements(step_list, return_dtype=pl.String))
+
+
+def missing_exponents(data: ReportData) -> pl.DataFrame:
+    """List the steps without exponents, with the reason.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns family, field, variant, reason, steps (which, in words).
+    """
+    keys = ["family", "field", "variant", "reason"]
+    absent = data.fits.filter(pl.col("value").is_null(), pl.col("exponent") == "z")
+    grouped = absent.group_by(keys).agg(steps="step").sort(keys)
+    return grouped.with_columns(pl.col("steps").map_elements(step_list, return_dtype=pl.String))
+
+
+def closure_summary(data: ReportData) -> pl.DataFrame:
+    """Find the largest closure error of each trajectory.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns family, field, variant, steps (with exponents), largest_closure_error.
+    """
+    known = data.closure.filter(pl.col("closure_error").is_not_null())
+    keys = ["family", "field", "variant"]
+    return known.group_by(keys).agg(steps=pl.len(), largest_closure_error=pl.col("closure_error").max()).sort(keys)
+
+
+def null_summary(data: ReportData) -> pl.DataFrame:
+    """Summarise the differences to the nulls over the window.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns family, field, exponent, total, distribution, assignment ("mean ± SD"), distribution_share,
+        assignment_share ("75 %"). Rows without any difference are left out.
+    """
+    from gradcascade.report.figures_nulls import NullDecomposition
+
+    means = NullDecomposition(data).frame().filter(pl.col("step").is_null(), pl.col("value").is_not_null())
+    keys = ["family", "field", "exponent"]
+    shares = {
+        row[:3]: row[3:] for row in data.decomposition_summary.select(*keys, "dist_share", "assign_share").rows()
+    }
+    rows = []
+    for key, part in means.group_by(keys, maintain_order=True):
+        cells = {
+            name: f"{signed(value)} {_spread(sd)}" for name, value, sd in part.select("part", "value", "sd").rows()
+        }
+        dist, assign = shares.get(key, (None, None))
+        rows.append(
+            (*key, *(cells.get(p, ABSENT) for p in ("total", "dist", "assign")), _percent(dist), _percent(assign))
+        )
+    columns = [*keys, "total", "distribution", "assignment", "distribution_share", "assignment_share"]
+    return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+
+
+def sources(data: ReportData) -> pl.DataFrame:
+    """List what every field was read from.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns family, field, scale, step, source, revision, content_hash, of the real fields (of all, if only
+        nulls were measured).
+    """
+    columns = ["family", "field", "scale", "step", "source", "revision", "content_hash"]
+    real = data.cascades.filter(pl.col("variant") == "real")
+    table = data.cascades if real.is_empty() else real
+    order = pl.col("scale").replace_strict({name: i for i, name in enumerate(data.scales())}, default=0)
+    present = [name for name in columns if name in table.columns]
+    return table.sort("family", "field", order, "step").select(present).unique(maintain_order=True)
+
+
+def _mean_and_sd(row: dict[str, float | None] | None, plus: bool) -> str:
+    if row is None or row["mean"] is None:
+        return ABSENT
+    mean = signed(row["mean"])
+    return f"{mean if plus else mean.removeprefix('+')} {_spread(row['sd'])}"
+
+
+def _spread(sd: float | None) -> str:
+    return "(one step)" if sd is None else f"± {sd:.3f}"
+
+
+def _percent(share: float | None) -> str:
+    return ABSENT if share is None else f"{100 * share:.0f} %"
