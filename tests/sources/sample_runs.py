@@ -56,3 +56,39 @@ def write_pico_run(
         results.mkdir(exist_ok=True)
         (results / f"step_{step}.json").write_text(json.dumps({"paloma": 100.0 / (step + 1)}))
     (run / "training_config.yaml").write_text("training: {}\n")
+
+
+def neox_shapes(width: int, blocks: int, vocabulary: int = 50304) -> dict[str, tuple[int, ...]]:
+    """Parameters and buffers of a GPT-NeoX model (Pythia), by the names of its checkpoints, in the model's order."""
+    shapes: dict[str, tuple[int, ...]] = {"gpt_neox.embed_in.weight": (vocabulary, width)}
+    for block in range(blocks):
+        layer = f"gpt_neox.layers.{block}."
+        for norm in ("input_layernorm", "post_attention_layernorm"):
+            shapes |= {f"{layer}{norm}.weight": (width,), f"{layer}{norm}.bias": (width,)}
+        shapes |= {
+            f"{layer}attention.bias": (1, 1, 8, 8),
+            f"{layer}attention.masked_bias": (),
+            f"{layer}attention.rotary_emb.inv_freq": (4,),
+        }
+        for name, (rows, columns) in {
+            "attention.query_key_value": (3 * width, width),
+            "attention.dense": (width, width),
+            "mlp.dense_h_to_4h": (4 * width, width),
+            "mlp.dense_4h_to_h": (width, 4 * width),
+        }.items():
+            shapes |= {f"{layer}{name}.weight": (rows, columns), f"{layer}{name}.bias": (rows,)}
+    shapes |= {"gpt_neox.final_layer_norm.weight": (width,), "gpt_neox.final_layer_norm.bias": (width,)}
+    return shapes | {"embed_out.weight": (vocabulary, width)}
+
+
+def write_hollow_safetensors(shapes: dict[str, tuple[int, ...]], path: Path) -> None:
+    """A float16 safetensors file whose data is one hole on disk."""
+    header, position = {}, 0
+    for name, shape in shapes.items():
+        end = position + 2 * int(np.prod(shape))
+        header[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [position, end]}
+        position = end
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + position)

@@ -114,10 +114,11 @@ class UpdateReader:
         out = empty_field(wider)
         start = 0
         for name in names:
-            new, old = after[name].read_field(), before[name].read_field()
+            part = out[start : start + after[name].size].reshape(after[name].shape)
+            part[...] = after[name].read_field()
             with np.errstate(over="ignore", invalid="ignore"):  # the probe says where an entry is not finite
-                np.subtract(new, old, out=out[start : start + new.size].reshape(new.shape), dtype=out.dtype)
-            start += new.size
+                np.subtract(part, before[name].read_field(), out=part)
+            start += part.size
         return out
 
     def _names(self, found: Mapping[str, StoredTensor]) -> list[str]:

@@ -1,0 +1,200 @@
+"""Checkpoints of other trainers: a folder per step, whole or in shards, parameters without buffers."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sample_runs import neox_shapes, save_pt, save_safetensors, write_hollow_safetensors
+
+from gradcascade.errors import InputError
+from gradcascade.sources import checkpoint, discover, open_tensors
+from gradcascade.sources.checkpoint import open_checkpoint, parameters
+
+Tensors = dict[str, np.ndarray]
+BUFFERS = ("attention.bias", "masked_bias", "inv_freq")
+
+
+def model(seed: int) -> Tensors:
+    rng = np.random.default_rng(seed)
+    shapes = neox_shapes(width=4, blocks=2, vocabulary=10)
+    return {name: rng.normal(size=shape).astype(np.float16) for name, shape in shapes.items()}
+
+
+def expected_update(earlier: int, later: int, names: list[str]) -> np.ndarray:
+    old, new = model(earlier), model(later)
+    return np.concatenate([(new[n].astype(np.float32) - old[n].astype(np.float32)).ravel() for n in names])
+
+
+def save_shards(tensors: Tensors, folder: Path, stem: str, suffix: str) -> None:
+    names = list(tensors)
+    shard_of = {}
+    for number, part in enumerate((names[: len(names) // 2], names[len(names) // 2 :]), 1):
+        file = f"{stem}-{number:05}-of-00002{suffix}"
+        save = save_safetensors if suffix == ".safetensors" else save_pt
+        save({name: tensors[name] for name in part}, folder / file)
+        shard_of |= dict.fromkeys(part, file)
+    index = {"metadata": {"total_size": 1}, "weight_map": shard_of}
+    (folder / f"{stem}{suffix}.index.json").write_text(json.dumps(index))
+
+
+WRITERS: dict[str, Callable[[Tensors, Path], None]] = {
+    "safetensors": lambda tensors, folder: save_safetensors(tensors, folder / "model.safetensors"),
+    "bin": lambda tensors, folder: save_pt(tensors, folder / "pytorch_model.bin"),
+    "safetensors-shards": lambda tensors, folder: save_shards(tensors, folder, "model", ".safetensors"),
+    "bin-shards": lambda tensors, folder: save_shards(tensors, folder, "pytorch_model", ".bin"),
+}
+
+
+def write_run(run: Path, steps: tuple[int, ...], pattern: str = "step_{}", kind: str = "safetensors") -> None:
+    for step in steps:
+        WRITERS[kind](model(step), run / pattern.format(step))
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("pattern", ["step_{}", "checkpoint-{}", "step{}", "global_step{}"])
+def test_updates_of_all_parameters(tmp_path: Path, pattern: str, kind: str) -> None:
+    write_run(tmp_path / "my-run", (1, 2, 1000), pattern, kind)
+    source = discover(tmp_path / "my-run")
+    refs = source.snapshots()
+    assert (source.family, source.scales) == ("my-run", ("my-run",))
+    assert [(ref.field, ref.step) for ref in refs] == [("update", 2), ("update", 1000)]
+    names = [name for name in open_checkpoint(refs[1].files[0]) if not name.endswith(BUFFERS)]
+    assert len(names) == 2 * 12 + 4
+    if kind == "bin":
+        assert names == [name for name in model(0) if not name.endswith(BUFFERS)]
+    np.testing.assert_array_equal(refs[1].load(), expected_update(2, 1000, names))
+
+
+def test_each_scale_is_a_folder(tmp_path: Path) -> None:
+    for scale in ("70m", "160m"):
+        write_run(tmp_path / f"pythia-{scale}-seed3", (0, 1), "step{}")
+    source = discover(tmp_path)
+    assert (source.family, source.scales) == ("pythia", ("70m-seed3", "160m-seed3"))
+
+
+@pytest.mark.parametrize(
+    ("width", "blocks", "entries"),
+    [
+        (128, 6, 14_067_712),
+        (256, 6, 30_494_720),
+        (512, 6, 70_426_624),
+        (768, 12, 162_322_944),
+        (1024, 24, 405_334_016),
+    ],
+    ids=["14m", "31m", "70m", "160m", "410m"],
+)
+def test_the_published_sizes_of_pythia(tmp_path: Path, width: int, blocks: int, entries: int) -> None:
+    write_hollow_safetensors(neox_shapes(width, blocks), tmp_path / "model.safetensors")
+    kept = parameters(open_tensors(tmp_path / "model.safetensors"))
+    assert sum(tensor.size for tensor in kept.values()) == entries
+
+
+def test_true_biases_and_tied_weights(tmp_path: Path) -> None:
+    import torch
+
+    shared = torch.ones(4, 2)
+    torch.save(
+        {
+            "wte.weight": shared,
+            "encoder.attention.bias": torch.zeros(2),
+            "h.0.attn.bias": torch.ones(1, 1, 2, 2),
+            "h.0.attn.c_attn.bias": torch.zeros(6),
+            "position_ids": torch.arange(4),
+            "lm_head.weight": shared,
+        },
+        tmp_path / "pytorch_model.bin",
+    )
+    kept = parameters(open_checkpoint(tmp_path / "pytorch_model.bin"))
+    assert list(kept) == ["wte.weight", "encoder.attention.bias", "h.0.attn.c_attn.bias"]
+
+
+def test_parameters_can_be_selected(tmp_path: Path) -> None:
+    write_run(tmp_path, (0, 1))
+    select = ["*.query_key_value.weight", "embed_*"]
+    update = discover(tmp_path, select=select).snapshots()[0].load()
+    names = ["embed_out.weight", *(f"gpt_neox.layers.{i}.attention.query_key_value.weight" for i in range(2))]
+    np.testing.assert_array_equal(update, expected_update(0, 1, names))
+    with pytest.raises(InputError, match=r"no tensor matches 'embed_uot\.weight'; the nearest.*'embed_out\.weight'"):
+        discover(tmp_path, select=["embed_uot.weight"]).snapshots()[0].load()
+
+
+def test_a_pass_opens_each_checkpoint_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_run(tmp_path, (0, 1, 2, 4, 8))
+    opened = []
+
+    def counted(path: Path) -> dict:
+        opened.append(path.parent.name)
+        return open_tensors(path)
+
+    monkeypatch.setattr(checkpoint, "open_tensors", counted)
+    for ref in discover(tmp_path).snapshots():
+        ref.load()
+    assert opened == ["step_0", "step_1", "step_2", "step_4", "step_8"]
+
+
+def test_memory_of_an_update_is_the_field_and_two_tensors(tmp_path: Path) -> None:
+    import tracemalloc
+
+    for step in (0, 1):
+        tensors = {f"w{i}": np.full(50_000, step, np.float16) for i in range(40)}
+        save_safetensors(tensors, tmp_path / f"step_{step}" / "model.safetensors")
+    ref = discover(tmp_path).snapshots()[0]
+    tracemalloc.start()
+    field = ref.load()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert field.nbytes <= peak < field.nbytes + 2 * 50_000 * 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"a": "../outside.safetensors"}, "outside its folder; nothing there was read"),
+        ({"a": "/etc/passwd"}, "outside its folder"),
+        ({"a": "..\\outside.safetensors"}, "outside its folder"),
+        ({"a": ".."}, "outside its folder"),
+        ({"a": "linked.safetensors"}, "leads out of"),
+        ({"a": "missing.safetensors"}, "does not exist"),
+        ({"a": 3}, "does not exist"),
+        ({"b": "one.safetensors"}, "does not place there"),
+        ({"a": "one.safetensors", "b": "one.safetensors"}, "does not hold it"),
+        ({}, "no weight_map"),
+    ],
+    ids=["up", "absolute", "backslash", "dots", "link", "missing", "number", "unlisted", "absent", "empty"],
+)
+def test_an_index_of_shards_that_lies(tmp_path: Path, change: dict[str, str], message: str) -> None:
+    save_safetensors({"a": np.ones(3, np.float32)}, tmp_path / "outside.safetensors")
+    for step in (0, 1):
+        folder = tmp_path / "run" / f"step_{step}"
+        save_safetensors({"a": np.ones(3, np.float32)}, folder / "one.safetensors")
+        (folder / "linked.safetensors").symlink_to(tmp_path / "outside.safetensors")
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": change}))
+    with pytest.raises(InputError, match=message):
+        discover(tmp_path / "run").snapshots()[0].load()
+
+
+def test_a_link_to_a_run_elsewhere_is_refused(tmp_path: Path) -> None:
+    write_run(tmp_path / "elsewhere", (0, 1))
+    (tmp_path / "family").mkdir()
+    (tmp_path / "family" / "run").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="leads out of"):
+        discover(tmp_path / "family")
+
+
+def test_a_parameter_that_appears_or_vanishes_is_named(tmp_path: Path) -> None:
+    write_run(tmp_path, (0, 1))
+    tensors = model(1)
+    tensors["extra.weight"] = np.ones(2, np.float16)
+    save_safetensors(tensors, tmp_path / "step_1" / "model.safetensors")
+    with pytest.raises(InputError, match=r"step_1.*has the tensor extra\.weight, which .*step_0.* lacks"):
+        discover(tmp_path).snapshots()[0].load()
+
+
+def test_one_checkpoint_makes_no_update(tmp_path: Path) -> None:
+    write_run(tmp_path, (0, 1))
+    shutil.rmtree(tmp_path / "step_1")
+    with pytest.raises(InputError, match="an update takes two checkpoints"):
+        discover(tmp_path).snapshots()
