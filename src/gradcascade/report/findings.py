@@ -211,8 +211,8 @@ def _details(data: ReportData, group: Group) -> tuple[str, ...]:
     size, delta = compare(data, group, "D"), compare(data, group, "delta")
     if size.steps:
         sentences.append(
-            f"Size: D \N{MINUS SIGN} 1 = {size.number}; a departure from 1 is {size.verdict}. D near 1 is nearly built "
-            "in, since a fixed share of the entries starts active at every scale."
+            f"Size: D \N{MINUS SIGN} 1 = {size.number}; a departure from 1 is {size.verdict}. D near 1 is nearly "
+            "built in, since a fixed share of the entries starts active at every scale."
         )
     if delta.steps:
         sentences.append(f"Transport efficiency: δ = {delta.number}; a dependence on scale is {delta.verdict}.")

@@ -13,6 +13,7 @@ import polars as pl
 from gradcascade.errors import InputError
 from gradcascade.report import tables
 from gradcascade.report.data import ReportData
+from gradcascade.report.figure_base import ReportFigure
 from gradcascade.report.figures import all_figures
 from gradcascade.report.findings import findings
 from gradcascade.report.svg import inline_svg
@@ -149,17 +150,17 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _figure(figure: Any, folder: Path) -> FigureView:
-    missing, svg, png = figure.missing(), "", ""
-    files = figure.save(folder)
-    if missing is None and files["svg"].stat().st_size <= SVG_LIMIT:
+def _figure(figure: ReportFigure, folder: Path) -> FigureView:
+    files, missing = figure.save(folder), figure.missing()
+    if missing is not None:
+        return FigureView(figure.name, figure.title, "", missing, "", "", as_table(pl.DataFrame(), ""))
+    svg = png = ""
+    if files["svg"].stat().st_size <= SVG_LIMIT:
         svg = inline_svg(files["svg"], figure.name, figure.title)
-    elif missing is None:
+    else:
         png = base64.b64encode(files["png"].read_bytes()).decode("ascii")
-    table = as_table(figure.table() if missing is None else pl.DataFrame(), f"Numbers of: {figure.title}")
-    return FigureView(
-        figure.name, figure.title, figure.caption() if missing is None else "", missing, svg, png, table
-    )
+    table = as_table(figure.table(), f"Numbers of: {figure.title}")
+    return FigureView(figure.name, figure.title, figure.caption(), None, svg, png, table)
 
 
 def _content(data: ReportData, views: list[FigureView], origins: pl.DataFrame) -> dict[str, Any]:

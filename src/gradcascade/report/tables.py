@@ -77,7 +77,7 @@ def headline(data: ReportData) -> pl.DataFrame:
         by_name = {row["exponent"]: row for row in part.iter_rows(named=True)}
         row: dict[str, object] = dict(zip(keys, key, strict=True))
         row |= {name: _mean_and_sd(by_name.get(name), plus=name not in ("D", "beta")) for name in EXPONENTS}
-        row |= {f"R2_{name}": by_name.get(name, {}).get("mean_r2") for name in FITTED_R2}
+        row |= {f"R2_{name}": _rounded(by_name.get(name, {}).get("mean_r2")) for name in FITTED_R2}
         rows.append(row | {"steps": by_name.get("z", {}).get("n_steps", 0)})
     schema = {f"R2_{name}": pl.Float64 for name in FITTED_R2}
     order = pl.col("variant") != "real"
@@ -158,18 +158,14 @@ def null_summary(data: ReportData) -> pl.DataFrame:
 
     means = NullDecomposition(data).frame().filter(pl.col("step").is_null(), pl.col("value").is_not_null())
     keys = ["family", "field", "exponent"]
-    shares = {
-        row[:3]: row[3:] for row in data.decomposition_summary.select(*keys, "dist_share", "assign_share").rows()
-    }
+    split = data.decomposition_summary.select(*keys, "dist_share", "assign_share")
+    shares = {row[:3]: row[3:] for row in split.rows()}
     rows = []
     for key, part in means.group_by(keys, maintain_order=True):
-        cells = {
-            name: f"{signed(value)} {_spread(sd)}" for name, value, sd in part.select("part", "value", "sd").rows()
-        }
-        dist, assign = shares.get(key, (None, None))
-        rows.append(
-            (*key, *(cells.get(p, ABSENT) for p in ("total", "dist", "assign")), _percent(dist), _percent(assign))
-        )
+        spread = part.select("part", "value", "sd").rows()
+        cells = {name: f"{signed(value)} {_spread(sd)}" for name, value, sd in spread}
+        parts = (cells.get(name, ABSENT) for name in ("total", "dist", "assign"))
+        rows.append((*key, *parts, *(_percent(share) for share in shares.get(key, (None, None)))))
     columns = [*keys, "total", "distribution", "assignment", "distribution_share", "assignment_share"]
     return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
 
@@ -201,6 +197,10 @@ def _mean_and_sd(row: dict[str, float | None] | None, plus: bool) -> str:
         return ABSENT
     mean = signed(row["mean"])
     return f"{mean if plus else mean.removeprefix('+')} {_spread(row['sd'])}"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 def _spread(sd: float | None) -> str:
