@@ -179,6 +179,8 @@ def mapped(path: Path) -> NDArray[np.uint8]:
         if status.st_size == 0:
             raise InputError(f"{path} is empty; write or download it again")
         return np.memmap(path, dtype=np.uint8, mode="r")
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; check the name") from None
     except OSError as error:
