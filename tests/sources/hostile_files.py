@@ -206,6 +206,7 @@ CASES: dict[str, tuple[str, Writer, str]] = {
     "pickle-unknown-instruction": (".pt", pt(b"\x80\x02\xee."), "instruction"),
     "pickle-unknown-version": (".pt", pt(b"\x80\x63}."), "unknown pickle version 99"),
     "pickle-list-as-key": (".pt", pt(PICKLE_PROTOCOL + b"}(])u."), "keys are not names"),
+    "pickle-colliding-keys": (".pt", pt(PICKLE_PROTOCOL + b"}(" + integer((2**61 - 1) * 2**9) + b"Nu."), "not names"),
     "pickle-doubled-name": (
         ".pt",
         pt(PICKLE_PROTOCOL + b"}(" + (text("a") + tensor()) * 2 + b"u."),

@@ -28,7 +28,8 @@ class Global:
 
 
 _MARK = object()
-_KEYS = (str, int, float, bool, type(None))
+_KEYS = (str, int, bool, type(None))
+_LONGEST_KEY = 64  # bits; longer integers can be made to collide in a dictionary by the million
 # What each instruction carries with it: a struct format for fixed sizes, a length's format for texts.
 _FIXED = {
     b"\x80": "<B", b"\x95": "<Q", b"K": "<B", b"M": "<H", b"J": "<i", b"G": ">d",
@@ -171,7 +172,7 @@ class PickleMachine:
         if not isinstance(table, dict) or len(items) % 2:
             raise PickleError("is broken: it fills something that is not a dictionary")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, _KEYS):
+            if not isinstance(key, _KEYS) or (isinstance(key, int) and key.bit_length() > _LONGEST_KEY):
                 raise PickleError("has a dictionary whose keys are not names")
             if key in table:
                 raise PickleError(f"has the name {ascii(key)[:80]} twice")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gradcascade.errors import InputError
 from gradcascade.sources.archive import Member, open_archive
 from gradcascade.sources.opcodes import Global, PickleError, PickleMachine
-from gradcascade.sources.stored import CODES, MAX_HEADER, StoredTensor, checked_shape, mapped, shown
+from gradcascade.sources.stored import CODES, StoredTensor, checked_shape, mapped, shown
 
 _ADVICE = "nothing in it was run; save the tensors alone, as .safetensors or a plain dictionary of tensors"
 _AGAIN = "write or download it again"
@@ -29,6 +29,7 @@ _DTYPES = {
 _WIDTHS = {"complex128": 16, "complex64": 8, "complex32": 4}
 _REBUILD = ("_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter")
 _MAX_DEPTH = 32
+_MAX_PICKLE = 1 << 22  # bytes: some 25,000 tensors; more would take seconds to walk
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def open_pickled(path: Path) -> dict[str, StoredTensor]:
         raise InputError(f"{path} is a TorchScript program, not a dictionary of tensors; save its state_dict()")
     _check_byte_order(path, raw, archive.get(f"{stem}byteorder"))
     pickle = archive[roots[0]]
-    if pickle.size > MAX_HEADER:
+    if pickle.size > _MAX_PICKLE:
         raise InputError(
             f"{path} holds a pickle of {pickle.size} bytes, more than a dictionary of tensors; {_ADVICE}"
         )

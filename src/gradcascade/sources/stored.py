@@ -21,7 +21,7 @@ CODES = {
 FLOATS = ("float64", "float32", "float16", "bfloat16")
 MAX_DIMENSIONS = 32
 MAX_HEADER = 1 << 24
-"""Bytes of description (JSON or pickle) that are read of one file; real models need some hundred thousand."""
+"""Bytes of a JSON description that are read of one file; real models need some hundred thousand."""
 
 
 @dataclass(frozen=True, eq=False)
