@@ -37,8 +37,8 @@ class Magnitudes:
     zeros : int
         Number of entries that are exactly zero.
     sum_exponent : int
-        The sum of the magnitudes is below ``2**sum_exponent`` (and this bound, subnormal entries apart, is at most four times the sum). It is found
-        from counts, so it is the same on every machine and for every number of threads.
+        The sum of the magnitudes is below ``2**sum_exponent``, which is at most four times the sum where no entry
+        is subnormal. It is found from counts, so it is the same on every machine and for every number of threads.
     """
 
     histogram: NDArray[np.int64]
