@@ -8,8 +8,11 @@ from typing import Any
 
 import polars as pl
 
+from gradcascade.report.tables import headline
 from gradcascade.scaling import decomposition as nulls
 from gradcascade.scaling import exponents, windows
+
+__all__ = ["Group", "ReportData", "headline", "of_group"]
 
 METRIC_SCHEMA = {
     "family": pl.String,

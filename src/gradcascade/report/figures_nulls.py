@@ -129,7 +129,9 @@ class NullDecomposition(ReportFigure):
         inside = steps.filter(pl.col("step").is_between(*self.data.windows[group]))
         keys = ["family", "field", "exponent", "part"]
         alone = inside.group_by(keys).agg(value=pl.col("value").mean(), sd=pl.col("value").std())
-        known = of_group(self.data.decomposition_summary, group).filter(pl.col("n_steps") > 0)
+        known = of_group(self.data.decomposition_summary, group).filter(
+            pl.col("n_steps") > 0, pl.col("exponent").is_in(list(ROWS))
+        )
         means = known.unpivot(list(PARTS), index=keys[:3], variable_name="part", value_name="value")
         spreads = known.unpivot([f"{p}_sd" for p in PARTS], index=keys[:3], variable_name="part", value_name="sd")
         spreads = spreads.with_columns(pl.col("part").str.strip_suffix("_sd"))

@@ -119,7 +119,7 @@ class TransportOverSteps(ReportFigure):
             axes.set_xlabel("training step")
         plain_log_ticks(panels[0])
         for axes in panels[::2]:
-            axes.set_ylabel(r"$v_\mathrm{rel}$ (entries' share per relaxation step)")
+            axes.set_ylabel("$v_\\mathrm{rel}$\n(share of entries per step)")
         if data.baseline:
             handles["null"] = line_key(color=GREY, linewidth=0.7, alpha=0.7), f"{plain(data.baseline)} null"
         handles["window"] = window_key(), "window"

@@ -45,12 +45,12 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """How clear it is, in words, with the counts they rest on."""
-        counts = f"the 95 % interval excludes zero at {self.clear} of {self.steps} steps"
+        """How clear it is, with the count of steps whose interval says so."""
+        counts = f"at {self.clear} of {self.steps} steps"
         if self.is_clear:
             return f"clear ({counts})"
-        if self.clear >= self.steps / 2:
-            return f"clear at most steps but not at all ({counts})"
+        if self.clear and self.clear >= self.steps / 2:
+            return f"clear at most steps, not at all ({counts})"
         return f"clear at few steps only ({counts})" if self.clear else f"not clear ({counts})"
 
     @property
@@ -141,7 +141,7 @@ def findings(data: ReportData) -> Findings:
     nothing = "Nothing was measured yet." if data.cascades.is_empty() else no_exponents(data)
     if nothing is not None:
         return Findings(f"{nothing} {_measured(data)}".strip(), (), ())
-    opening = " ".join(_family(data, family) for family in data.families)
+    opening = " ".join([*(_family(data, family) for family in data.families), _certainty(data)])
     details = tuple((f"{family}, {field}s", _details(data, (family, field))) for family, field in data.groups)
     return Findings(opening, details, _cautions(data))
 
@@ -166,7 +166,7 @@ def _family(data: ReportData, family: str) -> str:
     sizes = list(data.entries(family).values())
     groups = [group for group in data.groups if group[0] == family]
     extent = f"{sizes[0]:,}" if sizes[0] == sizes[-1] else f"{sizes[0]:,} to {sizes[-1]:,}"
-    parts = [f"In {family} ({len(sizes)} scales, N = {extent} entries):"]
+    parts = [f"Family {family}, {len(sizes)} scales, fields of {extent} entries."]
     parts += [_field(data, group) for group in groups]
     fields = {field: compare(data, (family, field), "z") for _, field in groups}
     if "gradient" in fields and "update" in fields and fields["gradient"].steps and fields["update"].steps:
@@ -232,15 +232,23 @@ def _details(data: ReportData, group: Group) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _cautions(data: ReportData) -> tuple[str, ...]:
-    fewest, most = (
-        data.fits.filter(pl.col("value").is_not_null())
-        .select(least=pl.col("n_scales").min(), most=pl.col("n_scales").max())
-        .row(0)
-    )
-    scales = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+def _scales_fitted(data: ReportData) -> str:
+    known = data.fits.filter(pl.col("value").is_not_null())
+    fewest, most = known.select(least=pl.col("n_scales").min(), most=pl.col("n_scales").max()).row(0)
+    return f"{fewest}" if fewest == most else f"{fewest} to {most}"
+
+
+def _certainty(data: ReportData) -> str:
     return (
-        f"Each exponent is a line through {scales} scales; its 95 % interval (t, number of scales minus 2 degrees of "
+        "How sure this is: clear means that the 95 % intervals of single steps exclude zero at nine in ten steps of the "
+        f"window or more. Each interval comes from a line through {_scales_fitted(data)} scales, so it is wide, and "
+        "steps of the same runs are correlated, so many of them say little more than a few."
+    )
+
+
+def _cautions(data: ReportData) -> tuple[str, ...]:
+    return (
+        f"Each exponent is a line through {_scales_fitted(data)} scales; its 95 % interval (t, number of scales minus 2 degrees of "
         "freedom) is wide for that reason, and with one training run per scale it holds no spread between runs.",
         "Steps of one training run are correlated. The SD over window steps is a spread along training, not a "
         "standard error, and must not be divided by the root of the number of steps.",

@@ -22,8 +22,8 @@ ROW_LIMIT = 200
 SVG_LIMIT = 500_000
 NAMES = {
     "relaxation_step": "relaxation step",
-    "distribution_share": "share of distribution",
-    "assignment_share": "share of assignment",
+    "distribution_share": "distribution share",
+    "assignment_share": "assignment share",
     "largest_closure_error": "largest closure error",
     "content_hash": "SHA-256 of the content",
     "n_scales": "scales",
@@ -103,6 +103,7 @@ def write_report(data: ReportData, out_dir: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["together"] = together
     page = out_dir / "index.html"
     try:
         folder = out_dir / "figures"
@@ -138,16 +139,32 @@ def as_table(frame: pl.DataFrame, label: str, limit: int = ROW_LIMIT) -> Table:
         The first rows.
     """
     columns = tuple((NAMES.get(name, name), kind.is_numeric()) for name, kind in frame.schema.items())
-    rows = tuple(tuple(_cell(value) for value in row) for row in frame.head(limit).iter_rows())
+    rows = tuple(tuple(map(_cell, row, frame.columns)) for row in frame.head(limit).iter_rows())
     return Table(label, columns, rows, frame.height)
 
 
-def _cell(value: object) -> str:
+def together(text: str) -> str:
+    """Keep numbers and what belongs to them on one line.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        With no-break spaces around the plus-minus sign and before the percent sign.
+    """
+    return text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}").replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _cell(value: object, name: str = "") -> str:
     if value is None or value != value:
         return tables.ABSENT
     if isinstance(value, float):
-        return f"{value:.4g}".replace("-", tables.MINUS)
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+        return f"{value:{'.3f' if name.startswith('R2') else '.4g'}}".replace("-", tables.MINUS)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else together(str(value))
 
 
 def _figure(figure: ReportFigure, folder: Path) -> FigureView:

@@ -46,11 +46,8 @@ def inline_svg(path: Path, prefix: str, label: str) -> str:
         root.attrib.pop(name, None)
     root.set("role", "img")
     root.set("aria-label", label)
-    root.set(
-        "style",
-        f"stroke-linejoin: round; stroke-linecap: butt; width: 100%; height: auto; "
-        f"min-width: {SMALLEST * width:.0f}px; max-width: {LARGEST * width:.0f}px",
-    )
+    size = f"width: {LARGEST * width:.0f}px; max-width: 100%; min-width: {SMALLEST * width:.0f}px; height: auto"
+    root.set("style", f"stroke-linejoin: round; stroke-linecap: butt; {size}")
     return ElementTree.tostring(root, encoding="unicode")
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from gradcascade.report.data import ReportData
+if TYPE_CHECKING:
+    from gradcascade.report.data import ReportData
 
 MINUS = "\N{MINUS SIGN}"
 ABSENT = "\N{EN DASH}"
@@ -161,6 +163,8 @@ def null_summary(data: ReportData) -> pl.DataFrame:
     split = data.decomposition_summary.select(*keys, "dist_share", "assign_share")
     shares = {row[:3]: row[3:] for row in split.rows()}
     rows = []
+    place = {name: i for i, name in enumerate(EXPONENTS)}
+    means = means.sort("family", "field", pl.col("exponent").replace_strict(place), maintain_order=True)
     for key, part in means.group_by(keys, maintain_order=True):
         spread = part.select("part", "value", "sd").rows()
         cells = {name: f"{signed(value)} {_spread(sd)}" for name, value, sd in spread}
