@@ -1,10 +1,10 @@
-"""Text that is everywhere: the sources of the running Python's standard library, as bytes."""
+"""Text as bytes: what the nano family learns from, and the same batches for every model."""
 
 from __future__ import annotations
 
 import hashlib
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,118 +13,173 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 
-HELD_OUT_EVERY = 20
-"""One file in twenty is held out (of a single file, its last twentieth)."""
+LIMIT = 20_000_000
+"""Bytes read at most; what comes later is left out."""
 
-_SKIPPED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}
+HELD_OUT_EVERY = 20
+"""One file in this many is held out, or the last such share of the bytes where there are fewer files."""
+
+_LEFT_OUT = frozenset({"site-packages", "dist-packages", "test", "tests", "__pycache__"})
 
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Text to learn from, and text to be tested on.
+    """A text, split into a part to learn from and a held-out part.
 
     Attributes
     ----------
-    training, held_out : numpy.ndarray
-        uint8: the bytes.
     name : str
-        Where the text comes from.
+        What it is, for the record.
+    training : numpy.ndarray
+        uint8, 1-D: the bytes to learn from.
+    held_out : numpy.ndarray
+        uint8, 1-D: the bytes to measure perplexity on.
     """
 
+    name: str
     training: NDArray[np.uint8]
     held_out: NDArray[np.uint8]
-    name: str
 
     @property
-    def content_hash(self) -> str:
-        """Sixteen hexadecimal digits of SHA-256 over both parts."""
+    def sha256(self) -> str:
+        """Hash of both parts: equal hashes mean equal batches and equal perplexities."""
         digest = hashlib.sha256(len(self.training).to_bytes(8, "little"))
-        digest.update(self.training.data)
-        digest.update(self.held_out.data)
-        return digest.hexdigest()[:16]
+        digest.update(self.training.tobytes())
+        digest.update(self.held_out.tobytes())
+        return digest.hexdigest()
 
     def batch(self, seed: int, step: int, size: int, context: int) -> NDArray[np.int64]:
-        """Windows of training text: a function of (seed, step) alone, so that every scale sees the same.
+        """Random windows of the training part; they depend on nothing but the arguments.
 
         Parameters
         ----------
         seed, step : int
-            What the draw depends on.
+            What determines the places.
         size : int
             Number of windows.
         context : int
-            Tokens that are read; each window has one more.
+            Bytes to predict in each.
 
         Returns
         -------
         numpy.ndarray
             int64, shape (size, context + 1).
+
+        Raises
+        ------
+        InputError
+            If the training part is shorter than one window.
         """
-        stream = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, step])))
-        starts = stream.integers(0, len(self.training) - context, size)
+        self._check(self.training, "training", context)
+        starts = np.random.default_rng((seed, step)).integers(0, len(self.training) - context, size)
         return _windows(self.training, starts, context)
 
-    def held_out_batch(self, size: int, context: int) -> NDArray[np.int64]:
-        """Evenly spaced windows of the held-out text: int64, shape (size, context + 1)."""
-        starts = np.linspace(0, len(self.held_out) - context - 1, size).astype(np.int64)
+    def evaluation(self, count: int, context: int) -> NDArray[np.int64]:
+        """Evenly spaced windows of the held-out part.
+
+        Parameters
+        ----------
+        count : int
+            Number of windows.
+        context : int
+            Bytes to predict in each.
+
+        Returns
+        -------
+        numpy.ndarray
+            int64, shape (count, context + 1).
+
+        Raises
+        ------
+        InputError
+            If the held-out part is shorter than one window.
+        """
+        self._check(self.held_out, "held-out", context)
+        starts = np.linspace(0, len(self.held_out) - context - 1, count).astype(np.int64)
         return _windows(self.held_out, starts, context)
 
-
-def _windows(text: NDArray[np.uint8], starts: NDArray[np.int64], context: int) -> NDArray[np.int64]:
-    return text[starts[:, None] + np.arange(context + 1)].astype(np.int64)
-
-
-def standard_library() -> list[Path]:
-    """Source files of the running Python's standard library, without tests, in the order of their paths."""
-    root = Path(sysconfig.get_path("stdlib"))
-    found = [path for path in root.rglob("*.py") if _SKIPPED.isdisjoint(path.relative_to(root).parts)]
-    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+    def _check(self, part: NDArray[np.uint8], which: str, context: int) -> None:
+        if len(part) <= context:
+            raise InputError(
+                f"{self.name} is too short: its {which} part has {len(part)} bytes, a context of {context} needs "
+                f"{context + 1}; give more text or a shorter context"
+            )
 
 
-def load_corpus(files: Sequence[Path] = (), context: int = 128) -> Corpus:
-    """Read the text to train on.
+def read_corpus(text: Sequence[Path] = ()) -> Corpus:
+    """Read a text.
 
     Parameters
     ----------
-    files : sequence of pathlib.Path
-        Text files of one's own; none means the standard library.
-    context : int
-        Tokens that a model reads; both parts must hold at least that many and one more.
+    text : sequence of pathlib.Path
+        Files, in this order; by default the source files of the running Python's standard library, by path, without
+        its tests.
 
     Returns
     -------
     Corpus
+        At most :data:`LIMIT` bytes. With at least 20 files, every twentieth is held out; with fewer, the last
+        twentieth of the bytes.
 
     Raises
     ------
     InputError
-        If a file is missing or cannot be read, or the text is too short.
+        If a file is missing, unreadable or empty, or the standard library has no source files.
     """
-    own = bool(files)
-    paths = list(files) or standard_library()
-    texts = [_read(path) for path in paths]
-    if len(texts) == 1:
-        cut = len(texts[0]) - len(texts[0]) // HELD_OUT_EVERY
-        training, held_out = texts[0][:cut], texts[0][cut:]
-    else:
-        every = min(HELD_OUT_EVERY, len(texts))
-        held_out = b"\n".join(text for i, text in enumerate(texts) if i % every == every - 1)
-        training = b"\n".join(text for i, text in enumerate(texts) if i % every != every - 1)
-    shorter = min(len(training), len(held_out))
-    if shorter <= context:
-        named = f"the text of {len(paths)} files" if own else "the standard library"
+    if text:
+        return _split(", ".join(path.name for path in text), _contents(text))
+    root = Path(sysconfig.get_path("stdlib"))
+    files = [root / name for name in _library_files(root)]
+    if not files:
         raise InputError(
-            f"{named} is too short: {len(training):,} bytes to learn from and {len(held_out):,} held out, and a "
-            f"context of {context} needs more than that of each; add text or shorten the context"
+            f"Python's standard library has no source files in {root}; give a text of your own with --text FILE"
         )
-    name = ", ".join(path.name for path in paths[:5]) if own else "Python standard library"
-    return Corpus(np.frombuffer(training, np.uint8), np.frombuffer(held_out, np.uint8), name)
+    version = sysconfig.get_python_version()
+    return _split(f"standard library of Python {version}", _contents(files, may_be_empty=True))
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"the text file {path} does not exist; give an existing file to --text") from None
-    except OSError as error:
-        raise InputError(f"the text file {path} cannot be read: {error.strerror}; give another to --text") from None
+def _library_files(root: Path) -> list[str]:
+    """Paths relative to ``root``, sorted; files generated for one machine are left out."""
+    found = (path.relative_to(root) for path in root.rglob("*.py"))
+    return sorted(
+        path.as_posix()
+        for path in found
+        if _LEFT_OUT.isdisjoint(path.parts) and not path.name.startswith("_sysconfigdata")
+    )
+
+
+def _contents(files: Iterable[Path], may_be_empty: bool = False) -> list[bytes]:
+    contents: list[bytes] = []
+    room = LIMIT
+    for path in files:
+        if room <= 0:
+            break
+        try:
+            with path.open("rb") as stream:
+                data = stream.read(room)
+        except FileNotFoundError:
+            raise InputError(f"text file {path} does not exist; check its path") from None
+        except OSError as error:
+            raise InputError(
+                f"text file {path} cannot be read ({error.strerror}); check what it is and its permissions"
+            ) from None
+        if not data and not may_be_empty:
+            raise InputError(f"text file {path} is empty; leave it out or give another")
+        contents.append(data)
+        room -= len(data)
+    return contents
+
+
+def _split(name: str, contents: list[bytes]) -> Corpus:
+    if len(contents) >= HELD_OUT_EVERY:
+        held_out = b"".join(contents[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY])
+        training = b"".join(data for index, data in enumerate(contents, 1) if index % HELD_OUT_EVERY)
+    else:
+        whole = b"".join(contents)
+        edge = len(whole) - len(whole) // HELD_OUT_EVERY
+        training, held_out = whole[:edge], whole[edge:]
+    return Corpus(name, np.frombuffer(training, np.uint8), np.frombuffer(held_out, np.uint8))
+
+
+def _windows(data: NDArray[np.uint8], starts: NDArray[np.int64], context: int) -> NDArray[np.int64]:
+    return data[starts[:, None] + np.arange(context + 1)].astype(np.int64)

@@ -1,139 +1,175 @@
-"""The recorder: writes what a live model has at a step, in Pico's layout.
-
-It needs nothing of this project's own training loop::
-
-    recorder = Recorder("runs/my-run", model)
-    loss.backward()
-    recorder.record_gradients(step)      # before clipping
-    recorder.record_checkpoint(step)     # theta at this step, before the optimizer moves it
-    recorder.record_evaluation(step, {"perplexity": 31.5})
-"""
+"""Records a live model's gradients, checkpoints and evaluations in Pico's layout and file formats."""
 
 from __future__ import annotations
 
+import difflib
+import fnmatch
 import json
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcascade.errors import InputError
+from gradcascade.training.files import staged
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-PICO_ENDINGS = ("attention.v_proj", "attention.o_proj", "swiglu.w_2")
-"""The tensors whose gradients Pico-LM records, by the ending of their names."""
+PICO_PATTERNS = ("layers.*.attention.v_proj", "layers.*.attention.o_proj", "layers.*.swiglu.w_2")
+"""The 36 tensors that Pico-LM records."""
 
-PICO_PREFIX = "_forward_module."
-"""What Pico's wrapper puts before every name."""
+_WRAPPER = "_forward_module."
+_WEIGHT = ".weight"
 
 
 class Recorder:
-    """Records one run.
+    """Writes what the measurement needs, from any training loop in PyTorch.
 
     Parameters
     ----------
-    folder : str or pathlib.Path
-        Folder of the run; made if it does not exist.
+    folder : pathlib.Path or str
+        Folder of the run; made if needed.
     model : torch.nn.Module
-        The model that is trained.
-    endings : sequence of str
-        Gradients are recorded of the parameters whose names, without ``.weight``, end in one of these.
+        The model that is being trained.
+    patterns : sequence of str
+        Which parameters make up the gradient field: those whose names, without a final ``.weight``, end like one of
+        these (``*`` stands for anything). The order is that of the model.
 
     Raises
     ------
     InputError
-        If no parameter has such a name.
+        If a pattern matches no parameter of the model, or the folder cannot be made.
+
+    Examples
+    --------
+    In a loop, at the steps of interest (``folder`` then measures as it is)::
+
+        recorder = Recorder("runs/mine", model, patterns=["attn.c_proj", "mlp.c_proj"])
+        for step, batch in enumerate(batches):
+            if step % 100 == 0:
+                recorder.record_checkpoint(step)
+            loss(model, batch).backward()
+            if step % 100 == 0:
+                recorder.record_gradients(step)    # before clipping and before the optimizer's step
+            ...
     """
 
-    def __init__(self, folder: str | Path, model: nn.Module, endings: Sequence[str] = PICO_ENDINGS) -> None:
+    def __init__(self, folder: Path | str, model: nn.Module, patterns: Sequence[str] = PICO_PATTERNS) -> None:
         self.folder = Path(folder)
         self._model = model
-        self._recorded = {
-            name.removesuffix(".weight"): parameter
-            for name, parameter in model.named_parameters()
-            if name.removesuffix(".weight").endswith(tuple(endings))
-        }
-        if not self._recorded:
-            raise InputError(f"the model has no parameter whose name ends in {' or '.join(endings)}; choose others")
+        self._recorded = _matching(model, patterns)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{self.folder} cannot be made ({error.strerror}); choose a folder where you may write"
+            ) from None
 
-    def gradients(self) -> dict[str, Tensor]:
-        """Copies of the gradients as they are now, float32, in the order of the model.
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters whose gradients are recorded, in file order."""
+        return tuple(self._recorded)
+
+    def record_gradients(self, step: int) -> Path:
+        """Write the gradients as they are now, float32, to ``train_gradients.pt`` of this step.
+
+        Parameters
+        ----------
+        step : int
+            Number of optimizer steps made so far.
+
+        Returns
+        -------
+        pathlib.Path
+            The file: a dict of contiguous tensors, keys behind Pico's wrapper prefix ``_forward_module.``.
 
         Raises
         ------
         InputError
-            If a parameter has none.
+            If a parameter has no gradient, or the file cannot be written.
         """
         import torch
 
-        result = {}
+        gradients = {}
         for name, parameter in self._recorded.items():
             if parameter.grad is None:
                 raise InputError(
-                    f"the parameter {name} has no gradient; record after backward() and before zero_grad()"
+                    f"parameter {name} has no gradient at step {step}; "
+                    "record gradients after backward() and before they are cleared"
                 )
-            copy = torch.empty(parameter.shape, dtype=torch.float32)
-            result[PICO_PREFIX + name] = copy.copy_(parameter.grad.detach())
-        return result
-
-    def record_gradients(self, step: int) -> Path:
-        """Write the raw gradients of a step; call it after ``backward`` and before clipping."""
-        import torch
-
-        tensors = self.gradients()
-        path = self._step_folder(step) / "learning_dynamics" / "train_gradients.pt"
-        return replace_file(path, lambda scratch: torch.save(tensors, scratch))
+            gradient = parameter.grad.detach().to("cpu", torch.float32)
+            # clone: a view would be saved with the whole of the storage behind it
+            gradients[_WRAPPER + name.removesuffix(_WEIGHT)] = gradient.clone(memory_format=torch.contiguous_format)
+        path = self._step(step) / "learning_dynamics" / "train_gradients.pt"
+        with staged(path, self.folder) as target:
+            torch.save(gradients, target)
+        return path
 
     def record_checkpoint(self, step: int) -> Path:
-        """Write all parameters of a step, before the optimizer moves them."""
-        from safetensors.torch import save_file
+        """Write all parameters, as they are now and in their own types, to ``model.safetensors`` of this step.
 
-        tensors = {
-            name: tensor.detach().cpu().contiguous().clone() for name, tensor in self._model.state_dict().items()
-        }
-        path = self._step_folder(step) / "model.safetensors"
-        return replace_file(path, lambda scratch: save_file(tensors, scratch))
+        Parameters
+        ----------
+        step : int
+            Number of optimizer steps made so far.
+
+        Returns
+        -------
+        pathlib.Path
+            The file; a parameter that is used in two places is written once, and buffers are left out.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+        """
+        from safetensors.torch import save
+
+        content = save({name: p.detach().cpu().contiguous() for name, p in self._model.named_parameters()})
+        return self._write(self._step(step) / "model.safetensors", content)
 
     def record_evaluation(self, step: int, values: Mapping[str, float]) -> Path:
-        """Write external performance numbers of a step, by name."""
-        path = self.folder / "eval_results" / f"step_{step}.json"
-        return replace_file(
-            path, lambda scratch: scratch.write_text(json.dumps(dict(values)) + "\n", encoding="utf-8")
-        )
+        """Write external numbers of this step, such as held-out perplexities, to ``eval_results/step_N.json``.
 
-    def _step_folder(self, step: int) -> Path:
+        Parameters
+        ----------
+        step : int
+            Number of optimizer steps made so far.
+        values : mapping of str to float
+            Perplexity by data set.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+        """
+        content = json.dumps({name: float(value) for name, value in values.items()})
+        return self._write(self.folder / "eval_results" / f"step_{step}.json", content.encode())
+
+    def _step(self, step: int) -> Path:
         return self.folder / "checkpoints" / f"step_{step}"
 
+    def _write(self, path: Path, content: bytes) -> Path:
+        with staged(path, self.folder) as target:
+            target.write_bytes(content)
+        return path
 
-def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write a file as a whole, or not at all.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        File to make or replace; its folder is made if need be.
-    write : callable
-        Writes to the path it is given, which has the same name.
-
-    Returns
-    -------
-    pathlib.Path
-        ``path``.
-
-    Raises
-    ------
-    InputError
-        If the disk has no room or the folder cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
-            scratch = Path(folder) / path.name  # the same name, because torch.save writes it into the file
-            write(scratch)
-            scratch.replace(path)
-    except OSError as error:
-        said = error.strerror or error
-        raise InputError(f"{path} cannot be written: {said}; free space or choose another folder") from None
-    return path
+def _matching(model: nn.Module, patterns: Sequence[str]) -> dict[str, nn.Parameter]:
+    parameters = dict(model.named_parameters())
+    plain = {name: name.removesuffix(_WEIGHT) for name in parameters}
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(name, f"*{pattern}") for name in plain.values()):
+            near = difflib.get_close_matches(pattern, plain.values(), 1, 0.0)
+            hint = f"its names look like {near[0]!r}" if near else "it has none"
+            raise InputError(f"no parameter of the model has a name that ends like {pattern!r}; {hint}")
+    return {
+        name: parameters[name]
+        for name, short in plain.items()
+        if any(fnmatch.fnmatchcase(short, f"*{pattern}") for pattern in patterns)
+    }

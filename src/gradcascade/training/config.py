@@ -1,0 +1,192 @@
+"""What to train: the settings of a nano family, and how they are written down."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradcascade.errors import InputError
+from gradcascade.training.corpus import Corpus
+from gradcascade.training.recorder import PICO_PATTERNS
+
+FAMILY = "nano"
+HELD_OUT = "held_out"
+"""Name of the held-out perplexity in ``eval_results``."""
+
+
+@dataclass(frozen=True)
+class FamilyConfig:
+    """Settings of a family; every scale is trained with the same ones, on the same batches.
+
+    Attributes
+    ----------
+    widths : tuple of int
+        d_model of each scale, multiples of 24, ascending.
+    steps : int
+        Optimizer steps.
+    record_every : int
+        Steps between records; steps 0 and the last are recorded too.
+    batch : int
+        Sequences in a batch.
+    context : int
+        Bytes to predict in a sequence.
+    learning_rate : float
+        Peak rate of AdamW.
+    warmup : int
+        Steps of linear warm-up; the rate is constant afterwards.
+    clip : float
+        Largest norm of the whole gradient after clipping. Records hold the gradient before clipping.
+    weight_decay : float
+        Decoupled decay of AdamW.
+    seed : int
+        Seed of the initial values and of the batches.
+    evaluation : int
+        Held-out sequences that perplexity is measured on.
+    text : tuple of pathlib.Path
+        Files to learn from; none means the sources of Python's standard library.
+
+    Raises
+    ------
+    InputError
+        If a setting is out of range.
+    """
+
+    widths: tuple[int, ...] = (24, 48, 96, 192)
+    steps: int = 200
+    record_every: int = 20
+    batch: int = 16
+    context: int = 64
+    learning_rate: float = 2e-3
+    warmup: int = 20
+    clip: float = 1.0
+    weight_decay: float = 0.01
+    seed: int = 42
+    evaluation: int = 64
+    text: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(self.widths))
+        object.__setattr__(self, "text", tuple(Path(path) for path in self.text))
+        if not self.widths or list(self.widths) != sorted(set(self.widths)):
+            raise InputError(f"widths must be different and ascending, got {list(self.widths)}; try 24, 48, 96, 192")
+        for width in self.widths:
+            if width < 24 or width % 24:
+                raise InputError(f"model width {width} is not a multiple of 24; choose such as 24, 48, 96 or 192")
+        for name, least in (("steps", 1), ("record_every", 1), ("batch", 1), ("context", 2), ("evaluation", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name in ("warmup", "seed", "weight_decay"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("learning_rate", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name} must be positive and finite, got {getattr(self, name)}")
+
+    @classmethod
+    def quick(cls, text: tuple[Path, ...] = ()) -> FamilyConfig:
+        """Three small scales and few steps: a test of the whole way in seconds, not a measurement."""
+        return cls((24, 48, 96), steps=40, record_every=8, batch=8, context=32, warmup=8, evaluation=32, text=text)
+
+    @property
+    def recorded_steps(self) -> tuple[int, ...]:
+        """Steps at which gradient, checkpoint and perplexity are recorded, ascending."""
+        return (*range(0, self.steps, self.record_every), self.steps)
+
+    def rate(self, step: int) -> float:
+        """Learning rate of the update that follows ``step`` updates."""
+        return self.learning_rate * min(1.0, (step + 1) / self.warmup) if self.warmup else self.learning_rate
+
+
+def describe(config: FamilyConfig, width: int, corpus: Corpus) -> dict[str, Any]:
+    """Everything that determines a run, under the names of Pico's ``training_config.yaml`` where it has one.
+
+    Parameters
+    ----------
+    config : FamilyConfig
+        Settings of the family.
+    width : int
+        d_model of this run.
+    corpus : Corpus
+        What it learns from.
+
+    Returns
+    -------
+    dict
+        Nested, of plain values only.
+    """
+    from gradcascade.training import decoder
+
+    return {
+        "model": {
+            "model_type": "pico_decoder",
+            "d_model": width,
+            "n_layers": decoder.BLOCKS,
+            "vocab_size": decoder.VOCABULARY,
+            "max_seq_len": config.context,
+            "attention_n_heads": decoder.HEADS,
+            "attention_n_kv_heads": decoder.KV_HEADS,
+            "activation_hidden_dim": 4 * width,
+            "norm_eps": decoder.NORM_EPS,
+            "position_emb_theta": decoder.ROPE_THETA,
+        },
+        "data": {
+            "dataset": {"name": corpus.name, "sha256": corpus.sha256, "bytes": len(corpus.training)},
+            "dataloader": {"batch_size": config.batch},
+            "tokenizer": {"name": "bytes", "vocab_size": decoder.VOCABULARY},
+        },
+        "training": {
+            "fabric": {"accelerator": "cpu", "precision": "32-true"},
+            "optimization": {
+                "optimizer": "adamw",
+                "lr": config.learning_rate,
+                "lr_scheduler": "constant_with_warmup",
+                "lr_warmup_steps": config.warmup,
+                "weight_decay": config.weight_decay,
+                "gradient_clip_norm": config.clip,
+                "gradient_accumulation_steps": 1,
+            },
+            "max_steps": config.steps,
+            "seed": config.seed,
+        },
+        "evaluation": {"metrics": [HELD_OUT], "sequences": config.evaluation, "bytes": len(corpus.held_out)},
+        "checkpointing": {
+            "run_name": run_name(width),
+            "save_every_n_steps": config.record_every,
+            "learning_dynamics": {"layer_suffixes": [pattern.split("*.")[1] for pattern in PICO_PATTERNS]},
+        },
+    }
+
+
+def run_name(width: int) -> str:
+    """Folder name of the run of one scale, such as ``nano-d24``."""
+    return f"{FAMILY}-d{width}"
+
+
+def first_difference(
+    old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
+) -> tuple[str, object, object] | None:
+    """First setting in which two descriptions differ.
+
+    Parameters
+    ----------
+    old, new : mapping
+        Nested, from :func:`describe`.
+    prefix : str
+        Where they are, for the name.
+
+    Returns
+    -------
+    tuple of str, object, object, or None
+        Dotted name, old value and new value (None where it is missing); None if they are equal.
+    """
+    for key in [*new, *(key for key in old if key not in new)]:
+        was, now = old.get(key), new.get(key)
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
+            if inner := first_difference(was, now, f"{prefix}{key}."):
+                return inner
+        elif was != now:
+            return f"{prefix}{key}", was, now
+    return None

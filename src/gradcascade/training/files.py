@@ -1,0 +1,63 @@
+"""Files that are either whole or not there, so that a killed run can continue from what lies on disk."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gradcascade.errors import InputError
+
+_STAGING = ".writing-"
+
+
+@contextmanager
+def staged(path: Path, run: Path) -> Iterator[Path]:
+    """Yield a path to write to; when the block ends well the file appears at ``path`` in one step.
+
+    The staged file has the final name in a hidden folder of the run, because ``torch.save`` writes the stem of the
+    name into the file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where the file belongs; its folder is made.
+    run : pathlib.Path
+        Folder of the run, which is on the same file system.
+
+    Yields
+    ------
+    pathlib.Path
+        Where to write.
+
+    Raises
+    ------
+    InputError
+        If the disk refuses, for example because it is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=run))
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}); choose a folder where you may write"
+        ) from None
+    try:
+        yield folder / path.name
+        (folder / path.name).replace(path)
+    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError, safetensors as OSError
+        free = shutil.disk_usage(run).free / 1e6
+        raise InputError(
+            f"{path} could not be written with {free:,.0f} MB free ({str(error).splitlines()[0]}); "
+            "free some disk space and run the same command again"
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(run: Path) -> None:
+    """Remove what a killed process left half written in the folder ``run``."""
+    for folder in run.glob(f"{_STAGING}*"):
+        shutil.rmtree(folder, ignore_errors=True)
