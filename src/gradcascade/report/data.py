@@ -137,9 +137,9 @@ class ReportData:
         return sorted(seen, key=lambda name: (name != "real", name))
 
     @property
-    def baseline(self) -> str | None:
-        """The null drawn beside the real fields: N0 where measured, else the first there is."""
-        return next((name for name in self.variants if name != "real"), None)
+    def baseline(self) -> str:
+        """The null drawn beside the real fields: N0 where measured, else the first there is, else ""."""
+        return next((name for name in self.variants if name != "real"), "")
 
     def scales(self, family: str | None = None) -> list[str]:
         """Scale names from the smallest field to the largest.

@@ -48,7 +48,7 @@ class CompressibilityOverSteps(ReportFigure):
             Columns family, field, variant, exponent, step, r2 (null where undefined).
         """
         real = (pl.col("variant") == "real") & pl.col("exponent").is_in(list(CHANNELS))
-        null = (pl.col("variant") == (self.data.baseline or "")) & (pl.col("exponent") == "z")
+        null = (pl.col("variant") == self.data.baseline) & (pl.col("exponent") == "z")
         columns = ["family", "field", "variant", "exponent", "step"]
         return self.data.fits.filter(real | null).select(*columns, "r2").sort(columns)
 

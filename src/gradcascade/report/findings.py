@@ -181,7 +181,7 @@ def _family(data: ReportData, family: str) -> str:
 def _field(data: ReportData, group: Group) -> str:
     field, z = group[1], compare(data, group, "z")
     if z.mean is None:
-        null = compare(data, group, "z", variant=data.baseline or "")
+        null = compare(data, group, "z", variant=data.baseline)
         if null.mean is None:
             return f"For {field}s no exponent could be fitted in the window."
         return f"For {field}s only nulls have exponents: {data.baseline} has z = {null.number}."
@@ -193,7 +193,7 @@ def _field(data: ReportData, group: Group) -> str:
     else:
         claim = f"the duration of cascades of {field}s does not clearly depend on scale"
     sentence = f"{claim[0].upper()}{claim[1:]}: the duration exponent z averages {z.number}, {z.steps} steps"
-    if data.baseline is None:
+    if not data.baseline:
         return f"{sentence}. No null was measured, so how much of it plain noise would show is open."
     gap = compare(data, group, "z", other=(group, data.baseline))
     null = compare(data, group, "z", variant=data.baseline)
@@ -240,16 +240,16 @@ def _scales_fitted(data: ReportData) -> str:
 
 def _certainty(data: ReportData) -> str:
     return (
-        "How sure this is: clear means that the 95 % intervals of single steps exclude zero at nine in ten steps of the "
-        f"window or more. Each interval comes from a line through {_scales_fitted(data)} scales, so it is wide, and "
-        "steps of the same runs are correlated, so many of them say little more than a few."
+        "How sure this is: clear means that the 95 % intervals of single steps exclude zero at nine in ten steps of "
+        f"the window or more. Each interval comes from a line through {_scales_fitted(data)} scales, so it is wide; "
+        "and steps of the same runs are correlated, so many of them say little more than a few."
     )
 
 
 def _cautions(data: ReportData) -> tuple[str, ...]:
     return (
-        f"Each exponent is a line through {_scales_fitted(data)} scales; its 95 % interval (t, number of scales minus 2 degrees of "
-        "freedom) is wide for that reason, and with one training run per scale it holds no spread between runs.",
+        f"Each exponent is a line through {_scales_fitted(data)} scales; its 95 % interval (t, number of scales less "
+        "2 degrees of freedom) is wide for that reason. With one training run per scale it holds no spread of runs.",
         "Steps of one training run are correlated. The SD over window steps is a spread along training, not a "
         "standard error, and must not be divided by the root of the number of steps.",
         "A difference is called clear only if its interval excludes zero, on one side, at nine in ten window steps "

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import re
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from gradcascade.errors import InputError
+from gradcascade.report.data import ReportData
+from gradcascade.report.page import write_report
+
+from .cascades import ENTRIES, perplexities, study_cascades
+
+EVIL = "<img src=x onerror=alert(1)>"
+VOID = {"meta", "link", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Elements, attributes and text of a page; refuses unbalanced tags."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def written(data: ReportData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(data, tmp_path_factory.mktemp("report"))
+
+
+def test_page_and_figures_are_written(written: Path) -> None:
+    assert written.name == "index.html"
+    assert written.stat().st_size < 1_000_000
+    stems = {path.stem for path in (written.parent / "figures").iterdir()}
+    assert {"transport", "exponents", "compressibility", "nulls", "activity", "performance"} <= stems
+    assert len(list((written.parent / "figures").iterdir())) == 3 * len(stems)
+
+
+def test_page_asks_nothing_of_the_network_and_runs_nothing(written: Path) -> None:
+    page = Page(written.read_text(encoding="utf-8"))
+    assert not {tag for tag, _ in page.tags} & {"script", "iframe", "object", "embed", "base", "form"}
+    for tag, attributes in page.tags:
+        assert not [name for name in attributes if name.startswith("on")]
+        for name in ("src", "href", "xlink:href"):
+            target = attributes.get(name) or "#"
+            assert re.match(r"#|data:|figures/[a-z-]+\.(png|svg|csv)$|sources\.csv$", target), (tag, target)
+    assert "default-src 'none'" in written.read_text(encoding="utf-8")
+
+
+def test_page_is_sound_html_with_unique_identifiers(written: Path) -> None:
+    page = Page(written.read_text(encoding="utf-8"))
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    known = set(ids)
+    for _, attributes in page.tags:
+        for name in ("href", "xlink:href"):
+            target = attributes.get(name) or ""
+            assert not target.startswith("#") or target[1:] in known
+        for value in attributes.values():
+            for name in re.findall(r"url\(#([^)]*)\)", value or ""):
+                assert name in known
+
+
+def test_page_holds_numbers_settings_and_origins(written: Path) -> None:
+    text = " ".join(Page(written.read_text(encoding="utf-8")).text)
+    for wanted in ("What was found", "How sure", "graph_seed", "42 + step", 'families = ["nano"]', "2,359,296"):
+        assert wanted in text
+    assert "runs/nano-d24/checkpoints/step_20" in text
+    assert "No cascade was excluded" in text
+
+
+def test_names_from_outside_appear_as_text(tmp_path: Path) -> None:
+    sizes = {EVIL: 10_000, "a$b$c": 40_000, "_under": 160_000, "x</text><script>": 640_000}
+    cascades = study_cascades(family=f"fam{EVIL}", entries=sizes, steps=(1, 2, 3))
+    cascades = cascades.with_columns(
+        source=pl.lit(f"{EVIL}</details>"), revision=pl.lit("</pre><script>alert(1)</script>")
+    )
+    hit = (pl.col("step") == 1) & (pl.col("scale") == EVIL)
+    cascades = cascades.with_columns(ceiling=hit)
+    data = ReportData.from_tables(
+        cascades,
+        perplexities(cascades, metric=f"perplexity{EVIL}"),
+        {EVIL: EVIL},
+        {EVIL: {EVIL: [EVIL]}},
+        f"</pre>{EVIL}",
+        title=f"</title>{EVIL}",
+    )
+    path = write_report(data, tmp_path)
+    html = path.read_text(encoding="utf-8")
+    page = Page(html)
+    assert not [tag for tag, _ in page.tags if tag in ("img", "script")]
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+    inside = html[html.index("<svg") : html.index("</svg>")]
+    assert "&lt;img src=x" in inside
+    assert "a$b$c" in inside
+    assert "_under" in inside
+    assert "&lt;img src=x" in (path.parent / "figures" / "transport.svg").read_text(encoding="utf-8")
+
+
+EDGES = {
+    "one scale": (study_cascades(entries={"d24": 36_864}), "needs at least 3 scales and this study has 1"),
+    "two scales": (study_cascades(entries={"a": 100, "b": 1000}, steps=(1, 2)), "this study has 2"),
+    "one step": (study_cascades(steps=(0,)), "one step"),
+    "no nulls": (study_cascades(variants=("real",)), "No N0 null fields were measured"),
+    "only nulls": (study_cascades(variants=("N0", "N1", "N2")), "only nulls have exponents"),
+    "one field, only N2 as null": (study_cascades(variants=("real", "N2"), fields=("update",)), "the null N2"),
+    "13 scales": (study_cascades(entries={f"s{i}": 1000 * 2**i for i in range(13)}, steps=(1, 2, 3)), "13 scales"),
+    "all at the ceiling": (
+        study_cascades(steps=(1, 2)).with_columns(ceiling=pl.lit(True), duration=pl.lit(500, pl.Int64)),
+        "reached the ceiling",
+    ),
+    "all of size zero": (
+        study_cascades(steps=(1, 2)).with_columns(
+            size=pl.lit(0, pl.Int64), duration=pl.lit(0, pl.Int64), activity=pl.lit([], pl.List(pl.Int64))
+        ),
+        "size 0",
+    ),
+    "one scale at the ceiling": (
+        study_cascades(steps=(1, 2, 3)).with_columns(ceiling=pl.col("scale") == "d96"),
+        "d96",
+    ),
+    "all durations alike": (study_cascades().with_columns(duration=pl.lit(9, pl.Int64)), "not clear"),
+    "no cascade": (study_cascades(steps=(1,)).clear(), "Nothing was measured yet"),
+    "two families": (
+        pl.concat([study_cascades(steps=(1, 2, 3)), study_cascades("other", steps=(5, 6, 7), fields=("update",))]),
+        "Family other",
+    ),
+    "letters of another alphabet": (
+        study_cascades("族", entries={"小": 1000, "中": 4000, "大": 16_000}, steps=(1, 2, 3)),
+        "族",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_unusual_studies_get_a_page_that_says_what_is_missing(name: str, tmp_path: Path) -> None:
+    cascades, words = EDGES[name]
+    path = write_report(ReportData.from_tables(cascades), tmp_path)
+    page = Page(path.read_text(encoding="utf-8"))
+    text = " ".join(page.text).replace("\N{NO-BREAK SPACE}", " ")
+    assert words in text
+    assert "No external metric" in text
+    assert not re.search(r"\b(None|nan|NaN|null)\b(?! fields)(?! N)", re.sub(r"[Nn]ull\b", "", text))
+
+
+def test_metric_of_other_steps_is_explained(data: ReportData, tmp_path: Path) -> None:
+    metrics = data.metrics.with_columns(step=pl.col("step") + 1)
+    path = write_report(ReportData.from_tables(data.cascades, metrics), tmp_path)
+    assert "was given for no scale and step" in path.read_text(encoding="utf-8")
+
+
+def test_ten_thousand_cascades_fit_in_a_small_page_soon(tmp_path: Path) -> None:
+    cascades = study_cascades(entries=ENTRIES | {"d384": 9_437_184}, steps=tuple(range(1, 251)))
+    assert cascades.height == 10_000
+    start = time.perf_counter()
+    path = write_report(ReportData.from_tables(cascades, perplexities(cascades)), tmp_path)
+    assert time.perf_counter() - start < 30
+    assert path.stat().st_size < 5_000_000
+    assert "rows; all are in" in re.sub(r"<[^>]*>", "", path.read_text(encoding="utf-8"))
+
+
+def test_the_same_data_gives_the_same_page_and_replaces_an_earlier_one(
+    data: ReportData, written: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "index.html").write_text("an earlier report")
+    assert write_report(data, tmp_path).read_bytes() == written.read_bytes()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(data: ReportData, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file, not a folder")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_report(data, tmp_path / "taken")
