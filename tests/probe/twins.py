@@ -66,6 +66,6 @@ FIELDS = {
 }
 
 
-def make_field(kind, n, seed, dtype=np.float32):
+def make_field(kind, n, seed, dtype: type = np.float32):
     """A field by name."""
     return FIELDS[kind](np.random.default_rng([seed, n]), n).astype(dtype)

@@ -70,7 +70,10 @@ class SnapshotRef:
 class Source(Protocol):
     """A family of models whose snapshots can be measured."""
 
-    family: str
+    @property
+    def family(self) -> str:
+        """The family's name."""
+        ...
 
     def snapshots(self) -> list[SnapshotRef]:
         """Every field there is, by scale and field, steps ascending."""

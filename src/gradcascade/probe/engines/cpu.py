@@ -171,7 +171,7 @@ def _add_all(units, marks, threshold, last, cursors, links, places, amounts, par
 @numba.njit(inline="always")
 def _lowest(mark):
     """Place of the lowest bit that is set."""
-    return _popcount((mark & (~mark + _ONE)) - _ONE)
+    return _popcount((mark & (~mark + _ONE)) - _ONE)  # pyright: ignore[reportCallIssue]
 
 
 @numba.njit(inline="always")
@@ -231,7 +231,8 @@ class _Desk:
         self.places = np.empty((parts, chunks * CHUNK), np.int32)
         self.amounts = np.empty((parts, chunks * CHUNK), np.int64)
 
-    def arrays(self) -> tuple[NDArray, ...]:
+    def arrays(self) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+        """The four arrays, in the order of the functions' arguments."""
         return self.cursors, self.links, self.places, self.amounts
 
 

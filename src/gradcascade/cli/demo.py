@@ -1,0 +1,38 @@
+"""``gradcascade demo``: the whole way on real data, from text to a report."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gradcascade.cli.fit import print_headline, report_data
+from gradcascade.cli.measure import folder_family, run_with_progress
+from gradcascade.cli.train import train_with_progress
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the runs and the study; the same command continues.")] = Path(
+        "demo"
+    ),
+    quick: Annotated[bool, typer.Option("--quick", help="Smaller models and fewer steps.")] = False,
+) -> None:
+    """Train a family, measure gradients and updates with their nulls, fit the exponents, write the report."""
+    from gradcascade.report.page import write_report
+    from gradcascade.study.plan import Plan
+    from gradcascade.study.study import Study
+    from gradcascade.training.config import FAMILY, FamilyConfig
+
+    start = time.perf_counter()
+    config = FamilyConfig.quick() if quick else FamilyConfig()
+    train_with_progress(config, out)
+    folder = out / "study"
+    family = folder_family(out / "runs", folder, FAMILY, ("gradient", "update"))
+    with Study.create(folder, Plan(families=(family,))) as study:
+        run_with_progress(study)
+        data = report_data(study)
+    page = write_report(data, folder / "report")
+    print_headline(data)
+    typer.echo(f"report: {page}  ({time.perf_counter() - start:.0f} s)")

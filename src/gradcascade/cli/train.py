@@ -1,0 +1,75 @@
+"""``gradcascade train``: train and record a family."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gradcascade.cli.options import Json
+from gradcascade.cli.progress import ProgressDisplay
+from gradcascade.errors import InputError
+
+if TYPE_CHECKING:
+    from gradcascade.training.config import FamilyConfig
+
+
+def train(
+    out: Annotated[Path, typer.Option(help="Folder; runs are written to OUT/runs, and continued from there.")] = Path(
+        "nano"
+    ),
+    widths: Annotated[str, typer.Option(help="d_model of each scale, multiples of 24.")] = "24,48,96,192",
+    steps: Annotated[int, typer.Option(help="Optimizer steps.")] = 200,
+    record_every: Annotated[int, typer.Option(help="Steps between two records.")] = 20,
+    batch: Annotated[int, typer.Option(help="Windows of a batch.")] = 16,
+    context: Annotated[int, typer.Option(help="Bytes of a window.")] = 64,
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
+    warmup: Annotated[int, typer.Option(help="Steps of warm-up.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of the weights and the batches.")] = 42,
+    text: Annotated[
+        list[Path] | None, typer.Option(help="Text to learn (repeatable; default: the standard library's sources).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a family of small decoders on text and record gradients, checkpoints and perplexities."""
+    from gradcascade.training.config import FamilyConfig
+
+    config = FamilyConfig(
+        widths=_numbers(widths),
+        steps=steps,
+        record_every=record_every,
+        batch=batch,
+        context=context,
+        learning_rate=learning_rate,
+        warmup=warmup,
+        seed=seed,
+        text=tuple(text or ()),
+    )
+    runs = train_with_progress(config, out)
+    if as_json:
+        typer.echo(json.dumps({"runs": [str(run) for run in runs]}))
+    else:
+        typer.echo(f"{len(runs)} runs in {out / 'runs'}; measure them with: gradcascade measure {out} --out STUDY")
+
+
+def train_with_progress(config: FamilyConfig, out: Path) -> list[Path]:
+    """Train with a bar for every model."""
+    from gradcascade.training.family import StepReport, train_family
+
+    with ProgressDisplay() as display:
+
+        def show(report: StepReport) -> None:
+            display.update(f"training {report.scale}", report.step, report.total, f"loss {report.loss:.2f}")
+
+        return train_family(config, out, show)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"--widths takes whole numbers separated by commas, such as 24,48,96, not {text!r}"
+        ) from None
