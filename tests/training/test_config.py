@@ -64,7 +64,7 @@ def test_every_setting_that_changes_a_run_is_described():
     base = describe(FamilyConfig(), 24, TEXT)
     settings: list[dict[str, Any]] = [
         {"steps": 7}, {"record_every": 7}, {"batch": 7}, {"context": 7}, {"learning_rate": 7.0}, {"warmup": 7},
-        {"clip": 7.0}, {"weight_decay": 7.0}, {"seed": 7}, {"evaluation": 7},
+        {"clip": 7.0}, {"weight_decay": 7.0}, {"seed": 7}, {"evaluation": 7}, {"threads": 7},
     ]  # fmt: skip
     for setting in settings:
         assert first_difference(base, describe(FamilyConfig(**setting), 24, TEXT)), setting

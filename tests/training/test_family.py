@@ -212,10 +212,34 @@ def test_every_scale_sees_the_same_batches_and_leaves_the_random_state_alone(tex
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
     keys = seen[1:]  # the first asks whether the text is long enough
-    assert keys[:3] == keys[3:] == [(config.seed, step, 2, 16) for step in range(3)]
-    assert [(report.scale, report.step) for report in reports] == [(s, t) for s in ("d24", "d48") for t in range(3)]
-    assert reports[0].seconds_left is None
-    assert reports[2].seconds_left == 0.0
+    assert sorted(keys) == [(config.seed, step, 2, 16) for step in range(3) for _ in range(2)]
+    for scale in ("d24", "d48"):
+        own = [report for report in reports if report.scale == scale]
+        assert [report.step for report in own] == [0, 1, 2]
+        assert (own[0].seconds_left, own[2].seconds_left) == (None, 0.0)
+
+
+def test_scales_trained_together_do_not_touch_each_other(config, trained, tmp_path):
+    together = FamilyConfig(**{**SETTINGS, "widths": (24, 48, 72)}, text=config.text)
+    runs = train_family(together, tmp_path)
+    assert [run.name for run in runs] == ["nano-d24", "nano-d48", "nano-d72"]
+    assert digests(runs[0]) == digests(trained)
+
+
+def test_one_interruption_stops_all_scales(config, tmp_path):
+    """And all of them continue to the same bits as each alone."""
+    together = FamilyConfig(**{**SETTINGS, "widths": (24, 48, 72)}, text=config.text)
+
+    def interrupt(report: StepReport) -> None:
+        if report.step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_family(together, tmp_path / "interrupted", interrupt)
+    assert not list((tmp_path / "interrupted").rglob("finished.json"))
+    continued = train_family(together, tmp_path / "interrupted")
+    for run, uninterrupted in zip(continued, train_family(together, tmp_path / "whole"), strict=True):
+        assert digests(run) == digests(uninterrupted)
 
 
 def test_a_diverging_run_stops_with_advice(text, tmp_path):

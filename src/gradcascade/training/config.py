@@ -45,6 +45,9 @@ class FamilyConfig:
         Seed of the initial values and of the batches.
     evaluation : int
         Held-out sequences that perplexity is measured on.
+    threads : int
+        CPU threads of each run. Sums depend on their order, so results agree bit for bit only for equal numbers;
+        the CPUs are used by training several scales at once.
     text : tuple of pathlib.Path
         Files to learn from; none means the sources of Python's standard library.
 
@@ -65,6 +68,7 @@ class FamilyConfig:
     weight_decay: float = 0.01
     seed: int = 42
     evaluation: int = 64
+    threads: int = 1
     text: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
@@ -75,7 +79,8 @@ class FamilyConfig:
         for width in self.widths:
             if width < 24 or width % 24:
                 raise InputError(f"model width {width} is not a multiple of 24; choose such as 24, 48, 96 or 192")
-        for name, least in (("steps", 1), ("record_every", 1), ("batch", 1), ("context", 2), ("evaluation", 1)):
+        for name in ("steps", "record_every", "batch", "context", "evaluation", "threads"):
+            least = 2 if name == "context" else 1
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
         for name in ("warmup", "seed", "weight_decay"):
@@ -138,7 +143,7 @@ def describe(config: FamilyConfig, width: int, corpus: Corpus) -> dict[str, Any]
             "tokenizer": {"name": "bytes", "vocab_size": decoder.VOCABULARY},
         },
         "training": {
-            "fabric": {"accelerator": "cpu", "precision": "32-true"},
+            "fabric": {"accelerator": "cpu", "precision": "32-true", "threads": config.threads},
             "optimization": {
                 "optimizer": "adamw",
                 "lr": config.learning_rate,

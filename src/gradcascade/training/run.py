@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import torch
 
     from gradcascade.training.decoder import Decoder
+
+_RANDOM_STATE = threading.Lock()  # PyTorch has one state for all threads
 
 SAVE_EVERY_SECONDS = 60.0
 """A run that records rarely saves where it is at least this often."""
@@ -95,7 +98,7 @@ def train_run(
             on_step(StepReport(scale, config.steps, config.steps, json.loads(finished.read_bytes())["loss"], 0.0))
         return
 
-    with torch.random.fork_rng(devices=[]):
+    with _RANDOM_STATE, torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = Decoder(DecoderShape(width, config.context))
     optimizer = torch.optim.AdamW(
@@ -232,7 +235,7 @@ def _restore(folder: Path, model: Decoder, optimizer: torch.optim.Optimizer) -> 
 def _finish(path: Path, content: Mapping[str, Any]) -> None:
     import torch
 
-    machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "python": platform.python_version()}
+    machine = {"torch": torch.__version__, "python": platform.python_version()}
     with staged(path, path.parent) as target:
         target.write_text(json.dumps({**content, **machine}, indent=1), encoding="utf-8")
     (path.parent / "resume.pt").unlink(missing_ok=True)
