@@ -114,8 +114,8 @@ def scale_styles(scales: Sequence[str]) -> dict[str, dict[str, Any]]:
     }
 
 
-def marker_spacing(points: int) -> int:
-    """Space the markers of a long line so that they tell lines apart without hiding them.
+def density(points: int) -> dict[str, Any]:
+    """Thin out the markers, and the line, of a long series, so that lines stay apart.
 
     Parameters
     ----------
@@ -124,10 +124,28 @@ def marker_spacing(points: int) -> int:
 
     Returns
     -------
-    int
-        For `markevery`.
+    dict
+        The keyword arguments `markevery` and `linewidth` of `Axes.plot`.
     """
-    return 1 if points <= 40 else points // MARKER_COUNT
+    if points <= 40:
+        return {"markevery": 1, "linewidth": 1.4}
+    return {"markevery": points // MARKER_COUNT, "linewidth": 1.2 if points <= 100 else 0.8}
+
+
+def whole_numbers(axes: Axes, label: str) -> None:
+    """Label the horizontal axis and keep its ticks on whole numbers.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        With steps on the horizontal axis.
+    label : str
+        What is counted.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10], integer=True, min_n_ticks=1))
 
 
 def shade_window(axes: Axes, window: tuple[int, int]) -> None:

@@ -10,12 +10,13 @@ from gradcascade.report.data import of_group
 from gradcascade.report.figure_base import ReportFigure, column, panel_row, scale_label
 from gradcascade.report.figure_style import (
     GREY,
+    density,
     legend_below,
     line_key,
-    marker_spacing,
     plain,
     plain_log_ticks,
     scale_styles,
+    whole_numbers,
 )
 
 if TYPE_CHECKING:
@@ -103,10 +104,9 @@ class ActivityProfiles(ReportFigure):
                 null = rows.filter(pl.col("scale") == scale, pl.col("variant") == data.baseline)
                 axes.plot(null["relaxation_step"], column(null, "share"), color=style["color"], lw=0.8, alpha=0.45)
                 real = rows.filter(pl.col("scale") == scale, pl.col("variant") == "real")
-                spacing = marker_spacing(real.height)
-                (line,) = axes.plot(real["relaxation_step"], column(real, "share"), **style, markevery=spacing)
+                (line,) = axes.plot(real["relaxation_step"], column(real, "share"), **(density(real.height) | style))
                 handles.setdefault((group[0], scale), (line, scale_label(data, group[0], scale)))
-            axes.set_xlabel("relaxation step l")
+            whole_numbers(axes, "relaxation step l")
         plain_log_ticks(panels[0])
         for axes in panels[::2]:
             axes.set_ylabel(r"active share $|A_l|\,/\,N$")

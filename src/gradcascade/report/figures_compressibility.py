@@ -13,11 +13,12 @@ from gradcascade.report.figure_style import (
     GREY,
     INK,
     VERMILION,
+    density,
     legend_below,
     line_key,
-    marker_spacing,
     plain,
     shade_window,
+    whole_numbers,
     window_key,
 )
 from gradcascade.report.figures_exponents import FIELD_STYLE, OTHER_FIELD, no_exponents
@@ -100,9 +101,9 @@ class CompressibilityOverSteps(ReportFigure):
             axes.plot(null["step"], column(null, "r2"), color=GREY, linewidth=0.9, alpha=0.7)
             for exponent, style in CHANNELS.items():
                 line = rows.filter(pl.col("variant") == "real", pl.col("exponent") == exponent)
-                axes.plot(line["step"], column(line, "r2"), **style, markevery=marker_spacing(line.height))
+                axes.plot(line["step"], column(line, "r2"), **(density(line.height) | style))
             axes.set_ylim(-0.02, 1.04)
-            axes.set_xlabel("training step")
+            whole_numbers(axes, "training step")
         for axes in panels[::2]:
             axes.set_ylabel("R² of the fit over scales")
         keys = [

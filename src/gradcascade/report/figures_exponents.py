@@ -14,11 +14,12 @@ from gradcascade.report.figure_style import (
     GREY,
     VERMILION,
     cover,
+    density,
     legend_below,
     line_key,
-    marker_spacing,
     plain,
     shade_window,
+    whole_numbers,
     window_key,
 )
 
@@ -151,7 +152,7 @@ class ExponentsOverSteps(ReportFigure):
             cover(axes_row[0], *(column(everything, name) for name in ("value", "low", "high")))
             axes_row[0].set_ylabel(SYMBOLS[quantity].replace("v_rel", r"$v_\mathrm{rel}$"))
         for axes in grid[-1]:
-            axes.set_xlabel("training step")
+            whole_numbers(axes, "training step")
         fields = dict.fromkeys(field for _, field in data.groups)
         keys = [
             (line_key(**FIELD_STYLE.get(field, OTHER_FIELD)), f"real {plain(field)}s, 95 % band") for field in fields
@@ -164,4 +165,4 @@ class ExponentsOverSteps(ReportFigure):
 def _line_with_band(axes: Axes, rows: pl.DataFrame, style: dict[str, Any], alpha: float) -> None:
     values, low, high = (column(rows, name) for name in ("value", "low", "high"))
     axes.fill_between(rows["step"], low, high, color=style["color"], alpha=alpha, linewidth=0)
-    axes.plot(rows["step"], values, **style, markevery=marker_spacing(rows.height))
+    axes.plot(rows["step"], values, **(density(rows.height) | style))

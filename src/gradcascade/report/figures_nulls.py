@@ -13,10 +13,11 @@ from gradcascade.report.figure_style import (
     BLUE,
     INK,
     VERMILION,
+    density,
     legend_below,
     line_key,
-    marker_spacing,
     shade_window,
+    whole_numbers,
     window_key,
 )
 
@@ -115,11 +116,11 @@ class NullDecomposition(ReportFigure):
                 rows = of_group(frame, group).filter(pl.col("exponent") == exponent, pl.col("step").is_not_null())
                 for part, style in PARTS.items():
                     line = rows.filter(pl.col("part") == part)
-                    axes.plot(line["step"], column(line, "value"), **style, markevery=marker_spacing(line.height))
+                    axes.plot(line["step"], column(line, "value"), **(density(line.height) | style))
             self._draw_bars(axes_row[-1], frame.filter(pl.col("exponent") == exponent, pl.col("step").is_null()))
             axes_row[0].set_ylabel(label)
         for axes in grid[-1, :-1]:
-            axes.set_xlabel("training step")
+            whole_numbers(axes, "training step")
         grid[0, -1].set_title("window mean ± SD")
         keys = [(line_key(**style), PART_LABELS[part]) for part, style in PARTS.items()]
         legend_below(figure, [*keys, (window_key(), "window")])

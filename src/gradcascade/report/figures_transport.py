@@ -10,13 +10,14 @@ from gradcascade.report.data import of_group
 from gradcascade.report.figure_base import ReportFigure, column, panel_row, scale_label
 from gradcascade.report.figure_style import (
     GREY,
+    density,
     legend_below,
     line_key,
-    marker_spacing,
     plain,
     plain_log_ticks,
     scale_styles,
     shade_window,
+    whole_numbers,
     window_key,
 )
 
@@ -113,10 +114,9 @@ class TransportOverSteps(ReportFigure):
                 null = rows.filter(pl.col("scale") == scale, pl.col("variant") == data.baseline)
                 axes.plot(null["step"], column(null, "v_rel"), color=style["color"], linewidth=0.7, alpha=0.45)
                 real = rows.filter(pl.col("scale") == scale, pl.col("variant") == "real")
-                spacing = marker_spacing(real.height)
-                (line,) = axes.plot(real["step"], column(real, "v_rel"), **style, markevery=spacing)
+                (line,) = axes.plot(real["step"], column(real, "v_rel"), **(density(real.height) | style))
                 handles.setdefault((group[0], scale), (line, scale_label(data, group[0], scale)))
-            axes.set_xlabel("training step")
+            whole_numbers(axes, "training step")
         plain_log_ticks(panels[0])
         for axes in panels[::2]:
             axes.set_ylabel("$v_\\mathrm{rel}$\n(share of entries per step)")
@@ -193,9 +193,8 @@ class PerformanceBridge(ReportFigure):
                 if points.is_empty():
                     continue
                 x, y = column(points, "v_rel"), column(points, "value")
-                spacing = marker_spacing(points.height)
-                (line,) = axes.plot(x, y, **style, markevery=spacing)
-                line.set_linewidth(0.9)
+                (line,) = axes.plot(x, y, **(density(points.height) | style))
+                line.set_linewidth(0.8)
                 axes.plot(x[:1], y[:1], style["marker"], color=style["color"], mfc="white", ms=5.5, zorder=4)
                 handles.setdefault((group[0], scale), (line, scale_label(data, group[0], scale)))
             axes.set_xlabel(V_REL_AXIS)

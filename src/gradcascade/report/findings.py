@@ -50,7 +50,7 @@ class Comparison:
         if self.is_clear:
             return f"clear ({counts})"
         if self.clear and self.clear >= self.steps / 2:
-            return f"clear at most steps, not at all ({counts})"
+            return f"clear at most steps, though not at every one ({counts})"
         return f"clear at few steps only ({counts})" if self.clear else f"not clear ({counts})"
 
     @property
