@@ -1,0 +1,5 @@
+"""``python -m gradcascade``."""
+
+from gradcascade.cli.main import main
+
+main()

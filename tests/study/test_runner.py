@@ -1,0 +1,209 @@
+import numpy as np
+import polars as pl
+import pytest
+from sample_runs import write_pico_run
+
+import gradcascade as gc
+from gradcascade.fields.statistics import content_hash
+from gradcascade.study.plan import FamilyPlan, FitPlan, NullPlan, Plan, ProbePlan
+from gradcascade.study.runner import open_source
+
+STEPS = (0, 10, 20)
+COLUMNS = [
+    "scale",
+    "step",
+    "field",
+    "variant",
+    "replicate",
+    "n",
+    "tau",
+    "size",
+    "duration",
+    "activity",
+    "content_hash",
+]
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for width in (6, 12, 18):
+        write_pico_run(tmp_path / "runs" / f"tiny-d{width}", STEPS, width, blocks=2)
+    return tmp_path / "runs"
+
+
+def plan(**changes):
+    return Plan(families=(FamilyPlan(name="tiny", path="../runs"),)).model_copy(update=changes)
+
+
+def measured(folder, wanted=None):
+    with gc.Study.create(folder, wanted or plan()) as study:
+        outcome = gc.run(study)
+        return outcome, study.cascades()
+
+
+def test_everything_is_measured_once_and_then_known(runs, tmp_path):
+    outcome, table = measured(tmp_path / "study")
+    snapshots = 3 * (len(STEPS) + len(STEPS) - 1)
+    assert (outcome.measured, outcome.known, outcome.refused) == (snapshots * 4, 0, ())
+    assert table["scale"].unique().sort().to_list() == ["d12", "d18", "d6"]
+    again, same = measured(tmp_path / "study")
+    assert (again.measured, again.known) == (0, snapshots * 4)
+    assert same.equals(table)
+
+
+def test_every_row_is_what_the_library_measures(runs, tmp_path):
+    _, table = measured(tmp_path / "study")
+    with gc.Study.open(tmp_path / "study") as study:
+        snapshots = open_source(study, study.plan.families[0]).snapshots()
+    for snapshot in snapshots:
+        field = snapshot.load()
+        for variant in ("real", "N0", "N1", "N2"):
+            drawn = field if variant == "real" else gc.null(variant, field, seed=42 + snapshot.step)
+            expected = gc.Probe()(drawn)
+            row = table.row(
+                by_predicate=(pl.col("scale") == snapshot.scale)
+                & (pl.col("step") == snapshot.step)
+                & (pl.col("field") == snapshot.field)
+                & (pl.col("variant") == variant),
+                named=True,
+            )
+            assert row["content_hash"] == content_hash(field)
+            assert (row["n"], row["size"], row["duration"]) == (expected.n, expected.size, expected.duration)
+            assert row["activity"] == expected.activity.tolist()
+            assert (row["tau"], row["probe_hash"]) == (expected.tau, gc.Probe().hash)
+
+
+def test_files_that_did_not_change_are_not_read_again(runs, tmp_path, monkeypatch):
+    measured(tmp_path / "study")
+    monkeypatch.setattr("gradcascade.sources.base.SnapshotRef.load", lambda self: pytest.fail("read again"))
+    assert measured(tmp_path / "study")[0].measured == 0
+
+
+def test_files_that_did_change_are_measured_again_and_nothing_is_lost(runs, tmp_path):
+    _, before = measured(tmp_path / "study")
+    write_pico_run(runs / "tiny-d6", (1,), 6, blocks=2)  # step 1 comes between, so the update to step 10 is another
+    outcome, after = measured(tmp_path / "study")
+    assert outcome.measured == 3 * 4  # its gradient, and the updates to steps 1 and 10
+    update = (pl.col("scale") == "d6") & (pl.col("step") == 10) & (pl.col("field") == "update")
+    assert (
+        before.filter(update)["content_hash"].unique().item() != after.filter(update)["content_hash"].unique().item()
+    )
+    with gc.Study.open(tmp_path / "study") as study:
+        assert len(study.cascades(everything=True)) == len(before) + 12
+        assert len(study.cascades()) == len(before) + 8
+
+
+def test_a_snapshot_that_cannot_be_measured_is_named_and_the_others_are_measured(runs, tmp_path):
+    path = runs / "tiny-d12" / "checkpoints" / "step_10" / "learning_dynamics" / "train_gradients.pt"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1000])
+    outcome, _table = measured(tmp_path / "study")
+    assert len(outcome.refused) == 1 and "d12, step 10, gradient" in outcome.refused[0]
+    with gc.Study.open(tmp_path / "study") as study:
+        assert study.refusals().select("scale", "step", "field").rows() == [("d12", 10, "gradient")]
+    path.write_bytes(whole)
+    again, _ = measured(tmp_path / "study")
+    assert (again.measured, again.refused) == (4, ())
+    with gc.Study.open(tmp_path / "study") as study:
+        assert study.refusals().is_empty()
+
+
+def test_threads_and_engines_measure_the_same(runs, tmp_path):
+    tables = []
+    for number, settings in enumerate([{"threads": 1}, {"threads": 3}, {"engine": "reference"}]):
+        with gc.Study.create(tmp_path / f"study{number}", plan()) as study:
+            gc.run(study, **settings)
+            tables.append(study.cascades().select(COLUMNS))
+    assert tables[0].equals(tables[1]) and tables[0].equals(tables[2])
+
+
+def test_replicates_and_seeds_are_told_apart(runs, tmp_path):
+    outcome, table = measured(tmp_path / "study", plan(nulls=NullPlan(kinds=("N0",), replicates=3, seed=7)))
+    assert outcome.measured == 15 * 4
+    nulls = table.filter(pl.col("variant") == "N0")
+    assert (nulls["seed"] == 7 + nulls["step"]).all()
+    one = nulls.filter((pl.col("scale") == "d18") & (pl.col("step") == 10) & (pl.col("field") == "gradient"))
+    assert one["tau"].n_unique() == 3
+
+
+def test_the_standard_deviation_of_n1_is_part_of_what_was_measured(runs, tmp_path):
+    _, population = measured(tmp_path / "a", plan(nulls=NullPlan(kinds=("N1",))))
+    _, sample = measured(tmp_path / "b", plan(nulls=NullPlan(kinds=("N1",), deviation="sample")))
+    for variant, equal in (("real", True), ("N1", False)):
+        hashes = [set(table.filter(pl.col("variant") == variant)["probe_hash"]) for table in (population, sample)]
+        assert (hashes[0] == hashes[1]) == equal
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"probe": ProbePlan(alpha=0.2)}, r"planned with probe\.alpha = 0\.3, not 0\.2"),
+        ({"nulls": NullPlan(seed=1)}, r"planned with nulls\.seed = 42, not 1"),
+        ({"fit": FitPlan(window=(0, 9))}, r"fit\.window"),
+        (
+            {"families": (FamilyPlan(name="tiny", path="elsewhere"),)},
+            r"another family named 'tiny' \(from \.\./runs\)",
+        ),
+    ],
+)
+def test_a_study_does_not_change_its_settings_silently(runs, tmp_path, changes, words):
+    measured(tmp_path / "study")
+    with pytest.raises(gc.InputError, match=words):
+        gc.Study.create(tmp_path / "study", plan(**changes))
+
+
+def test_a_study_takes_another_family(runs, tmp_path):
+    measured(tmp_path / "study")
+    write_pico_run(tmp_path / "more" / "run-a", (0, 1), 6, blocks=1)
+    both = plan(families=(FamilyPlan(name="other", path="../more"),))
+    outcome, table = measured(tmp_path / "study", both)
+    assert (outcome.measured, outcome.known) == (3 * 4, 15 * 4)
+    assert sorted(table["family"].unique()) == ["other", "tiny"]
+
+
+def test_metrics_come_along(runs, tmp_path):
+    with gc.Study.create(tmp_path / "study", plan()) as study:
+        gc.run(study)
+        metrics = study.metrics()
+    assert len(metrics) == 9 and set(metrics["metric"]) == {"paloma"}
+    assert np.allclose(metrics.filter(pl.col("step") == 10)["value"], 100 / 11)
+
+
+def test_degenerate_fields_are_measured_and_left_out_of_the_fits_with_a_reason(runs, tmp_path):
+    from sample_runs import pico_parameters, recorded, save_pt
+
+    run = runs / "tiny-d6" / "checkpoints"
+    zeros = {"_forward_module." + name: 0 * values for name, values in recorded(pico_parameters(1, 2, 6)).items()}
+    save_pt(zeros, run / "step_0" / "learning_dynamics" / "train_gradients.pt")
+    sparse = {name: values.copy() for name, values in zeros.items()}
+    next(iter(sparse.values())).flat[0] = 1.0
+    save_pt(sparse, run / "step_10" / "learning_dynamics" / "train_gradients.pt")
+    _, table = measured(tmp_path / "study")
+    rows = table.filter((pl.col("scale") == "d6") & (pl.col("field") == "gradient") & (pl.col("variant") == "real"))
+    assert rows.sort("step").select("size", "duration", "ceiling").rows()[:2][0] == (0, 0, False)
+    assert rows.sort("step")["ceiling"].to_list() == [False, True, False]
+    fits = gc.fit_exponents(table).filter(
+        (pl.col("field") == "gradient") & (pl.col("variant") == "real") & (pl.col("exponent") == "z")
+    )
+    assert fits.sort("step")["value"].is_null().to_list() == [True, True, False]
+    for reason in fits.sort("step")["reason"].to_list()[:2]:
+        assert "d6" in reason
+
+
+def test_an_open_study_says_what_is_missing(tmp_path):
+    with pytest.raises(gc.InputError, match="is not a study"):
+        gc.Study.open(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(gc.InputError, match="something other than a study"):
+        gc.Study.create(tmp_path, plan())
+
+
+def test_a_study_of_another_version_is_refused(runs, tmp_path):
+    measured(tmp_path / "study")
+    path = tmp_path / "study" / "provenance.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 9'))
+    with pytest.raises(gc.InputError, match=r"another version of gradcascade \(format 9"):
+        gc.Study.open(tmp_path / "study")
+    path.write_text("{")
+    with pytest.raises(gc.InputError, match="cannot be read as JSON"):
+        gc.Study.open(tmp_path / "study")
