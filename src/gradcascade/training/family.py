@@ -100,8 +100,8 @@ def require_torch() -> None:
 def _workers(threads: int) -> Iterator[ThreadPoolExecutor]:
     """Threads that together use every CPU this process may use, each with so many of its own.
 
-    Small layers gain little from a second CPU, and PyTorch lets go of the interpreter while it computes: two runs at
-    once take about half the time of one after the other with two threads each.
+    Small layers gain little from a second CPU, and PyTorch lets go of the interpreter while it computes: on two CPUs
+    two runs at once are faster than one after the other with two threads each.
     """
     import torch
 
