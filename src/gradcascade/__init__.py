@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gradcascade.study.plan import Plan, read_plan
     from gradcascade.study.runner import run
     from gradcascade.study.study import Study
+    from gradcascade.training.recorder import Recorder
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,8 @@ __all__ = [
     # studies
     "Plan",
     "Probe",
+    # one's own training loop
+    "Recorder",
     "Study",
     # exponents
     "channels",
@@ -65,6 +68,7 @@ _HOME = {
     "read_plan": "study.plan",
     "Study": "study.study",
     "run": "study.runner",
+    "Recorder": "training.recorder",
     "channels": "scaling.exponents",
     "closure_error": "scaling.exponents",
     "fit_exponents": "scaling.exponents",

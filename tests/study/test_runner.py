@@ -54,7 +54,7 @@ def test_everything_is_measured_once_and_then_known(runs, tmp_path):
 def test_every_row_is_what_the_library_measures(runs, tmp_path):
     _, table = measured(tmp_path / "study")
     with gc.Study.open(tmp_path / "study") as study:
-        snapshots = open_source(study, study.plan.families[0]).snapshots()
+        snapshots = open_source(study.folder, study.plan.families[0]).snapshots()
     for snapshot in snapshots:
         field = snapshot.load()
         for variant in ("real", "N0", "N1", "N2"):

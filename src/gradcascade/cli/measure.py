@@ -70,11 +70,11 @@ def measure(
     if dry_run:
         _describe(plan, out, as_json)
         return
+    from gradcascade.study.runner import open_source
     from gradcascade.study.study import Study
 
     for entry in plan.families:
-        if not (out / entry.path).exists():
-            raise InputError(f"{Path(os.path.normpath(out / entry.path))} does not exist; give a folder of runs")
+        open_source(out, entry)  # complain about a source before anything is written
     with Study.create(out, plan) as study:
         outcome = run_with_progress(study, engine, threads)
     if as_json:
@@ -138,19 +138,12 @@ def _listed(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _describe(plan: Plan, out: Path, as_json: bool) -> None:
-    from gradcascade.sources.folder import discover
+    from gradcascade.study.runner import open_source
     from gradcascade.study.variants import variants_of
 
     rows = []
     for entry in plan.families:
-        source = discover(
-            out / entry.path,
-            family=entry.name,
-            fields=entry.fields,
-            which=entry.gradients,
-            order=entry.order,
-            label=entry.label,
-        )
+        source = open_source(out, entry)
         for snapshot in source.snapshots():
             size = sum(file.stat().st_size for file in snapshot.files)
             rows.append((snapshot.family, snapshot.scale, snapshot.field, snapshot.step, size))

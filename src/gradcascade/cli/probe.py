@@ -28,6 +28,7 @@ def probe(
 ) -> None:
     """Put one field on the graph, relax it, and print the cascade."""
     from gradcascade.fields.nulls import null as draw
+    from gradcascade.probe.array import as_field
     from gradcascade.probe.relaxation import Probe
     from gradcascade.sources.tensors import read_field
 
@@ -40,7 +41,7 @@ def probe(
         engine=engine,
         threads=threads,
     )
-    field = read_field(file, key)
+    field = as_field(read_field(file, key))
     if null is not None:
         field = draw(null, field, seed, threads=threads)
     resident = measure.graph_for(field.size)  # so that "seconds" is the measurement, not the graph

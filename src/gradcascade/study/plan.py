@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -129,6 +130,11 @@ def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
     for part in location:
         model = parts.get(part, model)
     return model
+
+
+def family_folder(study: Path, family: FamilyPlan) -> Path:
+    """Folder of a family as seen from a study folder, which need not exist yet."""
+    return Path(os.path.normpath(study.resolve() / family.path))
 
 
 def plan_toml(plan: Plan) -> str:

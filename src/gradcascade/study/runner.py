@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gradcascade.errors import InputError
@@ -14,7 +15,7 @@ from gradcascade.fields.statistics import content_hash, kurtosis
 from gradcascade.probe.cascade import Cascade
 from gradcascade.probe.relaxation import Probe
 from gradcascade.sources.base import SnapshotRef, Source
-from gradcascade.study.plan import FamilyPlan
+from gradcascade.study.plan import FamilyPlan, family_folder
 from gradcascade.study.store import KEY
 from gradcascade.study.study import Study
 from gradcascade.study.variants import Variant, draw, make_probe, variants_of
@@ -58,12 +59,12 @@ class _UnmeasurableError(Exception):
     """One snapshot cannot be read or measured; the others can."""
 
 
-def open_source(study: Study, family: FamilyPlan) -> Source:
-    """Open the source of a family of the plan."""
+def open_source(study: Path, family: FamilyPlan) -> Source:
+    """Open the source of a family, whose path is relative to the study folder."""
     from gradcascade.sources.folder import discover
 
     return discover(
-        study.folder / family.path,
+        family_folder(study, family),
         family=family.name,
         fields=family.fields,
         which=family.gradients,
@@ -100,7 +101,7 @@ def run(
         If a source cannot be opened or the store cannot be written. A single snapshot that cannot be measured
         is remembered with its reason and does not stop the run.
     """
-    sources = [(family, open_source(study, family)) for family in study.plan.families]
+    sources = [(family, open_source(study.folder, family)) for family in study.plan.families]
     snapshots = [(family, snapshot) for family, source in sources for snapshot in source.snapshots()]
     for _, source in sources:
         study.store.put_metrics(source.metrics())

@@ -13,8 +13,8 @@ from gradcascade.training.corpus import Corpus
 from gradcascade.training.recorder import PICO_PATTERNS
 
 FAMILY = "nano"
-HELD_OUT = "held_out"
-"""Name of the held-out perplexity in ``eval_results``."""
+HELD_OUT = "perplexity"
+"""Key of the held-out perplexity in ``eval_results``, the name of the metric."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,176 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+from sample_runs import write_pico_run
+
+import gradcascade as gc
+
+
+def command(*words, cwd=None, **environment):
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "gradcascade", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=cwd,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("family")
+    for width in (6, 12, 18):
+        write_pico_run(folder / "runs" / f"tiny-d{width}", (0, 10, 20, 30), width, blocks=2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(family):
+    done = command("measure", "runs", "--out", "study", "--json", cwd=family)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"measured": 3 * 7 * 4, "known": 0, "refused": []}
+    return family / "study"
+
+
+def test_probe_prints_the_object_of_the_contract(tmp_path):
+    field = np.random.default_rng(1).standard_normal((60, 70)).astype(np.float32)
+    np.save(tmp_path / "field.npy", field)
+    done = command("probe", tmp_path / "field.npy", "--json", "--threads", 2)
+    found = json.loads(done.stdout)
+    assert list(found) == [
+        "n", "tau", "size", "duration", "v_abs", "v_rel", "ceiling", "activity",
+        "alpha", "quantile", "graph", "graph_seed", "engine", "seconds",
+    ]  # fmt: skip
+    expected = gc.Probe()(field)
+    assert (found["n"], found["size"], found["duration"]) == (4200, expected.size, expected.duration)
+    assert (found["activity"], found["tau"]) == (expected.activity.tolist(), expected.tau)
+    assert (found["engine"], found["graph"]) == ("cpu", "barabasi-albert")
+    null = command("probe", tmp_path / "field.npy", "--json", "--null", "N2", "--seed", 7)
+    assert json.loads(null.stdout)["activity"] == gc.Probe()(gc.null("N2", field, seed=7)).activity.tolist()
+
+
+def test_graph_writes_the_very_graph_the_probe_uses(tmp_path):
+    assert command("graph", 500, "--seed", 3, "--out", tmp_path / "edges.npy").returncode == 0
+    edges = np.load(tmp_path / "edges.npy")
+    assert edges.dtype == np.int64
+    assert np.array_equal(edges, gc.Probe(graph_seed=3).graph_for(500).edges())
+
+
+def test_measure_fit_report_export(study):
+    fits = json.loads(command("fit", study, "--json").stdout)
+    with gc.Study.open(study) as opened:
+        expected = gc.fit_exponents(opened.cascades())
+    assert len(fits["fits"]) == len(expected)
+    assert "±" in command("fit", study, "--window", 10, 30).stdout
+    page = json.loads(command("report", study, "--json").stdout)["report"]
+    assert page.endswith("index.html")
+    assert (study / "report" / "index.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    for kind, read in (("parquet", pl.read_parquet), ("csv", pl.read_csv), ("json", pl.read_json)):
+        assert command("export", study, "--format", kind).returncode == 0
+        table = read(study / "export" / f"cascades.{kind}")
+        assert table["size"].to_list() == opened_sizes(study)
+
+
+def opened_sizes(study):
+    with gc.Study.open(study) as opened:
+        return opened.cascades()["size"].to_list()
+
+
+def test_measure_of_a_plan_and_of_a_folder_agree(study, family, tmp_path):
+    plan = tmp_path / "plan.toml"
+    plan.write_text(f"[[families]]\nname = 'tiny'\npath = '{family / 'runs'}'\n")
+    assert command("measure", plan, "--out", tmp_path / "other").returncode == 0
+    assert opened_sizes(tmp_path / "other") == opened_sizes(study)
+
+
+def test_a_dry_run_says_what_would_be_measured_and_writes_nothing(family, tmp_path):
+    done = command("measure", family / "runs", "--out", tmp_path / "study", "--dry-run")
+    assert "21 snapshots, 84 cascades" in done.stdout
+    assert not (tmp_path / "study").exists()
+
+
+BAD = {
+    "missing-file": (["probe", "no.npy"], "no.npy"),
+    "empty-file": (["probe", "empty.npy"], "empty"),
+    "another-format": (["probe", "text.npy"], "text.npy"),
+    "not-finite": (["probe", "nan.npy"], "2 of 10 entries that are NaN or infinite (the first, nan, at index 3)"),
+    "two-entries": (["probe", "two.npy"], "at least 3 entries, got 2"),
+    "alpha-zero": (["probe", "good.npy", "--alpha", 0], "alpha must lie between 0 and 1"),
+    "alpha-one": (["probe", "good.npy", "--alpha", 1], "alpha must lie between 0 and 1"),
+    "quantile": (["probe", "good.npy", "--quantile", 1.2], "quantile must lie between 0 and 1"),
+    "max-steps": (["probe", "good.npy", "--max-steps", 0], "max_steps must be at least 1"),
+    "engine": (["probe", "good.npy", "--engine", "abacus"], "engine 'abacus' is unknown"),
+    "graph-kind": (["probe", "good.npy", "--graph", "lattice"], "'lattice' is unknown"),
+    "null-kind": (["probe", "good.npy", "--null", "N9"], "'N9' is unknown"),
+    "key": (["probe", "good.npy", "--key", "nothing"], "nothing"),
+    "threads": (["probe", "good.npy", "--threads", 0], "--threads"),
+    "small-graph": (["graph", 2, "--out", "edges.npy"], "needs 3 to"),
+    "graph-nowhere": (["graph", 10, "--out", "no/such/edges.npy"], "cannot be written"),
+    "unknown-key": (["measure", "typo.toml", "--out", "s"], "unknown key 'probe.alhpa'; did you mean 'alpha'?"),
+    "no-source": (["measure", "nowhere", "--out", "s"], "nowhere is not a folder of runs"),
+    "empty-source": (["measure", "void", "--out", "s"], "void"),
+    "unknown-null": (["measure", "void", "--out", "s", "--nulls", "N0,N7"], "'N7' is unknown here"),
+    "no-study": (["fit", "void"], "void is not a study"),
+    "other-version": (["fit", "old"], "another version of gradcascade"),
+    "report-of-nothing": (["report", "fresh"], "has no cascades yet"),
+    "out-is-taken": (["measure", "runs", "--out", "full"], "something other than a study"),
+    "widths": (["train", "--widths", "24,x"], "whole numbers separated by commas"),
+    "width": (["train", "--widths", "25"], "multiple of 24"),
+    "no-text": (["train", "--text", "nowhere.txt"], "nowhere.txt"),
+}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("desk")
+    np.save(folder / "good.npy", np.arange(20.0))
+    np.save(folder / "two.npy", np.ones(2))
+    values = np.ones(10)
+    values[[3, 8]] = np.nan, np.inf
+    np.save(folder / "nan.npy", values)
+    (folder / "empty.npy").write_bytes(b"")
+    (folder / "text.npy").write_text("these are words, not numbers " * 10)
+    (folder / "typo.toml").write_text("[probe]\nalhpa = 0.3\n")
+    (folder / "void").mkdir()
+    (folder / "full").mkdir()
+    (folder / "full" / "thesis.txt").write_text("precious")
+    write_pico_run(folder / "runs" / "a-1", (0, 1), 6, blocks=1)
+    for name, form in (("old", 99), ("fresh", 1)):
+        (folder / name).mkdir()
+        (folder / name / "plan.toml").write_text("")
+        (folder / name / "provenance.json").write_text(json.dumps({"format": form}))
+    return folder
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_gets_one_clear_sentence_and_exit_code_2(desk, case):
+    words, said = BAD[case]
+    done = command(*words, cwd=desk)
+    assert done.returncode == 2, done.stderr
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_help_is_there_for_every_command():
+    names = ["demo", "train", "probe", "graph", "measure", "fit", "report", "export"]
+    listed = command("--help").stdout
+    for name in names:
+        assert f"\n  {name}" in listed
+    assert "gradcascade 0." in command("--version").stdout
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from gradcascade.cli import main;"
+        "print(sorted({'numpy', 'numba', 'torch', 'polars', 'matplotlib', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
