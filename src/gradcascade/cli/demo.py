@@ -21,7 +21,7 @@ def demo(
 ) -> None:
     """Train a family, measure gradients and updates with their nulls, fit the exponents, write the report."""
     from gradcascade.report.page import write_report
-    from gradcascade.study.plan import Plan
+    from gradcascade.study.plan import NullPlan, Plan
     from gradcascade.study.study import Study
     from gradcascade.training.config import FAMILY, FamilyConfig
 
@@ -29,8 +29,9 @@ def demo(
     config = FamilyConfig.quick() if quick else FamilyConfig()
     train_with_progress(config, out)
     folder = out / "study"
+    nulls = NullPlan(replicates=1 if quick else 3)  # one realisation of a null is noisy
     family = folder_family(out / "runs", folder, FAMILY, ("gradient", "update"))
-    with Study.create(folder, Plan(families=(family,))) as study:
+    with Study.create(folder, Plan(families=(family,), nulls=nulls)) as study:
         run_with_progress(study)
         data = report_data(study)
     page = write_report(data, folder / "report")

@@ -65,16 +65,22 @@ def report_data(study: Study, window: tuple[int, int] | None = None) -> ReportDa
 
 
 def print_headline(data: ReportData) -> None:
-    """Print the table of exponents."""
-    from rich.console import Console
-    from rich.table import Table
+    """Print the exponents of the real fields and of the first null, one line each, in 80 columns."""
+    import polars as pl
 
-    from gradcascade.report.data import headline
+    kept = [name for name in ("real", data.baseline) if name]
+    rows = data.summary.filter(pl.col("variant").is_in(kept)).pivot(
+        "exponent", index=["family", "field", "variant"], values=["mean", "sd"]
+    )
+    for family in data.families:
+        typer.echo(f"{family}: mean and spread (SD) over the steps of the stable window")
+        typer.echo(f"  {'field':<10}{'':<6}{'D':>14}{'z':>14}{'beta':>14}{'delta':>14}")
+        for row in rows.filter(pl.col("family") == family).sort("field", pl.col("variant") != "real").to_dicts():
+            cells = [_cell(row.get(f"mean_{name}"), row.get(f"sd_{name}")) for name in ("D", "z", "beta", "delta")]
+            typer.echo(f"  {row['field']:<10}{row['variant']:<6}" + "".join(f"{cell:>14}" for cell in cells))
 
-    frame = headline(data)
-    table = Table()
-    for name in frame.columns:
-        table.add_column(name)
-    for row in frame.rows():
-        table.add_row(*("" if value is None else str(value) for value in row))
-    Console().print(table)
+
+def _cell(mean: float | None, sd: float | None) -> str:
+    if mean is None:
+        return "missing"
+    return f"{mean:.3f}" if sd is None else f"{mean:.3f}±{sd:.3f}"
