@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gradcascade import __version__
-from gradcascade.cli import demo, export, fit, graph, measure, probe, report, train
+from gradcascade.cli import bench, demo, export, fit, graph, measure, probe, report, train
 from gradcascade.errors import InputError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("measure")(measure.measure)
 app.command("fit")(fit.fit)
 app.command("report")(report.report)
 app.command("export")(export.export)
+app.command("bench")(bench.bench)
 
 
 def _show_version(wanted: bool) -> None:

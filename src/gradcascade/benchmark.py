@@ -1,0 +1,174 @@
+"""How fast the probe is on this machine, beside the same rule in scipy.sparse and beside what memory allows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.fields.nulls import null
+from gradcascade.probe import threshold
+from gradcascade.probe.engines import serial
+from gradcascade.probe.fixedpoint import choose_scale, to_units
+from gradcascade.probe.graph import Graph
+from gradcascade.probe.relaxation import Probe, thread_count
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Figures of one field size, medians over repetitions.
+
+    Attributes
+    ----------
+    n : int
+        Number of entries.
+    seconds : float
+        Threshold and relaxation, graph at hand.
+    entries_per_second : float
+        n / seconds.
+    threshold_seconds : float
+        The part of the threshold.
+    scipy_seconds : float or None
+        The same rule in double precision, one product with a scipy.sparse matrix per step; None if not measured.
+    floor_bytes : int
+        Bytes that any implementation must move, see :func:`floor_bytes`.
+    floor_seconds : float
+        ``floor_bytes`` over the machine's copy bandwidth.
+    peak_bytes_per_entry : float or None
+        Peak memory of a process that measures one field, above that of one that measures a tiny field.
+    """
+
+    n: int
+    seconds: float
+    entries_per_second: float
+    threshold_seconds: float
+    scipy_seconds: float | None
+    floor_bytes: int
+    floor_seconds: float
+    peak_bytes_per_entry: float | None
+
+
+def copy_bandwidth(size: int = 1 << 28, repetitions: int = 5) -> float:
+    """Bytes per second that a copy in memory moves, read and written bytes counted, on one core."""
+    source, target = np.ones(size, np.uint8), np.empty(size, np.uint8)
+    return 2 * size / median_seconds(lambda: np.copyto(target, source), repetitions)
+
+
+def median_seconds(action: Callable[[], object], repetitions: int) -> float:
+    """Median time of an action after one run that is not counted."""
+    action()
+    times = []
+    for _ in range(repetitions):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
+
+
+def floor_bytes(field: NDArray[np.float32], graph: Graph, probe: Probe) -> int:
+    """Bytes that any implementation must move for this field.
+
+    The field is read once (4 bytes an entry). Every activation reads where its row starts (4 bytes), its k
+    neighbours (4 k), and reads and writes its own value and those of its neighbours (8 + 8 k in single precision).
+    Whether these are found in cache is left open, so this is a count of work rather than a proof.
+    """
+    magnitudes = threshold.survey(field)
+    scale = choose_scale(threshold.quantile(field, probe.quantile, magnitudes), magnitudes)
+    units = to_units(field, scale)
+    degrees = np.diff(graph.offsets.astype(np.int64))
+    marks = np.zeros((len(field) + 63) >> 6, np.uint64)
+    active = np.flatnonzero(np.abs(units) > scale.threshold).astype(np.int32)
+    total = 4 * len(field)
+    for _ in range(probe.max_steps):
+        if not len(active):
+            break
+        own = degrees[active]
+        shares = (units[active] * (probe.alpha / own)).astype(np.int64)
+        units[active] -= shares * own
+        reach = int(own.sum())
+        total += 12 * (len(active) + reach)
+        active = serial.hand_over(
+            units, graph.offsets, graph.neighbours, active, shares, reach, scale.threshold, marks
+        )
+    return total
+
+
+def scipy_cascade(field: NDArray[np.float32], graph: Graph, matrix, probe: Probe) -> int:
+    """The rule with one sparse matrix-vector product a step: the duration."""
+    values = field.astype(np.float64)
+    tau = np.quantile(np.abs(values), probe.quantile)
+    steps = 0
+    while steps < probe.max_steps and (active := np.abs(values) > tau).any():
+        sent = np.where(active, probe.alpha * values, 0.0)
+        values += matrix @ sent - sent
+        steps += 1
+    return steps
+
+
+def spreading_matrix(graph: Graph):
+    """Sparse matrix that spreads what is sent evenly over the neighbours."""
+    from scipy.sparse import csr_array
+
+    weights = 1.0 / np.maximum(graph.degrees(), 1)
+    offsets = graph.offsets.astype(np.int64)
+    return csr_array((weights[graph.neighbours], graph.neighbours, offsets), shape=(graph.n, graph.n))
+
+
+def peak_bytes(n: int, threads: int) -> int | None:
+    """Peak resident memory, in bytes, of a process that measures one normal field with the graph in the cache.
+
+    None where the system does not tell (the figure is Linux's VmHWM).
+    """
+    code = (
+        "import pathlib, gradcascade as gc;"
+        f"p = gc.Probe(threads={threads}); p(gc.null('N0', {n}, seed=1));"
+        "status = pathlib.Path('/proc/self/status');"
+        "print(status.read_text().split('VmHWM:')[1].split()[0] if status.exists() else '')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return int(done.stdout) * 1024 if done.stdout.strip() else None
+
+
+def measure(
+    n: int, *, threads: int | None = None, repetitions: int = 5, scipy: bool = True, memory: bool = True
+) -> Timing:
+    """Time one field size.
+
+    Parameters
+    ----------
+    n : int
+        Number of entries.
+    threads : int, optional
+        Number of threads.
+    repetitions : int
+        Counted runs; medians are given.
+    scipy : bool
+        Whether scipy.sparse is timed too; its matrix takes 12 bytes per edge end.
+    memory : bool
+        Whether peak memory is measured, in processes of their own.
+
+    Returns
+    -------
+    Timing
+    """
+    count = thread_count(threads)
+    probe = Probe(threads=count)
+    graph = probe.graph_for(n)
+    field = null("N0", n, seed=1, threads=count)
+    seconds = median_seconds(lambda: probe(field, graph), repetitions)
+    first = median_seconds(
+        lambda: threshold.quantile(field, probe.quantile, threshold.survey(field, count), count), repetitions
+    )
+    slow = None
+    if scipy:
+        matrix = spreading_matrix(graph)
+        slow = median_seconds(lambda: scipy_cascade(field, graph, matrix, probe), 1 if n > 2_000_000 else 3)
+    moved = floor_bytes(field, graph, probe)
+    peak, empty = (peak_bytes(n, count), peak_bytes(1000, count)) if memory else (None, None)
+    above = (peak - empty) / n if peak is not None and empty is not None else None
+    return Timing(n, seconds, n / seconds, first, slow, moved, moved / copy_bandwidth(), above)
