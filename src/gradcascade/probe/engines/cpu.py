@@ -26,15 +26,18 @@ from gradcascade.probe.graph import Graph
 BUCKET_BITS = 16
 """A bucket spans 2**16 nodes: half a megabyte of the field."""
 
-CHUNK_BITS = 8
-CHUNK = 1 << CHUNK_BITS
-"""Contributions that are filed together in one bucket."""
+CHUNK = 251
+"""Contributions that are filed together in one bucket. Not a power of two: the chunks being filled would all map to
+the same few lines of the cache."""
 
 ROUND = 1 << 20
 """Contributions of all threads in one round, at least; an eighth of the nodes if that is more."""
 
 MANY = 1 << 14
 """From this number of contributions on, a step is done by all threads."""
+
+BLOCKS = 1 << 12
+"""Blocks of active nodes whose contributions are counted, to share the work out evenly."""
 
 _ONE = np.uint64(1)
 
@@ -70,20 +73,33 @@ def _first_active(units, threshold, parts):
 
 
 @numba.njit(parallel=True, cache=True)
-def _hand_on(units, offsets, active, alpha, shares, parts):
-    """Compute every share from the state before the step and subtract it: the number of contributions."""
+def _hand_on(units, offsets, active, alpha, shares, reach, parts):
+    """Compute every share from the state before the step and subtract it.
+
+    ``reach`` takes the number of contributions of each of its blocks of active nodes.
+    """
     count = active.shape[0]
-    reach = np.zeros(parts, np.int64)
+    blocks = reach.shape[0]
     for part in numba.prange(parts):
-        own = 0
-        for j in range(part * count // parts, (part + 1) * count // parts):
-            r = active[j]
-            degree = np.int64(offsets[r + 1]) - np.int64(offsets[r])
-            shares[j] = np.int64(np.float64(units[r]) * (alpha / degree))
-            units[r] -= shares[j] * degree
-            own += degree
-        reach[part] = own
-    return reach.sum()
+        for block in range(part * blocks // parts, (part + 1) * blocks // parts):
+            own = 0
+            for j in range(block * count // blocks, (block + 1) * count // blocks):
+                r = active[j]
+                degree = np.int64(offsets[r + 1]) - np.int64(offsets[r])
+                shares[j] = np.int64(np.float64(units[r]) * (alpha / degree))
+                units[r] -= shares[j] * degree
+                own += degree
+            reach[block] = own
+
+
+def _balanced(reach: NDArray[np.int64], count: int, parts: int) -> NDArray[np.int64]:
+    """Split the active nodes so that every thread has as many contributions to file: shape (parts + 1,).
+
+    Hubs are the first nodes, so parts of equal length would leave most of the work to the first thread.
+    """
+    filed = np.concatenate([[0], np.cumsum(reach)])
+    blocks = np.searchsorted(filed, filed[-1] * np.arange(1, parts) // parts)
+    return np.concatenate([[0], blocks * count // len(reach), [count]])
 
 
 @numba.njit(cache=True)
@@ -102,11 +118,11 @@ def _file(offsets, neighbours, active, shares, at, stop, slot, cursor, links, pl
             i = neighbours[entry]
             bucket = i >> BUCKET_BITS
             place = cursor[bucket]
-            if place & (CHUNK - 1) == 0:
+            if place % CHUNK == 0:
                 if used == links.shape[0]:
                     return at, entry - row
-                links[used] = (place - 1) >> CHUNK_BITS
-                place = used << CHUNK_BITS
+                links[used] = (place - 1) // CHUNK
+                place = used * CHUNK
                 used += 1
             places[place] = i
             amounts[place] = share
@@ -117,9 +133,8 @@ def _file(offsets, neighbours, active, shares, at, stop, slot, cursor, links, pl
 
 
 @numba.njit(parallel=True, cache=True)
-def _file_all(offsets, neighbours, active, shares, at, slots, cursors, links, places, amounts, parts):
+def _file_all(offsets, neighbours, active, shares, bounds, at, slots, cursors, links, places, amounts, parts):
     """One round of filing, every thread with its own chunks; true if contributions are left for another."""
-    count = active.shape[0]
     for part in numba.prange(parts):
         cursors[part, :] = 0
         at[part], slots[part] = _file(
@@ -128,7 +143,7 @@ def _file_all(offsets, neighbours, active, shares, at, slots, cursors, links, pl
             active,
             shares,
             at[part],
-            (part + 1) * count // parts,
+            bounds[part + 1],
             slots[part],
             cursors[part],
             links[part],
@@ -137,7 +152,7 @@ def _file_all(offsets, neighbours, active, shares, at, slots, cursors, links, pl
         )
     left = False
     for part in range(parts):
-        left |= at[part] < (part + 1) * count // parts
+        left |= at[part] < bounds[part + 1]
     return left
 
 
@@ -150,17 +165,22 @@ def _add_all(units, marks, threshold, last, cursors, links, places, amounts, par
     n = units.shape[0]
     buckets = cursors.shape[1]
     counts = np.zeros(buckets, np.int64)
-    for bucket in numba.prange(buckets):
+    # Low buckets hold the hubs and get most contributions, so they are dealt out like cards.
+    for turn in numba.prange(parts * ((buckets + parts - 1) // parts)):
+        hands = (buckets + parts - 1) // parts
+        bucket = turn % hands * parts + turn // hands
+        if bucket >= buckets:
+            continue
         for part in range(parts):
             end = cursors[part, bucket]
-            chunk = (end - 1) >> CHUNK_BITS
+            chunk = (end - 1) // CHUNK
             while chunk >= 0:
-                for place in range(chunk << CHUNK_BITS, end):
+                for place in range(chunk * CHUNK, end):
                     i = places[part, place]
                     units[i] += amounts[part, place]
                     marks[i >> 6] |= np.uint64(1) << np.uint64(i & 63)
                 chunk = links[part, chunk]
-                end = (chunk + 1) << CHUNK_BITS
+                end = (chunk + 1) * CHUNK
         if last:
             start = bucket << BUCKET_BITS
             for word in range(start >> 6, (min(n, start + (1 << BUCKET_BITS)) + 63) >> 6):
@@ -241,17 +261,19 @@ def _many_step(
     graph: Graph,
     active: NDArray[np.int32],
     shares: NDArray[np.int64],
+    reach: NDArray[np.int64],
     threshold: int,
     marks: NDArray[np.uint64],
     desk: _Desk,
     parts: int,
 ) -> NDArray[np.int32]:
     _mark(active, marks, parts)
-    at = np.array([part * len(active) // parts for part in range(parts)], np.int64)
+    bounds = _balanced(reach, len(active), parts)
+    at = bounds[:-1].copy()
     slots = np.zeros(parts, np.int64)
     left, count = True, 0
     while left:
-        left = _file_all(graph.offsets, graph.neighbours, active, shares, at, slots, *desk.arrays(), parts)
+        left = _file_all(graph.offsets, graph.neighbours, active, shares, bounds, at, slots, *desk.arrays(), parts)
         count = _add_all(units, marks, threshold, not left, *desk.arrays(), parts)
     return _take_marked(marks, count)
 
@@ -267,10 +289,12 @@ def relax(
     while len(active) and len(activity) < max_steps:
         activity.append(len(active))
         shares = np.empty(len(active), np.int64)
-        reach = _hand_on(units, graph.offsets, active, alpha, shares, threads)
-        if reach < MANY:
-            active = serial.hand_over(units, graph.offsets, graph.neighbours, active, shares, reach, threshold, marks)
+        reach = np.zeros(min(BLOCKS, len(active)), np.int64)
+        _hand_on(units, graph.offsets, active, alpha, shares, reach, threads)
+        total = int(reach.sum())
+        if total < MANY:
+            active = serial.hand_over(units, graph.offsets, graph.neighbours, active, shares, total, threshold, marks)
         else:
             desk = desk or _Desk(graph.n, threads)
-            active = _many_step(units, graph, active, shares, threshold, marks, desk, threads)
+            active = _many_step(units, graph, active, shares, reach, threshold, marks, desk, threads)
     return np.array(activity, np.int64)
