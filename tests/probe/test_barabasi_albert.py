@@ -11,10 +11,20 @@ from gradcascade.probe import barabasi_albert as ba
 def test_targets_equal_those_drawn_edge_by_edge(n, m, seed):
     expected = ba.reference_targets(n, m, seed)
     assert np.array_equal(ba.targets(n, m, seed), expected)
-    for fill in (ba._recompute_targets, ba._lookup_targets):
-        found = np.empty_like(expected)
-        fill(ba.graph_key(m, seed), m, found)
-        assert np.array_equal(found, expected)
+    looked_up = np.empty_like(expected)
+    ba._lookup_targets(ba.graph_key(m, seed), m, looked_up)
+    assert np.array_equal(looked_up, expected)
+    repeated = [ba._earlier_node(ba.graph_key(m, seed), e, m) for e in range(len(expected))]
+    assert repeated == expected.tolist()
+
+
+@pytest.mark.parametrize("m", [1, 2])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_rounds_and_threads_change_no_edge(m, threads):
+    n = 100_000  # several rounds
+    expected = np.empty(ba.edge_count(n, m), np.int32)
+    ba._lookup_targets(ba.graph_key(m, 42), m, expected)
+    assert np.array_equal(ba.targets(n, m, 42, threads), expected)
 
 
 def test_every_node_chooses_different_earlier_nodes():

@@ -3,7 +3,7 @@ import pytest
 
 from gradcascade.errors import InputError
 from gradcascade.probe import barabasi_albert
-from gradcascade.probe.graph import GraphSpec, build_graph, load_graph
+from gradcascade.probe.graph import KINDS, GraphSpec, build_graph, from_edges, load_graph, read_name
 
 
 def spec(n=500, m=2, seed=42, kind="barabasi-albert"):
@@ -17,6 +17,42 @@ def test_rows_hold_every_edge_in_both_directions():
         row = sorted(graph.neighbours[graph.offsets[node] : graph.offsets[node + 1]])
         assert row == sorted([*v[u == node], *u[v == node]])
     assert graph.degrees().tolist() == np.bincount(np.concatenate([u, v])).tolist()
+
+
+@pytest.mark.parametrize("n", [9, 10, 101, 1000])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_simple_symmetric_and_of_mean_degree_four(kind, n):
+    graph = build_graph(spec(n, kind=kind))
+    adjacency = np.zeros((n, n), int)
+    rows = np.repeat(np.arange(n), graph.degrees())
+    np.add.at(adjacency, (rows, graph.neighbours), 1)
+    assert adjacency.max() == 1
+    assert not adjacency.diagonal().any()
+    assert (adjacency == adjacency.T).all()
+    assert adjacency.sum() == (4 * (n - 2) if kind == "barabasi-albert" else 4 * n)
+    assert graph.degrees().min() >= 1
+    assert graph.neighbours.dtype == np.int32 and graph.offsets.dtype == np.uint32
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_kinds_depend_on_the_seed_and_on_nothing_else(kind):
+    first, again, other = (build_graph(spec(200, kind=kind, seed=seed)).edges().tolist() for seed in (1, 1, 2))
+    assert first == again
+    assert (first == other) == (kind in ("ring", "regular"))
+
+
+def test_names_are_unique_and_can_be_read_back():
+    specs = [spec(n, kind=kind, seed=seed) for kind in KINDS for n in (100, 101) for seed in (42, -1)]
+    assert len({wanted.name for wanted in specs}) == len(specs)
+    for wanted in specs:
+        assert read_name(wanted.name) == (wanted.kind, wanted.n)
+    assert read_name("something-else") is None
+
+
+def test_edges_of_ones_own_reach_every_node():
+    u, v = np.array([1, 4], np.int32), np.array([0, 0], np.int32)
+    with pytest.raises(InputError, match=r"2 of 5 nodes have no edge \(the first is node 2\)"):
+        from_edges(5, u, v)
 
 
 def test_edges_are_listed_once_in_order():
@@ -45,6 +81,9 @@ def test_the_cached_graph_is_the_built_one():
         ({"n": 3, "m": 3}, "needs 4 to"),
         ({"m": 0}, "at least 1"),
         ({"n": 2**31}, "2,147,483,647 nodes"),
+        ({"kind": "ring", "n": 4}, "ring graph with m = 2 needs 5 to"),
+        ({"kind": "small-world-0.2", "n": 8}, "needs 9 to"),
+        ({"kind": "random", "m": 3}, "a random graph has m = 2, got 3"),
     ],
 )
 def test_graphs_that_cannot_be_are_refused(settings, words):

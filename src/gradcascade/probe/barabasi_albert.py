@@ -7,8 +7,8 @@ the random number of counter (e, attempt), so the list of edges depends on (n, m
 edges do not even depend on n: a smaller graph is the beginning of a larger one.
 
 Endpoint ``r`` of the earlier edges is the later node of edge ``r // 2`` if r is even, its earlier node if r is odd.
-The earlier node of an edge is found by repeating the draw for that edge (Sanders and Schulz, arXiv:1602.07106),
-which needs no memory and runs in parallel.
+The earlier node of an edge can be found by repeating the draw for that edge (Sanders and Schulz, arXiv:1602.07106),
+so edges are drawn in parallel, in rounds: edges of earlier rounds are looked up, those of the same round repeated.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from gradcascade.probe.hashing import stream_key, uniform, uniform_array
 
 _PURPOSE = 0x4241  # "BA"
 _ATTEMPT_BITS = 24
+_BATCH = 128
+_ROUND = 4096
 
 
 def edge_count(n: int, m: int) -> int:
@@ -34,16 +36,22 @@ def graph_key(m: int, seed: int) -> np.uint64:
 
 
 @numba.njit(inline="always")
+def _group(edge, m):
+    """``edge // m``, without a division where m = 2."""
+    return edge >> 1 if m == 2 else edge // m
+
+
+@numba.njit(inline="always")
 def _endpoint(key, edge, attempt, m):
     """Endpoint number drawn by ``edge`` among the 2 m (i - m) endpoints that exist when its node i arrives."""
     counter = (np.uint64(edge) << np.uint64(_ATTEMPT_BITS)) | np.uint64(attempt)
-    return np.int64(uniform(key, counter) * (2 * m * (edge // m)))
+    return np.int64(uniform(key, counter) * (2 * m * _group(edge, m)))
 
 
 @numba.njit(inline="always")
 def _later_node(edge, m):
     """Node that came with ``edge``."""
-    return edge + 1 if edge < m else edge // m + m
+    return edge + 1 if edge < m else _group(edge, m) + m
 
 
 @numba.njit("int64(uint64, int64, int64)", cache=True)
@@ -69,16 +77,55 @@ def _earlier_node(key, edge, m):
         attempt += 1
 
 
-@numba.njit("void(uint64, int64, int32[::1])", parallel=True, cache=True)
-def _recompute_targets(key, m, targets):
-    """Earlier node of every edge, each from its own random numbers (parallel)."""
-    for e in numba.prange(targets.shape[0]):
-        targets[e] = _earlier_node(key, e, m)
+@numba.njit(inline="always")
+def _node_of(key, r, m):
+    """Node at endpoint ``r``."""
+    return _later_node(r >> 1, m) if r & 1 == 0 else _earlier_node(key, r >> 1, m)
+
+
+@numba.njit(cache=True)
+def _draw_groups(key, m, targets, settled, start, stop):
+    """Draw edges ``start`` to ``stop``, looking up those before ``settled`` and repeating the draw of others.
+
+    Random numbers, look-ups and decisions go in batches of their own, so that the look-ups do not wait for each
+    other.
+    """
+    ends = np.empty(_BATCH, np.int64)
+    found = np.empty(_BATCH, np.int32)
+    for first in range(start, stop, _BATCH):
+        count = min(_BATCH, stop - first)
+        for k in range(count):
+            ends[k] = _endpoint(key, first + k, 0, m)
+        for k in range(count):
+            edge = ends[k] >> 1
+            found[k] = targets[edge * np.int64((ends[k] & 1 != 0) & (edge < settled))]
+        for k in range(count):
+            e = first + k
+            r = ends[k]
+            attempt = 0
+            node = np.int64(found[k]) if r & 1 and r >> 1 < settled else _node_of(key, r, m)
+            while m == 2 and e & 1 and node == targets[e - 1]:
+                attempt += 1
+                node = _node_of(key, _endpoint(key, e, attempt, m), m)
+            targets[e] = node
+
+
+@numba.njit("void(uint64, int64, int32[::1], int64)", parallel=True, cache=True)
+def _draw_targets(key, m, targets, parts):
+    """Earlier node of every edge on all cores, for m of 1 or 2: repeating a draw takes few steps there."""
+    settled = m
+    targets[:m] = 0
+    while settled < targets.shape[0]:
+        groups = min(max(_ROUND, settled // (8 * m)), (targets.shape[0] - settled) // m)
+        for part in numba.prange(parts):
+            start = settled + part * groups // parts * m
+            _draw_groups(key, m, targets, settled, start, settled + (part + 1) * groups // parts * m)
+        settled += groups * m
 
 
 @numba.njit("void(uint64, int64, int32[::1])", cache=True)
 def _lookup_targets(key, m, targets):
-    """Earlier node of every edge in turn, looking earlier edges up (serial, any m at the same cost)."""
+    """Earlier node of every edge in turn, looking earlier edges up, for any m."""
     for e in range(targets.shape[0]):
         targets[e] = 0
         attempt = 0
@@ -95,7 +142,7 @@ def _lookup_targets(key, m, targets):
             attempt += 1
 
 
-def targets(n: int, m: int, seed: int) -> NDArray[np.int32]:
+def targets(n: int, m: int, seed: int, threads: int | None = None) -> NDArray[np.int32]:
     """Earlier node of every edge, in the order of the edges.
 
     Parameters
@@ -106,6 +153,8 @@ def targets(n: int, m: int, seed: int) -> NDArray[np.int32]:
         Edges that each later node brings.
     seed : int
         Topology seed.
+    threads : int, optional
+        Number of threads; by default Numba's. It does not change the edges.
 
     Returns
     -------
@@ -113,8 +162,11 @@ def targets(n: int, m: int, seed: int) -> NDArray[np.int32]:
         int32, shape (m (n - m),).
     """
     result = np.empty(edge_count(n, m), np.int32)
-    fill = _recompute_targets if m <= 2 else _lookup_targets  # recomputing siblings grows quickly with m
-    fill(graph_key(m, seed), m, result)
+    key = graph_key(m, seed)
+    if m <= 2:
+        _draw_targets(key, m, result, threads or numba.get_num_threads())
+    else:  # the cost of repeating a draw grows quickly with the number of siblings
+        _lookup_targets(key, m, result)
     return result
 
 

@@ -1,11 +1,14 @@
 """The redistribution graph: who hands activity to whom.
 
 A graph is fixed by (kind, n, m, seed) and reused for every field of that size. It is stored as compressed rows:
-the neighbours of node i are ``neighbours[offsets[i]:offsets[i + 1]]``.
+the neighbours of node i are ``neighbours[offsets[i]:offsets[i + 1]]``. All kinds have the same mean degree, 4 (the
+Barabasi-Albert graph with m = 2), and none has an isolated node.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,14 +17,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
-from gradcascade.probe import barabasi_albert, cache
+from gradcascade.probe import barabasi_albert, cache, random_graph, regular, ring, rows, small_world
 
 DEFAULT_KIND = "barabasi-albert"
-KINDS = (DEFAULT_KIND,)
+EDGES_PER_NODE = 2
+"""Edges that each node of the other kinds brings."""
+
 MIN_NODES = 3
 MAX_NODES = 2**31 - 1
 FORMAT = 1
 """Number of the definition of the graphs; it changes when a graph of the same name would differ."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How the edges of one kind are drawn, and the least number of nodes it is defined for."""
+
+    targets: Callable[[GraphSpec], NDArray[np.int32]]
+    least: int = MIN_NODES
+
+
+_KINDS = {
+    DEFAULT_KIND: _Kind(lambda spec: barabasi_albert.targets(spec.n, spec.m, spec.seed)),
+    "ring": _Kind(lambda spec: ring.targets(spec.n), ring.LEAST_NODES),
+    "small-world-0.05": _Kind(lambda spec: small_world.targets(spec.n, 0.05, spec.seed), small_world.LEAST_NODES),
+    "small-world-0.2": _Kind(lambda spec: small_world.targets(spec.n, 0.2, spec.seed), small_world.LEAST_NODES),
+    "random": _Kind(lambda spec: random_graph.targets(spec.n, spec.seed), random_graph.LEAST_NODES),
+    "regular": _Kind(lambda spec: regular.targets(spec.n), regular.LEAST_NODES),
+}
+KINDS = tuple(_KINDS)
 
 
 @dataclass(frozen=True)
@@ -35,9 +59,9 @@ class GraphSpec:
     n : int
         Number of nodes.
     m : int
-        Edges that each later node brings (Barabasi-Albert).
+        Edges that each later node brings; all kinds but Barabasi-Albert have 2.
     seed : int
-        Topology seed.
+        Topology seed; ring and regular graph do not depend on it.
     """
 
     kind: str
@@ -50,7 +74,9 @@ class GraphSpec:
             raise InputError(f"graph kind {self.kind!r} is unknown; choose one of {', '.join(KINDS)}")
         if self.m < 1:
             raise InputError(f"graph attachment m must be at least 1, got {self.m}")
-        least = max(MIN_NODES, self.m + 1)
+        if self.m != EDGES_PER_NODE and self.kind != DEFAULT_KIND:
+            raise InputError(f"a {self.kind} graph has m = {EDGES_PER_NODE}, got {self.m}; leave m out")
+        least = max(MIN_NODES, self.m + 1, _KINDS[self.kind].least)
         if not least <= self.n <= MAX_NODES:
             raise InputError(
                 f"a {self.kind} graph with m = {self.m} needs {least} to {MAX_NODES:,} nodes, got {self.n:,}"
@@ -60,6 +86,12 @@ class GraphSpec:
     def name(self) -> str:
         """File-name form, such as ``barabasi-albert-m2-n589824-seed42-v1``."""
         return f"{self.kind}-m{self.m}-n{self.n}-seed{self.seed}-v{FORMAT}"
+
+
+def read_name(name: str) -> tuple[str, int] | None:
+    """Kind and number of nodes in a :attr:`GraphSpec.name` of any version, or None if it is none."""
+    found = re.fullmatch(r"(.+)-m\d+-n(\d+)-seed-?\d+-v\d+", name)
+    return (found[1], int(found[2])) if found else None
 
 
 @dataclass(frozen=True)
@@ -116,7 +148,7 @@ def _fill(u, v, cursor, neighbours):
 
 
 def from_edges(n: int, u: NDArray[np.int32], v: NDArray[np.int32], spec: GraphSpec | None = None) -> Graph:
-    """Build the rows of an undirected graph from its edges.
+    """Build the rows of an undirected graph of one's own from its edges.
 
     Parameters
     ----------
@@ -130,9 +162,19 @@ def from_edges(n: int, u: NDArray[np.int32], v: NDArray[np.int32], spec: GraphSp
     Returns
     -------
     Graph
+
+    Raises
+    ------
+    InputError
+        If a node has no edge: it could not hand anything on.
     """
     offsets = np.zeros(n + 1, np.uint32 if 2 * len(u) < 2**32 else np.int64)
     _count(u, v, offsets)
+    lonely = np.flatnonzero(offsets[1:] == offsets[:-1])
+    if lonely.size:
+        raise InputError(
+            f"{lonely.size:,} of {n:,} nodes have no edge (the first is node {lonely[0]}); tie every node to another"
+        )
     neighbours = np.empty(2 * len(u), np.int32)
     _fill(u, v, offsets[:-1].copy(), neighbours)
     return Graph(spec, offsets, neighbours)
@@ -140,9 +182,9 @@ def from_edges(n: int, u: NDArray[np.int32], v: NDArray[np.int32], spec: GraphSp
 
 def build_graph(spec: GraphSpec) -> Graph:
     """Build a graph from its definition, without looking into the cache."""
-    u = barabasi_albert.sources(spec.n, spec.m)
-    v = barabasi_albert.targets(spec.n, spec.m, spec.seed)
-    return from_edges(spec.n, u, v, spec)
+    star = spec.m if spec.kind == DEFAULT_KIND else 0
+    offsets, neighbours = rows.from_targets(spec.n, _KINDS[spec.kind].targets(spec), spec.m, star)
+    return Graph(spec, offsets, neighbours)
 
 
 @lru_cache(maxsize=2)

@@ -4,7 +4,7 @@ from twins import FIELDS, dense_double, make_field, sparse_double
 
 from gradcascade.probe import engines, threshold
 from gradcascade.probe.fixedpoint import choose_scale, reference_units
-from gradcascade.probe.graph import GraphSpec, build_graph
+from gradcascade.probe.graph import KINDS, GraphSpec, build_graph
 from gradcascade.probe.relaxation import Probe
 
 ENGINES = [name for name in engines.NAMES if name != "auto"]
@@ -32,9 +32,21 @@ def test_agrees_with_the_dense_double_precision_twin(engine, kind, n, seed):
     assert measured.ceiling == (len(expected) == 500)
 
 
+@pytest.mark.parametrize("n", [9, 250, 1000])
+@pytest.mark.parametrize("graph_kind", KINDS[1:])
 @pytest.mark.parametrize("kind", FIELDS)
-def test_agrees_with_double_precision_on_a_larger_field(kind):
-    graph = build_graph(GraphSpec("barabasi-albert", 147_456, 2, 42))
+@pytest.mark.parametrize("engine", ENGINES)
+def test_agrees_with_the_dense_twin_on_every_kind_of_graph(engine, kind, graph_kind, n):
+    graph = build_graph(GraphSpec(graph_kind, n, 2, 42))
+    field = make_field(kind, n, 1)
+    expected, _ = dense_double(field, graph)
+    assert Probe(engine=engine)(field, graph).activity.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("graph_kind", KINDS)
+@pytest.mark.parametrize("kind", FIELDS)
+def test_agrees_with_double_precision_on_a_larger_field(kind, graph_kind):
+    graph = build_graph(GraphSpec(graph_kind, 147_456, 2, 42))
     field = make_field(kind, graph.n, 5)
     expected, _ = sparse_double(field, graph)
     measured = Probe()(field, graph)
@@ -44,9 +56,10 @@ def test_agrees_with_double_precision_on_a_larger_field(kind):
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("graph_kind", KINDS)
 @pytest.mark.parametrize("kind", FIELDS)
-def test_every_engine_and_thread_count_gives_the_same_bits(kind, dtype, threads):
-    graph = build_graph(GraphSpec("barabasi-albert", 20_000, 2, 42))
+def test_every_engine_and_thread_count_gives_the_same_bits(kind, graph_kind, dtype, threads):
+    graph = build_graph(GraphSpec(graph_kind, 20_000, 2, 42))
     field = make_field(kind, graph.n, 11, dtype)
     expected, relaxed_units, _ = relaxed("reference", field, graph)
     activity, units, _ = relaxed("cpu", field, graph, threads=threads)

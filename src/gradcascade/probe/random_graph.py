@@ -1,0 +1,72 @@
+"""The random graph: every node ties itself to two others, drawn uniformly; mean degree 4 and no isolated node.
+
+Distances are drawn, not nodes: node i is tied to i + d modulo n for two different distances d, each uniform in
+1 ... h with h = (n - 1) // 2. So only one end of a pair can draw it, and no edge can come twice, nor lead to its own
+node; every pair of nodes is drawn with the same probability (for even n all but the n / 2 pairs of opposite nodes,
+which are never drawn). The degree of a node is 2 plus the number of nodes that chose it, which tends to a Poisson
+number of mean 2.
+
+The edges 2 i and 2 i + 1 of node i draw with the random numbers of those counters. The second distance is drawn from
+one value less, and those from the first on move up by one. So every edge is found from the counters alone.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.probe.hashing import stream_key, uniform, uniform_array
+
+LEAST_NODES = 5
+"""With fewer nodes there are no two distances to choose."""
+
+_PURPOSE = 0x5247  # "RG"
+
+
+@numba.njit(inline="always")
+def distances(key, i, least, most):
+    """Two different distances in ``least`` ... ``most``: those that the edges of node i draw."""
+    counter = np.uint64(i) << np.uint64(1)
+    first = least + np.int64(uniform(key, counter) * (most - least + 1))
+    second = least + np.int64(uniform(key, counter | np.uint64(1)) * (most - least))
+    return first, second + (second >= first)
+
+
+@numba.njit(parallel=True, cache=True)
+def _fill(n, key, targets):
+    for i in numba.prange(n):
+        first, second = distances(key, i, 1, (n - 1) // 2)
+        targets[2 * i] = i + first if i + first < n else i + first - n
+        targets[2 * i + 1] = i + second if i + second < n else i + second - n
+
+
+def targets(n: int, seed: int) -> NDArray[np.int32]:
+    """Far end of every edge, in the order of the edges.
+
+    Parameters
+    ----------
+    n : int
+        Number of nodes, at least :data:`LEAST_NODES`.
+    seed : int
+        Topology seed.
+
+    Returns
+    -------
+    numpy.ndarray
+        int32, shape (2 n,): of node i at 2 i and 2 i + 1.
+    """
+    result = np.empty(2 * n, np.int32)
+    _fill(n, stream_key(_PURPOSE, n, seed), result)
+    return result
+
+
+def reference_targets(n: int, seed: int) -> NDArray[np.int32]:
+    """Draw :func:`targets` in plain Python: the slow, obvious twin."""
+    draws = uniform_array(stream_key(_PURPOSE, n, seed), np.arange(2 * n, dtype=np.uint64)).tolist()
+    result: list[int] = []
+    for i in range(n):
+        choice = list(range(1, (n - 1) // 2 + 1))
+        for draw in draws[2 * i : 2 * i + 2]:
+            result.append((i + choice.pop(int(draw * len(choice)))) % n)
+    return np.array(result, np.int32)
