@@ -63,6 +63,28 @@ def test_graph_writes_the_very_graph_the_probe_uses(tmp_path):
     assert np.array_equal(edges, gc.Probe(graph_seed=3).graph_for(500).edges())
 
 
+def test_cache_shows_and_clears_the_graphs(tmp_path):
+    own = {"GRADCASCADE_CACHE": str(tmp_path / "cache"), "GRADCASCADE_CACHE_LIMIT": "1.5"}
+    assert json.loads(command("cache", "--json", **own).stdout)["entries"] == []
+    assert command("graph", 5000, "--kind", "small-world-0.2", "--out", tmp_path / "e.npy", **own).returncode == 0
+    found = json.loads(command("cache", "--json", **own).stdout)
+    (entry,) = found["entries"]
+    assert (entry["kind"], entry["n"]) == ("small-world-0.2", 5000)
+    assert found["total"] == entry["size"] > 5 * 5000 * 4
+    assert (found["folder"], found["limit"]) == (own["GRADCASCADE_CACHE"], 1_500_000_000)
+    text = command("cache", **own).stdout
+    assert "small-world-0.2" in text and "5,000" in text and "of at most 1.5 GB" in text
+    cleared = command("cache", "--clear", **own)
+    assert "removed 1 graphs" in cleared.stdout and "total   0 B" in cleared.stdout
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_limit_of_the_cache_that_is_no_number_is_refused():
+    done = command("cache", GRADCASCADE_CACHE_LIMIT="much")
+    assert done.returncode == 2
+    assert "GRADCASCADE_CACHE_LIMIT must be a number of GB of at least 0, got 'much'" in done.stderr
+
+
 def test_measure_fit_report_export(study):
     fits = json.loads(command("fit", study, "--json").stdout)
     with gc.Study.open(study) as opened:
@@ -160,7 +182,7 @@ def test_bad_input_gets_one_clear_sentence_and_exit_code_2(desk, case):
 
 
 def test_help_is_there_for_every_command():
-    names = ["demo", "train", "probe", "graph", "measure", "fit", "report", "export"]
+    names = ["demo", "train", "probe", "graph", "cache", "measure", "fit", "report", "export"]
     listed = command("--help").stdout
     for name in names:
         assert f"\n  {name}" in listed

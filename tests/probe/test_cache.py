@@ -1,10 +1,14 @@
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
+from gradcascade.errors import InputError
 from gradcascade.probe import cache
 
 ARRAYS = {"a": np.arange(1000, dtype=np.int32), "b": np.linspace(0, 1, 77)}
@@ -83,6 +87,115 @@ def test_the_checksum_sees_every_byte(dtype):
         assert cache.checksum(np.frombuffer(bytes(changed), dtype)) != base
     assert cache.checksum(array[:-1]) != base
     assert cache.checksum(array) == base
+
+
+def size_of(folder, name):
+    return sum(path.stat().st_size for path in (folder / name).iterdir())
+
+
+def age(path, seconds):
+    for file in [*path.iterdir(), path]:
+        os.utime(file, (time.time() - seconds,) * 2)
+
+
+def test_the_least_recently_used_entries_make_room(folder, monkeypatch):
+    for place, name in enumerate(["first", "second", "third"]):
+        cache.store(name, ARRAYS)
+        age(folder / name, 1000 - 100 * place)
+    assert [entry.path.name for entry in cache.entries()] == ["third", "second", "first"]
+    cache.load("first")
+    assert [entry.path.name for entry in cache.entries()] == ["first", "third", "second"]
+    monkeypatch.setenv("GRADCASCADE_CACHE_LIMIT", str(2.5 * size_of(folder, "first") / 1e9))
+    cache.store("fourth", ARRAYS)
+    assert sorted(path.name for path in folder.iterdir()) == ["first", "fourth"]
+    assert [entry.size for entry in cache.entries()] == [size_of(folder, "first")] * 2
+
+
+def test_an_entry_larger_than_the_limit_is_not_kept_and_displaces_nothing(folder, monkeypatch):
+    cache.store("small", {"a": np.ones(3)})
+    monkeypatch.setenv("GRADCASCADE_CACHE_LIMIT", "1e-6")
+    with pytest.warns(cache.CacheWarning, match="raise GRADCASCADE_CACHE_LIMIT"):
+        cache.store("large", ARRAYS)
+    assert [path.name for path in folder.iterdir()] == ["small"]
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "nan", "inf"])
+def test_a_limit_that_is_no_number_is_refused(monkeypatch, text):
+    monkeypatch.setenv("GRADCASCADE_CACHE_LIMIT", text)
+    with pytest.raises(InputError, match="GRADCASCADE_CACHE_LIMIT"):
+        cache.limit()
+
+
+def test_the_limit_is_counted_in_gigabytes(monkeypatch):
+    monkeypatch.delenv("GRADCASCADE_CACHE_LIMIT", raising=False)
+    assert cache.limit() == 20_000_000_000
+    monkeypatch.setenv("GRADCASCADE_CACHE_LIMIT", "0.5")
+    assert cache.limit() == 500_000_000
+
+
+def leave_scratch(folder, name, seconds):
+    (folder / name).mkdir()
+    (folder / name / "a.npy").write_bytes(b"half of it")
+    age(folder / name, seconds)
+
+
+@pytest.mark.parametrize("tidy", [cache.clear, lambda: cache.store("entry", ARRAYS)])
+def test_what_killed_builders_left_goes_after_a_day(folder, tidy):
+    leave_scratch(folder, ".graph-v1-abcd_123", 25 * 3600)
+    leave_scratch(folder, ".graph-v1-efgh4567", 23 * 3600)
+    tidy()
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == [".graph-v1-efgh4567"]
+
+
+def test_clearing_touches_nothing_but_entries(folder):
+    cache.store("entry", ARRAYS)
+    (folder / "thesis.txt").write_text("precious")
+    (folder / "site").mkdir()
+    (folder / "site" / "manifest.json").write_text("{}")
+    (folder / "site" / "index.html").write_text("precious")
+    (folder / ".dotfiles-abcdefgh").mkdir()
+    (folder / ".dotfiles-abcdefgh" / "settings").write_text("precious")
+    age(folder / ".dotfiles-abcdefgh", 1e6)
+    assert [entry.path.name for entry in cache.clear()] == ["entry"]
+    assert sorted(path.name for path in folder.iterdir()) == [".dotfiles-abcdefgh", "site", "thesis.txt"]
+
+
+def test_an_entry_in_use_can_be_removed(folder):
+    cache.store("entry", ARRAYS)
+    loaded = cache.load("entry")
+    cache.clear()
+    assert loaded is not None and np.array_equal(loaded["a"], ARRAYS["a"])
+
+
+@pytest.mark.parametrize("moment", ["np.save", "cache.checksum", "Path.rename"])
+def test_a_builder_killed_while_storing_leaves_a_cache_that_works(folder, moment):
+    # The process stops for good at its second call of the named function and is killed there.
+    owner, name = moment.split(".")
+    code = f"""
+import sys, time
+from pathlib import Path
+import numpy as np
+from gradcascade.probe import cache
+calls = []
+original = {moment}
+def stop(*arguments):
+    calls.append(1)
+    if len(calls) == {1 if name == "rename" else 2}:
+        print("storing", flush=True)
+        time.sleep(600)
+    return original(*arguments)
+{owner}.{name} = stop
+cache.store("entry", {{"a": np.arange(1000, dtype=np.int32), "b": np.linspace(0, 1, 77)}})
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as builder:
+        assert builder.stdout is not None and builder.stdout.readline() == "storing\n"
+        builder.send_signal(signal.SIGKILL)
+    assert len(list(folder.iterdir())) == 1  # its scratch folder
+    assert cache.load("entry") is None
+    assert cache.entries() == []
+    cache.store("entry", ARRAYS)
+    loaded = cache.load("entry")
+    assert loaded is not None and np.array_equal(loaded["b"], ARRAYS["b"])
 
 
 def test_two_processes_can_build_the_same_graph_at_once(folder):

@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from gradcascade.cli.options import Json
+from gradcascade.cli.options import GRAPH_KINDS, Json
 from gradcascade.errors import InputError
 
 
 def graph(
     n: Annotated[int, typer.Argument(help="Number of nodes.")],
     out: Annotated[Path, typer.Option(help="File to write: .npy, int64, shape (E, 2).")],
-    kind: Annotated[str, typer.Option(help="Kind of the graph.")] = "barabasi-albert",
+    kind: Annotated[str, typer.Option(help=f"Kind of the graph: {GRAPH_KINDS}.")] = "barabasi-albert",
     m: Annotated[int, typer.Option(help="Edges that each later node brings.")] = 2,
     seed: Annotated[int, typer.Option(help="Topology seed.")] = 42,
     as_json: Json = False,

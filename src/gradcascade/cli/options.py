@@ -9,7 +9,8 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Alpha = Annotated[float, typer.Option(help="Share that an active node hands on, in (0, 1).")]
 Quantile = Annotated[float, typer.Option(help="The threshold is this quantile of the magnitudes, in (0, 1).")]
-GraphKind = Annotated[str, typer.Option("--graph", help="Kind of the redistribution graph.")]
+GRAPH_KINDS = "barabasi-albert, ring, small-world-0.05, small-world-0.2, random or regular"
+GraphKind = Annotated[str, typer.Option("--graph", help=f"Kind of the redistribution graph: {GRAPH_KINDS}.")]
 GraphSeed = Annotated[int, typer.Option(help="Topology seed of the graph.")]
 MaxSteps = Annotated[int, typer.Option(help="Ceiling of the duration.")]
 Engine = Annotated[str, typer.Option(help="auto, reference or cpu; all give the same bits.")]

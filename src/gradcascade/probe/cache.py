@@ -1,18 +1,24 @@
-"""The cache folder of graphs: written atomically with checksums, memory-mapped on use.
+"""The cache folder of graphs: written atomically with checksums, memory-mapped on use, limited in size.
 
-An entry is a folder of ``.npy`` files and a ``manifest.json`` with their lengths and checksums. It is written
-under a name of its own and then renamed, so that a reader sees a whole entry or none, also when two processes
-build the same one or a builder is killed. A damaged entry is noticed, reported, and removed.
+An entry is a folder of ``.npy`` files and a ``manifest.json`` with their checksums. It is written under a name of its
+own and then renamed, so that a reader sees a whole entry or none, also when two processes build the same one or a
+builder is killed; what a killed builder leaves behind is removed after a day. A damaged entry is noticed, reported,
+and removed. Where the entries outgrow the limit, those that were not used for the longest time go.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
+import re
 import shutil
 import tempfile
+import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +26,17 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcascade.errors import InputError
 from gradcascade.probe.hashing import GOLDEN, mix, mix_array
 
 Arrays = Mapping[str, NDArray[Any]]
+
+DEFAULT_LIMIT = 20.0
+"""Limit of the cache in GB (1e9 bytes); the graph of the largest published field takes 8.1."""
+
+_MANIFEST = "manifest.json"
+_SCRATCH = re.compile(r"\..+-[a-z0-9_]{8}")
+_ABANDONED = 24 * 3600.0
 
 
 class CacheWarning(UserWarning):
@@ -35,6 +49,40 @@ def cache_folder() -> Path:
         return Path(own)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "gradcascade"
+
+
+def limit() -> int:
+    """Bytes that the entries may take together: ``$GRADCASCADE_CACHE_LIMIT`` in GB, else :data:`DEFAULT_LIMIT`.
+
+    Raises
+    ------
+    InputError
+        If the variable is not a number of at least 0.
+    """
+    text = os.environ.get("GRADCASCADE_CACHE_LIMIT") or str(DEFAULT_LIMIT)
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) < math.inf:
+            return int(float(text) * 1e9)
+    raise InputError(f"GRADCASCADE_CACHE_LIMIT must be a number of GB of at least 0, got {text!r}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the cache.
+
+    Attributes
+    ----------
+    path : Path
+        Its folder, named like the entry.
+    size : int
+        Bytes of its files.
+    last_used : float
+        When it was stored or last loaded, in seconds since 1970.
+    """
+
+    path: Path
+    size: int
+    last_used: float
 
 
 @numba.njit(parallel=True, cache=True)
@@ -66,9 +114,10 @@ def load(name: str) -> Arrays | None:
     """Memory-map an entry, or give None if there is none (or it was damaged and has been removed)."""
     folder = cache_folder() / name
     try:
-        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest = json.loads((folder / _MANIFEST).read_text())
         arrays = {key: np.load(folder / f"{key}.npy", mmap_mode="r") for key in manifest}
         if all(checksum(array) == manifest[key] for key, array in arrays.items()):
+            _touch(folder)
             return {key: np.asarray(array) for key, array in arrays.items()}
     except FileNotFoundError:
         if not folder.exists():
@@ -76,13 +125,37 @@ def load(name: str) -> Arrays | None:
     except (OSError, ValueError, EOFError):
         pass
     warnings.warn(f"the cached graph {name} is damaged; it is built again", CacheWarning, stacklevel=2)
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folder)
     return None
 
 
+def _touch(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # a cache that is shared and read-only
+        os.utime(folder / _MANIFEST)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder so that nobody sees half of it."""
+    with contextlib.suppress(OSError):
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        with contextlib.suppress(OSError):  # another process may have removed it
+            folder.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
 def store(name: str, arrays: Arrays) -> None:
-    """Keep an entry; a cache that cannot be written costs time, never a result."""
+    """Keep an entry and make room for it; a cache that cannot be written costs time, never a result."""
     root = cache_folder()
+    room = limit()
+    size = sum(array.nbytes for array in arrays.values())
+    if size > room:
+        warnings.warn(
+            f"the graph {name} takes {size / 1e9:.3g} GB and the cache is limited to {room / 1e9:.3g} GB, so it is "
+            "not kept; raise GRADCASCADE_CACHE_LIMIT to build it only once",
+            CacheWarning,
+            stacklevel=2,
+        )
+        return
     scratch = None
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -90,7 +163,7 @@ def store(name: str, arrays: Arrays) -> None:
         for key, array in arrays.items():
             np.save(scratch / f"{key}.npy", array)
         manifest = {key: checksum(array) for key, array in arrays.items()}
-        (scratch / "manifest.json").write_text(json.dumps(manifest))
+        (scratch / _MANIFEST).write_text(json.dumps(manifest))
         scratch.rename(root / name)
     except OSError as error:
         if not (root / name).exists():  # another process may have stored the same entry first
@@ -98,3 +171,58 @@ def store(name: str, arrays: Arrays) -> None:
     finally:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
+    _tidy(root, room, name)
+
+
+def _tidy(root: Path, room: int, newest: str) -> None:
+    """Remove what killed builders left, and the entries that were not used for the longest time, down to ``room``."""
+    for folder in _abandoned(root):
+        shutil.rmtree(folder, ignore_errors=True)
+    found = entries()
+    total = sum(entry.size for entry in found)
+    for entry in reversed(found):
+        if total <= room:
+            return
+        if entry.path.name != newest:
+            _remove(entry.path)
+            total -= entry.size
+
+
+def entries() -> list[Entry]:
+    """List the entries of the cache, the last used first."""
+    found = []
+    for folder, files in _folders(cache_folder()):
+        if not folder.name.startswith(".") and _MANIFEST in files:
+            size = sum(status.st_size for status in files.values())
+            found.append(Entry(folder, size, files[_MANIFEST].st_mtime))
+    return sorted(found, key=lambda entry: (-entry.last_used, entry.path.name))
+
+
+def clear() -> list[Entry]:
+    """Remove every entry, and what killed builders left more than a day ago: the entries that are gone."""
+    for folder in _abandoned(cache_folder()):
+        shutil.rmtree(folder, ignore_errors=True)
+    found = entries()
+    for entry in found:
+        _remove(entry.path)
+    return [entry for entry in found if not entry.path.exists()]
+
+
+def _abandoned(root: Path) -> list[Path]:
+    """Scratch folders in which nothing was written for a day."""
+    latest = time.time() - _ABANDONED
+    return [
+        folder
+        for folder, files in _folders(root)
+        if _SCRATCH.fullmatch(folder.name)
+        and max([folder.stat().st_mtime, *(status.st_mtime for status in files.values())]) < latest
+    ]
+
+
+def _folders(root: Path) -> Iterator[tuple[Path, dict[str, os.stat_result]]]:
+    """Folders with nothing in them but the files of an entry: nothing else that lies here is ever touched."""
+    for folder in sorted(root.iterdir()) if root.is_dir() else []:
+        with contextlib.suppress(OSError):  # another process may be removing it
+            files = {path.name: path.stat() for path in folder.iterdir()}
+            if all(name == _MANIFEST or name.endswith(".npy") for name in files):
+                yield folder, files
