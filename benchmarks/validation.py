@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.stats
@@ -34,7 +35,7 @@ def null_floor(sizes: list[int]) -> None:
         )
     # Every cascade is one point; the seeds are independent, so the usual standard error of the slope holds.
     x = np.concatenate([[np.log(n)] * len(d) for n, d in zip(sizes, durations, strict=True)])
-    line = scipy.stats.linregress(x, np.log(np.concatenate(durations)))
+    line: Any = scipy.stats.linregress(x, np.log(np.concatenate(durations)))
     print(f"\nz of N0 = {line.slope:+.4f}, standard error {line.stderr:.4f} ({len(x)} cascades)\n", flush=True)
 
 

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 from sample_runs import write_pico_run
 
@@ -22,13 +23,10 @@ def start(folder, study):
 
 def count(path):
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             return connection.execute("SELECT count(*) FROM cascades").fetchone()[0]
     except sqlite3.Error:  # not there yet, or the schema is just being made
         return 0
-    finally:
-        if "connection" in locals():
-            connection.close()
 
 
 def table(folder):

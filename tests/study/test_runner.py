@@ -110,9 +110,9 @@ def test_a_snapshot_that_cannot_be_measured_is_named_and_the_others_are_measured
 
 def test_threads_and_engines_measure_the_same(runs, tmp_path):
     tables = []
-    for number, settings in enumerate([{"threads": 1}, {"threads": 3}, {"engine": "reference"}]):
+    for number, (engine, threads) in enumerate([("cpu", 1), ("cpu", 3), ("reference", 1)]):
         with gc.Study.create(tmp_path / f"study{number}", plan()) as study:
-            gc.run(study, **settings)
+            gc.run(study, engine=engine, threads=threads)
             tables.append(study.cascades().select(COLUMNS))
     assert tables[0].equals(tables[1]) and tables[0].equals(tables[2])
 
