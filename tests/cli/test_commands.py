@@ -1,4 +1,5 @@
 import json
+import signal
 import subprocess
 import sys
 
@@ -145,6 +146,14 @@ BAD = {
     "out-is-taken": (["measure", "runs", "--out", "full"], "something other than a study"),
     "widths": (["train", "--widths", "24,x"], "whole numbers separated by commas"),
     "width": (["train", "--widths", "25"], "multiple of 24"),
+    "option-beside-plan": (
+        ["measure", "good.toml", "--out", "s", "--alpha", 0.5],
+        "--alpha is given beside good.toml",
+    ),
+    "plan-is-a-folder": (["measure", "folder.toml", "--out", "s"], "folder.toml cannot be read"),
+    "empty-plan": (["measure", "empty.toml", "--out", "s"], "names no family"),
+    "same-family-twice": (["measure", "runs", "runs", "--out", "s"], "two families are named"),
+    "no-field": (["measure", "runs", "--out", "s", "--fields", ""], "--fields names no kind"),
     "no-text": (["train", "--text", "nowhere.txt"], "nowhere.txt"),
 }
 
@@ -160,6 +169,9 @@ def desk(tmp_path_factory):
     (folder / "empty.npy").write_bytes(b"")
     (folder / "text.npy").write_text("these are words, not numbers " * 10)
     (folder / "typo.toml").write_text("[probe]\nalhpa = 0.3\n")
+    (folder / "good.toml").write_text("[[families]]\nname = 'a'\npath = 'runs'\n")
+    (folder / "empty.toml").write_text("")
+    (folder / "folder.toml").mkdir()
     (folder / "void").mkdir()
     (folder / "full").mkdir()
     (folder / "full" / "thesis.txt").write_text("precious")
@@ -179,6 +191,17 @@ def test_bad_input_gets_one_clear_sentence_and_exit_code_2(desk, case):
     assert said in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_an_interrupt_says_how_to_continue(family, tmp_path):
+    words = [sys.executable, "-m", "gradcascade", "measure", str(family / "runs"), "--out", str(tmp_path / "s")]
+    process = subprocess.Popen([*words, "--replicates", "2000"], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    process.stderr.readline()  # the first line of progress
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command continues" in said
 
 
 def test_help_is_there_for_every_command():

@@ -75,6 +75,25 @@ def test_permuting_loses_and_doubles_nothing(n, seed):
     assert sorted(permute(np.arange(float(n)), stream_key(seed), threads=2)) == list(range(n))
 
 
+@pytest.mark.parametrize("factor", [2.0**-660, 2.0**660])
+def test_n1_of_tiny_and_huge_fields_is_n1_scaled(factor):
+    field = FIELD[:10_000].astype(np.float64)
+    assert np.allclose(
+        gc.null("N1", field * factor, seed=1) / factor, gc.null("N1", field, seed=1), rtol=1e-12, atol=0
+    )
+
+
+@pytest.mark.parametrize("arguments", [("N0", -5, 1), ("N0", 2, 1)])
+def test_a_null_needs_entries(arguments):
+    with pytest.raises(gc.InputError, match="at least 3 entries"):
+        gc.null(*arguments)
+
+
+def test_an_unknown_standard_deviation_is_refused():
+    with pytest.raises(gc.InputError, match="population or sample, got 'wrong'"):
+        gc.null("N1", FIELD, 1, deviation="wrong")  # pyright: ignore[reportArgumentType]
+
+
 def test_an_unknown_null_is_refused():
     with pytest.raises(gc.InputError, match="'N9' is unknown; choose one of N0, N1, N2"):
         gc.null("N9", FIELD, seed=1)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twins import FIELDS, make_field
 
 import gradcascade as gc
-from gradcascade.probe.graph import GraphSpec, build_graph, from_edges
+from gradcascade.probe.graph import KINDS, GraphSpec, build_graph, from_edges
 from gradcascade.probe.relaxation import thread_count
 
 fields = st.builds(
@@ -94,6 +94,13 @@ def test_a_field_that_is_not_finite_is_refused_with_its_place():
     field[[4, 7]] = np.nan, np.inf
     with pytest.raises(gc.InputError, match=r"2 of 10 entries.*nan, at index 4"):
         gc.Probe()(field)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_graph_can_be_asked_for(kind):
+    field = make_field("normal", 2_000, 1)
+    cascade = gc.Probe(graph=kind)(field)
+    assert cascade.activity[0] == 200 and not cascade.ceiling
 
 
 def test_a_graph_of_another_size_is_refused():

@@ -139,7 +139,6 @@ def test_the_standard_deviation_of_n1_is_part_of_what_was_measured(runs, tmp_pat
     [
         ({"probe": ProbePlan(alpha=0.2)}, r"planned with probe\.alpha = 0\.3, not 0\.2"),
         ({"nulls": NullPlan(seed=1)}, r"planned with nulls\.seed = 42, not 1"),
-        ({"fit": FitPlan(window=(0, 9))}, r"fit\.window"),
         (
             {"families": (FamilyPlan(name="tiny", path="elsewhere"),)},
             r"another family named 'tiny' \(from \.\./runs\)",
@@ -150,6 +149,51 @@ def test_a_study_does_not_change_its_settings_silently(runs, tmp_path, changes, 
     measured(tmp_path / "study")
     with pytest.raises(gc.InputError, match=words):
         gc.Study.create(tmp_path / "study", plan(**changes))
+
+
+def edited(folder, old, new):
+    path = folder / "plan.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with gc.Study.open(folder) as study:
+        gc.run(study)
+        return study.cascades()
+
+
+def test_a_plan_that_is_changed_and_changed_back_shows_what_it_asks_for(runs, tmp_path):
+    _, first = measured(tmp_path / "study")
+    other = edited(tmp_path / "study", "seed = 42\n", "seed = 7\n")
+    assert set((other.filter(pl.col("variant") == "N0"))["seed"]) == {7 + step for step in STEPS}
+    back = edited(tmp_path / "study", "seed = 7\n", "seed = 42\n")
+    assert back.equals(first)
+    fewer = edited(tmp_path / "study", 'kinds = ["N0", "N1", "N2"]', 'kinds = ["N2"]')
+    assert sorted(fewer["variant"].unique()) == ["N2", "real"]
+    earlier = edited(tmp_path / "study", 'label = "later"', 'label = "earlier"')
+    assert sorted(earlier.filter(pl.col("field") == "update")["step"].unique()) == [0, 10]
+
+
+def test_a_file_that_changes_and_changes_back_shows_its_contents(runs, tmp_path):
+    path = runs / "tiny-d6" / "checkpoints" / "step_0" / "learning_dynamics" / "train_gradients.pt"
+    original = path.read_bytes()
+    _, first = measured(tmp_path / "study")
+    path.write_bytes((path.parents[2] / "step_10" / "learning_dynamics" / "train_gradients.pt").read_bytes())
+    assert measured(tmp_path / "study")[0].measured == 4
+    path.write_bytes(original)
+    assert measured(tmp_path / "study")[1].equals(first)
+
+
+def test_a_window_in_the_plan_does_not_hinder_measuring(runs, tmp_path):
+    measured(tmp_path / "study")
+    edited(tmp_path / "study", "[fit]\n", "[fit]\nwindow = [0, 10]\n")
+    assert measured(tmp_path / "study")[0].measured == 0
+    with gc.Study.open(tmp_path / "study") as study:
+        assert study.plan.fit == FitPlan(window=(0, 10))
+
+
+def test_what_a_killed_first_attempt_leaves_is_no_obstacle(runs, tmp_path):
+    (tmp_path / "study" / ".writing-abc").mkdir(parents=True)
+    assert measured(tmp_path / "study")[0].measured == 15 * 4
 
 
 def test_a_study_takes_another_family(runs, tmp_path):

@@ -49,11 +49,13 @@ def test_a_reader_beside_the_writer_sees_every_cascade_at_once(store):
         assert len(other.cascades()) == 1
 
 
-def test_a_measurement_takes_a_refusal_back(store):
+def test_a_snapshot_that_was_seen_is_refused_no_longer(store):
     store.refuse("nano", "d24", 10, "gradient", "no")
     assert store.refusals()["reason"].to_list() == ["no"]
-    store.add(row())
+    store.set_current("nano", "d24", 10, "gradient", "c", "train file later")
     assert store.refusals().is_empty()
+    store.set_current("nano", "d24", 10, "gradient", "d", "train file later")
+    assert store.current()["content_hash"].to_list() == ["d"]
 
 
 def test_metrics_are_replaced_by_newer_ones(store):

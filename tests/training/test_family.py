@@ -116,7 +116,7 @@ def test_held_out_perplexity_is_the_exponential_of_the_mean_cross_entropy(traine
     logits = model_at(trained, 4)(windows[:, :-1]).double()
     mean = -logits.log_softmax(-1).gather(-1, windows[:, 1:, None]).mean().item()
     written = json.loads((trained / "eval_results" / "step_4.json").read_text())
-    assert written == {"held_out": pytest.approx(math.exp(mean), rel=1e-5)}
+    assert written == {"perplexity": pytest.approx(math.exp(mean), rel=1e-5)}
 
 
 def test_perplexity_does_not_depend_on_the_batch_nor_touch_gradients(trained, config):

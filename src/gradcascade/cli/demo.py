@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from gradcascade.cli.fit import print_headline, report_data
 from gradcascade.cli.measure import folder_family, run_with_progress
+from gradcascade.cli.options import Json
 from gradcascade.cli.train import train_with_progress
 
 
@@ -18,6 +20,7 @@ def demo(
         "demo"
     ),
     quick: Annotated[bool, typer.Option("--quick", help="Smaller models and fewer steps.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Train a family, measure gradients and updates with their nulls, fit the exponents, write the report."""
     from gradcascade.report.page import write_report
@@ -35,5 +38,8 @@ def demo(
         run_with_progress(study)
         data = report_data(study)
     page = write_report(data, folder / "report")
+    if as_json:
+        typer.echo(json.dumps({"report": str(page), "study": str(folder), "summary": data.summary.to_dicts()}))
+        return
     print_headline(data)
     typer.echo(f"report: {page}  ({time.perf_counter() - start:.0f} s)")

@@ -54,5 +54,5 @@ def export(
             else:
                 path.write_text(json.dumps(table.to_dicts()), encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}; choose another --out") from None
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}; choose another --out") from None
     typer.echo(f"{len(tables)} tables in {folder}")

@@ -30,6 +30,6 @@ def graph(
         with out.open("wb") as file:
             np.save(file, edges)
     except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror}; choose another --out") from None
+        raise InputError(f"{out} cannot be written: {error.strerror or error}; choose another --out") from None
     result = {"kind": kind, "n": n, "m": m, "seed": seed, "edges": len(edges), "out": str(out)}
     typer.echo(json.dumps(result) if as_json else f"{len(edges):,} edges of {kind} on {n:,} nodes in {out}")

@@ -11,6 +11,9 @@ from gradcascade import __version__
 from gradcascade.cli import bench, cache, demo, export, fit, graph, measure, probe, report, train
 from gradcascade.errors import InputError
 
+_INTERRUPTED = 130
+"""Exit code with which a command ends on Ctrl-C."""
+
 app = typer.Typer(
     name="gradcascade",
     help="Measure finite-size gradient transport in language-model pretraining (arXiv:2605.02968).",
@@ -50,6 +53,10 @@ def main() -> None:
     """Run the command line: exit code 0 done, 2 wrong usage or bad input, 1 a defect of ours."""
     try:
         app()
+    except SystemExit as error:
+        if error.code == _INTERRUPTED:
+            typer.echo("gradcascade: interrupted; the same command continues where it stopped", err=True)
+        raise
     except InputError as error:
         typer.echo(f"gradcascade: {error}", err=True)
         sys.exit(2)
@@ -60,9 +67,6 @@ def main() -> None:
             err=True,
         )
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("gradcascade: interrupted; the same command continues where it stopped", err=True)
-        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from gradcascade.study.study import Study
 
 
+_PLANNED = (
+    "family", "nulls", "replicates", "seed", "fields", "alpha", "quantile", "graph", "graph_seed", "max_steps"
+)  # fmt: skip
+
+
 def measure(
+    context: typer.Context,
     sources: Annotated[list[str], typer.Argument(help="Folders of runs, or one plan.toml.", metavar="SOURCE...")],
     out: Annotated[Path, typer.Option(help="Folder of the study; the same command continues it.")],
     family: Annotated[str | None, typer.Option(help="Name of the family (default: found from the folder).")] = None,
@@ -42,16 +48,23 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure every field of the sources and its nulls; each cascade is kept as soon as it is there."""
-    from gradcascade.study.plan import Plan, read_plan
+    from gradcascade.study.plan import make_plan, read_plan
 
     if len(sources) == 1 and sources[0].endswith(".toml"):
         plan_file = Path(sources[0])
+        for name in _PLANNED:
+            source = context.get_parameter_source(name)
+            if source is not None and source.name == "COMMANDLINE":
+                option = name.replace("_", "-")
+                raise InputError(
+                    f"--{option} is given beside {plan_file}, which decides it; set it in the plan instead"
+                )
         plan = read_plan(plan_file)
         plan = plan.model_copy(
             update={"families": tuple(_moved(entry, plan_file.parent, out) for entry in plan.families)}
         )
     else:
-        plan = Plan.model_validate(
+        plan = make_plan(
             {
                 "probe": {
                     "alpha": alpha,
@@ -61,9 +74,12 @@ def measure(
                     "max_steps": max_steps,
                 },
                 "nulls": {"kinds": _listed(nulls, ("N0", "N1", "N2")), "replicates": replicates, "seed": seed},
-                "families": [_family(source, family, fields, out) for source in sources],
-            }
+                "families": [_family(source, family, fields, out).model_dump() for source in sources],
+            },
+            "these sources and options",
         )
+    if not plan.families:
+        raise InputError(f"{sources[0]} names no family; add a [[families]] section with name and path")
     from gradcascade.study.variants import make_probe
 
     make_probe(plan, engine=engine, threads=threads)  # complain about settings before anything is written
@@ -84,7 +100,9 @@ def measure(
     else:
         typer.echo(f"{outcome.measured} cascades measured, {outcome.known} known before; study: {out}")
     if outcome.refused:
-        raise InputError(f"{len(outcome.refused)} snapshots could not be measured: " + "; ".join(outcome.refused))
+        count = len(outcome.refused)
+        snapshots = "1 snapshot" if count == 1 else f"{count} snapshots"
+        raise InputError(f"{snapshots} could not be measured: " + "; ".join(outcome.refused))
 
 
 def run_with_progress(study: Study, engine: str = "auto", threads: int | None = None) -> Outcome:
@@ -112,8 +130,11 @@ def _family(source: str, name: str | None, fields: str, out: Path) -> FamilyPlan
 
     folder = Path(source)
     if not folder.is_dir():
-        raise InputError(f"{source} is not a folder of runs; give a folder, or a plan.toml")
+        hint = " (published families are measured from a folder so far)" if source in ("pico-lm", "pythia") else ""
+        raise InputError(f"{source} is not a folder of runs{hint}; give a folder, or a plan.toml")
     kinds = _listed(fields, ("gradient", "update"))
+    if not kinds:
+        raise InputError("--fields names no kind of field; choose gradient, update, or both")
     found = discover(folder, family=name)
     return folder_family(folder, out, found.family, kinds)
 
@@ -134,7 +155,7 @@ def _listed(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
     for item in items:
         if item not in known:
             raise InputError(f"{item!r} is unknown here; choose from {', '.join(known)}, separated by commas")
-    return items
+    return tuple(dict.fromkeys(items))
 
 
 def _describe(plan: Plan, out: Path, as_json: bool) -> None:

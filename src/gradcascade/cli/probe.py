@@ -68,7 +68,7 @@ def probe(
         typer.echo(json.dumps(result))
         return
     if cascade.ceiling:
-        result["ceiling"] = f"yes: still active after {max_steps} steps"
+        result["ceiling"] = f"yes: stopped after {max_steps} steps"
     profile = ", ".join(str(count) for count in cascade.activity[:12].tolist())
     result["activity"] = profile + (", ..." if cascade.duration > 12 else "")
     for name, value in result.items():

@@ -61,7 +61,8 @@ def train_with_progress(config: FamilyConfig, out: Path) -> list[Path]:
     with ProgressDisplay() as display:
 
         def show(report: StepReport) -> None:
-            display.update(f"training {report.scale}", report.step, report.total, f"loss {report.loss:.2f}")
+            left = "" if report.seconds_left is None else f", {report.seconds_left:.0f} s left"
+            display.update(f"training {report.scale}", report.step, report.total, f"loss {report.loss:.2f}{left}")
 
         return train_family(config, out, show)
 

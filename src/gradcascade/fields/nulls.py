@@ -6,8 +6,10 @@ number of threads. Random numbers come from NumPy's PCG64, one stream for every 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
 from typing import Any, Literal
 
 import numba
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.probe.array import as_field
+from gradcascade.probe.graph import MIN_NODES
 from gradcascade.probe.hashing import stream_key, uniform
 from gradcascade.probe.relaxation import thread_count
 
@@ -70,13 +73,20 @@ def null(
         raise InputError(f"null {kind!r} is unknown; choose one of {', '.join(KINDS)}")
     count = thread_count(threads)
     key = (KINDS.index(kind), seed, replicate)
+    if deviation not in ("population", "sample"):
+        raise InputError(f"deviation must be population or sample, got {deviation!r}")
     if kind == "N0":
-        n = field if isinstance(field, int) else as_field(field).size
+        n = int(field) if isinstance(field, Integral) else as_field(field).size
+        if n < MIN_NODES:
+            raise InputError(f"a null needs at least {MIN_NODES} entries, got {n}")
         return _normal(key, n, np.float32, count)
     values = as_field(field)
     if kind == "N1":
-        scale = float(np.std(values, dtype=np.float64, ddof=int(deviation == "sample")))
-        mean = float(np.mean(values, dtype=np.float64))
+        largest = float(np.max(np.abs(values)))
+        # Squares of tiny or huge entries would leave the range of a double; a power of two changes no digit.
+        unit = 2.0 ** math.frexp(largest)[1] if 0 < largest < math.inf else 1.0
+        scale = float(np.std(values / unit, dtype=np.float64, ddof=int(deviation == "sample"))) * unit
+        mean = float(np.mean(values / unit, dtype=np.float64)) * unit
         return _normal(key, len(values), values.dtype.type, count, lambda block: _affine(block, mean, scale))
     return permute(values, stream_key(*key, len(values)), count)
 

@@ -21,7 +21,7 @@ class Cascade:
     activity : numpy.ndarray
         int64, shape (duration,): number of active nodes at each step.
     ceiling : bool
-        Whether it was stopped at the largest number of steps with nodes still active.
+        Whether it lasted the largest number of steps, so that its true duration is unknown.
     max_over_tau : float
         Largest magnitude over the threshold; infinite if tau is zero and the field is not.
     zero_share : float

@@ -77,7 +77,7 @@ class Probe:
             raise InputError(f"estimator must be exact or subsample, got {self.estimator!r}")
         if self.threads is not None and self.threads < 1:
             raise InputError(f"threads must be at least 1, got {self.threads}")
-        GraphSpec(self.graph, max(3, self.m + 1), self.m, self.graph_seed)
+        GraphSpec(self.graph, self.m + 1000, self.m, self.graph_seed)  # any size that every kind takes
         engines.check_name(self.engine)
 
     def settings(self) -> dict[str, Any]:

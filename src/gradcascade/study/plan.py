@@ -65,6 +65,10 @@ class FamilyPlan(_Strict):
     order: Literal["file", "sorted", "grouped"] = "file"
     label: Literal["later", "earlier"] = "later"
 
+    def conventions(self) -> str:
+        """What decides which numbers stand for a step, as text."""
+        return f"{self.gradients} {self.order} {self.label}"
+
 
 class Plan(_Strict):
     """Everything a study was asked to measure."""
@@ -101,12 +105,19 @@ def read_plan(path: Path) -> Plan:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; give the path of a plan.toml") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}; give the path of a plan.toml") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a TOML file: {error}") from None
+    return make_plan(data, str(path))
+
+
+def make_plan(data: dict[str, Any], where: str) -> Plan:
+    """Check a plan; what is wrong with it is told as an :class:`InputError` that begins with ``where``."""
     try:
         return Plan.model_validate(data)
     except ValidationError as error:
-        raise InputError(f"{path}: {_first_complaint(error)}") from None
+        raise InputError(f"{where}: {_first_complaint(error)}") from None
 
 
 def _first_complaint(error: ValidationError) -> str:

@@ -134,6 +134,7 @@ def _measure(
     state = _state(snapshot)
     digest = store.content_hash(name, state)
     values = None
+    current = False
     for variant in variants_of(study.plan, snapshot.step):
         if values is None and (digest is None or _key(snapshot, variant, digest) not in keys):
             try:
@@ -142,7 +143,12 @@ def _measure(
                 raise _UnmeasurableError(str(error)) from None
             digest = content_hash(values)
             store.remember_content(name, state, digest)
+            current = False
         assert digest is not None
+        if not current:
+            conventions = family.conventions()
+            store.set_current(snapshot.family, snapshot.scale, snapshot.step, snapshot.field, digest, conventions)
+            current = True
         key = _key(snapshot, variant, digest)
         if key in keys or values is None:
             yield False

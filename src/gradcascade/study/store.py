@@ -68,6 +68,11 @@ CREATE TABLE IF NOT EXISTS cascades (
 CREATE TABLE IF NOT EXISTS contents (
   snapshot TEXT PRIMARY KEY, revision TEXT NOT NULL, content_hash TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS current (
+  family TEXT NOT NULL, scale TEXT NOT NULL, step INTEGER NOT NULL, field TEXT NOT NULL,
+  content_hash TEXT NOT NULL, conventions TEXT NOT NULL,
+  PRIMARY KEY (family, scale, step, field, conventions)
+);
 CREATE TABLE IF NOT EXISTS refusals (
   family TEXT NOT NULL, scale TEXT NOT NULL, step INTEGER NOT NULL, field TEXT NOT NULL, reason TEXT NOT NULL,
   PRIMARY KEY (family, scale, step, field)
@@ -164,10 +169,6 @@ class Store:
                 f"ON CONFLICT DO NOTHING",
                 [values[name] for name in names],
             )
-            self._connection.execute(
-                "DELETE FROM refusals WHERE (family, scale, step, field) = (?, ?, ?, ?)",
-                [values[name] for name in IDENTITY[:4]],
-            )
 
     def cascades(self) -> pl.DataFrame:
         """Every cascade ever measured, in the order of measuring."""
@@ -187,6 +188,25 @@ class Store:
     def remember_content(self, snapshot: str, revision: str, content_hash: str) -> None:
         """Remember the content hash of a snapshot, so that it need not be read again."""
         self._rows("INSERT OR REPLACE INTO contents VALUES (?, ?, ?)", (snapshot, revision, content_hash))
+
+    def set_current(
+        self, family: str, scale: str, step: int, field: str, content_hash: str, conventions: str
+    ) -> None:
+        """Note which contents a snapshot has now, under these conventions; it is then refused no longer."""
+        name = (family, scale, step, field)
+        with self._explained():
+            self._connection.execute("BEGIN")
+            self._connection.execute(
+                "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?)", (*name, content_hash, conventions)
+            )
+            self._connection.execute("DELETE FROM refusals WHERE (family, scale, step, field) = (?, ?, ?, ?)", name)
+            self._connection.execute("COMMIT")
+
+    def current(self) -> pl.DataFrame:
+        """Contents that every snapshot had when it was seen last, and the conventions it was read by."""
+        names = (*IDENTITY[:4], "content_hash")
+        schema = {**{name: COLUMNS[name] for name in names}, "conventions": pl.String}
+        return pl.DataFrame(self._rows("SELECT * FROM current"), schema=schema, orient="row")
 
     def refuse(self, family: str, scale: str, step: int, field: str, reason: str) -> None:
         """Remember why a snapshot could not be measured."""

@@ -14,8 +14,10 @@ import polars as pl
 
 from gradcascade.errors import InputError
 from gradcascade.study.plan import FORMAT, Plan, plan_toml, read_plan
-from gradcascade.study.store import IDENTITY, Store
-from gradcascade.study.variants import probe_hashes
+from gradcascade.study.store import Store
+from gradcascade.study.variants import REAL, variants_of
+
+_SCRATCH = ".writing-"
 
 
 class Study:
@@ -77,16 +79,15 @@ class Study:
         if path.is_file():
             _check_format(folder)
             plan = _merged(read_plan(path), plan, folder)
-        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        elif folder.exists() and (not folder.is_dir() or any(map(_foreign, folder.iterdir()))):
             raise InputError(f"{folder} holds something other than a study; give --out a new or empty folder")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _write(path, plan_toml(plan))
             _write(folder / "provenance.json", json.dumps(_provenance(), indent=2) + "\n")
         except OSError as error:
-            raise InputError(
-                f"the study {folder} cannot be written: {error.strerror}; free space or choose another folder"
-            ) from None
+            said = error.strerror or error
+            raise InputError(f"the study {folder} cannot be written: {said}; free space or choose another") from None
         return cls(folder, plan, Store(folder / "cascades.sqlite"))
 
     def cascades(self, *, everything: bool = False) -> pl.DataFrame:
@@ -95,8 +96,8 @@ class Study:
         Parameters
         ----------
         everything : bool
-            Also those of earlier contents, probes or seeds. By default each (family, scale, step, field, variant,
-            replicate) of the plan's probe appears once, as measured last.
+            Also those of earlier contents, settings and seeds. By default only what the plan asks for, of the
+            contents that each snapshot had when it was seen last.
 
         Returns
         -------
@@ -105,9 +106,30 @@ class Study:
         """
         table = self.store.cascades()
         if not everything:
-            table = table.filter(pl.col("probe_hash").is_in(list(probe_hashes(self.plan))))
-            table = table.unique(list(IDENTITY), keep="last", maintain_order=True)
+            table = self._asked_for(table)
         return table.sort(["family", "field", "variant", "step", "n", "scale", "replicate"])
+
+    def _asked_for(self, table: pl.DataFrame) -> pl.DataFrame:
+        conventions = {family.name: family.conventions() for family in self.plan.families}
+        seen = self.store.current().filter(
+            pl.col("conventions")
+            == pl.col("family").replace_strict(conventions, default=None, return_dtype=pl.String)
+        )
+        asked = pl.DataFrame(
+            [
+                (variant.name, variant.replicate, variant.probe_hash, variant.seed)
+                for variant in variants_of(self.plan, 0)
+            ],
+            schema={"variant": pl.String, "replicate": pl.Int64, "probe_hash": pl.String, "base": pl.Int64},
+            orient="row",
+        )
+        names = ["family", "scale", "step", "field", "content_hash"]
+        return (
+            table.join(seen.select(names), on=names, how="semi")
+            .join(asked, on=["variant", "replicate", "probe_hash"])
+            .filter(pl.col("seed") == pl.col("base") + pl.when(pl.col("variant") == REAL).then(0).otherwise("step"))
+            .drop("base")
+        )
 
     def metrics(self) -> pl.DataFrame:
         """External performance numbers: family, scale, step, metric, value."""
@@ -135,6 +157,11 @@ class Study:
         self.close()
 
 
+def _foreign(path: Path) -> bool:
+    """Whether a file is something other than what a killed first attempt leaves behind."""
+    return not path.name.startswith(_SCRATCH)
+
+
 def _check_format(folder: Path) -> None:
     try:
         found = json.loads((folder / "provenance.json").read_text(encoding="utf-8")).get("format")
@@ -150,7 +177,7 @@ def _check_format(folder: Path) -> None:
 
 
 def _merged(there: Plan, asked: Plan, folder: Path) -> Plan:
-    for part in ("probe", "nulls", "fit"):
+    for part in ("probe", "nulls"):
         for key, value in getattr(there, part).model_dump().items():
             other = getattr(getattr(asked, part), key)
             if value != other:
@@ -180,7 +207,7 @@ def _provenance() -> dict[str, Any]:
 
 def _write(path: Path, text: str) -> None:
     """Replace a file as a whole, or not at all."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as scratch:
-        scratch.write(text)
-    Path(scratch.name).chmod(0o644)
-    Path(scratch.name).replace(path)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=path.parent) as folder:
+        scratch = Path(folder) / path.name
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(path)

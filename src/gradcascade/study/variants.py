@@ -54,11 +54,6 @@ def variants_of(plan: Plan, step: int) -> list[Variant]:
     return result
 
 
-def probe_hashes(plan: Plan) -> set[str]:
-    """Hashes under which the plan's measurements are stored."""
-    return {variant.probe_hash for variant in variants_of(plan, 0)}
-
-
 def draw(plan: Plan, variant: Variant, values: NDArray[np.floating], threads: int | None) -> NDArray[np.floating]:
     """Give the field of a variant: the real values, or a null of them."""
     if variant.name == REAL:
