@@ -17,7 +17,7 @@ KILLS = 20
 
 
 def start(folder, study):
-    words = ["measure", "runs", "--out", study]
+    words = ["measure", "runs", "--out", study, "--replicates", "4"]
     return subprocess.Popen([sys.executable, "-m", "gradcascade", *words], cwd=folder, stderr=subprocess.DEVNULL)
 
 
@@ -31,7 +31,7 @@ def count(path):
 
 def table(folder):
     with gc.Study.open(folder) as study:
-        return study.cascades(everything=True).drop("seconds").sort(["scale", "field", "step", "variant"])
+        return study.cascades(everything=True).drop("seconds").sort(["scale", "field", "step", "variant", "replicate"])
 
 
 def test_twenty_kills_lose_and_double_nothing(tmp_path):
@@ -39,7 +39,7 @@ def test_twenty_kills_lose_and_double_nothing(tmp_path):
         write_pico_run(tmp_path / "runs" / f"tiny-d{width}", tuple(range(0, 100, 10)), width)
     whole = start(tmp_path, "whole")
     assert whole.wait(120) == 0
-    total = 3 * 19 * 4
+    total = 3 * 19 * 13
     assert count(tmp_path / "whole" / "cascades.sqlite") == total
     moments = random.Random(42)
     kills, seen = 0, []
