@@ -31,7 +31,8 @@ def count(path):
 
 def table(folder):
     with gc.Study.open(folder) as study:
-        return study.cascades(everything=True).drop("seconds").sort(["scale", "field", "step", "variant", "replicate"])
+        order = ["scale", "field", "step", "variant", "replicate"]
+        return study.cascades(everything=True).drop("seconds").sort(order)
 
 
 def test_twenty_kills_lose_and_double_nothing(tmp_path):
