@@ -5,6 +5,7 @@ import dataclasses
 import polars as pl
 import pytest
 
+from gradcascade.errors import InputError
 from gradcascade.report.data import ReportData
 from gradcascade.report.findings import Comparison, compare, findings
 
@@ -60,8 +61,30 @@ def test_the_opening_says_what_was_found_and_how_sure(data: ReportData) -> None:
 
 def test_wide_intervals_are_not_called_clear() -> None:
     opening = findings(ReportData.from_tables(study_cascades(noise=0.6))).opening
-    assert "does not clearly depend on scale" in opening or "not clearly at every step" in opening
-    assert "Cascades of gradients last longer in larger models:" not in opening
+    assert "The duration of cascades of gradients does not clearly depend on scale (clear at " in opening
+    assert "last longer" not in opening and "tend to" not in opening
+
+
+def test_two_fields_are_compared_over_the_steps_that_both_windows_hold(data: ReportData) -> None:
+    steps = sorted(data.cascades["step"].unique())
+    spans = {
+        group: (steps[0], steps[-1]) if group[1] == "gradient" else (steps[2], steps[4]) for group in data.groups
+    }
+    narrowed = ReportData.from_tables(data.cascades, window=spans)
+    (update,) = (group for group in narrowed.groups if group[1] == "update")
+    assert compare(narrowed, GRADIENT, "z", other=(update, "real")).steps == 3
+
+
+def test_durations_are_those_of_the_window() -> None:
+    cascades = study_cascades()
+    first = cascades["step"].min()
+    early = cascades.with_columns(duration=pl.when(pl.col("step") == first).then(499).otherwise("duration"))
+    assert "499" not in " ".join(findings(ReportData.from_tables(early)).details[0][1])
+
+
+def test_a_window_without_measured_steps_is_refused(data: ReportData) -> None:
+    with pytest.raises(InputError, match="holds no measured step; choose one within"):
+        ReportData.from_tables(data.cascades, window=(10**8, 10**9))
 
 
 def test_missing_nulls_are_said_to_be_missing() -> None:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from gradcascade.errors import InputError
-from gradcascade.report.data import ReportData
+from gradcascade.report.data import REFUSAL_SCHEMA, ReportData
 from gradcascade.report.page import write_report
 
 from .cascades import ENTRIES, perplexities, study_cascades
@@ -162,6 +162,15 @@ def test_unusual_studies_get_a_page_that_says_what_is_missing(name: str, tmp_pat
     assert words in text
     assert "No external metric" in text
     assert not re.search(r"\b(None|nan|NaN|null)\b(?! fields)(?! N)", re.sub(r"[Nn]ull\b", "", text))
+
+
+def test_snapshots_that_could_not_be_measured_are_named(data: ReportData, tmp_path: Path) -> None:
+    rows = [("nano", "d24", 10, "gradient", "the file <b>ends</b> early")]
+    refused = pl.DataFrame(rows, schema=REFUSAL_SCHEMA, orient="row")
+    page = write_report(ReportData.from_tables(data.cascades, refusals=refused), tmp_path).read_text(encoding="utf-8")
+    assert "could not be measured" in page and "&lt;b&gt;ends&lt;/b&gt; early" in page
+    plain = write_report(ReportData.from_tables(data.cascades), tmp_path).read_text(encoding="utf-8")
+    assert "These snapshots could not be measured" not in plain
 
 
 def test_metric_of_other_steps_is_explained(data: ReportData, tmp_path: Path) -> None:

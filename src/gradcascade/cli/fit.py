@@ -61,6 +61,7 @@ def report_data(study: Study, window: tuple[int, int] | None = None) -> ReportDa
         provenance=study.provenance(),
         plan_toml=plan_toml(study.plan),
         window=window or study.plan.fit.window,
+        refusals=study.refusals(),
     )
 
 

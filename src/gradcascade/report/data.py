@@ -8,11 +8,20 @@ from typing import Any
 
 import polars as pl
 
+from gradcascade.errors import InputError
 from gradcascade.report.tables import headline
 from gradcascade.scaling import decomposition as nulls
 from gradcascade.scaling import exponents, windows
 
 __all__ = ["Group", "ReportData", "headline", "of_group"]
+
+REFUSAL_SCHEMA = {
+    "family": pl.String,
+    "scale": pl.String,
+    "step": pl.Int64,
+    "field": pl.String,
+    "reason": pl.String,
+}
 
 METRIC_SCHEMA = {
     "family": pl.String,
@@ -46,6 +55,8 @@ class ReportData:
         Settings of the probe; versions, seeds and whatever else the study wrote down.
     plan_toml : str
         The plan as it was asked for.
+    refusals : polars.DataFrame
+        Snapshots that could not be measured: family, scale, step, field, reason.
     """
 
     title: str
@@ -61,6 +72,7 @@ class ReportData:
     probe: dict[str, Any]
     provenance: dict[str, Any]
     plan_toml: str
+    refusals: pl.DataFrame
 
     @classmethod
     def from_tables(
@@ -72,6 +84,7 @@ class ReportData:
         plan_toml: str = "",
         window: windows.Window = None,
         title: str = "Finite-size gradient transport",
+        refusals: pl.DataFrame | None = None,
     ) -> ReportData:
         """Fit, summarise and split a table of cascades.
 
@@ -90,6 +103,8 @@ class ReportData:
             thirds of the steps of each family and field.
         title : str
             Heading of the page.
+        refusals : polars.DataFrame, optional
+            Snapshots that could not be measured: family, scale, step, field, reason.
 
         Returns
         -------
@@ -99,11 +114,12 @@ class ReportData:
         Raises
         ------
         InputError
-            If the cascades lack columns or values, or the window is not two ordered steps.
+            If the cascades lack columns or values, or the window is not two ordered steps or holds no measured one.
         """
         fits = exponents.fit_exponents(cascades)
         split = nulls.decompose(fits)
         chosen = windows.windows(cascades, window)
+        _check_windows(cascades, chosen)
         return cls(
             title=title,
             cascades=cascades,
@@ -118,6 +134,7 @@ class ReportData:
             probe=dict(probe or {}),
             provenance=dict(provenance or {}),
             plan_toml=plan_toml,
+            refusals=pl.DataFrame(schema=REFUSAL_SCHEMA) if refusals is None else refusals,
         )
 
     @property
@@ -172,6 +189,16 @@ class ReportData:
         """
         table = self.cascades.filter(pl.col("family") == family)
         return dict(table.group_by("scale").agg(pl.col("n").max()).sort("n", "scale").iter_rows())
+
+
+def _check_windows(cascades: pl.DataFrame, chosen: Mapping[Group, tuple[int, int]]) -> None:
+    """Refuse a window in which nothing at all was measured."""
+    for (first, last), steps in ((span, cascades["step"]) for span in chosen.values()):
+        if not steps.is_between(first, last).any():
+            raise InputError(
+                f"the window of steps {first:,} to {last:,} holds no measured step; "
+                f"choose one within {steps.min():,} to {steps.max():,}"
+            )
 
 
 def of_group(table: pl.DataFrame, group: Group) -> pl.DataFrame:

@@ -95,7 +95,7 @@ def compare(
     variant : str
         Which trajectory.
     other : tuple, optional
-        Group and variant of a second trajectory, subtracted at the steps both have.
+        Group and variant of a second trajectory, subtracted at the steps that both have in their windows.
 
     Returns
     -------
@@ -109,7 +109,9 @@ def compare(
         shift = 1.0 if exponent == "D" else 0.0
         rows = rows.select((value - shift).alias("d"), (low - shift).alias("l"), (high - shift).alias("u"), flat=flat)
     else:
-        rows = rows.join(_trajectory(data, other[0], exponent, other[1]), on="step", suffix="_o")
+        second = _trajectory(data, other[0], exponent, other[1])
+        second = second.filter(pl.col("step").is_between(*data.windows[other[0]]))
+        rows = rows.join(second, on="step", suffix="_o")
         value_o, low_o, high_o = (pl.col(f"{name}_o") for name in ("value", "low", "high"))
         d = value - value_o
         down = ((value - low) ** 2 + (high_o - value_o) ** 2).sqrt()
@@ -188,11 +190,12 @@ def _field(data: ReportData, group: Group) -> str:
     trend = "longer" if z.mean > 0 else "shorter"
     if z.is_clear:
         claim = f"cascades of {field}s last {trend} in larger models"
-    elif z.clear:
+    elif 2 * z.clear >= z.steps:
         claim = f"cascades of {field}s tend to last {trend} in larger models, but not clearly at every step"
     else:
         claim = f"the duration of cascades of {field}s does not clearly depend on scale"
-    sentence = f"{claim[0].upper()}{claim[1:]}: the duration exponent z averages {z.number}, {z.steps} steps"
+    claim = f"{claim[0].upper()}{claim[1:]} (clear at {z.clear} of {z.steps} steps)"
+    sentence = f"{claim}: the duration exponent z averages {z.number}"
     if not data.baseline:
         return f"{sentence}. No null was measured, so how much of it plain noise would show is open."
     gap = compare(data, group, "z", other=(group, data.baseline))
@@ -225,7 +228,9 @@ def _details(data: ReportData, group: Group) -> tuple[str, ...]:
     if r2:
         listed = ", ".join(f"{UNITS[name]} {r2[name]:.3f}" for name in UNITS if name in r2)
         sentences.append(f"Compressibility (mean R² of the one-slope fits): {listed}.")
-    used = of_group(data.channels, group).filter(pl.col("variant") == "real", pl.col("included"))
+    used = of_group(data.channels, group).filter(
+        pl.col("variant") == "real", pl.col("included"), pl.col("step").is_between(first, last)
+    )
     if not used.is_empty():
         least, most = used["duration"].to_numpy().min(), used["duration"].to_numpy().max()
         sentences.append(f"Durations run from {least} to {most} relaxation steps; z inherits their rounding.")
@@ -254,6 +259,14 @@ def _cautions(data: ReportData) -> tuple[str, ...]:
         "standard error, and must not be divided by the root of the number of steps.",
         "A difference is called clear only if its interval excludes zero, on one side, at nine in ten window steps "
         "or more; steps at which all scales had the same value are never counted in its favour.",
+        *(
+            (
+                "N0 follows from N and the seed alone, so fields of the same step share it: its agreement between "
+                "gradients and updates is no second confirmation.",
+            )
+            if "N0" in data.variants and len(data.groups) > len(data.families)
+            else ()
+        ),
         *(
             ("Nulls come in one realisation per step here, so they are noisy themselves.",)
             if data.baseline and data.cascades["replicate"].n_unique() == 1
