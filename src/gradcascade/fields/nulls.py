@@ -25,8 +25,6 @@ from gradcascade.probe.relaxation import thread_count
 Field = NDArray[np.floating]
 
 KINDS = ("N0", "N1", "N2")
-PUBLISHED_SEED = 42
-"""The published nulls use the seed ``42 + step``, one replicate each."""
 
 _BLOCK = 1 << 20
 _BUCKET = 1 << 15
