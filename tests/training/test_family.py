@@ -282,3 +282,11 @@ def test_torch_is_not_imported_before_it_is_needed():
         "import sys, gradcascade.training.family, gradcascade.training.recorder; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_the_family_is_imported_without_what_the_extra_installs():
+    code = (
+        "import sys; sys.modules['yaml'] = sys.modules['torch'] = sys.modules['safetensors'] = None;"
+        "import gradcascade.training.family, gradcascade.training.recorder"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from gradcascade.errors import InputError
 from gradcascade.training.config import HELD_OUT, FamilyConfig, describe, first_difference
 from gradcascade.training.corpus import Corpus
@@ -186,6 +184,8 @@ def claim(folder: Path, description: Mapping[str, Any]) -> None:
     except OSError as error:
         raise InputError(f"{folder} cannot be made ({error.strerror}); choose a folder where you may write") from None
     sweep(folder)
+    import yaml  # comes with the extra `train`, like torch
+
     path = folder / "training_config.yaml"
     if not path.exists():
         if any(folder.iterdir()):
