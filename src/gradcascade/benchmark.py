@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradcascade.fields.nulls import null
 from gradcascade.probe import threshold
-from gradcascade.probe.engines import serial
+from gradcascade.probe.engines import cpu
 from gradcascade.probe.fixedpoint import choose_scale, to_units
 from gradcascade.probe.graph import Graph
 from gradcascade.probe.relaxation import Probe, thread_count
@@ -80,21 +80,9 @@ def floor_bytes(field: NDArray[np.float32], graph: Graph, probe: Probe) -> int:
     magnitudes = threshold.survey(field)
     scale = choose_scale(threshold.quantile(field, probe.quantile, magnitudes), magnitudes)
     units = to_units(field, scale)
-    degrees = np.diff(graph.offsets.astype(np.int64))
-    marks = np.zeros((len(field) + 63) >> 6, np.uint64)
-    active = np.flatnonzero(np.abs(units) > scale.threshold).astype(np.int32)
     total = 4 * len(field)
-    for _ in range(probe.max_steps):
-        if not len(active):
-            break
-        own = degrees[active]
-        shares = (units[active] * (probe.alpha / own)).astype(np.int64)
-        units[active] -= shares * own
-        reach = int(own.sum())
-        total += 12 * (len(active) + reach)
-        active = serial.hand_over(
-            units, graph.offsets, graph.neighbours, active, shares, reach, scale.threshold, marks
-        )
+    for active in cpu.steps(units, graph, scale.threshold, probe.alpha, probe.max_steps, probe.threads or 1):
+        total += 12 * (len(active) + active.contributions)
     return total
 
 
@@ -115,8 +103,8 @@ def spreading_matrix(graph: Graph):
     from scipy.sparse import csr_array
 
     weights = 1.0 / np.maximum(graph.degrees(), 1)
-    offsets = graph.offsets.astype(np.int64)
-    return csr_array((weights[graph.neighbours], graph.neighbours, offsets), shape=(graph.n, graph.n))
+    offsets, neighbours = graph.rows()
+    return csr_array((weights[neighbours], neighbours, offsets.astype(np.int64)), shape=(graph.n, graph.n))
 
 
 def peak_bytes(n: int, threads: int) -> int | None:

@@ -29,8 +29,9 @@ def sparse_double(field, graph, alpha=0.3, quantile=0.9, max_steps=500):
 
     u = np.asarray(field, np.float64).reshape(-1).copy()
     degree = graph.degrees()
-    ones = np.ones(len(graph.neighbours))
-    adjacency = csr_array((ones, graph.neighbours, graph.offsets.astype(np.int64)), shape=(graph.n, graph.n))
+    offsets, neighbours = graph.rows()
+    ones = np.ones(len(neighbours))
+    adjacency = csr_array((ones, neighbours, offsets.astype(np.int64)), shape=(graph.n, graph.n))
     tau = np.quantile(np.abs(u), quantile)
     activity = []
     while len(activity) < max_steps:

@@ -82,12 +82,20 @@ def powers(exponent: int) -> tuple[float, float]:
     return 2.0**half, 2.0 ** (exponent - half)
 
 
+@numba.njit(inline="always")
+def cut(value, first, second):
+    """One entry in units, cut towards zero; ``first`` and ``second`` are :func:`powers`."""
+    return np.int64(np.float64(value) * first * second)
+
+
 @numba.njit(parallel=True, cache=True)
 def _to_units(field, first, second, units, parts):
     n = field.shape[0]
     for part in numba.prange(parts):
-        for i in range(part * n // parts, (part + 1) * n // parts):
-            units[i] = np.int64(np.float64(field[i]) * first * second)
+        start, stop = part * n // parts, (part + 1) * n // parts
+        values, own = field[start:stop], units[start:stop]
+        for i in range(values.shape[0]):
+            own[i] = cut(values[i], first, second)
 
 
 def to_units(field: NDArray[np.floating], scale: Scale, threads: int = 1) -> NDArray[np.int64]:

@@ -31,9 +31,9 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class _Kind:
-    """How the edges of one kind are drawn, and the least number of nodes it is defined for."""
+    """How the edges of one kind are drawn (None: not stored), and the least number of nodes it is defined for."""
 
-    targets: Callable[[GraphSpec], NDArray[np.int32]]
+    targets: Callable[[GraphSpec], NDArray[np.int32]] | None
     least: int = MIN_NODES
 
 
@@ -43,7 +43,7 @@ _KINDS = {
     "small-world-0.05": _Kind(lambda spec: small_world.targets(spec.n, 0.05, spec.seed), small_world.LEAST_NODES),
     "small-world-0.2": _Kind(lambda spec: small_world.targets(spec.n, 0.2, spec.seed), small_world.LEAST_NODES),
     "random": _Kind(lambda spec: random_graph.targets(spec.n, spec.seed), random_graph.LEAST_NODES),
-    "regular": _Kind(lambda spec: regular.targets(spec.n), regular.LEAST_NODES),
+    "regular": _Kind(None, regular.LEAST_NODES),
 }
 KINDS = tuple(_KINDS)
 
@@ -103,29 +103,38 @@ class Graph:
     spec : GraphSpec or None
         What it was built from; None for a graph of one's own.
     offsets : numpy.ndarray
-        uint32 or int64, shape (n + 1,): where each row starts.
+        uint32 or int64, shape (n + 1,): where each row starts. Empty for the regular graph.
     neighbours : numpy.ndarray
-        int32, shape (2 E,): the neighbours, row after row.
+        int32, shape (2 E,): the neighbours, row after row. Empty for the regular graph.
+    stride : int
+        0 for rows that are stored; for the regular graph the distance of the farther neighbours, from which
+        the rows are computed (:func:`rows` gives them for every kind).
     """
 
     spec: GraphSpec | None
     offsets: NDArray[np.integer]
     neighbours: NDArray[np.int32]
+    stride: int = 0
 
     @property
     def n(self) -> int:
         """Number of nodes."""
-        return len(self.offsets) - 1
+        return self.spec.n if self.stride and self.spec else len(self.offsets) - 1
+
+    def rows(self) -> tuple[NDArray[np.integer], NDArray[np.int32]]:
+        """Offsets and neighbours; for the regular graph they are computed, 20 bytes a node."""
+        return regular.rows(self.n) if self.stride else (self.offsets, self.neighbours)
 
     def degrees(self) -> NDArray[np.int64]:
         """Number of neighbours of each node: int64, shape (n,)."""
-        return np.diff(self.offsets.astype(np.int64))
+        return np.diff(self.rows()[0].astype(np.int64))
 
     def edges(self) -> NDArray[np.int64]:
         """Every edge once, as (later node, earlier node), sorted: int64, shape (E, 2)."""
         rows = np.repeat(np.arange(self.n, dtype=np.int64), self.degrees())
-        once = rows > self.neighbours
-        pairs = np.stack([rows[once], self.neighbours[once].astype(np.int64)], axis=1)
+        neighbours = self.rows()[1]
+        once = rows > neighbours
+        pairs = np.stack([rows[once], neighbours[once].astype(np.int64)], axis=1)
         return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
@@ -182,14 +191,25 @@ def from_edges(n: int, u: NDArray[np.int32], v: NDArray[np.int32], spec: GraphSp
 
 def build_graph(spec: GraphSpec) -> Graph:
     """Build a graph from its definition, without looking into the cache."""
+    targets = _KINDS[spec.kind].targets
+    if targets is None:
+        return regular_graph(spec)
     star = spec.m if spec.kind == DEFAULT_KIND else 0
-    offsets, neighbours = rows.from_targets(spec.n, _KINDS[spec.kind].targets(spec), spec.m, star)
+    offsets, neighbours = rows.from_targets(spec.n, targets(spec), spec.m, star)
     return Graph(spec, offsets, neighbours)
+
+
+def regular_graph(spec: GraphSpec) -> Graph:
+    """Give the regular graph of a definition: nothing is stored, its rows follow from the node numbers."""
+    offsets = np.empty(0, np.uint32 if regular.DEGREE * spec.n < 2**32 else np.int64)
+    return Graph(spec, offsets, np.empty(0, np.int32), regular.stride(spec.n))
 
 
 @lru_cache(maxsize=2)
 def load_graph(spec: GraphSpec) -> Graph:
     """Give the graph of a definition: from memory, else from the cache folder, else built and kept there."""
+    if _KINDS[spec.kind].targets is None:
+        return build_graph(spec)
     arrays = cache.load(spec.name)
     if arrays is None:
         graph = build_graph(spec)

@@ -2,7 +2,8 @@
 
 Node i is tied to i +- 1 and to i +- s modulo n, with s the whole part of the root of n (at least 2): rows of length
 s, one under the other, closed into a torus with a twist; the circulant graph C_n(1, s). Every node has degree 4.
-There is nothing random in it: the seed changes nothing.
+There is nothing random in it, so the seed changes nothing, and nothing to store: it serves fields that are too large
+for any stored graph.
 """
 
 from __future__ import annotations
@@ -13,8 +14,14 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+DEGREE = 4
 LEAST_NODES = 5
 """Fewer nodes would be tied to one another twice."""
+
+
+_ONE = np.uint64(1)
+_TWO = np.uint64(2)
+_SLOT = np.uint64(3)
 
 
 def stride(n: int) -> int:
@@ -23,26 +30,23 @@ def stride(n: int) -> int:
 
 
 @numba.njit(inline="always")
-def neighbours_of(i: int, n: int, s: int) -> tuple[int, int, int, int]:
-    """The four neighbours of node i of n, for the :func:`stride` s of n; the first two are the edges it brings."""
-    return (
-        i + 1 if i + 1 < n else i + 1 - n,
-        i + s if i + s < n else i + s - n,
-        i - 1 if i >= 1 else i - 1 + n,
-        i - s if i >= s else i - s + n,
-    )
+def neighbour(entry: np.uint64, n: int, s: int) -> np.uint32:
+    """Neighbour number ``entry % 4`` of node ``entry // 4``, of n nodes with the :func:`stride` s."""
+    slot = entry & _SLOT
+    step = np.uint64(s if slot & _ONE else 1)
+    node = (entry >> _TWO) + (step if slot < _TWO else np.uint64(n) - step)
+    return np.uint32(node if node < np.uint64(n) else node - np.uint64(n))
 
 
 @numba.njit(parallel=True, cache=True)
-def _fill(n, s, targets):
+def _fill(n, s, neighbours):
     for i in numba.prange(n):
-        near, far, _, _ = neighbours_of(i, n, s)
-        targets[2 * i] = near
-        targets[2 * i + 1] = far
+        for slot in range(DEGREE):
+            neighbours[DEGREE * i + slot] = neighbour(np.uint64(DEGREE * i + slot), n, s)
 
 
-def targets(n: int) -> NDArray[np.int32]:
-    """Far end of every edge, in the order of the edges.
+def rows(n: int) -> tuple[NDArray[np.integer], NDArray[np.int32]]:
+    """Write the rows out, which nothing but the slower twins and exports needs.
 
     Parameters
     ----------
@@ -51,15 +55,17 @@ def targets(n: int) -> NDArray[np.int32]:
 
     Returns
     -------
-    numpy.ndarray
-        int32, shape (2 n,): of node i at 2 i and 2 i + 1.
+    offsets : numpy.ndarray
+        uint32 (int64 where 4 n does not fit), shape (n + 1,).
+    neighbours : numpy.ndarray
+        int32, shape (4 n,): of node i at 4 i ... 4 i + 3.
     """
-    result = np.empty(2 * n, np.int32)
-    _fill(n, stride(n), result)
-    return result
+    neighbours = np.empty(DEGREE * n, np.int32)
+    _fill(n, stride(n), neighbours)
+    return np.arange(0, DEGREE * n + 1, DEGREE, dtype=np.uint32 if DEGREE * n < 2**32 else np.int64), neighbours
 
 
-def reference_targets(n: int) -> NDArray[np.int32]:
-    """List :func:`targets` in plain Python: the slow, obvious twin."""
+def reference_rows(n: int) -> list[list[int]]:
+    """List the neighbours of every node in plain Python: the slow, obvious twin."""
     s = max(2, int(n**0.5))
-    return np.array([(i + step) % n for i in range(n) for step in (1, s)], np.int32)
+    return [[(i + step) % n for step in (1, s, -1, -s)] for i in range(n)]

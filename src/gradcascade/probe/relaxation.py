@@ -15,7 +15,7 @@ from gradcascade.errors import InputError
 from gradcascade.probe import engines, threshold
 from gradcascade.probe.array import as_field
 from gradcascade.probe.cascade import Cascade
-from gradcascade.probe.fixedpoint import choose_scale, to_units
+from gradcascade.probe.fixedpoint import choose_scale
 from gradcascade.probe.graph import DEFAULT_KIND, Graph, GraphSpec, load_graph
 
 RULE = 1
@@ -137,7 +137,7 @@ class Probe:
             )
         tau = self._threshold(values, magnitudes, threads)
         scale = choose_scale(tau, magnitudes)
-        activity = _relax(self, values, graph, scale, threads)
+        activity = engines.measure(self.engine_name, values, scale, graph, self.alpha, self.max_steps, threads)
         return Cascade(
             n=len(values),
             tau=tau,
@@ -151,12 +151,6 @@ class Probe:
         if self.estimator == "subsample" and len(values) > threshold.SUBSAMPLE:
             return threshold.quantile(threshold.subsample(values, self.graph_seed), self.quantile, threads=threads)
         return threshold.quantile(values, self.quantile, magnitudes, threads)
-
-
-def _relax(probe: Probe, values: NDArray[np.floating], graph: Graph, scale, threads: int) -> NDArray[np.int64]:
-    units = to_units(values, scale, threads)
-    relax = engines.choose(probe.engine_name)
-    return relax(units, graph, scale.threshold, probe.alpha, probe.max_steps, threads)
 
 
 def _ratio(largest: float, tau: float) -> float:

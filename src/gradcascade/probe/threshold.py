@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.probe.hashing import mix_array, stream_key
+from gradcascade.probe.machine import lowest_bit
 
 SUBSAMPLE = 10_000_000
 """Magnitudes in the published subsample (arXiv:2605.02968), drawn when a field has more entries than this."""
 
 _BITS = 16
 _BINS = 1 << _BITS
+_BLOCK = 4096
 _ONE = np.uint64(1)
 _PURPOSE = 0x5155  # "QU"
 
@@ -59,40 +61,58 @@ def _key(word, width):
     return key & np.uint64(0xFFFFFFFF) if width == 32 else key
 
 
+@numba.njit(cache=True)
+def _survey(words, width, counts):
+    """Count leading bits; the largest key and the number of zeros. Two loops, of which the second is vectorised."""
+    top = np.uint64(0)
+    zeros = 0
+    shift = np.uint64(width - _BITS - 1)
+    low = np.uint64(_BINS - 1)
+    for start in range(0, words.shape[0], _BLOCK):
+        block = words[start : start + _BLOCK]
+        for i in range(block.shape[0]):
+            counts[np.uint64(block[i]) >> shift & low] += np.uint32(1)
+        for i in range(block.shape[0]):
+            key = _key(block[i], width)
+            top = max(top, key)
+            zeros += key == np.uint64(0)
+    return top, zeros
+
+
 @numba.njit(parallel=True, cache=True)
 def _count_leading(words, width, parts):
     n = words.shape[0]
-    counts = np.zeros((parts, _BINS), np.int64)
+    counts = np.zeros((parts, _BINS), np.uint32)
     largest = np.zeros(parts, np.uint64)
     zeros = np.zeros(parts, np.int64)
-    shift = np.uint64(width - _BITS)
     for part in numba.prange(parts):
-        own = counts[part]
-        top = np.uint64(0)
-        none = 0
-        for i in range(part * n // parts, (part + 1) * n // parts):
-            key = _key(words[i], width)
-            own[key >> shift] += 1
-            top = max(top, key)
-            none += key == np.uint64(0)
-        largest[part] = top
-        zeros[part] = none
-    return counts.sum(axis=0), largest.max(), zeros.sum()
+        own = words[part * n // parts : (part + 1) * n // parts]
+        largest[part], zeros[part] = _survey(own, width, counts[part])
+    return counts.astype(np.int64).sum(axis=0), largest.max(), zeros.sum()
+
+
+@numba.njit(cache=True)
+def _following(words, width, prefix, shift, counts):
+    """Count the 16 bits above ``shift`` of the entries whose higher bits are ``prefix``, which few entries have."""
+    low = np.uint64(_BINS - 1)
+    for start in range(0, words.shape[0], 64):
+        block = words[start : start + 64]
+        found = np.uint64(0)
+        for i in range(block.shape[0]):
+            found |= np.uint64(_key(block[i], width) >> shift >> np.uint64(_BITS) == prefix) << np.uint64(i)
+        while found:
+            i = lowest_bit(found)  # pyright: ignore[reportCallIssue]
+            counts[_key(block[i], width) >> shift & low] += np.uint32(1)
+            found &= found - _ONE
 
 
 @numba.njit(parallel=True, cache=True)
 def _count_following(words, width, prefix, shift, parts):
-    """Histogram of the 16 bits above ``shift``, of the entries whose higher bits are ``prefix``."""
     n = words.shape[0]
-    counts = np.zeros((parts, _BINS), np.int64)
-    low = np.uint64(_BINS - 1)
+    counts = np.zeros((parts, _BINS), np.uint32)
     for part in numba.prange(parts):
-        own = counts[part]
-        for i in range(part * n // parts, (part + 1) * n // parts):
-            key = _key(words[i], width) >> shift
-            if key >> np.uint64(_BITS) == prefix:
-                own[key & low] += 1
-    return counts.sum(axis=0)
+        _following(words[part * n // parts : (part + 1) * n // parts], width, prefix, shift, counts[part])
+    return counts.astype(np.int64).sum(axis=0)
 
 
 @numba.njit(parallel=True, cache=True)

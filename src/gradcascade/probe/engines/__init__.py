@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gradcascade.errors import InputError
 from gradcascade.probe.engines import cpu, reference
+from gradcascade.probe.fixedpoint import Scale, reference_units
+from gradcascade.probe.graph import Graph
 
 NAMES = ("auto", "reference", "cpu")
 
@@ -30,3 +35,18 @@ def resolve(name: str) -> str:
 def choose(name: str) -> Callable:
     """Give the ``relax`` function of an engine."""
     return _RELAX[name]
+
+
+def measure(
+    name: str,
+    field: NDArray[np.floating],
+    scale: Scale,
+    graph: Graph,
+    alpha: float,
+    max_steps: int,
+    threads: int,
+) -> NDArray[np.int64]:
+    """Cut a field to units and relax it with an engine: its activity."""
+    if name == "cpu":  # cuts and marks in one go
+        return cpu.measure(field, scale, graph, alpha, max_steps, threads)
+    return _RELAX[name](reference_units(field, scale), graph, scale.threshold, alpha, max_steps, threads)

@@ -35,6 +35,7 @@ def relax(
     """
     del threads
     degrees = graph.degrees()
+    neighbours = graph.rows()[1]
     rows = np.repeat(np.arange(graph.n), degrees)
     activity = []
     for _ in range(max_steps):
@@ -45,5 +46,5 @@ def relax(
         share = np.zeros(graph.n, np.int64)
         share[active] = np.trunc(units[active].astype(np.float64) * (alpha / degrees[active])).astype(np.int64)
         units -= share * degrees
-        np.add.at(units, graph.neighbours, share[rows])
+        np.add.at(units, neighbours, share[rows])
     return np.array(activity, np.int64)
