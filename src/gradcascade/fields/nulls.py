@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
+from gradcascade.fields.moments import moments
 from gradcascade.probe.array import as_field
 from gradcascade.probe.graph import MIN_NODES
 from gradcascade.probe.hashing import stream_key, uniform
@@ -28,6 +29,7 @@ KINDS = ("N0", "N1", "N2")
 
 _BLOCK = 1 << 20
 _BUCKET = 1 << 15
+_DRAWN = 1024
 
 
 def null(
@@ -80,11 +82,10 @@ def null(
         return _normal(key, n, np.float32, count)
     values = as_field(field)
     if kind == "N1":
-        largest = float(np.max(np.abs(values)))
-        # Squares of tiny or huge entries would leave the range of a double; a power of two changes no digit.
-        unit = 2.0 ** math.frexp(largest)[1] if 0 < largest < math.inf else 1.0
-        scale = float(np.std(values / unit, dtype=np.float64, ddof=int(deviation == "sample"))) * unit
-        mean = float(np.mean(values / unit, dtype=np.float64)) * unit
+        found = moments(values, count)
+        freedom = found.n - (deviation == "sample")
+        scale = math.ldexp(math.sqrt(found.second * found.n / freedom), found.exponent)
+        mean = math.ldexp(found.mean, found.exponent)
         return _normal(key, len(values), values.dtype.type, count, lambda block: _affine(block, mean, scale))
     return permute(values, stream_key(*key, len(values)), count)
 
@@ -117,33 +118,52 @@ def _normal(
 
 
 @numba.njit(inline="always")
-def _bucket_of(key, i, buckets):
-    return np.int64(uniform(key, np.uint64(i)) * buckets)
+def _draw_buckets(key, first, buckets, drawn):
+    """Draw the buckets of the entries from ``first`` on: a loop of its own, which is vectorised."""
+    for k in range(drawn.shape[0]):
+        drawn[k] = np.uint32(uniform(key, first + np.uint64(k)) * buckets)
+
+
+@numba.njit(cache=True)
+def _count_buckets(key, start, stop, buckets, counts):
+    drawn = np.empty(_DRAWN, np.uint32)
+    for first in range(start, stop, _DRAWN):
+        some = drawn[: min(_DRAWN, stop - first)]
+        _draw_buckets(key, np.uint64(first), buckets, some)
+        for k in range(some.shape[0]):
+            counts[some[k]] += 1
+
+
+@numba.njit(cache=True)
+def _fill_buckets(values, key, start, stop, buckets, places, result):
+    drawn = np.empty(_DRAWN, np.uint32)
+    for first in range(start, stop, _DRAWN):
+        own = values[first : min(first + _DRAWN, stop)]
+        some = drawn[: own.shape[0]]
+        _draw_buckets(key, np.uint64(first), buckets, some)
+        for k in range(own.shape[0]):
+            place = places[some[k]]
+            places[some[k]] = place + 1
+            result[np.uint64(place)] = own[k]
 
 
 @numba.njit(parallel=True, cache=True)
 def _to_buckets(values, key, buckets, parts, result, starts):
     """Send every entry to a random bucket, in the order of the entries within each bucket."""
     n = values.shape[0]
-    place = np.zeros((parts, buckets), np.int64)
+    places = np.zeros((parts, buckets), np.int64)
     for part in numba.prange(parts):
-        own = place[part]
-        for i in range(part * n // parts, (part + 1) * n // parts):
-            own[_bucket_of(key, i, buckets)] += 1
+        _count_buckets(key, part * n // parts, (part + 1) * n // parts, buckets, places[part])
     total = 0
     for bucket in range(buckets):
         starts[bucket] = total
         for part in range(parts):
-            count = place[part, bucket]
-            place[part, bucket] = total
+            count = places[part, bucket]
+            places[part, bucket] = total
             total += count
     starts[buckets] = total
     for part in numba.prange(parts):
-        own = place[part]
-        for i in range(part * n // parts, (part + 1) * n // parts):
-            bucket = _bucket_of(key, i, buckets)
-            result[own[bucket]] = values[i]
-            own[bucket] += 1
+        _fill_buckets(values, key, part * n // parts, (part + 1) * n // parts, buckets, places[part], result)
 
 
 @numba.njit(parallel=True, cache=True)

@@ -4,47 +4,31 @@ from __future__ import annotations
 
 import hashlib
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-_BLOCK = 1 << 16
+from gradcascade.fields.moments import moments
 
 
-@numba.njit(parallel=True, cache=True)
-def _moments(field, mean):
-    """Second and fourth powers of the deviations, summed block by block so that threads change nothing."""
-    n = field.shape[0]
-    blocks = (n + _BLOCK - 1) // _BLOCK
-    second = np.zeros(blocks)
-    fourth = np.zeros(blocks)
-    for block in numba.prange(blocks):
-        for i in range(block * _BLOCK, min(n, (block + 1) * _BLOCK)):
-            square = (np.float64(field[i]) - mean) ** 2
-            second[block] += square
-            fourth[block] += square * square
-    return second.sum(), fourth.sum()
-
-
-def kurtosis(field: NDArray[np.floating]) -> float:
+def kurtosis(field: NDArray[np.floating], threads: int = 1) -> float:
     """Fourth central moment over the squared variance (Pearson's definition: 3 for a normal field).
 
     Parameters
     ----------
     field : numpy.ndarray
         float32 or float64, shape (N,), finite.
+    threads : int
+        Number of parts that are read at the same time; it does not change the result.
 
     Returns
     -------
     float
         NaN for a constant field, whose kurtosis is undefined.
     """
-    largest = float(np.max(np.abs(field), initial=0))
-    if largest == 0:
+    if not len(field) or field.min() == field.max():
         return float("nan")
-    scaled = field / field.dtype.type(largest)  # squares of tiny or huge entries would leave the range of a double
-    second, fourth = _moments(scaled, float(np.mean(scaled, dtype=np.float64)))
-    return len(field) * fourth / second**2 if second > 0 else float("nan")
+    found = moments(field, threads)
+    return found.fourth / found.second**2 if found.second > 0 else float("nan")
 
 
 def content_hash(field: NDArray[np.floating]) -> str:

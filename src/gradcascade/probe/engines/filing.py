@@ -28,7 +28,7 @@ CHUNK = 1024
 """Contributions that are filed together in one bucket."""
 
 ROUND = 1 << 20
-"""Contributions of all threads in one round, at least; 7/16 of the nodes if that is more (one round for noise)."""
+"""Contributions of all threads in one round, at least; 27/64 of the nodes if that is more (one round for noise)."""
 
 _AHEAD = 16
 _SPARSE = 8
@@ -168,7 +168,7 @@ class Desk:
     def __init__(self, n: int, parts: int) -> None:
         self.bits = bucket_bits(n)
         buckets = ((n - 1) >> self.bits) + 1
-        chunks = max(ROUND, n * 7 // 16) // (CHUNK * parts) + buckets + 1
+        chunks = max(ROUND, n * 27 // 64) // (CHUNK * parts) + buckets + 1
         self.cursors = np.empty((parts, buckets, 2), np.int64)
         self.links = np.empty((parts, chunks), np.int32)
         self.entries = np.empty((parts, chunks * CHUNK * ENTRY_WORDS), np.int32)
