@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
-from gradcascade.probe.threshold import Magnitudes
+from gradcascade.probe.magnitudes import Magnitudes
 
 BITS = 40
 LEAST_BITS = 26

@@ -6,47 +6,30 @@ from histograms of their bits, 16 at a time: a float32 field is read twice, a fl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcascade.errors import InputError
-from gradcascade.probe.hashing import mix_array, stream_key
+from gradcascade.probe.hashing import GOLDEN, mix_array, stream_key
 from gradcascade.probe.machine import lowest_bit
+from gradcascade.probe.magnitudes import BINS as _BINS
+from gradcascade.probe.magnitudes import BITS as _BITS
+from gradcascade.probe.magnitudes import (
+    Magnitudes,
+    all_finite,
+    describe,
+    find_order_statistics,
+    interpolate,
+    not_finite,
+    place,
+)
 
 SUBSAMPLE = 10_000_000
 """Magnitudes in the published subsample (arXiv:2605.02968), drawn when a field has more entries than this."""
 
-_BITS = 16
-_BINS = 1 << _BITS
 _BLOCK = 4096
 _ONE = np.uint64(1)
 _PURPOSE = 0x5155  # "QU"
-
-
-@dataclass(frozen=True)
-class Magnitudes:
-    """What one reading of a field tells about its magnitudes.
-
-    Attributes
-    ----------
-    histogram : numpy.ndarray
-        int64, shape (65536,): entries by the leading 16 bits of their magnitude (exponent and some fraction).
-    largest : float
-        Largest magnitude.
-    zeros : int
-        Number of entries that are exactly zero.
-    sum_exponent : int
-        The sum of the magnitudes is below ``2**sum_exponent``, which is at most four times the sum where no entry
-        is subnormal. It is found from counts, so it is the same on every machine and for every number of threads.
-    """
-
-    histogram: NDArray[np.int64]
-    largest: float
-    zeros: int
-    sum_exponent: int
 
 
 def _words(field: NDArray[np.floating]) -> tuple[NDArray[np.unsignedinteger], int]:
@@ -127,12 +110,6 @@ def _least_above(words, width, key, parts):
     return least.min()
 
 
-def _value(key: int, width: int) -> float:
-    """Magnitude that a key stands for."""
-    word = np.array([key >> 1], np.uint32 if width == 32 else np.uint64)
-    return float(word.view(np.float32 if width == 32 else np.float64)[0])
-
-
 def survey(field: NDArray[np.floating], threads: int = 1) -> Magnitudes:
     """Read the field once: histogram of the magnitudes, largest, zeros; refuse what is not finite.
 
@@ -154,26 +131,11 @@ def survey(field: NDArray[np.floating], threads: int = 1) -> Magnitudes:
     """
     words, width = _words(field)
     histogram, largest, zeros = _count_leading(words, width, threads)
-    exponent_bits, bias = (8, 127) if width == 32 else (11, 1023)
-    if histogram[((1 << exponent_bits) - 1) << (_BITS - exponent_bits) :].any():
+    if not all_finite(histogram, width):
         bad = ~np.isfinite(field)
         first = int(np.argmax(bad))
-        raise InputError(
-            f"the field has {int(bad.sum()):,} of {len(field):,} entries that are NaN or infinite (the first, "
-            f"{field[first]}, at index {first}); measure a snapshot without them"
-        )
-    exponent = _sum_exponent(histogram, int(zeros), _BITS - exponent_bits, bias)
-    return Magnitudes(histogram, _value(int(largest), width), int(zeros), exponent)
-
-
-def _sum_exponent(histogram: NDArray[np.int64], zeros: int, fraction_bits: int, bias: int) -> int:
-    """Bound the sum of the magnitudes by the upper edges of their bins, in exact integers."""
-    total = -zeros
-    for digit in np.flatnonzero(histogram).tolist():
-        exponent, fraction = divmod(digit, 1 << fraction_bits)
-        edge = fraction + 1 if exponent == 0 else ((1 << fraction_bits) + fraction + 1) << (exponent - 1)
-        total += int(histogram[digit]) * edge
-    return total.bit_length() + 1 - bias - fraction_bits
+        raise not_finite(int(bad.sum()), len(field), field[first], first)
+    return describe(histogram, int(largest), int(zeros), width)
 
 
 def order_statistics(
@@ -193,23 +155,13 @@ def order_statistics(
         Number of parts that are read at the same time.
     """
     words, width = _words(field)
-    histogram, below, prefix, shift = magnitudes.histogram, 0, 0, width - _BITS
-    while True:
-        reached = below + np.cumsum(histogram)
-        digit = int(np.searchsorted(reached, rank, side="right"))
-        prefix = prefix << _BITS | digit
-        if shift == 0:
-            break
-        below = int(reached[digit] - histogram[digit])
-        shift -= _BITS
-        histogram = _count_following(words, width, np.uint64(prefix), np.uint64(shift), threads)
-    if reached[digit] > rank + 1:
-        following = prefix
-    elif (beyond := np.flatnonzero(histogram[digit + 1 :])).size:
-        following = prefix + 1 + int(beyond[0])
-    else:
-        following = int(_least_above(words, width, np.uint64(prefix), threads))
-    return _value(prefix, width), _value(following, width)
+    return find_order_statistics(
+        rank,
+        magnitudes.histogram,
+        width,
+        lambda prefix, shift: _count_following(words, width, np.uint64(prefix), np.uint64(shift), threads),
+        lambda key: int(_least_above(words, width, np.uint64(key), threads)),
+    )
 
 
 def quantile(field: NDArray[np.floating], q: float, magnitudes: Magnitudes | None = None, threads: int = 1) -> float:
@@ -232,16 +184,8 @@ def quantile(field: NDArray[np.floating], q: float, magnitudes: Magnitudes | Non
     -------
     float
     """
-    position = q * (len(field) - 1)
-    rank = min(int(position), len(field) - 2)
-    low, high = order_statistics(field, rank, magnitudes or survey(field, threads), threads)
-    return interpolate(low, high, position - rank)
-
-
-def interpolate(low: float, high: float, fraction: float) -> float:
-    """Point between two order statistics; from the nearer end, as NumPy does, so that it never leaves them."""
-    gap = high - low
-    return low + gap * fraction if fraction < 0.5 else high - gap * (1 - fraction)
+    rank, fraction = place(q, len(field))
+    return interpolate(*order_statistics(field, rank, magnitudes or survey(field, threads), threads), fraction)
 
 
 def subsample(field: NDArray[np.floating], seed: int, size: int = SUBSAMPLE) -> NDArray[np.floating]:
@@ -263,10 +207,15 @@ def subsample(field: NDArray[np.floating], seed: int, size: int = SUBSAMPLE) -> 
     """
     if len(field) <= size:
         return field
-    counters = np.arange(1, size + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    words = mix_array(counters + stream_key(_PURPOSE, seed, len(field)))
+    counters = np.arange(1, size + 1, dtype=np.uint64) * GOLDEN
+    words = mix_array(counters + subsample_key(seed, len(field)))
     # 32 random bits times N < 2**31 fit into 64 bits; the bias is below N / 2**32 of one entry's chance.
     return field[((words >> np.uint64(32)) * np.uint64(len(field))) >> np.uint64(32)]
+
+
+def subsample_key(seed: int, n: int) -> np.uint64:
+    """Key of the random numbers that draw the subsample of a field of n entries."""
+    return stream_key(_PURPOSE, seed, n)
 
 
 def reference_quantile(field: NDArray[np.floating], q: float) -> float:
