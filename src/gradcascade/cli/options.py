@@ -13,7 +13,7 @@ GRAPH_KINDS = "barabasi-albert, ring, small-world-0.05, small-world-0.2, random 
 GraphKind = Annotated[str, typer.Option("--graph", help=f"Kind of the redistribution graph: {GRAPH_KINDS}.")]
 GraphSeed = Annotated[int, typer.Option(help="Topology seed of the graph.")]
 MaxSteps = Annotated[int, typer.Option(help="Ceiling of the duration.")]
-Engine = Annotated[str, typer.Option(help="auto, reference or cpu; all give the same bits.")]
+Engine = Annotated[str, typer.Option(help="auto, reference, cpu or cuda; all give the same bits.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Number of threads (default: $GRADCASCADE_THREADS, else all cores).")
 ]

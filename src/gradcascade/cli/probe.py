@@ -44,7 +44,9 @@ def probe(
     field = as_field(read_field(file, key))
     if null is not None:
         field = draw(null, field, seed, threads=threads)
-    resident = measure.graph_for(field.size)  # so that "seconds" is the measurement, not the graph
+    chosen = measure.engine_for(field)
+    resident = measure.graph_for(field.size)
+    chosen.prepare(resident)  # so that "seconds" is the measurement, not the graph
     start = time.perf_counter()
     cascade = measure(field, resident)
     seconds = time.perf_counter() - start
@@ -61,7 +63,7 @@ def probe(
         "quantile": quantile,
         "graph": graph,
         "graph_seed": graph_seed,
-        "engine": measure.engine_name,
+        "engine": chosen.name,
         "seconds": seconds,
     }
     if as_json:

@@ -41,8 +41,13 @@ def as_field(values: Any) -> NDArray[np.floating]:
         array = array.astype(np.float64)
     elif array.dtype == np.float16 or array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
-    if array.dtype not in (np.float32, np.float64):
-        raise InputError(f"a field holds real floating-point numbers, got {array.dtype}; convert it to float32")
-    if array.size < MIN_NODES:
-        raise InputError(f"a field needs at least {MIN_NODES} entries, got {array.size}; pass a whole snapshot")
+    check_field(str(array.dtype), array.size)
     return np.ascontiguousarray(array).reshape(-1)
+
+
+def check_field(kind: str, size: int) -> None:
+    """Refuse a field of entries that are no real floating-point numbers, or of too few entries."""
+    if kind not in ("float32", "float64"):
+        raise InputError(f"a field holds real floating-point numbers, got {kind}; convert it to float32")
+    if size < MIN_NODES:
+        raise InputError(f"a field needs at least {MIN_NODES} entries, got {size}; pass a whole snapshot")

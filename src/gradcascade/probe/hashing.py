@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_M1 = np.uint64(0xBF58476D1CE4E5B9)
-_M2 = np.uint64(0x94D049BB133111EB)
+M1 = np.uint64(0xBF58476D1CE4E5B9)
+M2 = np.uint64(0x94D049BB133111EB)
 _S30 = np.uint64(30)
 _S27 = np.uint64(27)
 _S31 = np.uint64(31)
@@ -22,8 +22,8 @@ _UNIT = 2.0**-53
 @numba.njit(inline="always")
 def mix(x: np.uint64) -> np.uint64:
     """Scramble 64 bits; every output bit depends on every input bit."""
-    x = (x ^ (x >> _S30)) * _M1
-    x = (x ^ (x >> _S27)) * _M2
+    x = (x ^ (x >> _S30)) * M1
+    x = (x ^ (x >> _S27)) * M2
     return x ^ (x >> _S31)
 
 
@@ -35,8 +35,8 @@ def uniform(key: np.uint64, counter: np.uint64) -> float:
 
 def mix_array(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """:func:`mix` over an array (the plain NumPy twin)."""
-    x = (x ^ (x >> _S30)) * _M1
-    x = (x ^ (x >> _S27)) * _M2
+    x = (x ^ (x >> _S30)) * M1
+    x = (x ^ (x >> _S27)) * M2
     return x ^ (x >> _S31)
 
 

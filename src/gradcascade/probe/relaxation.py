@@ -8,15 +8,13 @@ import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gradcascade.errors import InputError
-from gradcascade.probe import engines, threshold
-from gradcascade.probe.array import as_field
+from gradcascade.probe import engines
 from gradcascade.probe.cascade import Cascade
 from gradcascade.probe.fixedpoint import choose_scale
 from gradcascade.probe.graph import DEFAULT_KIND, Graph, GraphSpec, load_graph
+from gradcascade.probe.magnitudes import Magnitudes
+from gradcascade.probe.threshold import SUBSAMPLE
 
 RULE = 1
 """Number of the arithmetic; it changes when the same field would give another cascade."""
@@ -44,7 +42,7 @@ class Probe:
         How the quantile is found: from all magnitudes, or from 1e7 of them drawn with the topology seed, as
         published, where a field has more.
     engine : str
-        ``"auto"``, or the name of an engine. All give the same bits.
+        ``"auto"``, or the name of an engine; auto is cuda for a tensor on a GPU, else cpu. All give the same bits.
     threads : int or None
         Number of threads; None means ``$GRADCASCADE_THREADS``, else all cores. It does not change results.
 
@@ -78,7 +76,7 @@ class Probe:
         if self.threads is not None and self.threads < 1:
             raise InputError(f"threads must be at least 1, got {self.threads}")
         GraphSpec(self.graph, self.m + 1000, self.m, self.graph_seed)  # any size that every kind takes
-        engines.check_name(self.engine)
+        engines.check(self.engine)
 
     def settings(self) -> dict[str, Any]:
         """Everything that determines a result, and nothing else (no engine, no threads)."""
@@ -99,10 +97,9 @@ class Probe:
         text = json.dumps(self.settings(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    @property
-    def engine_name(self) -> str:
-        """Name of the engine that measures: what ``"auto"`` stands for on this machine."""
-        return engines.resolve(self.engine)
+    def engine_for(self, field: Any) -> engines.Engine:
+        """Engine that measures a field: ``"auto"`` is cuda for a tensor on a GPU, else cpu."""
+        return engines.choose(self.engine, field, thread_count(self.threads))
 
     def graph_for(self, n: int) -> Graph:
         """The redistribution graph for fields of n entries: from memory, from the cache folder, or built."""
@@ -127,17 +124,17 @@ class Probe:
         InputError
             If the field has fewer than three entries, entries that are not finite, or a range that does not fit.
         """
-        values = as_field(field)
-        threads = thread_count(self.threads)
-        magnitudes = threshold.survey(values, threads)
+        engine = self.engine_for(field)
+        values = engine.read(field)
+        magnitudes = engine.survey(values)
         graph = graph or self.graph_for(len(values))
         if graph.n != len(values):
             raise InputError(
                 f"the graph has {graph.n:,} nodes and the field {len(values):,} entries; they must match"
             )
-        tau = self._threshold(values, magnitudes, threads)
+        tau = self._threshold(engine, values, magnitudes)
         scale = choose_scale(tau, magnitudes)
-        activity = engines.measure(self.engine_name, values, scale, graph, self.alpha, self.max_steps, threads)
+        activity = engine.measure(values, scale, graph, self.alpha, self.max_steps)
         return Cascade(
             n=len(values),
             tau=tau,
@@ -147,10 +144,10 @@ class Probe:
             zero_share=magnitudes.zeros / len(values),
         )
 
-    def _threshold(self, values: NDArray[np.floating], magnitudes: threshold.Magnitudes, threads: int) -> float:
-        if self.estimator == "subsample" and len(values) > threshold.SUBSAMPLE:
-            return threshold.quantile(threshold.subsample(values, self.graph_seed), self.quantile, threads=threads)
-        return threshold.quantile(values, self.quantile, magnitudes, threads)
+    def _threshold(self, engine: engines.Engine, values: Any, magnitudes: Magnitudes) -> float:
+        if self.estimator == "subsample" and len(values) > SUBSAMPLE:
+            return engine.quantile(engine.subsample(values, self.graph_seed), self.quantile)
+        return engine.quantile(values, self.quantile, magnitudes)
 
 
 def _ratio(largest: float, tau: float) -> float:

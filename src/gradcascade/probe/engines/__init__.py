@@ -1,52 +1,75 @@
-"""The engines that relax a field: one rule, one signature, the same bits.
+"""The engines: one rule, the same bits, wherever a field lives.
 
-An engine is a function ``relax(units, graph, threshold, alpha, max_steps, threads) -> activity``; its meaning is
-written out in :mod:`gradcascade.probe.engines.reference`.
+The rule is written out in :mod:`gradcascade.probe.engines.reference`; every other engine is held to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
-from gradcascade.probe.engines import cpu, reference
-from gradcascade.probe.fixedpoint import Scale, reference_units
+from gradcascade.probe.engines import cuda
+from gradcascade.probe.engines.cuda import device
+from gradcascade.probe.engines.host import HostEngine
+from gradcascade.probe.fixedpoint import Scale
 from gradcascade.probe.graph import Graph
+from gradcascade.probe.magnitudes import Magnitudes
 
-NAMES = ("auto", "reference", "cpu")
-
-_RELAX: dict[str, Callable] = {"cpu": cpu.relax, "reference": reference.relax}
+NAMES = ("auto", "reference", "cpu", "cuda")
 
 
-def check_name(name: str) -> None:
-    """Refuse an engine that does not exist."""
+class Engine(Protocol):
+    """What the probe asks of an engine. A field is an array of the engine's own kind, as :meth:`read` gives it."""
+
+    @property
+    def name(self) -> str:
+        """Name of the engine, one of :data:`NAMES` but ``"auto"``."""
+        ...
+
+    def read(self, values: Any) -> Any:
+        """Give a user's array or tensor as a flat field, as :func:`gradcascade.probe.array.as_field` describes."""
+        ...
+
+    def survey(self, field: Any) -> Magnitudes:
+        """Read a field once, as :func:`gradcascade.probe.threshold.survey`."""
+        ...
+
+    def quantile(self, field: Any, q: float, magnitudes: Magnitudes | None = None) -> float:
+        """Exact quantile of the magnitudes, as :func:`gradcascade.probe.threshold.quantile`."""
+        ...
+
+    def subsample(self, field: Any, seed: int) -> Any:
+        """Draw the published subsample, as :func:`gradcascade.probe.threshold.subsample`."""
+        ...
+
+    def prepare(self, graph: Graph) -> None:
+        """Bring a graph to where fields are measured, which the first measurement does otherwise."""
+        ...
+
+    def measure(self, field: Any, scale: Scale, graph: Graph, alpha: float, max_steps: int) -> NDArray[np.int64]:
+        """Cut a field to units and relax it: the number of active nodes at each step."""
+        ...
+
+
+def check(name: str) -> None:
+    """Refuse an engine that does not exist, or that cannot work on this machine."""
     if name not in NAMES:
         raise InputError(f"engine {name!r} is unknown; choose one of {', '.join(NAMES)}")
+    if name == "cuda":
+        device.check()
 
 
-def resolve(name: str) -> str:
-    """Say which engine a name stands for."""
-    return "cpu" if name == "auto" else name
+def resolve(name: str, values: Any) -> str:
+    """Say which engine a name stands for: ``"auto"`` is cuda for a field that lives on a GPU, else cpu."""
+    if name != "auto":
+        return name
+    return "cuda" if device.on_gpu(values) and device.installed() else "cpu"
 
 
-def choose(name: str) -> Callable:
-    """Give the ``relax`` function of an engine."""
-    return _RELAX[name]
-
-
-def measure(
-    name: str,
-    field: NDArray[np.floating],
-    scale: Scale,
-    graph: Graph,
-    alpha: float,
-    max_steps: int,
-    threads: int,
-) -> NDArray[np.int64]:
-    """Cut a field to units and relax it with an engine: its activity."""
-    if name == "cpu":  # cuts and marks in one go
-        return cpu.measure(field, scale, graph, alpha, max_steps, threads)
-    return _RELAX[name](reference_units(field, scale), graph, scale.threshold, alpha, max_steps, threads)
+def choose(name: str, values: Any, threads: int) -> Engine:
+    """Give the engine of a name for a field."""
+    name = resolve(name, values)
+    return cuda.CudaEngine.for_field(values) if name == "cuda" else HostEngine(name, threads)

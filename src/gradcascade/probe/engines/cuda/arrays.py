@@ -1,0 +1,112 @@
+"""Fields and graphs on the device; the graphs measured last stay there."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gradcascade.errors import InputError
+from gradcascade.probe.array import as_field, check_field
+from gradcascade.probe.engines.cuda.kernels import SPLIT
+from gradcascade.probe.graph import Graph, GraphSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CHUNK = 1 << 24
+"""Entries that are copied to the device at once: a graph may be mapped from disk and larger than free memory."""
+
+RESIDENT = 2
+"""Graphs that stay on their devices; 20 bytes a node each (m = 2)."""
+
+
+class DeviceGraph(NamedTuple):
+    """The rows of a graph on a device; offsets of 32 bits are unsigned numbers behind a signed type."""
+
+    offsets: Tensor
+    neighbours: Tensor
+
+
+_resident: OrderedDict[tuple[GraphSpec | int, torch.device], tuple[DeviceGraph, Graph | None]] = OrderedDict()
+
+
+def upload(array: NDArray, device: torch.device) -> Tensor:
+    """Copy an array, piece by piece; unsigned numbers keep their bits and get a signed type."""
+    array = array.view(np.int32) if array.dtype == np.uint32 else array
+    result = torch.empty(len(array), dtype=torch.from_numpy(array[:0].copy()).dtype, device=device)
+    for start in range(0, len(array), CHUNK):
+        piece = np.array(array[start : start + CHUNK])  # torch does not share memory that is read-only
+        result[start : start + len(piece)] = torch.from_numpy(piece)
+    return result
+
+
+def read_field(values: Any, device: torch.device) -> Tensor:
+    """Flatten a field as :func:`gradcascade.probe.array.as_field` does; one that lives on the device stays there.
+
+    Parameters
+    ----------
+    values : array
+        What ``as_field`` takes.
+    device : torch.device
+        Where the field is wanted.
+
+    Returns
+    -------
+    torch.Tensor
+        float32 or float64, shape (N,), contiguous; a view where that is possible.
+
+    Raises
+    ------
+    InputError
+        As ``as_field``.
+    """
+    if isinstance(values, torch.Tensor) and values.is_cuda and values.device == device:
+        return flatten(values)
+    return upload(as_field(values), device)
+
+
+def flatten(tensor: Tensor) -> Tensor:
+    """Flatten a tensor in row-major order where it lives, as :func:`gradcascade.probe.array.as_field` does."""
+    field = tensor.detach().resolve_neg()
+    if field.dtype in (torch.float16, torch.bfloat16):
+        field = field.float()
+    elif not field.is_floating_point() and not field.is_complex():
+        field = field.double()
+    check_field(str(field.dtype).removeprefix("torch."), field.numel())
+    return field.reshape(-1).contiguous()
+
+
+def resident(graph: Graph, device: torch.device) -> DeviceGraph:
+    """Rows of a graph on a device: those that are there, or a new copy, which stays in place of the oldest.
+
+    Raises
+    ------
+    InputError
+        If the graph has too many neighbours.
+    """
+    key = (graph.spec or id(graph), device)
+    if key not in _resident:
+        offsets, neighbours = graph.rows()
+        if len(neighbours) >> SPLIT:
+            raise InputError(
+                f"engine cuda takes graphs of less than 2**{SPLIT} neighbours, got {len(neighbours):,}; "
+                "use --engine cpu"
+            )
+        while len(_resident) >= RESIDENT:
+            _resident.popitem(last=False)
+        rows = DeviceGraph(upload(offsets, device), upload(neighbours, device))
+        # A graph of one's own is kept as well: as long as it lives, no other has its id.
+        _resident[key] = rows, None if graph.spec else graph
+    _resident.move_to_end(key)
+    return _resident[key][0]
+
+
+def release() -> None:
+    """Let go of all graphs on devices, and of the memory that PyTorch keeps for later."""
+    _resident.clear()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,55 @@
+"""Engines that work in the host's memory, on NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.probe import threshold
+from gradcascade.probe.array import as_field
+from gradcascade.probe.engines import cpu, reference
+from gradcascade.probe.fixedpoint import Scale, reference_units
+from gradcascade.probe.graph import Graph
+from gradcascade.probe.magnitudes import Magnitudes
+
+RELAX: dict[str, Callable] = {"reference": reference.relax, "cpu": cpu.relax}
+"""The relaxation of each engine: ``relax(units, graph, threshold, alpha, max_steps, threads) -> activity``."""
+
+
+@dataclass(frozen=True)
+class HostEngine:
+    """Reads and relaxes fields in the host's memory; see :class:`gradcascade.probe.engines.Engine`."""
+
+    name: str
+    threads: int
+
+    def read(self, values: Any) -> NDArray[np.floating]:
+        """Give a field as a flat array."""
+        return as_field(values)
+
+    def survey(self, field: NDArray[np.floating]) -> Magnitudes:
+        """Read a field once; refuse what is not finite."""
+        return threshold.survey(field, self.threads)
+
+    def quantile(self, field: NDArray[np.floating], q: float, magnitudes: Magnitudes | None = None) -> float:
+        """Exact quantile of the magnitudes."""
+        return threshold.quantile(field, q, magnitudes, self.threads)
+
+    def subsample(self, field: NDArray[np.floating], seed: int) -> NDArray[np.floating]:
+        """Draw the published subsample."""
+        return threshold.subsample(field, seed)
+
+    def prepare(self, graph: Graph) -> None:
+        """Do nothing: graphs are in the host's memory."""
+
+    def measure(
+        self, field: NDArray[np.floating], scale: Scale, graph: Graph, alpha: float, max_steps: int
+    ) -> NDArray[np.int64]:
+        """Cut a field to units and relax it: its activity."""
+        if self.name == "cpu":  # cuts and marks in one go
+            return cpu.measure(field, scale, graph, alpha, max_steps, self.threads)
+        return RELAX[self.name](reference_units(field, scale), graph, scale.threshold, alpha, max_steps, self.threads)
