@@ -16,7 +16,8 @@ from gradcascade.probe import threshold
 from gradcascade.probe.engines import cpu
 from gradcascade.probe.fixedpoint import choose_scale, to_units
 from gradcascade.probe.graph import Graph
-from gradcascade.probe.relaxation import Probe, thread_count
+from gradcascade.probe.relaxation import Probe
+from gradcascade.probe.threads import thread_count
 
 
 @dataclass(frozen=True)

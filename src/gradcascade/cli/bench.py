@@ -22,7 +22,7 @@ def bench(
 ) -> None:
     """Measure speed and memory beside scipy.sparse and beside the machine's memory bandwidth, in one run."""
     from gradcascade.benchmark import copy_bandwidth, measure
-    from gradcascade.probe.relaxation import thread_count
+    from gradcascade.probe.threads import thread_count
 
     try:
         counts = [int(part) for part in sizes.split(",")]

@@ -11,6 +11,7 @@ import typer
 
 from gradcascade.cli.options import Alpha, Engine, GraphKind, GraphSeed, Json, MaxSteps, Quantile, Threads
 from gradcascade.cli.progress import ProgressDisplay
+from gradcascade.cli.warmup import warm_up
 from gradcascade.errors import InputError
 
 if TYPE_CHECKING:
@@ -107,8 +108,13 @@ def measure(
 
 def run_with_progress(study: Study, engine: str = "auto", threads: int | None = None) -> Outcome:
     """Run a study with a progress bar."""
-    from gradcascade.study.runner import Progress, run
+    import numpy as np
 
+    from gradcascade.study.runner import Progress, run
+    from gradcascade.study.variants import make_probe
+
+    if engine in ("auto", "cpu"):
+        warm_up(make_probe(study.plan, threads=threads), np.float32)
     with ProgressDisplay() as display:
 
         def show(progress: Progress) -> None:

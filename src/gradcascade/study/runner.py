@@ -14,6 +14,7 @@ from gradcascade.errors import InputError
 from gradcascade.fields.statistics import content_hash, kurtosis
 from gradcascade.probe.cascade import Cascade
 from gradcascade.probe.relaxation import Probe
+from gradcascade.probe.threads import thread_count
 from gradcascade.sources.base import SnapshotRef, Source
 from gradcascade.study.plan import FamilyPlan, family_folder
 from gradcascade.study.store import KEY
@@ -159,7 +160,7 @@ def _measure(
             cascade = probe(field)
         except InputError as error:
             raise _UnmeasurableError(str(error)) from None
-        row = _row(snapshot, key, cascade, kurtosis(field), time.perf_counter() - start)
+        row = _row(snapshot, key, cascade, kurtosis(field, thread_count(probe.threads)), time.perf_counter() - start)
         store.add(row)
         keys.add(key)
         yield True
