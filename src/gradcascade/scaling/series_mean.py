@@ -23,7 +23,7 @@ MIN_STEPS = 5
 """Fewest steps from which a correlation is worth estimating."""
 
 _PHI = np.concatenate([np.linspace(-0.5, 0.8, 14), [0.84, 0.88, 0.91, 0.94, 0.96, 0.98]])
-_NOISE = {0.0: 0.8, 0.5: 0.2}
+_NOISE = {0.0: 0.6, 0.1: 0.2, 0.5: 0.2}
 """Variance of the noise on top, in units of the variance of the correlated part, and its weight beforehand."""
 
 _CHUNK = 2_000_000
