@@ -55,8 +55,8 @@ def planted(
 
     ``level`` is the duration at the geometric mean of the sizes, ``noise`` the standard deviation of its logarithm
     (of all scales, or of each), ``white`` that of a part of it without memory, ``run_noise`` that of a deviation a
-    scale keeps over all steps; the size has a fifth of the noise. Durations are rounded to the nearest step, up, or not at
-    all.
+    scale keeps over all steps; the size has a fifth of the noise. Durations are rounded to the nearest step, up, or
+    not at all.
     """
     n = np.array(SIZES[scales])
     steps = steps or STEPS[scales]

@@ -157,10 +157,11 @@ def associations(
         One row per ``family, field, scale, channel, metric``: ``n_steps`` matched; ``pearson`` with ``p_naive`` (as
         if steps were independent) and ``p`` (by shifts, :mod:`gradcascade.performance.permutation`); ``partial``,
         both residualised linearly on the learning rate; ``spearman``; ``difference``, of the changes from step to
-        step; ``lag``, the lag with the strongest correlation, up to a quarter of the steps and at most ten (positive: the
-        channel comes first), ``lagged``, that correlation; ``given_twin``, for v_rel the partial correlation given
-        n_steps / N, and the reverse. Each has its ``p`` by shifts; ``q`` are Benjamini and Hochberg's, over the
-        channels, scales and metrics of a family and field. ``reason``: null, or why numbers are missing.
+        step; ``lag``, the lag with the strongest correlation, up to a quarter of the steps and at most ten
+        (positive: the channel comes first), and ``lagged``, that correlation; ``given_twin``, for v_rel the partial
+        correlation given n_steps / N, and the reverse. Each has its ``p`` by shifts; ``q`` are Benjamini and
+        Hochberg's, over the channels, scales and metrics of a family and field. ``reason``: null, or why numbers are
+        missing.
 
     Raises
     ------
