@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy import stats
 from scipy.signal import lfilter
 
 from gradcascade.scaling.compressibility import compressibility_null
@@ -140,7 +142,7 @@ def per_step(repetitions: int) -> None:
         )  # fmt: skip
 
 
-def window_means(repetitions: int) -> None:
+def window_means(repetitions: int, scales: int) -> None:
     """Intervals of window means."""
     heading(
         "Intervals of window means, covering the planted z (%), and their median half widths. The naive interval "
@@ -166,27 +168,140 @@ def window_means(repetitions: int) -> None:
         ("phi 0.6, noise of the scales 1:2:3:4", {"phi": 0.6, "noise": 1}),
         ("phi 0.6, runs differ by 4 %", {"phi": 0.6, "run_noise": 0.04}),
     ]
-    for scales in (4, 5):
-        for number, (words, settings) in enumerate(cases):
-            if settings.get("noise") is not None:
-                settings = settings | {"noise": 0.16 * np.arange(1, scales + 1) / scales}
-            rng = np.random.default_rng([2, scales, number])
-            table = planted(rng, repetitions, scales, **settings)  # pyright: ignore[reportArgumentType]
-            found = window_intervals(table, (0, 10**9)).filter(pl.col("exponent") == "z")
-            mean, sd, root = pl.col("mean"), pl.col("sd"), pl.col("n_steps").sqrt()
-            found = found.with_columns(
-                b0=mean - 1.96 * pl.col("se"), b1=mean + 1.96 * pl.col("se"),
-                n0=mean - 2.0 * sd / root, n1=mean + 2.0 * sd / root,
-            )  # fmt: skip
-            widths = [
-                f"{found.select((pl.col(high) - pl.col(low)).median() / 2).item():.4f}"
-                for low, high in (("low", "high"), ("scales_low", "scales_high"))
-            ]
-            ends = (("low", "high"), ("scales_low", "scales_high"), ("b0", "b1"), ("n0", "n1"))
-            line(scales, STEPS[scales], words, *(covered(found, *pair, 0.2) for pair in ends), *widths)
+    for number, (words, settings) in enumerate(cases):
+        if settings.get("noise") is not None:
+            settings = settings | {"noise": 0.16 * np.arange(1, scales + 1) / scales}
+        rng = np.random.default_rng([2, scales, number])
+        table = planted(rng, repetitions, scales, **settings)  # pyright: ignore[reportArgumentType]
+        found = window_intervals(table, (0, 10**9)).filter(pl.col("exponent") == "z")
+        mean, sd, root = pl.col("mean"), pl.col("sd"), pl.col("n_steps").sqrt()
+        found = found.with_columns(
+            b0=mean - 1.96 * pl.col("se"), b1=mean + 1.96 * pl.col("se"),
+            n0=mean - 2.0 * sd / root, n1=mean + 2.0 * sd / root,
+        )  # fmt: skip
+        widths = [
+            f"{found.select((pl.col(high) - pl.col(low)).median() / 2).item():.4f}"
+            for low, high in (("low", "high"), ("scales_low", "scales_high"))
+        ]
+        ends = (("low", "high"), ("scales_low", "scales_high"), ("b0", "b1"), ("n0", "n1"))
+        line(scales, STEPS[scales], words, *(covered(found, *pair, 0.2) for pair in ends), *widths)
 
 
-PARTS: dict[str, Callable[[int], None]] = {"steps": per_step, "means": window_means}
+def tests_of_association(repetitions: int) -> None:
+    """Rejections of independent series."""
+    from gradcascade.performance.permutation import lag_test, shift_test
+
+    heading(
+        "Tests of association at the 5 % level, rejecting independent autocorrelated series (%). The naive test "
+        "takes steps as independent; the lag test looks for the best of eleven lags (a fifth of the repetitions):",
+        ["steps", "phi", "shifts, Pearson", "shifts, Spearman", "naive Pearson", "shifts of differences", "best lag"],
+    )
+    for number, (steps, phi) in enumerate([(T, phi) for T in (21, 56, 70, 125) for phi in (0.0, 0.5, 0.8, 0.9)]):
+        rng = np.random.default_rng([3, number])
+        x, y = autoregression(rng, phi, (repetitions, steps)), autoregression(rng, phi, (repetitions, steps))
+        r, p = shift_test(x, y)
+        naive = 2 * stats.t.sf(np.abs(r) * np.sqrt((steps - 2) / (1 - r**2)), steps - 2)
+        ranks = shift_test(stats.rankdata(x, axis=1), stats.rankdata(y, axis=1))[1]
+        changes = shift_test(np.diff(x), np.diff(y))[1]
+        lagged = [lag_test(x[i], y[i], 5)[2] for i in range(repetitions // 5)]
+        columns = (p, ranks, naive, changes, np.array(lagged))
+        line(steps, f"{phi:g}", *(100 * float(np.mean(values <= 0.05)) for values in columns))
+    heading(
+        "The same for two random walks without a common cause, which no test of levels survives:",
+        ["steps", "shifts, Pearson", "naive Pearson", "shifts of differences"],
+    )
+    for steps in (21, 70):
+        rng = np.random.default_rng([4, steps])
+        x, y = (rng.standard_normal((repetitions, steps)).cumsum(axis=1) for _ in range(2))
+        r, p = shift_test(x, y)
+        naive = 2 * stats.t.sf(np.abs(r) * np.sqrt((steps - 2) / (1 - r**2)), steps - 2)
+        changes = shift_test(np.diff(x), np.diff(y))[1]
+        line(steps, *(100 * float(np.mean(values <= 0.05)) for values in (p, naive, changes)))
+
+
+def found_windows(repetitions: int) -> None:
+    """Windows planted in v_rel."""
+    from gradcascade.scaling.found_windows import plateaus
+
+    heading(
+        "Windows found in 125 steps of v_rel: start-up comes down along a parabola to step 20, drift leaves at step "
+        "90. Right: each end within 12 steps (a tenth) of the planted one, and no start-up or drift invented (%). "
+        "Heights are in standard deviations of the noise:",
+        ["phi", "start-up", "drift", "right", "first, 5 to 95 %", "last, 5 to 95 %"],
+    )
+    steps, place = 125, np.arange(125)
+    cases = [(phi, up, down) for phi in (0.0, 0.6) for up, down in ((0, 0), (10, 0), (0, 5), (10, 5), (20, 10))]
+    for number, (phi, up, down) in enumerate(cases):
+        rng = np.random.default_rng([5, number])
+        begin, end = (20 if up else 0), (90 if down else steps - 1)
+        shape = up * np.maximum(0, (begin - place) / 20) ** 2 - down * np.maximum(0, (place - end) / 34)
+        found = plateaus(shape + autoregression(rng, phi, (repetitions, steps)))
+        right = (np.abs(found - [begin, end]) <= 12).all(axis=1) & ((found[:, 0] > 0) | (up == 0))
+        right &= ((found[:, 0] == 0) | (up > 0)) & ((found[:, 1] == steps - 1) | (down > 0))
+        low, high = np.quantile(found, [0.05, 0.95], axis=0)
+        ends = [f"{low[k]:.0f} to {high[k]:.0f}" for k in range(2)]
+        line(f"{phi:g}", up or "none", down or "none", 100 * float(right.mean()), *ends)
+
+
+def regimes(repetitions: int, scales: int) -> None:
+    """Verdicts on planted regimes."""
+    from gradcascade.scaling.verdict import BELOW, FLAT, MARGIN, SUPPORTED, verdicts
+
+    heading(
+        f"Regime verdicts (margin {MARGIN:g}; phi 0.6, 8 % noise of durations, runs that differ by 2 %, durations "
+        "rounded): share of each verdict, of the wrong ones among all repetitions, and among the verdicts given (%). "
+        "A verdict is wrong if what it says is not so of the planted exponents:",
+        ["scales", "z", "z of the null", SUPPORTED, FLAT, BELOW, "undecided", "wrong of all", "wrong of given"],
+    )
+    given = wrong_given = 0
+    plants = ((0.22, 0.06), (-0.03, 0.06), (-0.1, 0.06), (0.0, 0.0), (0.06, 0.06), (0.05, 0.06), (0.12, 0.12))
+    for number, (z, null) in enumerate(plants):
+        rng = np.random.default_rng([6, scales, number])
+        common: dict[str, Any] = {"phi": 0.6, "run_noise": 0.02}
+        real = planted(rng, repetitions, scales, z=z, **common)
+        noise = planted(
+            rng, repetitions, scales, z=null, level=9.0, noise=0.0, white=0.06, variant="N0", replicates=3
+        )
+        found = verdicts(pl.concat([real, noise]), (0, 10**9)).get_column("verdict").to_numpy().astype(str)
+        true = {SUPPORTED: z > null, FLAT: abs(z) <= MARGIN, BELOW: z < null}
+        shares = {name: float(np.mean(found == name)) for name in (*true, "undecided")}
+        wrong = sum(shares[name] for name, holds in true.items() if not holds)
+        decided = 1 - shares["undecided"]
+        given, wrong_given = given + decided, wrong_given + wrong
+        of_given = 100 * wrong / decided if decided else 0.0
+        cells = (100 * share for share in (*shares.values(), wrong))
+        line(scales, f"{z:+.2f}", f"{null:+.2f}", *cells, of_given)
+    print(f"\nOver all of these regimes together, {100 * wrong_given / given:.1f} % of the verdicts given are wrong.")
+
+
+def speed(repetitions: int) -> None:
+    """Time of every answer for a study of 10,000 cascades."""
+    del repetitions
+    from gradcascade.inference import infer
+
+    rng = np.random.default_rng(7)
+    parts = [planted(rng, 1, 4, steps=625, phi=0.6, variant=name) for name in ("real", "N0", "N1", "N2")]
+    table = pl.concat(parts)
+    profiles = [np.maximum(1, 1e5 * 0.5 ** np.arange(int(d))).astype(int).tolist() for d in table["duration"]]
+    table = table.with_columns(pl.Series("activity", profiles, dtype=pl.List(pl.Int64)))
+    begun = time.perf_counter()
+    fit_exponents(table)
+    fitted = time.perf_counter()
+    infer(table)
+    ended = time.perf_counter()
+    print(f"\n{table.height:,} cascades: exponents {fitted - begun:.2f} s, every answer {ended - fitted:.1f} s.")
+
+
+PARTS: dict[str, Callable[[int], None]] = {
+    "steps": per_step,
+    "means4": lambda repetitions: window_means(repetitions, 4),
+    "means5": lambda repetitions: window_means(repetitions, 5),
+    "association": tests_of_association,
+    "windows": found_windows,
+    "regimes4": lambda repetitions: regimes(repetitions, 4),
+    "regimes5": lambda repetitions: regimes(repetitions, 5),
+    "speed": speed,
+}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()

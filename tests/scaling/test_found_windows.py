@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gradcascade.scaling import found_windows as module
 from gradcascade.scaling.exponents import channels
-from gradcascade.scaling.found_windows import FOUND_SCHEMA, _ends, find_windows, found_window, plateau
+from gradcascade.scaling.found_windows import FOUND_SCHEMA, _ends, find_windows, found_window, plateau, plateaus
 from gradcascade.scaling.windows import default_window, summarise_channels
 
 Build = Callable[..., pl.DataFrame]
@@ -45,7 +46,7 @@ def slow_plateau(series: np.ndarray) -> tuple[int, int]:
 @pytest.mark.parametrize("seed", range(4))
 def test_with_uncorrelated_noise_the_rule_written_out(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     series = shaped(36, 8, 27, 0.15, seed)
-    monkeypatch.setattr(np, "clip", lambda *_: 0.0)  # holds the correlation of the noise at zero
+    monkeypatch.setattr(module, "_correlation", lambda *_: 0.0)
     assert plateau(series) == slow_plateau(series)
 
 
@@ -62,6 +63,16 @@ def test_ends_leave_a_third_and_long_series_get_a_grid() -> None:
     assert _ends(1000)[0].size < 4000
     found = plateau(shaped(1000, 200, 700, 0.05))
     assert abs(found[0] - 200) <= 40 and abs(found[1] - 700) <= 40
+
+
+def test_many_series_at_once_are_each_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    series = np.stack([shaped(40, 10, 30, noise, seed) for seed, noise in enumerate(rng.uniform(0.05, 1, 12))])
+    series[3] = 0.2
+    one_by_one = [plateau(values) for values in series]
+    monkeypatch.setattr(module, "_CHUNK", 5)
+    assert plateaus(series).tolist() == [list(ends) for ends in one_by_one]
+    assert one_by_one[3] == (0, 39)
 
 
 def planted(cascades: Build, startup: int = 12, drift: int = 44) -> pl.DataFrame:

@@ -75,6 +75,15 @@ def test_differences_are_those_of_the_exponents_and_what_is_shared_drops_out(cas
     np.testing.assert_allclose(window_differences(louder, (5, 20))["scales_se"], found["scales_se"], atol=1e-9)
 
 
+def test_without_the_answers_along_training_the_others_are_the_same(cascades: Build) -> None:
+    table = cascades(variants=("real", "N0", "N2"))
+    for answers in (window_intervals, window_differences):
+        short, full = answers(table, (2, 9), along=False), answers(table, (2, 9))
+        assert (
+            short.equals(full.select(short.columns)) and "scales_low" in short.columns and "low" not in short.columns
+        )
+
+
 def test_only_pairs_that_were_measured(cascades: Build) -> None:
     table = cascades(variants=("real", "N1"))
     assert window_differences(table).is_empty()

@@ -42,6 +42,7 @@ FOUND_SCHEMA: dict[str, type[pl.DataType]] = {
 _PLATEAU = 1 / 3
 _SHORTEST = 3
 _MOST_ENDS = 60
+_CHUNK = 250
 Floats = NDArray[np.float64]
 
 
@@ -123,26 +124,43 @@ def plateau(series: Floats) -> tuple[int, int]:
     tuple of int
         Places of its first and last step; 0 and the last place where there is no start-up and no drift.
     """
-    steps = series.size
-    off = series - series.mean()
-    largest = np.abs(off).max()
-    if largest <= 8 * np.finfo(np.float64).eps * (1 + np.abs(series).max()):
-        return 0, steps - 1
+    first, last = plateaus(series[None])[0]
+    return int(first), int(last)
+
+
+def plateaus(series: Floats) -> NDArray[np.int64]:
+    """Find the plateaus of many series of one length.
+
+    Parameters
+    ----------
+    series : numpy.ndarray
+        float64, shape (series, steps), at least twelve steps.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, shape (series, 2): places of the first and the last step of each.
+    """
+    count, steps = series.shape
+    off = series - series.mean(axis=1, keepdims=True)
+    largest = np.abs(off).max(axis=1, keepdims=True)
+    flat = largest[:, 0] <= 8 * np.finfo(np.float64).eps * (1 + np.abs(series).max(axis=1))
+    unit = off / np.where(flat[:, None], 1.0, largest)
     first, last = _ends(steps)
     designs = _designs(steps, first, last)
-    places = np.arange(first.size)
+    # One parameter more for every end; a parabola has two coefficients, a line one.
+    parameters = 4 * (first > 0) + 3 * (last < steps - 1)
+    phi, best = np.zeros(count), np.zeros(count, dtype=np.intp)
     # The correlation is that of what the best fit leaves; it changes the weight of the evidence, so fit again.
-    phi, best = 0.0, 0
     for _ in range(3):
-        rest, left = _squares(off / largest, designs, phi)
-        parameters = 2 * (first > 0) + 1 * (last < steps - 1) + 2 * ((first > 0) * 1 + (last < steps - 1) * 1)
-        criterion = steps * np.log(np.maximum(rest, 1e-300) / steps) + parameters * np.log(steps)
-        best = int(places[np.argmin(criterion)])
-        noise = left[best]
-        denominator = float(noise @ noise)
-        raw = float(noise[1:] @ noise[:-1]) / denominator if denominator > 0 else 0.0
-        phi = float(np.clip(raw + (1 + 3 * raw) / steps, 0.0, 0.9))
-    return int(first[best]), int(last[best])
+        for value in np.unique(phi):
+            rows = np.flatnonzero(phi == value)
+            rest = _squares(unit[rows], designs, float(value))
+            criterion = steps * np.log(np.maximum(rest, 1e-300) / steps) + parameters * np.log(steps)
+            best[rows] = np.argmin(criterion, axis=1)
+        phi = np.array([_correlation(unit[row], designs[best[row]]) for row in range(count)])
+    found = np.stack([first[best], last[best]], axis=1)
+    return np.where(flat[:, None], [0, steps - 1], found)
 
 
 def _found(steps: NDArray[np.int64], series: Floats) -> dict[str, Any]:
@@ -186,19 +204,30 @@ def _designs(steps: int, first: NDArray[np.int64], last: NDArray[np.int64]) -> F
     return np.stack([np.ones_like(before), before, before**2, behind], axis=2)
 
 
-def _squares(series: Floats, designs: Floats, phi: float) -> tuple[Floats, Floats]:
-    """Residual squares of every design under correlated noise, and what each fit leaves of the series itself."""
+def _squares(series: Floats, designs: Floats, phi: float) -> Floats:
+    """Residual squares under correlated noise, shape (series, pairs)."""
 
-    def whitened(values: Floats, axis: int) -> Floats:
-        head = np.take(values, [0], axis) * np.sqrt(1 - phi**2)
-        now, before = np.take(values, range(1, steps), axis), np.take(values, range(steps - 1), axis)
-        return np.concatenate([head, now - phi * before], axis)
+    def whitened(values: Floats) -> Floats:
+        head = values[:, :1] * np.sqrt(1 - phi**2)
+        return np.concatenate([head, values[:, 1:] - phi * values[:, :-1]], axis=1)
 
-    steps = series.size
-    x, y = whitened(designs, 1), whitened(series, 0)
+    x, y = whitened(designs), whitened(series)
     gram = np.einsum("pti,ptj->pij", x, x)
     absent = np.einsum("pii->pi", gram) == 0
     gram += np.eye(4) * np.where(absent, 1.0, 1e-12)[:, None, :]
-    weights = np.linalg.solve(gram, np.einsum("pti,t->pi", x, y)[..., None])
-    rest = y - (x @ weights)[..., 0]
-    return (rest**2).sum(axis=1), series - (designs @ weights)[..., 0]
+    # Coordinates in an orthonormal basis of each design: their squares are what the fit explains.
+    basis = np.linalg.solve(np.linalg.cholesky(gram), x.transpose(0, 2, 1))
+    flat = basis.reshape(-1, series.shape[1])
+    explained = [
+        ((y[start : start + _CHUNK] @ flat.T) ** 2).reshape(-1, len(designs), 4).sum(axis=2)
+        for start in range(0, len(y), _CHUNK)
+    ]
+    return np.maximum((y**2).sum(axis=1)[:, None] - np.concatenate(explained), 0.0)
+
+
+def _correlation(series: Floats, design: Floats) -> float:
+    """Correlation of neighbouring residuals of one fit, corrected for its bias, on a grid of tenths."""
+    noise = series - design @ np.linalg.lstsq(design, series, rcond=None)[0]
+    squares = float(noise @ noise)
+    raw = float(noise[1:] @ noise[:-1]) / squares if squares > 0 else 0.0
+    return float(np.clip(np.round(raw + (1 + 3 * raw) / series.size, 1), 0.0, 0.9))

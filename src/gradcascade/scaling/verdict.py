@@ -84,9 +84,9 @@ def verdicts(
     measured = set(cascades.get_column("variant").unique()) if "variant" in cascades.columns else set()
     others = sorted(measured - {"real"})
     null = null or ("N0" if "N0" in others else next(iter(others), None))
-    sure, narrow = (_rows(window_intervals(cascades, window, level), "variant") for level in (0.95, 0.9))
+    sure, narrow = (_rows(window_intervals(cascades, window, level, along=False), "variant") for level in (0.95, 0.9))
     pairs = {"total": ("real", null)} if null else {}
-    totals = _rows(window_differences(cascades, window, 0.95, pairs), "difference") if pairs else {}
+    totals = _rows(window_differences(cascades, window, 0.95, pairs, along=False), "difference") if pairs else {}
     groups = cascades.select(pl.col("family", "field").cast(pl.String)).unique().sort("family", "field")
     rows = []
     for group in groups.iter_rows():

@@ -42,7 +42,9 @@ _POINT = ("family", "field", "step", "scale")
 Floats = NDArray[np.float64]
 
 
-def window_intervals(cascades: pl.DataFrame, window: Window = None, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def window_intervals(
+    cascades: pl.DataFrame, window: Window = None, confidence: float = CONFIDENCE, *, along: bool = True
+) -> pl.DataFrame:
     """Mean of every exponent over the window, with both intervals.
 
     Parameters
@@ -53,6 +55,8 @@ def window_intervals(cascades: pl.DataFrame, window: Window = None, confidence: 
         As in :func:`gradcascade.scaling.windows.windows`.
     confidence : float
         Coverage of the intervals.
+    along : bool
+        Whether to give the answers along training too, which take most of the time; else their columns are absent.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def window_intervals(cascades: pl.DataFrame, window: Window = None, confidence: 
     points = log_points(rows)
     named = points.rename({"variant": "_what"})
     every = rows.select("family", "field", pl.col("variant").alias("_what")).unique()
-    return _answers(named, every, chosen, confidence).rename({"_what": "variant"})
+    return _answers(named, every, chosen, confidence, along).rename({"_what": "variant"})
 
 
 def window_differences(
@@ -82,6 +86,8 @@ def window_differences(
     window: Window = None,
     confidence: float = CONFIDENCE,
     parts: Mapping[str, tuple[str, str]] = PARTS,
+    *,
+    along: bool = True,
 ) -> pl.DataFrame:
     """Difference of every exponent between two variants over the window, with both intervals.
 
@@ -98,6 +104,8 @@ def window_differences(
         Coverage of the intervals.
     parts : mapping of str to (str, str)
         Name of each difference, the first variant and the one to subtract.
+    along : bool
+        Whether to give the answers along training too, which take most of the time; else their columns are absent.
 
     Returns
     -------
@@ -128,14 +136,14 @@ def window_differences(
     asked = pl.DataFrame(every, schema=schema, orient="row")
     order = {name: place for place, name in enumerate(parts)}
     return (
-        _answers(pl.concat(tables), asked, chosen, confidence)
+        _answers(pl.concat(tables), asked, chosen, confidence, along)
         .sort("family", "field", pl.col("_what").replace_strict(order, return_dtype=pl.Int64), maintain_order=True)
         .rename({"_what": "difference"})
     )
 
 
 def _answers(
-    points: pl.DataFrame, every: pl.DataFrame, chosen: Mapping[tuple[str, str], Range], confidence: float
+    points: pl.DataFrame, every: pl.DataFrame, chosen: Mapping[tuple[str, str], Range], confidence: float, along: bool
 ) -> pl.DataFrame:
     """Both intervals of every trajectory in ``every`` (columns family, field, _what)."""
     key = ["family", "field", "_what"]
@@ -145,15 +153,17 @@ def _answers(
     series: list[Floats] = []
     for name in every.sort(key).iter_rows():
         x, logs = trajectories.get(name, (np.zeros((0, 0)), np.zeros((len(EXPONENTS), 0, 0))))
-        slopes = _slopes(x, logs)
+        slopes = _slopes(x, logs) if along else None
         across = _across_scales(x, logs, confidence)
         for place, exponent in enumerate(EXPONENTS):
-            values = slopes[place][np.isfinite(slopes[place])]
-            series.append(values)
+            if slopes is not None:
+                series.append(slopes[place][np.isfinite(slopes[place])])
             rows.append(dict(zip(key, name, strict=True)) | {"exponent": exponent} | across[place])
-    for row, along in zip(rows, along_training(series, confidence), strict=True):
-        row |= along
-    schema = {name: pl.String for name in (*key, "exponent")} | MEAN_SCHEMA
+    if along:
+        for row, answer in zip(rows, along_training(series, confidence), strict=True):
+            row |= answer
+    kept = {name: kind for name, kind in MEAN_SCHEMA.items() if along or name not in ALONG_SCHEMA}
+    schema = {name: pl.String for name in (*key, "exponent")} | kept
     return pl.DataFrame(rows, schema=schema)
 
 
