@@ -167,6 +167,7 @@ def window_means(repetitions: int, scales: int) -> None:
         ("phi 0.9 and as much white noise", {"phi": 0.9, "white": 0.08}),
         ("phi 0.6, noise of the scales 1:2:3:4", {"phi": 0.6, "noise": 1}),
         ("phi 0.6, runs differ by 4 %", {"phi": 0.6, "run_noise": 0.04}),
+        ("phi 0.6, durations about 8 not rounded", {"phi": 0.6, "level": 8.0, "rounded": "no"}),
     ]
     for number, (words, settings) in enumerate(cases):
         if settings.get("noise") is not None:
@@ -193,7 +194,7 @@ def tests_of_association(repetitions: int) -> None:
 
     heading(
         "Tests of association at the 5 % level, rejecting independent autocorrelated series (%). The naive test "
-        "takes steps as independent; the lag test looks for the best of eleven lags (a fifth of the repetitions):",
+        "takes steps as independent; the lag test looks for the best of eleven lags, by random phases:",
         ["steps", "phi", "shifts, Pearson", "shifts, Spearman", "naive Pearson", "shifts of differences", "best lag"],
     )
     for number, (steps, phi) in enumerate([(T, phi) for T in (21, 56, 70, 125) for phi in (0.0, 0.5, 0.8, 0.9)]):
@@ -203,7 +204,7 @@ def tests_of_association(repetitions: int) -> None:
         naive = 2 * stats.t.sf(np.abs(r) * np.sqrt((steps - 2) / (1 - r**2)), steps - 2)
         ranks = shift_test(stats.rankdata(x, axis=1), stats.rankdata(y, axis=1))[1]
         changes = shift_test(np.diff(x), np.diff(y))[1]
-        lagged = [lag_test(x[i], y[i], 5)[2] for i in range(repetitions // 5)]
+        lagged = [lag_test(x[i], y[i], 5, draws=199)[2] for i in range(repetitions)]
         columns = (p, ranks, naive, changes, np.array(lagged))
         line(steps, f"{phi:g}", *(100 * float(np.mean(values <= 0.05)) for values in columns))
     heading(

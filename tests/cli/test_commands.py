@@ -171,6 +171,7 @@ BAD = {
     "empty-source": (["measure", "void", "--out", "s"], "void"),
     "unknown-null": (["measure", "void", "--out", "s", "--nulls", "N0,N7"], "'N7' is unknown here"),
     "no-study": (["fit", "void"], "void is not a study"),
+    "compare-no-study": (["compare", "void", "published"], "void is not a study"),
     "other-version": (["fit", "old"], "another version of gradcascade"),
     "report-of-nothing": (["report", "fresh"], "has no cascades yet"),
     "out-is-taken": (["measure", "runs", "--out", "full"], "something other than a study"),

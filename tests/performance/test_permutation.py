@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gradcascade.performance.permutation import lag_test, residuals, shift_test, standardised
+from gradcascade.performance.permutation import _random_phases, lag_test, residuals, shift_test, standardised
 
 
 def series(count: int, steps: int, seed: int = 0) -> np.ndarray:
@@ -70,6 +70,17 @@ def test_a_chosen_lag_pays_for_the_choice() -> None:
         stats.pearsonr(x[: 56 - lag], y[lag:])[1] for x, y in pairs for lag in [lag_test(x, y, 5)[0]] if lag >= 0
     ]
     assert np.mean(np.array(naive) <= 0.05) > 0.25
+
+
+@pytest.mark.parametrize("steps", [20, 21])
+def test_random_phases_keep_the_spectrum(steps: int) -> None:
+    y = series(1, steps, 7)[0]
+    drawn = _random_phases(y, 30, 1)
+    expected = np.abs(np.fft.rfft(y - y.mean()))
+    for row in drawn:
+        np.testing.assert_allclose(np.abs(np.fft.rfft(row)), expected, atol=1e-9)
+    assert np.unique(drawn.round(6), axis=0).shape == (30, steps)
+    assert lag_test(y, series(1, steps, 8)[0], 3) == lag_test(y, series(1, steps, 8)[0], 3)
 
 
 def test_residuals_are_those_of_least_squares() -> None:

@@ -159,7 +159,8 @@ def associations(
         both residualised linearly on the learning rate; ``spearman``; ``difference``, of the changes from step to
         step; ``lag``, the lag with the strongest correlation, up to a quarter of the steps and at most ten
         (positive: the channel comes first), and ``lagged``, that correlation; ``given_twin``, for v_rel the partial
-        correlation given n_steps / N, and the reverse. Each has its ``p`` by shifts; ``q`` are Benjamini and
+        correlation given n_steps / N, and the reverse. Each has its ``p`` by shifts (that of the lag by random
+        phases); ``q`` are Benjamini and
         Hochberg's, over the channels, scales and metrics of a family and field. ``reason``: null, or why numbers are
         missing.
 

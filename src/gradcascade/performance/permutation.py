@@ -47,8 +47,12 @@ def shift_test(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return r, np.where(np.isfinite(r), strong.mean(axis=1), np.nan)
 
 
-def lag_test(x: Floats, y: Floats, furthest: int) -> tuple[int, float, float]:
+def lag_test(x: Floats, y: Floats, furthest: int, draws: int = 399, seed: int = 42) -> tuple[int, float, float]:
     """Find the lag at which two series correlate best, and test that correlation for having been chosen.
+
+    Shifts cannot serve here, because small ones contain the lag itself. The best lag of y is compared with those of
+    series that have y's spectrum, so its correlation with itself, and random phases (Theiler et al., Physica D 58,
+    1992).
 
     Parameters
     ----------
@@ -56,26 +60,36 @@ def lag_test(x: Floats, y: Floats, furthest: int) -> tuple[int, float, float]:
         float64, shape (steps,).
     furthest : int
         Largest lag either way, in steps of the series; at each lag the correlation is over the steps that overlap.
+    draws : int
+        Number of series drawn.
+    seed : int
+        Seed of the phases.
 
     Returns
     -------
     tuple of int, float and float
-        The lag (positive: x comes first), the correlation there, and a two-sided p value: the share of the orders of
-        y whose best lag is at least as strong. The orders are those of :func:`shift_test` without the forward shifts
-        of at most twice ``furthest``, which contain the true lag. NaN where a series is constant or too short.
+        The lag (positive: x comes first), the correlation there, and a two-sided p value, at least 1 / (draws + 1).
+        NaN where a series is constant or too short.
     """
     steps = x.size
     if steps < MIN_MATCHED or np.ptp(x) == 0 or np.ptp(y) == 0:
         return 0, np.nan, np.nan
-    place = np.arange(steps)
-    far = np.minimum(place, steps - place) > 2 * furthest
-    shifts = (place[:, None] + place) % steps
-    orders = np.concatenate([y[None], y[shifts[far]], y[::-1][shifts]])
+    orders = np.concatenate([y[None], _random_phases(y, draws, seed)])
     lags = np.arange(-furthest, furthest + 1)
     table = np.stack([_overlapping(x, orders, int(lag)) for lag in lags], axis=1)
     best = np.abs(table).max(axis=1)
     where = int(np.argmax(np.abs(table[0])))
     return int(lags[where]), float(table[0, where]), float((best >= best[0] - _EQUAL).mean())
+
+
+def _random_phases(y: Floats, draws: int, seed: int) -> Floats:
+    """Series with the spectrum of y, shape (draws, steps)."""
+    rng = np.random.default_rng(seed)
+    size = np.abs(np.fft.rfft(y - y.mean()))
+    phases = np.exp(2j * np.pi * rng.random((draws, size.size)))
+    if y.size % 2 == 0:  # the fastest oscillation has no phase but a sign
+        phases[:, -1] = np.where(rng.random(draws) < 0.5, -1, 1)
+    return np.fft.irfft(size * phases, y.size)
 
 
 def residuals(x: Floats, controls: Floats) -> Floats:
