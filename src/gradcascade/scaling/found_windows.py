@@ -148,7 +148,7 @@ def plateaus(series: Floats) -> NDArray[np.int64]:
     unit = off / np.where(flat[:, None], 1.0, largest)
     first, last = _ends(steps)
     designs = _designs(steps, first, last)
-    # One parameter more for every end; a parabola has two coefficients, a line one.
+    # Every end counts as two parameters; a parabola has two coefficients, a line one.
     parameters = 4 * (first > 0) + 3 * (last < steps - 1)
     phi, best = np.zeros(count), np.zeros(count, dtype=np.intp)
     # The correlation is that of what the best fit leaves; it changes the weight of the evidence, so fit again.
