@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gradcascade import __version__
-from gradcascade.cli import bench, cache, demo, export, fit, graph, measure, probe, report, train
+from gradcascade.cli import bench, cache, compare, demo, export, fit, graph, measure, probe, report, train
 from gradcascade.errors import InputError
 
 _INTERRUPTED = 130
@@ -29,6 +29,7 @@ app.command("graph")(graph.graph)
 app.command("cache")(cache.cache)
 app.command("measure")(measure.measure)
 app.command("fit")(fit.fit)
+app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("bench")(bench.bench)
