@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+import warnings
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -50,8 +52,21 @@ def _root(
     del version
 
 
+def _show_warning(show: Callable[..., None]) -> Callable[..., None]:
+    """Show a warning of ours as one line without the place in the code, and any other as before."""
+
+    def shown(message: Warning | str, category: type[Warning], *rest: Any, **options: Any) -> None:
+        if category.__module__.startswith("gradcascade."):
+            typer.echo(f"gradcascade: {message}", err=True)
+        else:
+            show(message, category, *rest, **options)
+
+    return shown
+
+
 def main() -> None:
     """Run the command line: exit code 0 done, 2 wrong usage or bad input, 1 a defect of ours."""
+    warnings.showwarning = _show_warning(warnings.showwarning)
     try:
         app()
     except SystemExit as error:
