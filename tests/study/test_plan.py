@@ -3,7 +3,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcascade.errors import InputError
-from gradcascade.study.plan import FamilyPlan, Plan, plan_toml, read_plan
+from gradcascade.study.plan import FamilyPlan, FitPlan, HubPlan, Plan, plan_toml, read_plan
+from gradcascade.study.presets import presets
+
+HUB = "[[families]]\nname = 'a'\nfields = ['update']\n[families.hub]\nlayout = 'pythia'\n"
 
 
 def written(tmp_path, text):
@@ -25,6 +28,49 @@ def test_a_written_plan_reads_the_same(tmp_path_factory, name, path, first):
     assert read_plan(written(tmp_path_factory.mktemp("plan"), plan_toml(plan))) == plan
 
 
+@given(
+    st.dictionaries(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,9}", fullmatch=True), st.text(), min_size=1),
+    st.none() | st.sets(st.integers(0, 10**6), min_size=1),
+)
+def test_a_written_plan_of_the_hub_reads_the_same(tmp_path_factory, repositories, steps):
+    hub = HubPlan(layout="pythia", repositories=repositories, steps=steps and tuple(sorted(steps)))
+    families = (FamilyPlan(name="a", hub=hub, fields=("update",), evaluations="../x"), FamilyPlan(name="b", path="c"))
+    plan = Plan(families=families)
+    assert read_plan(written(tmp_path_factory.mktemp("plan"), plan_toml(plan))) == plan
+
+
+@pytest.mark.parametrize("name", presets())
+def test_a_preset_is_the_published_protocol(tmp_path, name):
+    preset = presets()[name]
+    plan = Plan(families=(preset.family,), fit=FitPlan(window=preset.window))
+    assert read_plan(written(tmp_path, plan_toml(plan))) == plan
+    assert (plan.probe, plan.nulls) == (Plan().probe, Plan().nulls)
+    hub = preset.family.hub
+    assert hub is not None
+    if name == "pico-lm":
+        assert preset.window == (5000, 60000) and preset.family.fields == ("gradient",) and hub.steps is None
+        assert hub.repositories["large"] == "pico-lm/pico-decoder-large@pico-decoder-large-1"
+    else:
+        assert preset.window == (4000, 73000) and preset.family.fields == ("update",)
+        assert hub.steps is not None and len(hub.steps) == 154 and hub.steps[:4] == (0, 1, 2, 4)
+        assert hub.steps[10:12] == (512, 1000) and hub.steps[-1] == 143000
+        ending = {"pythia": "-seed3"}.get(name, name.removeprefix("pythia"))
+        assert list(hub.repositories.values())[-1] == f"EleutherAI/pythia-410m{ending}"
+
+
+def test_the_presets_of_the_published_families_know_their_entries():
+    from gradcascade.sources.hub.record import PUBLISHED_ENTRIES
+
+    named = [
+        text.partition("@")[0]
+        for name in ("pico-lm", "pythia")
+        for hub in [presets()[name].family.hub]
+        if hub
+        for text in hub.repositories.values()
+    ]
+    assert sorted(named) == sorted(PUBLISHED_ENTRIES)
+
+
 def test_an_empty_plan_is_the_published_protocol(tmp_path):
     plan = read_plan(written(tmp_path, ""))
     assert (plan.probe.alpha, plan.probe.quantile, plan.probe.graph_seed, plan.probe.max_steps) == (0.3, 0.9, 42, 500)
@@ -38,7 +84,19 @@ def test_an_empty_plan_is_the_published_protocol(tmp_path):
         ("[prob]\nalpha = 0.3", r"unknown key 'prob'; did you mean 'probe'\?"),
         ("[nulls]\nqqq = 1", r"known keys here: kinds, replicates, seed, deviation"),
         ("[[families]]\nname = 'a'\npath = 'b'\npaht = 'c'", r"'families\.0\.paht'; did you mean 'path'\?"),
-        ("[[families]]\nname = 'a'", r"'families\.0\.path' is missing"),
+        ("[[families]]\nname = 'a'", r"families\.0: a family needs either path .* or hub"),
+        (
+            "[[families]]\nname = 'a'\npath = 'b'\n[families.hub]\nlayout = 'pythia'\nrepositories = {a = 'b/c'}",
+            "either",
+        ),
+        (HUB + "repository = 'b/c'", r"unknown key 'families\.0\.hub\.repository'; did you mean 'repositories'\?"),
+        (HUB + "repositories = {}", r"families\.0\.hub\.repositories: "),
+        (HUB + "repositories = {'../x' = 'b/c'}", r"the scale '\.\./x' is no name"),
+        (HUB + "repositories = {a = 'b/c'}\nsteps = [2, 1]", "steps are not ascending"),
+        (
+            HUB.replace("pythia", "pico-lm") + "repositories = {a = 'b/c'}",
+            r"has gradient fields, not update; set fields",
+        ),
         ("[[families]]\nname = 'a'\npath = 'b'\n[[families]]\nname = 'a'\npath = 'c'", "two families are named 'a'"),
         ("[probe]\nalpha = 'much'", r"probe\.alpha: .*number"),
         ("[nulls]\nkinds = ['N7']", r"nulls\.kinds\.0: .*'N7'"),

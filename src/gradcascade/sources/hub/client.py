@@ -125,6 +125,8 @@ class HubClient:
         self.watch = watch
         self._reached = False
         self._lost = 0
+        self._listed: dict[tuple[str, str, str, bool], list[RemoteFile]] = {}
+        self._refused: dict[tuple[str, str, str], str] = {}
 
     def repository(self, name: str) -> Repository:
         """A repository of models.
@@ -181,9 +183,7 @@ class HubClient:
         while True:
             before = progress()
             try:
-                result = self._attempt(url, params, headers(), use, what)
-                self._lost = 0
-                return result
+                return self._attempt(url, params, headers(), use, what)
             except AgainError as error:
                 total += 1
                 failures = 1 if progress() > before else failures + 1
@@ -347,11 +347,17 @@ class Repository:
         InputError
             As :meth:`HubClient.get`.
         """
+        key = (self.name, revision, folder, recursive)
+        if key in self.client._listed:
+            return self.client._listed[key]
         what = f"the list of files of {self.name} at {revision}"
         path = f"{self.name}/tree/{quote(revision, safe='')}" + (f"/{quote(folder, safe='')}" if folder else "")
         with _understood(self.client.endpoint, what):
             items = self.client.listing(path, what, {"recursive": str(recursive).lower(), "expand": "false"})
-            return [_remote_file(item) for item in items if item["type"] == "file"]
+            found = [_remote_file(item) for item in items if item["type"] == "file"]
+        if _SHA.fullmatch(revision):  # a commit never changes
+            self.client._listed[key] = found
+        return found
 
     def fetch(self, file: RemoteFile, revision: str, target: Path) -> Path:
         """Bring one file here, whole and checked, or not at all; a download that was broken off is continued.
@@ -377,7 +383,18 @@ class Repository:
         """
         from gradcascade.sources.hub.transfer import Transfer
 
-        return Transfer(self, file, revision, target).run()
+        key = (self.name, revision, file.path)
+        if key in self.client._refused:  # the other difference that this checkpoint enters need not wait for it too
+            raise InputError(self.client._refused[key])
+        try:
+            path = Transfer(self, file, revision, target).run()
+        except SourceLostError:
+            raise
+        except InputError as error:
+            self.client._refused[key] = str(error)
+            raise
+        self.client._lost = 0
+        return path
 
 
 class _understood:  # noqa: N801 - reads as a statement

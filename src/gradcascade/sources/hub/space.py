@@ -61,7 +61,7 @@ class Space:
         InputError
             If one cannot be had, or another process uses the folder.
         """
-        self._claim()
+        self.claim()
         place = self.place(repository, revision)
         for file in files:
             repository.fetch(file, revision, place / file.name)
@@ -69,10 +69,20 @@ class Space:
 
     def keep_only(self, *places: Path) -> None:
         """Forget everything that passes through, except these places."""
-        self._claim()
+        self.claim()
         for path in self._passing():
             if path not in places:
-                _forget(path)
+                shutil.rmtree(path)
+
+    def forget(self, place: Path) -> None:
+        """Remove what was fetched to a place, apart from what was broken off."""
+        if not place.is_dir():
+            return
+        for file in place.iterdir():
+            if file.suffix != ".part":
+                file.unlink()
+        if not any(place.iterdir()):
+            place.rmdir()
 
     def close(self) -> None:
         """Forget everything whole; what was broken off stays, so that it can be continued."""
@@ -80,12 +90,7 @@ class Space:
         if lock is None:
             return
         for path in self._passing():
-            if not any(path.glob("*.part")):
-                _forget(path)
-                continue
-            for file in path.iterdir():
-                if file.suffix != ".part":
-                    file.unlink()
+            self.forget(path)
         with contextlib.suppress(OSError):  # only if it is empty
             (self.folder / "passing").rmdir()
         lock.release()
@@ -94,7 +99,14 @@ class Space:
         folder = self.folder / "passing"
         return sorted(folder.iterdir()) if folder.is_dir() else []
 
-    def _claim(self) -> None:
+    def claim(self) -> None:
+        """Take the folder for this process until `close`.
+
+        Raises
+        ------
+        SourceLostError
+            If another process has it, or it cannot be written.
+        """
         key = self.folder.resolve()
         if key in _LOCKS:
             return
@@ -118,10 +130,3 @@ class Space:
 
 def _folder_name(repository: str) -> str:
     return repository.replace("/", "--")
-
-
-def _forget(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
