@@ -5,6 +5,7 @@ files by commit, where large ones are redirected to a second address that takes 
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import re
@@ -15,6 +16,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 LARGE = (".pt", ".bin", ".safetensors", ".arrow")
+
+
+@functools.cache
+def sha256_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def oid(content: bytes) -> str:
@@ -129,13 +135,14 @@ class Imitation:
             for history in remote.branches.values():
                 for change in history:
                     for content in change.files.values():
-                        if hashlib.sha256(content).hexdigest() == sha256:
+                        if sha256_of(content) == sha256:
                             return content
         return None
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body go in two writes, and the second must not wait
 
     @property
     def imitation(self) -> Imitation:
@@ -271,7 +278,7 @@ class _Hub(_Handler):
                 continue
             item: dict = {"type": "file", "path": path, "size": len(content), "oid": oid(content)}
             if path.endswith(LARGE):
-                sha256 = hashlib.sha256(content).hexdigest()
+                sha256 = sha256_of(content)
                 item |= {"oid": oid(sha256.encode())}
                 item["lfs"] = {"oid": sha256, "size": len(content), "pointerSize": 134}
             items.append(item)
@@ -288,7 +295,7 @@ class _Hub(_Handler):
             return
         headers = {"X-Repo-Commit": change.sha, "Accept-Ranges": "bytes"}
         if path.endswith(LARGE):
-            sha256 = hashlib.sha256(content).hexdigest()
+            sha256 = sha256_of(content)
             headers |= {
                 "X-Linked-Etag": f'"{sha256}"',
                 "X-Linked-Size": str(len(content)),

@@ -128,6 +128,9 @@ class HubClient:
         self._listed: dict[tuple[str, str, str, bool], list[RemoteFile]] = {}
         self._refused: dict[tuple[str, str, str], str] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "watch": None}  # who watches stays in its own process
+
     def repository(self, name: str) -> Repository:
         """A repository of models.
 
