@@ -214,6 +214,9 @@ class _Hub(_Handler):
         address = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
         parts = [unquote(part) for part in address.path.strip("/").split("/")]
+        if parts == ["api", "agent-harnesses"]:  # huggingface_hub asks for it by itself
+            self.missing("EntryNotFound")
+            return
         if parts[:2] == ["api", "models"]:
             name, what, rest = "/".join(parts[2:4]), parts[4], parts[5:]
         else:
