@@ -127,7 +127,9 @@ def _measured(plan: Plan, out: Path, engine: str, threads: int | None) -> Outcom
     with ProgressDisplay() as display:
 
         def watch(name: str, arrived: int, size: int) -> None:
-            if size > _SHOWN:
+            if not size:
+                display.update("waiting", 0, 1, name)
+            elif size > _SHOWN:
                 display.update("fetching", arrived // 1_000_000, size // 1_000_000, f"MB {name}")
 
         # Complain about a source before anything is written.

@@ -159,13 +159,17 @@ def test_waits_double_and_end(hub, repository, waits, tmp_path):
 
 
 def test_a_hub_that_gives_nothing_any_more_counts_as_lost(hub, repository, tmp_path):
-    file, sha = weights(repository)
+    steps = [commit.sha for commit in repository.commits("main")][:4]
+    files = [next(file for file in repository.files(sha) if file.name == "model.safetensors") for sha in steps]
     hub.fail("/files/", "503", 99)
-    for number in range(2):
-        with pytest.raises(InputError):
-            repository.fetch(file, sha, tmp_path / f"w{number}")
+    for file, sha in zip(files[:2], steps[:2], strict=True):
+        for _ in range(2):  # asked for again, it is refused at once
+            with pytest.raises(InputError, match="answered 503") as said:
+                repository.fetch(file, sha, tmp_path / "w")
+            assert not isinstance(said.value, SourceLostError)
+    assert len(hub.asked("/files/")) == 2 * 6
     with pytest.raises(SourceLostError, match="continues where it stopped"):
-        repository.fetch(file, sha, tmp_path / "w")
+        repository.fetch(files[2], steps[2], tmp_path / "w")
 
 
 def test_without_a_network_it_fails_at_once(waits):

@@ -107,6 +107,25 @@ def test_a_deleted_checkpoint_is_not_held_open(hub, remote, tmp_path):
     found.close()
 
 
+def test_reading_holds_the_field_and_at_most_two_tensors(hub, tmp_path):
+    import tracemalloc
+
+    wide, remote = 96, hub.repository("someone/wide")
+    add_pythia_model(remote, wide, (0, 1), tmp_path)
+    largest = max(values.size for values in pythia_tensors(wide, 0).values())
+    found = source(hub, tmp_path, "someone/wide")
+    (ref,) = found.snapshots()
+    size = 4 * ref.load().size
+    tracemalloc.start()
+    try:
+        ref.load()  # the files are fetched again, in blocks
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert size < peak < size + 2 * 4 * largest + 400_000
+    found.close()
+
+
 @pytest.mark.parametrize("label", ["later", "earlier"])
 def test_either_step_labels_a_difference(hub, remote, tmp_path, label):
     snapshots = source(hub, tmp_path, label=label).snapshots()

@@ -23,7 +23,7 @@ from gradcascade.sources.stored import shown
 
 T = TypeVar("T")
 Watch = Callable[[str, int, int], None]
-"""Called with what is fetched, bytes so far, and bytes in all."""
+"""Called with what is fetched, bytes so far, and bytes in all; with none in all while it is waited for."""
 
 PATIENCE = Patience()
 LOST_IN_A_ROW = 3
@@ -196,6 +196,8 @@ class HubClient:
                     raise SourceLostError(
                         f"{self.endpoint} asks to wait {error.named:.0f} s before {what}; {_AGAIN}"
                     ) from None
+                if self.watch:
+                    self.watch(f"{what}, again in a while: {error}", 0, 0)
                 self.patience.wait(failures, error.named)
 
     def _attempt(
