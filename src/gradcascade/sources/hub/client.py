@@ -127,6 +127,7 @@ class HubClient:
         self._lost = 0
         self._listed: dict[tuple[str, str, str, bool], list[RemoteFile]] = {}
         self._refused: dict[tuple[str, str, str], str] = {}
+        self.checked: dict[Path, tuple[Any, ...]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "watch": None}  # who watches stays in its own process

@@ -53,12 +53,14 @@ class Transfer:
             raise InputError(f"{self.repository.name} names the file {shown(self.file.path)}; nothing was fetched")
         try:
             self.target.parent.mkdir(parents=True, exist_ok=True)
-            if self.target.exists() and self.file.is_in(self.target):
+            if self._is_here():
                 return self.target
             for _ in range(WRONG):
                 self._fill()
                 if self.file.is_in(self._part):
-                    return self._part.replace(self.target)
+                    self._part.replace(self.target)
+                    self._remember()
+                    return self.target
                 self._part.unlink()
         except OSError as error:
             raise self._explained(error) from None
@@ -66,6 +68,24 @@ class Transfer:
             f"{self.file.path} of {self.repository.name} at {self.revision} came {WRONG} times with other bytes than "
             f"the hub lists (SHA-256 {self.file.sha256 or 'of git, ' + str(self.file.oid)}); nothing of it was used"
         )
+
+    def _is_here(self) -> bool:
+        """Whether the file is there and whole; read again unless this process checked it."""
+        if not self.target.exists():
+            return False
+        if self.repository.client.checked.get(self.target) == self._state():
+            return True
+        if not self.file.is_in(self.target):
+            return False
+        self._remember()
+        return True
+
+    def _remember(self) -> None:
+        self.repository.client.checked[self.target] = self._state()
+
+    def _state(self) -> tuple[Any, ...]:
+        status = self.target.stat()
+        return self.file, status.st_ino, status.st_size, status.st_mtime_ns
 
     def _arrived(self) -> int:
         return self._part.stat().st_size if self._part.exists() else 0
