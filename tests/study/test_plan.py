@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +39,14 @@ def test_a_written_plan_of_the_hub_reads_the_same(tmp_path_factory, repositories
     families = (FamilyPlan(name="a", hub=hub, fields=("update",), evaluations="../x"), FamilyPlan(name="b", path="c"))
     plan = Plan(families=families)
     assert read_plan(written(tmp_path_factory.mktemp("plan"), plan_toml(plan))) == plan
+
+
+def test_the_plans_in_the_documentation_are_plans(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        assert read_plan(written(tmp_path, example)).families
 
 
 def test_an_empty_plan_is_the_published_protocol(tmp_path):

@@ -91,7 +91,7 @@ class Imitation:
         return self.repositories.setdefault(name, Remote())
 
     def fail(self, pattern: str, kind: str, times: int = 1, **headers: str) -> None:
-        """Let requests fail: ``cut``, ``stall``, ``wrong``, ``drop``, or a status such as ``503``."""
+        """Let requests fail: ``stall``, ``drop``, a status such as ``503``, or, on the way, ``cut, pause, wrong``."""
         self.faults.append(Fault(pattern, kind, times, {k.replace("_", "-"): v for k, v in headers.items()}))
 
     def asked(self, pattern: str) -> list[str]:
@@ -171,19 +171,22 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self, fault: Fault | None) -> None:
         raise NotImplementedError
 
-    def reply(self, status: int, body: bytes, headers: dict[str, str] | None = None, cut: bool = False) -> None:
+    def reply(self, status: int, body: bytes, headers: dict[str, str] | None = None, broken: str = "") -> None:
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         if not headers or "Content-Length" not in headers:
             self.send_header("Content-Length", str(len(body)))
-        if cut:
+        if broken:
             self.send_header("Connection", "close")
             self.close_connection = True
             body = body[: len(body) // 2]
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+        if broken == "pause":
+            self.wfile.flush()
+            self.imitation.closing.wait(20)
 
     def content(self, body: bytes, headers: dict[str, str], fault: Fault | None) -> None:
         """Send a file, or the part of it that was asked for."""
@@ -195,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
             start = int(match[1])
             headers = {**headers, "Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
             body, status = body[start:], 206
-        self.reply(status, body, headers, cut=bool(fault and fault.kind == "cut"))
+        self.reply(status, body, headers, fault.kind if fault and fault.kind in ("cut", "pause") else "")
 
 
 class _Store(_Handler):

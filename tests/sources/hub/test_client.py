@@ -1,4 +1,5 @@
 import pickle
+from types import SimpleNamespace
 
 import pytest
 
@@ -82,10 +83,10 @@ def test_a_file_that_is_there_and_whole_is_not_fetched_again(hub, repository, tm
     assert len(hub.asked("resolve")) == 2
 
 
-@pytest.mark.parametrize("kind", ["cut", "stall", "drop", "500", "502", "503", "408", "403", "404"])
+@pytest.mark.parametrize("kind", ["cut", "pause", "stall", "drop", "500", "502", "503", "408", "403", "404"])
 def test_what_goes_wrong_once_or_twice_is_tried_again(hub, repository, waits, tmp_path, kind):
     file, sha = weights(repository)
-    hub.fail("/files/", kind, 2 if kind != "stall" else 1)
+    hub.fail("/files/", kind, 1 if kind in ("stall", "pause") else 2)
     assert repository.fetch(file, sha, tmp_path / "w").read_bytes() == WEIGHTS + bytes([19])
     assert waits[:1] == [1.0]
     assert [path.name for path in tmp_path.iterdir()] == ["w"]
@@ -215,6 +216,19 @@ def test_the_token_is_sent_to_the_hub_alone_and_told_to_nobody(hub, repository, 
     with pytest.raises(SourceLostError) as said:
         repository.branches()
     assert "secret" not in repr(said.value) and said.value.__cause__ is None
+
+
+def test_pages_are_asked_of_the_hub_alone_whatever_the_link_says(hub, repository):
+    hub.page, hub.endpoint = 2, "http://127.0.0.1:9"
+    assert len(repository.commits("main")) == 21
+
+
+def test_no_room_is_said_before_anything_is_fetched(hub, repository, tmp_path, monkeypatch):
+    file, sha = weights(repository)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=file.size - 1))
+    with pytest.raises(SourceLostError, match=r"no room for the 5 MB of model\.safetensors in .*; free some"):
+        repository.fetch(file, sha, tmp_path / "w")
+    assert hub.asked("/resolve/") == []
 
 
 def test_something_else_than_a_hub_is_recognised(hub, repository):
