@@ -43,7 +43,7 @@ def test_another_model_is_refused(tmp_path, shapes, words):
 
 def test_a_published_repository_with_another_number_of_entries_leaves_no_record(tmp_path):
     record = TensorRecord(tmp_path / "tensors.json", "EleutherAI/pythia-14m-seed3", "file")
-    with pytest.raises(InputError, match="gives a field of 10 entries, and that of .* has 14,067,712"):
+    with pytest.raises(InputError, match=r"gives a field of 10 entries, and that of .* has 14,067,712"):
         record.names(tensors(tmp_path, a=(4,), b=(2, 3)), "one")
     assert not record.file.exists()
 
