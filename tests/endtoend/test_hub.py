@@ -40,7 +40,7 @@ def at_the_hub(hub, monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.endpoint)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.5)
     waits = []
-    monkeypatch.setattr("gradcascade.sources.hub.client.PATIENCE", Patience(sleep=waits.append))
+    monkeypatch.setattr("gradcascade.sources.hub.exchange.PATIENCE", Patience(sleep=waits.append))
     monkeypatch.chdir(tmp_path)
     for scale, width in PICO.items():
         monkeypatch.setitem(PUBLISHED_ENTRIES, f"pico-lm/pico-decoder-{scale}", 384 * (width // 6) ** 2)

@@ -5,7 +5,7 @@ import pytest
 
 from gradcascade.errors import InputError, SourceLostError
 from gradcascade.sources.hub import HubClient, RemoteFile
-from gradcascade.sources.hub.client import MissingError
+from gradcascade.sources.hub.exchange import MissingError
 from gradcascade.sources.hub.patience import Patience
 
 NAME = "someone/model"

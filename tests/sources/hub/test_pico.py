@@ -7,7 +7,8 @@ from remote_runs import CONFIGURATION, add_pico_run, at_once, perplexity, pico_g
 
 from gradcascade.errors import InputError
 from gradcascade.sources.hub.address import Address
-from gradcascade.sources.hub.client import HubClient, MissingError
+from gradcascade.sources.hub.client import HubClient
+from gradcascade.sources.hub.exchange import MissingError
 from gradcascade.sources.hub.patience import Patience
 from gradcascade.sources.hub.pico import discover_pico
 from gradcascade.sources.hub.space import Space

@@ -19,7 +19,8 @@ from gradcascade.errors import InputError
 from gradcascade.sources.base import GRADIENT, SnapshotRef
 from gradcascade.sources.evaluations import RESULTS
 from gradcascade.sources.hub.address import Address
-from gradcascade.sources.hub.client import Commit, HubClient, MissingError, RemoteFile, Repository
+from gradcascade.sources.hub.client import Commit, HubClient, RemoteFile, Repository
+from gradcascade.sources.hub.exchange import MissingError
 from gradcascade.sources.hub.record import PUBLISHED_ENTRIES, TensorRecord
 from gradcascade.sources.hub.source import Absent, Found, HubSource
 from gradcascade.sources.hub.space import Space

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from gradcascade.errors import InputError, SourceLostError
 from gradcascade.sources.base import SnapshotRef
 from gradcascade.sources.evaluations import metrics_table, read_evaluations
-from gradcascade.sources.hub.client import HubClient, MissingError, RemoteFile, Repository
+from gradcascade.sources.hub.client import HubClient, RemoteFile, Repository
+from gradcascade.sources.hub.exchange import MissingError
 from gradcascade.sources.hub.space import Space
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from gradcascade.errors import InputError, SourceLostError
+from gradcascade.sources.hub.exchange import AgainError
 from gradcascade.sources.stored import shown
 
 if TYPE_CHECKING:
@@ -109,8 +110,6 @@ class Transfer:
         return {"Range": f"bytes={have}-"} if (have := self._arrived()) else {}
 
     def _receive(self, answer: Any) -> None:
-        from gradcascade.sources.hub.client import AgainError
-
         have = self._arrived()
         if answer.status_code == 206:
             match = _RANGE.fullmatch(answer.headers.get("content-range") or "")
