@@ -9,6 +9,7 @@ import functools
 import hashlib
 import json
 import re
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -68,6 +69,19 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, imitation: "Imitation", handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self.imitation = imitation
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # clients hang up, here on purpose
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
 class Imitation:
     """The servers; use as a context manager.
 
@@ -85,7 +99,7 @@ class Imitation:
         self.watchers: list[Callable[[], None]] = []
         self.closing = threading.Event()
         self._lock = threading.Lock()
-        self._servers: list[ThreadingHTTPServer] = []
+        self._servers: list[_Server] = []
 
     def repository(self, name: str) -> Remote:
         return self.repositories.setdefault(name, Remote())
@@ -100,10 +114,7 @@ class Imitation:
 
     def __enter__(self) -> "Imitation":
         for handler in (_Hub, _Store):
-            server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-            server.daemon_threads = True
-            server.block_on_close = False
-            server.imitation = self  # type: ignore[attr-defined]
+            server = _Server(self, handler)
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
             self._servers.append(server)
         self.endpoint, self.store = (f"http://127.0.0.1:{server.server_address[1]}" for server in self._servers)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -195,7 +196,8 @@ class Exchange:
             yield from page
             # The token goes to the endpoint alone, whatever host the link names.
             rest = urlsplit(following or "")
-            url = f"{self.endpoint}{rest.path}?{rest.query}" if following else None
+            own = rest.path.removeprefix(urlsplit(self.endpoint).path)
+            url = f"{self.endpoint}{own}?{rest.query}" if following else None
             params = None
 
 
@@ -218,15 +220,10 @@ def _stranger(endpoint: str, what: str) -> str:
     )
 
 
-class understood:  # noqa: N801 - reads as a statement
-    """Says that an answer is no hub's where it lacks what a hub's has."""
-
-    def __init__(self, endpoint: str, what: str) -> None:
-        self._where = endpoint, what
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, KeyError | TypeError | AttributeError | IndexError):
-            raise SourceLostError(_stranger(*self._where)) from None
+@contextmanager
+def understood(endpoint: str, what: str) -> Iterator[None]:
+    """Say that an answer is no hub's where it lacks what a hub's has."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError):
+        raise SourceLostError(_stranger(endpoint, what)) from None
