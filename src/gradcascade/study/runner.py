@@ -50,7 +50,7 @@ class Outcome:
     measured, known : int
         Cascades measured now, and those that were in the store already.
     refused : tuple of str
-        One sentence for every snapshot that could not be measured.
+        One sentence for every snapshot that could not be measured, and every evaluation that could not be had.
     """
 
     measured: int
