@@ -140,7 +140,11 @@ def _out_of_place(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Find
     d = series.distances
     tensors = [int(t) for t in series.large]
     off = np.stack([_off(series, np.array([t])) for t in tensors] + [_off(series, None)])
-    early = np.stack([late(np.sqrt(d.to_last[:, t])) for t in tensors] + [late(_total(d.to_last), off[-1])])
+    spans = np.diff(series.steps)
+    early = np.stack(
+        [late(np.sqrt(d.to_last[:, t]), np.sqrt(d.next_one[:, t]), spans) for t in tensors]
+        + [late(_total(d.to_last), _total(d.next_one), spans, off[-1])]
+    )
     large = max(int(d.sizes[tensors].sum()), 1)
     for k, step in enumerate(series.steps):
         named = [t for row, t in enumerate(tensors) if off[row, k]]

@@ -13,6 +13,8 @@ CROSSING = 1.2
 JUMP = 4.0
 EDGE_JUMP = 20.0
 LATE = 0.5
+LEAP = 2.0
+AROUND = 5
 NEIGHBOURS = 3
 
 
@@ -115,17 +117,26 @@ def outliers(
     return found
 
 
-def late(to_last: ArrayLike, doubtful: ArrayLike | None = None) -> NDArray[np.bool_]:
-    """Which checkpoints carry weights of a later time than their label.
+def late(
+    to_last: ArrayLike, to_next: ArrayLike, spans: ArrayLike, doubtful: ArrayLike | None = None
+) -> NDArray[np.bool_]:
+    """Which checkpoints carry weights of a later time than their label, alone or as a whole stretch.
 
-    Training approaches its last checkpoint: the distance to it falls, or stays when the weights only fluctuate.
-    A checkpoint is late if it is less than half as far from the last as at least two later ones are. Two, so that
-    one misplaced checkpoint, far from everything, does not make all the earlier ones look late.
+    Two things are asked for. First, the checkpoint is less than half as far from the last one as at least two later
+    checkpoints are: training approaches its last weights, so this distance falls, or stays. (Two, so that one
+    checkpoint that is far from everything does not make all earlier ones look late.) Second, a stretch of such
+    checkpoints is left, and entered unless it begins the run, by a leap: a difference that is, per root of a
+    training step, more than twice the median of the five outside the stretch. Weights that set out from near a fixed
+    point, as in a warmed-up second training, fulfil the first, but glide.
 
     Parameters
     ----------
     to_last : array_like
         Distance of each of K checkpoints to the last, shape (K,).
+    to_next : array_like
+        Distance to the next, shape (K - 1,).
+    spans : array_like
+        Training steps to the next, shape (K - 1,).
     doubtful : array_like, optional
         Checkpoints not to compare with, shape (K,), bool.
 
@@ -135,9 +146,17 @@ def late(to_last: ArrayLike, doubtful: ArrayLike | None = None) -> NDArray[np.bo
         Shape (K,), bool.
     """
     distance = np.asarray(to_last, float)
+    pace = np.asarray(to_next, float) / np.sqrt(np.asarray(spans, float))
     usable = np.ones(len(distance), bool) if doubtful is None else ~np.asarray(doubtful, bool)
-    found = np.zeros(len(distance), bool)
+    near = np.zeros(len(distance), bool)
     for k in range(len(distance) - 2):
         later = np.sort(distance[k + 1 : -1][usable[k + 1 : -1]])
-        found[k] = len(later) >= 2 and distance[k] < LATE * later[-2]
+        near[k] = len(later) >= 2 and distance[k] < LATE * later[-2]
+    found = np.zeros(len(distance), bool)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], near, [False]]).astype(int)))
+    for first, beyond in edges.reshape(-1, 2):
+        leaves = pace[beyond - 1] > LEAP * np.median(pace[beyond : beyond + AROUND])
+        before = pace[max(first - 1 - AROUND, 0) : max(first - 1, 0)]
+        enters = first == 0 or len(before) == 0 or pace[first - 1] > LEAP * np.median(before)
+        found[first:beyond] = leaves and enters
     return found
