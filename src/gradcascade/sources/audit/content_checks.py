@@ -55,7 +55,7 @@ def check_checkpoints(run: OpenedRun, progress: Callable[[int], None] | None = N
     series = _Series(run, steps, measure_distances([lambda step=step: run.tensors(step) for step in steps], progress))
     doubtful = np.zeros(len(steps), bool)
     found: list[Finding] = []
-    for check in (_identical, _stale_parts, _out_of_place, _swapped, _coarse, _outliers):
+    for check in (_identical, _stale_parts, _swapped, _out_of_place, _coarse, _outliers):
         new = list(check(series, doubtful))
         found += new
         for finding in new:
@@ -131,33 +131,37 @@ def _stale_parts(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Findi
 def _out_of_place(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
     """Checkpoints, or parts of them, that carry the weights of another step or run: `misplaced` and `late`.
 
-    The first rule is applied to every large tensor and to the checkpoint as a whole, wherever its differences are
-    not coarse; if the tensors it names make up less than nine tenths of the large ones, a part is out of place. The
-    second is applied to the whole only, since a single tensor may well return to where it was; it finds whole
-    stretches of late weights, and says of what the first rule finds whether it is late. A checkpoint between two
-    that hold the same numbers is not judged, for it is those two that are wrong.
+    Both are applied to every large tensor and to the checkpoint as a whole; if the tensors that are named make up
+    less than nine tenths of the large ones, a part is out of place. A single tensor may well be near its last values
+    at the start, so a late stretch that begins the run counts for the whole only. `misplaced` is applied where
+    neither difference is coarse, and not beside a late checkpoint, which lies ahead on the way.
     """
     d = series.distances
-    tensors = [int(t) for t in series.large]
-    off = np.stack([_off(series, np.array([t])) for t in tensors] + [_off(series, None)])
     spans = np.diff(series.steps)
-    early = np.stack(
-        [late(np.sqrt(d.to_last[:, t]), np.sqrt(d.next_one[:, t]), spans) for t in tensors]
-        + [late(_total(d.to_last), _total(d.next_one), spans, off[-1])]
-    )
+    tensors = [int(t) for t in series.large]
+    early, off = [], []
+    for chosen in [*(np.array([t]) for t in tensors), None]:
+        found = late(_total(d.to_last, chosen), _total(d.next_one, chosen), spans)
+        if chosen is not None:
+            found[: np.argmin(np.append(found, False))] = False
+        beside = np.concatenate([found[1:], [False]]) | np.concatenate([[False], found[:-1]])
+        early.append(found)
+        off.append(_off(series, chosen) & ~beside)
     large = max(int(d.sizes[tensors].sum()), 1)
+    exchanged = _exchanged(series)
     for k, step in enumerate(series.steps):
-        named = [t for row, t in enumerate(tensors) if off[row, k]]
-        if not named and not off[-1, k] and not early[-1, k]:
+        named = [t for row, t in enumerate(tensors) if early[row][k] or off[row][k]]
+        if exchanged[k] or not (named or early[-1][k] or off[-1][k]):
             continue
-        part = named and d.sizes[named].sum() < _WHOLE * large
-        is_late = all(early[tensors.index(t), k] for t in named) if part else early[-1, k]
+        part = bool(named) and d.sizes[named].sum() < _WHOLE * large
+        is_late = all(early[tensors.index(t)][k] for t in named) if part else bool(early[-1][k])
         what = f"{_named(series, named, step)} at step {step}" if part else f"the checkpoint of step {step}"
         kind = f"{'late' if is_late else 'foreign'}-{'part' if part else 'weights'}"
+        verb = "lie" if what.startswith("the tensors") else "lies"
         if is_late:
-            said = "is much nearer to the last checkpoint than later ones are: later weights than the label says"
+            said = f"{verb} much nearer to the last checkpoint than later ones do: later weights than the label says"
         else:
-            said = "lies far off the way between its neighbours: weights of another step or run"
+            said = f"{verb} far off the way between the neighbours: weights of another step or run"
         yield series.run.finding(kind, FAULT, (step,), f"{what} {said}")
 
 
@@ -168,7 +172,7 @@ def _off(series: _Series, tensors: NDArray[np.intp] | None) -> NDArray[np.bool_]
     chosen = slice(None) if tensors is None else tensors
     rounding = d.within_unit[:, chosen].sum(axis=1) >= RATHER_COARSE * d.sizes[chosen].sum()
     found = misplaced(one, two)
-    found[1:-1] &= (two > 0) & ~rounding[:-1] & ~rounding[1:]
+    found[1:-1] &= ~rounding[:-1] & ~rounding[1:]
     return found
 
 
@@ -179,17 +183,26 @@ def _total(squares: NDArray, tensors: NDArray[np.intp] | None = None) -> NDArray
 
 def _swapped(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
     """Neighbours with each other's label: `swapped`, where storage is not too coarse to tell."""
-    d = series.distances
-    found = swapped(_total(d.next_one), _total(d.next_but_one))
-    for k in np.flatnonzero(found):
-        coarse = d.within_unit[k - 1 : k + 2].sum(axis=1) >= RATHER_COARSE * d.sizes.sum()
-        if not doubtful[k - 1 : k + 3].any() and not coarse.any():
-            pair = (series.steps[k], series.steps[k + 1])
+    pairs = np.flatnonzero(_exchanged(series)).reshape(-1, 2)
+    for k, after in pairs:
+        if not doubtful[k - 1 : k + 3].any():
+            pair = (series.steps[k], series.steps[after])
             yield series.run.finding(
                 "swapped-labels", FAULT, pair,
                 f"the checkpoints of steps {pair[0]} and {pair[1]} make a shorter way in the other order: "
                 "their labels are swapped",
             )  # fmt: skip
+
+
+def _exchanged(series: _Series) -> NDArray[np.bool_]:
+    """Checkpoints that carry the label of their neighbour, in pairs, shape (K,)."""
+    d = series.distances
+    coarse = d.within_unit.sum(axis=1) >= RATHER_COARSE * d.sizes.sum()
+    found = np.zeros(len(series.steps), bool)
+    for k in np.flatnonzero(swapped(_total(d.next_one), _total(d.next_but_one))):
+        if not coarse[k - 1 : k + 2].any() and not found[k]:
+            found[k : k + 2] = True
+    return found
 
 
 def _coarse(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from gradcascade.sources.audit.listing import ListedFile, ListedStep, Listing
 from gradcascade.sources.audit.schedules import missing_steps
 
 _SIZE_TOLERANCE = 0.01
+_RETYPED_TOLERANCE = 0.1
 
 
 def check_listing(listing: Listing, which: str = "train") -> list[Finding]:
@@ -125,7 +126,7 @@ def _sizes(listing: Listing, scale: str, steps: tuple[ListedStep, ...], which: s
 
     The tensors of a run have one set of shapes, so a file has the same size at every step, but for a few bytes of
     metadata and padding: more than 1 % away from the median over the steps is another file, or a part of one. Half
-    or twice the size is what a change of the stored type makes, a warning only.
+    or twice the size, give or take 10 % for the header, is what a change of the stored type makes: a warning only.
     """
     sizes: dict[str, dict[int, int]] = defaultdict(dict)
     for entry in steps:
@@ -138,7 +139,7 @@ def _sizes(listing: Listing, scale: str, steps: tuple[ListedStep, ...], which: s
         for step, size in of_step.items():
             if abs(size - usual) <= _SIZE_TOLERANCE * usual:
                 continue
-            retyped = any(abs(size - usual * ratio) <= _SIZE_TOLERANCE * usual * ratio for ratio in (0.5, 2.0))
+            retyped = any(abs(size - usual * ratio) <= _RETYPED_TOLERANCE * usual * ratio for ratio in (0.5, 2.0))
             what = "empty" if not size else f"{size:,} bytes long"
             yield Finding(
                 "odd-size", WARNING if retyped else FAULT, listing.family, scale, (step,), (name,),

@@ -88,8 +88,7 @@ def scan(tensors: Tensors) -> Scan:
         total, digest = 0.0, hashlib.blake2b(digest_size=16)
         for block in blocks(tensor):
             total += _squares(block)
-            # Adding zero turns -0 into +0; widening makes the stored type irrelevant.
-            digest.update(np.ascontiguousarray(block + block.dtype.type(0)).data)
+            digest.update(_comparable(block).data)
         squares.append(total)
         digests.append(digest.hexdigest())
         if not math.isfinite(total) and not all(np.isfinite(block).all() for block in blocks(tensor)):
@@ -206,6 +205,13 @@ def blocks(tensor: StoredTensor) -> Iterator[NDArray[np.floating]]:
     whole = tensor.read().reshape(-1)
     for start in range(0, tensor.size, _BLOCK):
         yield _widened(whole[start : start + _BLOCK])
+
+
+def _comparable(block: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The same bytes for the same numbers: +0 for -0, and float32 for every type that it can hold exactly."""
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = block.astype(np.float32)
+    return np.ascontiguousarray(narrow if np.array_equal(narrow, block) else block) + np.float32(0)
 
 
 def _widened(values: NDArray) -> NDArray[np.floating]:

@@ -130,7 +130,10 @@ class Quarantine:
 
 
 def entries_of(
-    findings: Sequence[Finding], checkpoints: Mapping[str, Sequence[int]], label: str = "later"
+    findings: Sequence[Finding],
+    checkpoints: Mapping[str, Sequence[int]],
+    gradients: Mapping[str, Sequence[int]],
+    label: str = "later",
 ) -> tuple[Entry, ...]:
     """What the faults among the findings put into quarantine.
 
@@ -138,8 +141,8 @@ def entries_of(
     ----------
     findings : sequence of Finding
         Of one family.
-    checkpoints : mapping of str to sequence of int
-        For each scale, the steps that have a checkpoint, ascending.
+    checkpoints, gradients : mapping of str to sequence of int
+        For each scale, the steps that have a checkpoint, and those that have a gradient; ascending.
     label : str
         Which of its two steps labels an update.
 
@@ -156,7 +159,7 @@ def entries_of(
         steps = list(checkpoints.get(finding.scale, ()))
         for what, step in finding.spoils:
             if what == GRADIENT:
-                labels, field = [step], GRADIENT
+                labels, field = [at for at in gradients.get(finding.scale, ()) if at == step], GRADIENT
             else:
                 ends = [k for k in range(1, len(steps)) if steps[k] == step]
                 if what == CHECKPOINT:

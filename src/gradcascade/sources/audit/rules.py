@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 DETOUR = 3.0
 CROSSING = 1.2
+IN_ORDER = 2.0
 JUMP = 4.0
 EDGE_JUMP = 20.0
 LATE = 0.5
@@ -25,7 +26,8 @@ def misplaced(to_next: ArrayLike, to_next_but_one: ArrayLike) -> NDArray[np.bool
     equal to the third on a straight way, sqrt(2) times it on a random walk, and 2 times it when weights only
     fluctuate around a fixed point; so 3 needs successive differences with a correlation below -0.78, which no
     training produces, while the weights of another step or run lie many differences away. No assumption on the
-    learning rate or the spacing of the steps is made.
+    learning rate or the spacing of the steps is made. Of two neighbours off the way only the one with the larger
+    detour is named: the other is off the way to it.
 
     Parameters
     ----------
@@ -37,14 +39,16 @@ def misplaced(to_next: ArrayLike, to_next_but_one: ArrayLike) -> NDArray[np.bool
     Returns
     -------
     numpy.ndarray
-        Shape (K,), bool; False for the first and the last, which have one neighbour only.
+        Shape (K,), bool; False for the first and the last, which have one neighbour only, and between two that are
+        the same.
     """
     one, two = np.asarray(to_next, float), np.asarray(to_next_but_one, float)
-    found = np.zeros(len(one) + 1, bool)
+    detour = np.zeros(len(one) + 1)
     if len(two):
-        found[1:-1] = one[:-1] + one[1:] > DETOUR * two
-        found[1:-1] &= (one[:-1] > 0) & (one[1:] > 0)
-    return found
+        moved = (one[:-1] > 0) & (one[1:] > 0) & (two > 0)
+        detour[1:-1] = np.where(moved, (one[:-1] + one[1:]) / np.where(moved, two, 1), 0)
+    around = np.concatenate([[0], detour, [0]])
+    return (detour > DETOUR) & (detour >= around[:-2]) & (detour >= around[2:])
 
 
 def swapped(to_next: ArrayLike, to_next_but_one: ArrayLike) -> NDArray[np.bool_]:
@@ -53,7 +57,9 @@ def swapped(to_next: ArrayLike, to_next_but_one: ArrayLike) -> NDArray[np.bool_]
     Of four checkpoints a, b, c, d in the order of their labels, b and c are swapped if d(a, b) + d(c, d) exceeds
     1.2 (d(a, c) + d(b, d)), so that the way is shorter with b and c exchanged. In the right order the ratio is 1/3
     on a straight way, 0.71 on a random walk, and at most 1 for fluctuation around a fixed point; swapped, these
-    become 3, 1.41 and 1. So 1.2 separates them wherever the weights move at all between b and c.
+    become 3, 1.41 and 1. So 1.2 separates them wherever the weights move at all between b and c. And the exchange
+    must set things right: a, c, b and c, b, d then make no detour of more than 2, the most that is seen in order
+    (see `misplaced`); otherwise one of the two is out of place, and not exchanged.
 
     Returns
     -------
@@ -63,7 +69,8 @@ def swapped(to_next: ArrayLike, to_next_but_one: ArrayLike) -> NDArray[np.bool_]
     one, two = np.asarray(to_next, float), np.asarray(to_next_but_one, float)
     found = np.zeros(len(one) + 1, bool)
     if len(two) >= 2:
-        found[1:-2] = one[:-2] + one[2:] > CROSSING * (two[:-1] + two[1:])
+        ab, bc, cd, ac, bd = one[:-2], one[1:-1], one[2:], two[:-1], two[1:]
+        found[1:-2] = (ab + cd > CROSSING * (ac + bd)) & (ac + bc <= IN_ORDER * ab) & (bc + bd <= IN_ORDER * cd)
     return found
 
 
@@ -77,11 +84,11 @@ def outliers(
 ) -> NDArray[np.bool_]:
     """Which norms fall out of the row of their neighbours.
 
-    With r = log(norm / sqrt(span)), an entry is an outlier if it lies outside the interval of the up to three
-    entries on each side by more than the interval's own length plus log 4; at the ends of the series, where
-    neighbours on one side cannot show a trend, by log 20. A trend (warm-up, decay, differences that grow like the
-    span instead of its root) lies inside the interval; the interval's length makes the rule lenient where norms
-    change fast. Another run's weights, or another step's far away, are 10 to 1e4 times off.
+    With r = log(norm / sqrt(span)), an entry is an outlier if it is above both of its neighbours, or below both, by
+    more than log 4. A trend (warm-up, decay, a restart of the learning rate, differences that grow like the span
+    instead of its root) lies between the neighbours, and spans that change by a factor of ten move r by at most
+    log 3.2. At the ends, where one side cannot show a trend, the three nearest are taken instead, their interval is
+    widened by its own length, and the margin is log 20. Another run's weights are 10 to 1e4 times off.
 
     Parameters
     ----------
@@ -97,7 +104,7 @@ def outliers(
     Returns
     -------
     numpy.ndarray
-        Shape (K,), bool.
+        Shape (K,), bool; False throughout if fewer than four entries can be used.
     """
     norms, spans = np.asarray(norms, float), np.asarray(spans, float)
     good = (norms > 0) & np.isfinite(norms)
@@ -106,13 +113,16 @@ def outliers(
     found = np.zeros(len(norms), bool)
     places = np.flatnonzero(good)
     row = np.log(norms[places]) - np.log(spans[places]) / 2
+    if len(row) <= NEIGHBOURS:
+        return found
     for i, place in enumerate(places):
-        before, after = row[max(i - NEIGHBOURS, 0) : i], row[i + 1 : i + 1 + NEIGHBOURS]
-        around = np.concatenate([before, after])
-        if len(around) < NEIGHBOURS:
-            continue
-        low, high = around.min(), around.max()
-        margin = high - low + np.log(edge_jump if min(len(before), len(after)) == 0 else jump)
+        if 0 < i < len(row) - 1:
+            low, high = sorted((row[i - 1], row[i + 1]))
+            margin = np.log(jump)
+        else:
+            around = row[1 : 1 + NEIGHBOURS] if i == 0 else row[-1 - NEIGHBOURS : -1]
+            low, high = around.min(), around.max()
+            margin = high - low + np.log(edge_jump)
         found[place] = row[i] < low - margin or row[i] > high + margin
     return found
 
@@ -122,12 +132,13 @@ def late(
 ) -> NDArray[np.bool_]:
     """Which checkpoints carry weights of a later time than their label, alone or as a whole stretch.
 
-    Two things are asked for. First, the checkpoint is less than half as far from the last one as at least two later
-    checkpoints are: training approaches its last weights, so this distance falls, or stays. (Two, so that one
-    checkpoint that is far from everything does not make all earlier ones look late.) Second, a stretch of such
-    checkpoints is left, and entered unless it begins the run, by a leap: a difference that is, per root of a
-    training step, more than twice the median of the five outside the stretch. Weights that set out from near a fixed
-    point, as in a warmed-up second training, fulfil the first, but glide.
+    Training approaches its last weights, so the distance to them falls, or stays. A checkpoint is near if it is less
+    than half as far from the last one as at least two later checkpoints are (two, so that one that is far from
+    everything does not make all the earlier ones look late). A stretch of near checkpoints is late if the distance
+    at least doubles on leaving it, and was at least twice as large before it. A stretch that begins the run must be
+    left by a leap instead: a difference that is, per root of a training step, more than twice the median of the next
+    five. Weights that set out from near a fixed point, as in a second training at a high learning rate, are near as
+    well, but glide.
 
     Parameters
     ----------
@@ -155,8 +166,10 @@ def late(
     found = np.zeros(len(distance), bool)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], near, [False]]).astype(int)))
     for first, beyond in edges.reshape(-1, 2):
-        leaves = pace[beyond - 1] > LEAP * np.median(pace[beyond : beyond + AROUND])
-        before = pace[max(first - 1 - AROUND, 0) : max(first - 1, 0)]
-        enters = first == 0 or len(before) == 0 or pace[first - 1] > LEAP * np.median(before)
-        found[first:beyond] = leaves and enters
+        largest = distance[first:beyond].max()
+        leaves = largest < LATE * distance[beyond]
+        if first:
+            found[first:beyond] = leaves and largest < LATE * distance[first - 1]
+        else:
+            found[:beyond] = leaves and pace[beyond - 1] > LEAP * np.median(pace[beyond : beyond + AROUND])
     return found

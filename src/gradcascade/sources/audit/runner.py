@@ -50,10 +50,10 @@ class Audit:
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The snapshots that the faults put into quarantine."""
-        checkpoints = {
-            scale: [entry.step for entry in steps if entry.checkpoint] for scale, steps in self.listing.scales.items()
-        }
-        return entries_of(self.findings, checkpoints, self.conventions.label)
+        scales, which = self.listing.scales, self.conventions.gradients
+        checkpoints = {scale: [e.step for e in steps if e.checkpoint] for scale, steps in scales.items()}
+        gradients = {scale: [e.step for e in steps if e.gradient(which)] for scale, steps in scales.items()}
+        return entries_of(self.findings, checkpoints, gradients, self.conventions.label)
 
     @property
     def quarantine(self) -> Quarantine:
