@@ -43,7 +43,7 @@ def training(
 
     Between two checkpoints every entry moves by its own drift (a share `drift` of a step's motion, always in the
     same direction), by noise that grows with the root of the time, and back towards where it started by `pull` per
-    unit of learning rate and step: 0 is a walk, 1e-2 a fluctuation around a fixed point.
+    unit of learning rate and step: 0 is a walk, 0.05 a fluctuation around a fixed point.
     """
     rng = np.random.default_rng(seed)
     now = weights(rng, width)
@@ -52,9 +52,10 @@ def training(
     found = {}
     for number, step in enumerate(steps):
         if number:
-            rates = [learning_rate(s, steps[-1]) for s in range(steps[number - 1], step)]
-            along, across = peak * drift * sum(rates) / 20, peak * math.sqrt(sum(rate * rate for rate in rates))
-            keep = math.exp(-pull * sum(rates))
+            rates = np.array([learning_rate(s, steps[-1]) for s in range(steps[number - 1], step)])
+            left = np.exp(-pull * (rates.sum() - np.cumsum(rates)))  # of the noise of each training step
+            along, across = peak * drift * rates.sum() / 20, peak * math.sqrt(((rates * left) ** 2).sum())
+            keep = math.exp(-pull * rates.sum())
             for name, values in now.items():
                 noise = across * rng.normal(0, 1, values.shape)
                 now[name] = start[name] + keep * (values - start[name]) + along * slope[name] + noise

@@ -42,6 +42,10 @@ def measure(
     max_steps: MaxSteps = 500,
     engine: Engine = "auto",
     threads: Threads = None,
+    quarantine: Annotated[
+        Path | None,
+        typer.Option(help="Snapshots to leave out, as audit --out writes them; the study keeps the list."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be measured, and measure nothing.")] = (
         False
     ),
@@ -84,20 +88,36 @@ def measure(
 
     make_probe(plan, engine=engine, threads=threads)  # complain about settings before anything is written
     if dry_run:
-        _describe(plan, out, as_json)
+        _describe(plan, out, quarantine, as_json)
         return
+    from gradcascade.study.quarantine import check_quarantine, keep_quarantine
     from gradcascade.study.runner import open_source
     from gradcascade.study.study import Study
 
     for entry in plan.families:
         open_source(out, entry)  # complain about a source before anything is written
+    if quarantine is not None:
+        check_quarantine(quarantine, plan)
     with Study.create(out, plan) as study:
+        if quarantine is not None:
+            keep_quarantine(quarantine, out)
         outcome = run_with_progress(study, engine, threads)
     if as_json:
         typer.echo(
-            json.dumps({"measured": outcome.measured, "known": outcome.known, "refused": list(outcome.refused)})
+            json.dumps(
+                {
+                    "measured": outcome.measured,
+                    "known": outcome.known,
+                    "refused": list(outcome.refused),
+                    "quarantined": list(outcome.quarantined),
+                }
+            )
         )
     else:
+        if outcome.quarantined:
+            typer.echo(
+                f"{len(outcome.quarantined)} snapshots left out by {out / 'quarantine.toml'} or known corruption"
+            )
         typer.echo(f"{outcome.measured} cascades measured, {outcome.known} known before; study: {out}")
     if outcome.refused:
         count = len(outcome.refused)
@@ -158,14 +178,17 @@ def _listed(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(items))
 
 
-def _describe(plan: Plan, out: Path, as_json: bool) -> None:
+def _describe(plan: Plan, out: Path, quarantine: Path | None, as_json: bool) -> None:
+    from gradcascade.study.quarantine import quarantine_reasons
     from gradcascade.study.runner import open_source
     from gradcascade.study.variants import variants_of
 
     rows = []
-    for entry in plan.families:
-        source = open_source(out, entry)
-        for snapshot in source.snapshots():
+    sources = [(entry, open_source(out, entry)) for entry in plan.families]
+    snapshots = [snapshot for _, source in sources for snapshot in source.snapshots()]
+    left_out = quarantine_reasons(out, sources, snapshots, quarantine)
+    for snapshot in snapshots:
+        if (snapshot.family, snapshot.scale, snapshot.step, snapshot.field) not in left_out:
             size = sum(file.stat().st_size for file in snapshot.files)
             rows.append((snapshot.family, snapshot.scale, snapshot.field, snapshot.step, size))
     cascades = len(rows) * len(variants_of(plan, 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Protocol, runtime_checkable
@@ -18,10 +18,8 @@ from gradcascade.sources.audit.findings import (
     WARNING,
     Finding,
     Spoiled,
-    at_steps,
     spoiled,
 )
-from gradcascade.sources.audit.listing import Listing
 
 
 @runtime_checkable
@@ -31,6 +29,11 @@ class Published(Protocol):
     @property
     def repositories(self) -> Mapping[str, str]:
         """The repository of each scale, ``owner/name``."""
+        ...
+
+    @property
+    def checkpoints(self) -> Mapping[str, Sequence[int]]:
+        """The steps of each scale that have a checkpoint, ascending."""
         ...
 
 
@@ -73,10 +76,6 @@ class Known:
             return spoiled(CHECKPOINT, self.steps)
         return spoiled(DIFFERENCE, self.steps[1:]) if self.spoils == DIFFERENCE else ()
 
-    def reason(self) -> str:
-        """The sentence with its source."""
-        return f"{self.sentence} ({self.url})"
-
 
 @functools.cache
 def known_corruption() -> tuple[Known, ...]:
@@ -94,45 +93,43 @@ def known_corruption() -> tuple[Known, ...]:
     )
 
 
-def check_known(listing: Listing) -> list[Finding]:
-    """Name the corruption that is known of the repositories of a listing.
+def check_known(family: str, repositories: Mapping[str, str], steps: Mapping[str, Iterable[int]]) -> list[Finding]:
+    """Name the corruption that is known of the repositories of a family.
 
     Of a repository it is a fault and spoils what it spoils. A local run that has the name of such a repository gets
     a note: its files may be a corrected copy, and they are checked themselves.
+
+    Parameters
+    ----------
+    family : str
+        The family's name.
+    repositories : mapping of str to str
+        Of each scale, the repository, ``owner/name``; or the name of a local run.
+    steps : mapping of str to iterable of int
+        The steps that each scale has.
+
+    Returns
+    -------
+    list of Finding
     """
     found = []
-    for scale, repository in listing.repositories.items():
-        there = [entry.step for entry in listing.scales.get(scale, ())]
+    for scale, repository in repositories.items():
+        there = set(steps.get(scale, ()))
         for known in known_corruption():
             published = known.concerns(repository)
-            steps = tuple(step for step in known.steps if step in there)
-            if not (published or ("/" not in repository and known.concerns_name(repository))):
+            if not published and ("/" in repository or not known.concerns_name(repository)):
                 continue
-            if not steps and known.spoils != "nothing":
+            concerned = tuple(step for step in known.steps if step in there)
+            if known.spoils == "nothing":
+                concerned = known.steps
+            elif not concerned:
                 continue
-            if published:
-                severity, spoils = (FAULT, known.spoiled()) if known.spoiled() else (WARNING, ())
-                spoils = tuple(item for item in spoils if item.step in there)
-                name = repository
-            else:
-                severity, spoils, name = NOTE, (), f"the published {repository}"
-            sentence = f"{name}: {known.reason()}"
-            found.append(
-                Finding("known", severity, listing.family, scale, steps or known.steps, (), sentence, spoils)
-            )
+            spoils = tuple(item for item in known.spoiled() if item.step in there) if published else ()
+            severity = (FAULT if spoils else WARNING) if published else NOTE
+            name = repository if published else f"the published {repository}"
+            sentence = f"known of {name}: {known.sentence} ({known.url})"
+            found.append(Finding("known", severity, family, scale, concerned, (), sentence, spoils))
     return found
-
-
-def known_of(repository: str, steps: Iterable[int]) -> list[tuple[Spoiled, str]]:
-    """What is spoiled among the steps of a repository, with the reason."""
-    there = set(steps)
-    return [
-        (item, f"{repository}, {at_steps([item.step])}: {known.reason()}")
-        for known in known_corruption()
-        if known.concerns(repository)
-        for item in known.spoiled()
-        if item.step in there
-    ]
 
 
 def _steps(parts: Iterable[int | str]) -> Iterable[int]:

@@ -128,7 +128,7 @@ def open_run(
         result = scan({name: tensors[name] for name in names})
         if result.broken:
             many = listed([shown(name) for name in result.broken], 3)
-            fault("not-finite", FAULT, step, f"the {what} of step {step} has NaN or infinite entries in {many}")
+            fault("not-finite", FAULT, step, f"the {what} of step {step} has entries that are not finite in {many}")
         else:
             scans[step] = result
             kept[step] = paths[step]

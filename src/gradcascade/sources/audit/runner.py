@@ -76,7 +76,9 @@ def audit_listing(listing: Listing, *, label: str = "later", gradients: str = "t
     Audit
     """
     conventions = Conventions.model_validate({"name": listing.family, "label": label, "gradients": gradients})
-    return Audit(listing, tuple(in_order([*check_listing(listing, gradients), *check_known(listing)])), conventions)
+    steps = {scale: [entry.step for entry in entries] for scale, entries in listing.scales.items()}
+    known = check_known(listing.family, listing.repositories, steps)
+    return Audit(listing, tuple(in_order([*check_listing(listing, gradients), *known])), conventions)
 
 
 def audit_family(
