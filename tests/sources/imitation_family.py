@@ -43,7 +43,8 @@ def training(
 
     Between two checkpoints every entry moves by its own drift (a share `drift` of a step's motion, always in the
     same direction), by noise that grows with the root of the time, and back towards where it started by `pull` per
-    unit of learning rate and step: 0 is a walk, 0.05 a fluctuation around a fixed point.
+    unit of learning rate and step. With a pull it comes to rest `peak * drift / (20 * pull)` from its start and
+    fluctuates there; without one it walks on.
     """
     rng = np.random.default_rng(seed)
     now = weights(rng, width)
@@ -53,8 +54,8 @@ def training(
     for number, step in enumerate(steps):
         if number:
             rates = np.array([learning_rate(s, steps[-1]) for s in range(steps[number - 1], step)])
-            left = np.exp(-pull * (rates.sum() - np.cumsum(rates)))  # of the noise of each training step
-            along, across = peak * drift * rates.sum() / 20, peak * math.sqrt(((rates * left) ** 2).sum())
+            left = np.exp(-pull * (rates.sum() - np.cumsum(rates)))  # of the motion of each training step
+            along, across = peak * drift * (rates * left).sum() / 20, peak * math.sqrt(((rates * left) ** 2).sum())
             keep = math.exp(-pull * rates.sum())
             for name, values in now.items():
                 noise = across * rng.normal(0, 1, values.shape)

@@ -12,8 +12,8 @@ WAYS: dict[str, dict[str, float]] = {
     "walk": {"drift": 0.0},
     "walk-with-drift": {},
     "nearly-straight": {"drift": 5.0},
-    "fluctuation": {"pull": 0.05},
-    "strong-fluctuation": {"pull": 0.5},
+    "fluctuation": {"pull": 0.02, "drift": 8.0},
+    "warmed-up-again": {"pull": 0.02, "drift": 0.0},  # starts where it comes to rest, and fluctuates around it
 }
 SCHEDULES = {
     "pythia": (0, 1, 2, 4, 8, 16, 100, 200, 300, 400, 500, 600, 700, 800),
