@@ -167,14 +167,19 @@ def entries_of(
                 labels, field = [steps[k if label == "later" else k - 1] for k in ends], UPDATE
             for at in labels:
                 told = reasons.setdefault((finding.family, finding.scale, field, at), [])
-                if finding.sentence not in told:
-                    told.append(finding.sentence)
+                if (sentence := _text(finding.sentence)) not in told:
+                    told.append(sentence)
     return tuple(
         Entry.model_validate(
             {"family": family, "scale": scale, "field": field, "step": step, "reason": "; ".join(told)}
         )
         for (family, scale, field, step), told in sorted(reasons.items())
     )
+
+
+def _text(sentence: str) -> str:
+    """The sentence without what a path may hold that is no text."""
+    return sentence.encode("utf-8", "replace").decode("utf-8")
 
 
 def read_quarantine(path: Path) -> Quarantine:
@@ -265,5 +270,4 @@ def _assignments(model: BaseModel) -> list[str]:
 
 def _literal(value: str | int) -> str:
     """A JSON string is a TOML string, but for the one control character that JSON leaves as it is."""
-    text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair, from a name that is no text
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
