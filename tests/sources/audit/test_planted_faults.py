@@ -420,6 +420,22 @@ def test_the_earlier_step_labels_a_quarantined_update_if_asked(families: dict[st
     assert [e.step for e in audit_family(root, label="earlier").entries] == [400, 500]
 
 
+def test_bfloat16_is_coarser_than_float16(tmp_path: Path) -> None:
+    import torch
+
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 0.02, 20_000)
+    for step in range(0, 800, 100):
+        for name, dtype in (("half", torch.float16), ("brain", torch.bfloat16)):
+            folder = tmp_path / name / "run" / f"step{step}"
+            folder.mkdir(parents=True)
+            torch.save({"w": torch.from_numpy(values).to(dtype)}, folder / "pytorch_model.bin")
+        values = values + rng.normal(0, 7e-5, values.shape)
+    assert [f for f in audit_family(tmp_path / "half").findings if f.kind == "coarse"] == []
+    coarse = [f for f in audit_family(tmp_path / "brain").findings if f.kind == "coarse"]
+    assert [f.steps for f in coarse] == [(step, step + 100) for step in range(0, 700, 100)]
+
+
 def test_validation_gradients_are_audited_by_themselves(families: dict[str, Path], tmp_path: Path) -> None:
     root = shutil.copytree(families[GRADIENTS], tmp_path / "family")
     for step in GRADIENT_STEPS:
