@@ -17,6 +17,7 @@ from remote_runs import (
     add_pico_family,
     add_pico_run,
     add_pythia_family,
+    add_pythia_model,
     parameters_of,
     perplexity,
     pico_gradient,
@@ -76,7 +77,7 @@ def check_row(row, field):
 def test_measure_pico_lm(hub, at_the_hub, monkeypatch, capsys, tmp_path):
     add_pico_family(hub, STEPS, tmp_path / "files")
     code, out, err = run(monkeypatch, capsys, "measure", "pico-lm", "--out", "S", "--json")
-    assert (code, json.loads(out)) == (0, {"measured": 4 * 4 * 4, "known": 0, "refused": []}), err
+    assert (code, json.loads(out)) == (0, {"measured": 4 * 4 * 4, "known": 0, "refused": [], "quarantined": []}), err
     with gc.Study.open("S") as study:
         rows, metrics, plan = study.cascades(), study.metrics(), study.plan
     assert plan.fit.window == (5000, 60000)
@@ -99,7 +100,9 @@ def test_measure_pico_lm(hub, at_the_hub, monkeypatch, capsys, tmp_path):
 def test_measure_pythia(hub, at_the_hub, monkeypatch, capsys, tmp_path):
     add_pythia_family(hub, PYTHIA_STEPS, tmp_path / "files")
     code, out, err = run(monkeypatch, capsys, "measure", "pythia", "--out", "S", "--nulls", "N2", "--json")
-    assert (code, json.loads(out)) == (0, {"measured": 5 * 153 * 2, "known": 0, "refused": []}), err
+    assert (code, json.loads(out)) == (0, {"measured": 5 * 153 * 2, "known": 0, "refused": [], "quarantined": []}), (
+        err
+    )
     rows = table("S").filter(pl.col("variant") == "real")
     assert rows["field"].unique().to_list() == ["update"]
     for scale, width in PYTHIA.items():
@@ -207,7 +210,7 @@ def test_a_restarted_run_is_measured_again_where_it_repeats_itself(hub, at_the_h
         hub.repositories["pico-lm/pico-decoder-tiny"], branch, 6, (3000, 4000), tmp_path / "files", seed=9000
     )
     code, out, err = run(monkeypatch, capsys, *words)
-    assert (code, json.loads(out)) == (0, {"measured": 2, "known": 15, "refused": []}), err
+    assert (code, json.loads(out)) == (0, {"measured": 2, "known": 15, "refused": [], "quarantined": []}), err
     for row in table("S").filter(pl.col("scale") == "tiny").iter_rows(named=True):
         check_row(row, flat(pico_gradient(row["step"], 6, 9000 if row["step"] >= 3000 else 1000)))
 
@@ -324,3 +327,73 @@ def test_a_killed_process_is_continued_by_the_next(tmp_path):
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["measured"] == 12 - kept
         assert list((tmp_path / "S" / "hub").rglob("passing")) == []
+
+
+def faulty(hub, steps, folder):
+    """Pythia's smallest scales with faults that listings show: what was planted, as kind, scale and step."""
+    add_pythia_family(hub, steps, folder)
+    late, shards = (hub.repository(f"EleutherAI/pythia-{scale}-seed3") for scale in ("14m", "31m"))
+    late.branches["step2000"][-1].files["model.safetensors"] = late.branches["step9000"][-1].files[
+        "model.safetensors"
+    ]
+    add_pythia_model(shards, PYTHIA["31m"], steps, folder, kind="shards")
+    for branch in shards.branches.values():
+        branch[-1].files.pop("model.safetensors", None)
+    first = "model-00001-of-00002.safetensors"
+    shards.branches["step5000"][-1].files[first] = shards.branches["step8000"][-1].files[first]
+    del hub.repository("EleutherAI/pythia-70m-seed3").branches["step4000"]
+    short = hub.repository("EleutherAI/pythia-160m-seed3").branches["step6000"][-1].files
+    short["model.safetensors"] = short["model.safetensors"][:-4000]
+    return {
+        ("identical-files", "14m", 2000),
+        ("identical-shard", "31m", 5000),
+        ("missing-step", "70m", 4000),
+        ("odd-size", "160m", 6000),
+    }
+
+
+def plan_of(steps):
+    repositories = "\n".join(f'"{scale}" = "EleutherAI/pythia-{scale}-seed3"' for scale in PYTHIA)
+    return (
+        f'[nulls]\nkinds = []\n[[families]]\nname = "pythia"\nfields = ["update"]\n[families.hub]\nlayout = "pythia"\n'
+        f"steps = {list(steps)}\n[families.hub.repositories]\n{repositories}\n"
+    )
+
+
+def test_audit_of_the_hub_finds_what_listings_show_and_downloads_no_weights(
+    hub, at_the_hub, monkeypatch, capsys, tmp_path
+):
+    steps = tuple(range(0, 10_000, 1000))
+    (tmp_path / "plan.toml").write_text(plan_of(steps))
+    planted = faulty(hub, steps, tmp_path / "files")
+    code, out, err = run(monkeypatch, capsys, "audit", "plan.toml", "--out", "S/quarantine.toml", "--json")
+    assert code == 0, err
+    (family,) = json.loads(out)["families"]
+    found = {
+        (finding["kind"], finding["scale"], step)
+        for finding in family["findings"]
+        if finding["severity"] == "fault"
+        for step in finding["steps"]
+    }
+    assert planted <= found
+    assert {scale for _, scale, _ in found} == {"14m", "31m", "70m", "160m"}
+    assert not hub.asked("/resolve/")
+    code, out, err = run(monkeypatch, capsys, "measure", "plan.toml", "--out", "S", "--json")
+    assert out, err
+    assert len(json.loads(out)["quarantined"]) == len(family["quarantine"]) > 0
+    listed = {(entry["scale"], entry["step"]) for entry in family["quarantine"]}
+    measured = set(table("S").select("scale", "step").iter_rows())
+    assert not listed & measured and ("410m", 5000) in measured
+
+
+def test_audit_of_a_clean_family_raises_no_alarm(hub, at_the_hub, monkeypatch, capsys, tmp_path):
+    add_pythia_family(hub, PYTHIA_STEPS, tmp_path / "files")
+    add_pico_family(hub, STEPS, tmp_path / "files")
+    for preset in ("pythia", "pico-lm"):
+        code, out, err = run(monkeypatch, capsys, "audit", preset, "--json")
+        assert code == 0, err
+        (family,) = json.loads(out)["families"]
+        alarms = [f for f in family["findings"] if f["severity"] != "note" and f["kind"] != "known"]
+        assert alarms == [] and family["quarantine"] == []
+        assert {scale: len(found["steps"]) for scale, found in family["scales"].items()}
+    assert not hub.asked("/resolve/")

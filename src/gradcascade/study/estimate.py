@@ -13,6 +13,7 @@ from gradcascade.fields.nulls import null
 from gradcascade.fields.statistics import content_hash, kurtosis
 from gradcascade.sources.hub.source import HubSource
 from gradcascade.study.plan import Plan
+from gradcascade.study.quarantine import quarantine_reasons
 from gradcascade.study.runner import open_source
 from gradcascade.study.variants import draw, make_probe, variants_of
 
@@ -63,7 +64,7 @@ class Estimate:
     probed: int
 
 
-def estimate(plan: Plan, study: Path, threads: int | None = None) -> Estimate:
+def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Path | None = None) -> Estimate:
     """Estimate what measuring a plan takes, as if nothing of it were measured yet.
 
     Parameters
@@ -74,6 +75,8 @@ def estimate(plan: Plan, study: Path, threads: int | None = None) -> Estimate:
         Folder of the study, which need not exist.
     threads : int, optional
         Number of threads.
+    quarantine : pathlib.Path, optional
+        A list that would be put into the study; what it leaves out is not counted, and not read either.
 
     Returns
     -------
@@ -90,7 +93,13 @@ def estimate(plan: Plan, study: Path, threads: int | None = None) -> Estimate:
     remote = False
     for family in plan.families:
         source = open_source(study, family)
-        for snapshot in source.snapshots():
+        snapshots = source.snapshots()
+        left_out = quarantine_reasons(study, [(family, source)], snapshots, quarantine)
+        skipped = {scale: 0 for scale in {snapshot.scale for snapshot in snapshots}}
+        for snapshot in snapshots:
+            if (snapshot.family, snapshot.scale, snapshot.step, snapshot.field) in left_out:
+                skipped[snapshot.scale] += 1
+                continue
             steps.setdefault(f"{snapshot.family} / {snapshot.scale} / {snapshot.field}", []).append(snapshot.step)
             size = sum(file.stat().st_size for file in snapshot.files)
             read += size
@@ -99,7 +108,7 @@ def estimate(plan: Plan, study: Path, threads: int | None = None) -> Estimate:
         if isinstance(source, HubSource):
             remote = True
             for found in source.found:
-                entries += [found.entries] * len(found.snapshots)
+                entries += [found.entries] * (len(found.snapshots) - skipped.get(found.scale, 0))
                 fetched += found.fetched
                 files += found.files
                 held = max(held, found.held * found.size)

@@ -174,6 +174,11 @@ class _Run:
             fetched=len(wanted) * size,
             held=1,
             entries=PUBLISHED_ENTRIES.get(self.address.name, size // 4),
+            places={
+                step: (places[step].revision, places[step].path.removesuffix(self._gradients))
+                for step in wanted
+                if step in places
+            },
         )
 
     @property

@@ -186,6 +186,7 @@ class _Run:
             fetched=len(there) * size,
             held=2,
             entries=PUBLISHED_ENTRIES.get(self.repository.name, size // 2),
+            places={step: (branches[step], "") for step in there},
         )
 
     def _snapshot(

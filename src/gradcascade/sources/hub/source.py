@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError, SourceLostError
-from gradcascade.sources.base import SnapshotRef
+from gradcascade.sources.base import UPDATE, SnapshotRef
 from gradcascade.sources.evaluations import metrics_table, read_evaluations
 from gradcascade.sources.hub.client import HubClient, RemoteFile, Repository
 from gradcascade.sources.hub.exchange import MissingError
@@ -46,6 +46,9 @@ class Found:
         Snapshots' files that lie on disk at once, at most.
     entries : int
         Entries of a field, about.
+    places : mapping of int to tuple
+        By step: the commit, and the folder in the repository that holds the step's files (empty, or ending in a
+        slash).
     """
 
     scale: str
@@ -57,6 +60,7 @@ class Found:
     fetched: int
     held: int
     entries: int
+    places: Mapping[int, tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,32 @@ class HubSource:
     def snapshots(self) -> list[SnapshotRef]:
         """Every field there is, by scale, steps ascending; nothing is fetched."""
         return [snapshot for found in self.found for snapshot in found.snapshots]
+
+    @property
+    def repositories(self) -> dict[str, str]:
+        """The repository of each scale, ``owner/name``."""
+        return {found.scale: found.repository.name for found in self.found}
+
+    @property
+    def checkpoints(self) -> dict[str, list[int]]:
+        """The steps of each scale that have a checkpoint to subtract, ascending; none where gradients are read."""
+        return {
+            found.scale: sorted(found.places) if any(s.field == UPDATE for s in found.snapshots) else []
+            for found in self.found
+        }
+
+    def files(self) -> dict[str, dict[int, list[RemoteFile]]]:
+        """The files of every step as the hub lists them, by scale and step, with paths within the step's folder.
+
+        Nothing is fetched but listings.
+        """
+        return {
+            found.scale: {
+                step: _step_files(found.repository, revision, folder)
+                for step, (revision, folder) in sorted(found.places.items())
+            }
+            for found in self.found
+        }
 
     def metrics(self) -> pl.DataFrame:
         """Evaluation results of every scale, fetched if they are not here.
@@ -137,3 +167,8 @@ class Absent:
     def __call__(self) -> NDArray[np.floating]:
         """Say so."""
         raise MissingError(self.reason)
+
+
+def _step_files(repository: Repository, revision: str, folder: str) -> list[RemoteFile]:
+    listed = repository.files(revision, folder.rstrip("/"))
+    return [replace(file, path=file.path.removeprefix(folder)) for file in listed if file.path.startswith(folder)]
