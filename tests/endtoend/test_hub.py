@@ -355,8 +355,8 @@ def faulty(hub, steps, folder):
 def plan_of(steps):
     repositories = "\n".join(f'"{scale}" = "EleutherAI/pythia-{scale}-seed3"' for scale in PYTHIA)
     return (
-        f'[nulls]\nkinds = []\n[[families]]\nname = "pythia"\nfields = ["update"]\n[families.hub]\nlayout = "pythia"\n'
-        f"steps = {list(steps)}\n[families.hub.repositories]\n{repositories}\n"
+        '[nulls]\nkinds = []\n[[families]]\nname = "pythia"\nfields = ["update"]\n[families.hub]\n'
+        f'layout = "pythia"\nsteps = {list(steps)}\n[families.hub.repositories]\n{repositories}\n'
     )
 
 
