@@ -113,7 +113,7 @@ def test_without_contents_no_tensor_is_read(family: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("pythia",), "published families are audited from a folder so far"),
+        (("pythia", "--family", "mine"), "--family is given beside pythia"),
         (("nowhere",), "is not a folder of runs"),
         (("empty",), "holds no runs"),
         (("plan.toml",), "does not exist"),
