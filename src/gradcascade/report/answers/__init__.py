@@ -1,0 +1,69 @@
+"""The answers of the page: what :func:`gradcascade.infer` found, in words and in tables to read."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from gradcascade.report.answers import checks, outside, regimes
+from gradcascade.report.answers.base import Answer
+from gradcascade.report.data import ReportData
+
+__all__ = ["Answer", "all_answers"]
+
+KNOWN = {
+    "verdicts",
+    "intervals",
+    "differences",
+    "found_windows",
+    "leave_one_out",
+    "curvature",
+    "window_curvature",
+    "laws",
+    "window_laws",
+    "compressibility",
+    "weighted",
+    "continuous",
+    "rounding",
+    "associations",
+}
+"""Tables of :func:`gradcascade.infer` that an answer below puts into words."""
+
+MAKERS = (
+    outside.published_answer,
+    regimes.verdict_answer,
+    regimes.contrast_answer,
+    regimes.interval_answer,
+    regimes.difference_answer,
+    checks.window_answer,
+    checks.leave_one_out_answer,
+    checks.curvature_answer,
+    checks.law_answer,
+    checks.compressibility_answer,
+    checks.rounding_answer,
+    checks.weighted_answer,
+    outside.association_answer,
+)
+
+
+def all_answers(data: ReportData) -> list[Answer]:
+    """Put everything that was inferred into words.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    list of Answer
+        In the order of the page; tables of :func:`gradcascade.infer` without words of their own come last, as they
+        are. Nothing for a study without cascades.
+    """
+    if data.cascades.is_empty():
+        return []
+    made = [answer for make in MAKERS if (answer := make(data)) is not None]
+    return made + [_plain(name, table) for name, table in data.answers.items() if name not in KNOWN]
+
+
+def _plain(name: str, table: pl.DataFrame) -> Answer:
+    return Answer(name.replace("_", "-"), name.replace("_", " ").capitalize(), (), table, ())

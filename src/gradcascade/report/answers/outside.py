@@ -1,0 +1,180 @@
+"""Answers that look beyond the study: external metrics, and the published values of arXiv:2605.02968."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from gradcascade.report.answers.base import SYMBOLS, Answer, interval, label
+from gradcascade.report.data import Group, ReportData
+from gradcascade.report.tables import MINUS, signed
+from gradcascade.scaling.comparison import compare_published
+from gradcascade.scaling.published import published_exponents
+from gradcascade.scaling.window_means import PARTS, window_differences, window_intervals
+from gradcascade.scaling.windows import published_windows
+
+FALSE_DISCOVERIES = 0.05
+CHANNELS = {"v_rel": "v_rel", "duration_per_n": "n_steps/N", **SYMBOLS}
+
+
+def association_answer(data: ReportData) -> Answer | None:
+    """Say which channels go with an external metric along training.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    Answer or None
+        None where no metric was given.
+    """
+    if "associations" not in data.answers:
+        return None
+    full = data.answers["associations"]
+    known = full.filter(pl.col("pearson").is_not_null())
+    if known.is_empty():
+        reason = full["reason"].drop_nulls()
+        why = reason.value_counts(sort=True)["reason"][0] if len(reason) else "the metric shares no step with a channel"
+        sentences = [f"No channel can be tested against the metric: {why}."]
+    else:
+        strong = known.filter(pl.col("q") <= FALSE_DISCOVERIES)
+        sentences = [
+            f"{strong.height:,} of {known.height:,} pairs of a channel and a metric go together along training more "
+            f"than chance explains (q at most {FALSE_DISCOVERIES:g}). Both change with training, so this is no cause."
+        ]
+        for row in strong.sort(pl.col("pearson").abs(), descending=True).head(3).to_dicts():
+            sentences.append(
+                f"{label(data, row)}, scale {row['scale']}: {CHANNELS.get(row['channel'], row['channel'])} with "
+                f"{row['metric']}, r = {signed(row['pearson'], 2)} over {row['n_steps']:,} steps."
+            )
+    table = full.sort("q", pl.col("pearson").abs(), descending=[False, True], nulls_last=True).select(
+        "family",
+        "field",
+        "scale",
+        pl.col("channel").replace(CHANNELS),
+        "metric",
+        pl.col("pearson").alias("r"),
+        "p",
+        "q",
+        pl.col("partial").alias("r given learning rate"),
+        pl.col("spearman").alias("Spearman"),
+        pl.col("difference").alias("r of changes"),
+        pl.col("lag").alias("lag"),
+        pl.col("given_twin").alias("r given twin"),
+        pl.col("n_steps").alias("steps"),
+        pl.col("reason").alias("missing because"),
+    )
+    missing = [name for name in table.columns[5:] if table[name].is_null().all()]
+    how = (
+        "r is Pearson's correlation along training over the steps that both have. p comes from shifting one series "
+        "against the other in a circle, since neighbouring steps are correlated; q controls false discoveries over "
+        "the channels, scales and metrics of a family and field (Benjamini and Hochberg, Journal of the Royal "
+        "Statistical Society B 57, 1995).",
+        "Given learning rate: both residualised linearly on the schedule. Of changes: differences from step to step. "
+        "Lag: where the correlation is strongest (positive: the channel comes first). Given twin: for v_rel the "
+        "partial correlation given n_steps/N, and the reverse, since the two are nearly one observable.",
+    )
+    return Answer("associations", "Channels and external metrics", tuple(sentences), table.drop(missing), how, full)
+
+
+def published_answer(data: ReportData) -> Answer | None:
+    """Set the exponents of a published family beside the published ones.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    Answer or None
+        None where no family and field is a published one.
+    """
+    names = set(published_exponents().select("family", "field").iter_rows())
+    groups = [group for group in data.groups if group in names]
+    if not groups:
+        return None
+    cascades = data.cascades.filter(pl.struct("family", "field").is_in([dict(zip(("family", "field"), g)) for g in groups]))
+    spans = _spans(data, groups)
+    known = compare_published(cascades, spans)
+    keys = ["family", "field", "variant", "exponent"]
+    known = known.join(_errors(cascades, spans), on=keys, how="left", maintain_order="left")
+    known = known.with_columns(apart=(pl.col("scales_value") - pl.col("published")) / pl.col("scales_se"))
+    tested = known.filter(pl.col("inside").is_not_null())
+    sentences = []
+    for group in groups:
+        here = tested.filter(pl.col("family") == group[0], pl.col("field") == group[1])
+        first, last = spans[group]
+        span = f"steps {first:,} to {last:,}"
+        span += ", the published window" if published_windows(data.cascades).get(group) == spans[group] else ""
+        start = f"{group[0]}, {group[1]}s ({span})"
+        if here.is_empty():
+            sentences.append(f"{start}: nothing measured here can be set beside the published values.")
+            continue
+        far = here.filter(~pl.col("inside")).to_dicts()
+        sentence = f"{start}: {here['inside'].sum()} of {here.height} published values lie inside our 95 % intervals"
+        if far:
+            parts = [f"{_name(row)} ({signed(row['apart'], 1)} standard errors)" for row in far]
+            sentence += f"; outside are {', '.join(parts)}"
+        sentences.append(f"{sentence}.")
+    table = [
+        {
+            "family": row["family"],
+            "field": row["field"],
+            "quantity": _name(row),
+            "ours, across scales": signed(row["scales_value"]),
+            "95 %": interval(row["low"], row["high"]),
+            "ours, mean ± SD of steps": _spread(row["value"], row["sd"]),
+            "published": _spread(row["published"], row["published_sd"]),
+            "ours less published": signed(_less(row["scales_value"], row["published"])),
+            "standard errors apart": row["apart"],
+            "inside": None if row["inside"] is None else "yes" if row["inside"] else "no",
+            "missing because": row["reason"],
+        }
+        for row in known.to_dicts()
+    ]
+    frame = pl.DataFrame(table, infer_schema_length=None)
+    if frame["missing because"].is_null().all():
+        frame = frame.drop("missing because")
+    how = (
+        "Published values are those of arXiv:2605.02968, means over its window with the SD over steps, which is no "
+        "standard error. Ours are over the same window, where steps of it were measured, else over the window used "
+        "here.",
+        "Standard errors apart = (ours across scales − published) / our standard error across scales, of the line "
+        "through the logarithms averaged over the window. With k scales, values up to t(0.975, k − 2) lie inside our "
+        "95 % interval: 4.3 for four scales, 3.2 for five.",
+    )
+    return Answer("published", "Beside the published values", tuple(sentences), frame, how, known)
+
+
+def _spans(data: ReportData, groups: list[Group]) -> dict[Group, tuple[int, int]]:
+    """The published window where it holds a measured step, else the one used."""
+    published = published_windows(data.cascades)
+    spans = {}
+    for group in groups:
+        rows = data.cascades.filter(pl.col("family") == group[0], pl.col("field") == group[1])
+        there = rows["step"].is_between(*published[group]).any()
+        spans[group] = published[group] if there else data.windows[group]
+    return spans
+
+
+def _errors(cascades: pl.DataFrame, spans: dict[Group, tuple[int, int]]) -> pl.DataFrame:
+    columns = ["family", "field", "variant", "exponent", "scales_value", "scales_se"]
+    total = {"real - N0": PARTS["total"]}
+    singles = window_intervals(cascades, spans, along=False)
+    differences = window_differences(cascades, spans, parts=total, along=False).rename({"difference": "variant"})
+    return pl.concat([singles.select(columns), differences.select(columns)])
+
+
+def _name(row: dict[str, str]) -> str:
+    symbol = SYMBOLS[row["exponent"]]
+    return symbol if row["variant"] == "real" else f"{symbol} of {row['variant'].replace('-', MINUS)}"
+
+
+def _less(value: float | None, other: float) -> float | None:
+    return None if value is None else value - other
+
+
+def _spread(value: float | None, sd: float | None) -> str:
+    return signed(value) if sd is None else f"{signed(value)} ± {sd:.3f}"

@@ -1,0 +1,90 @@
+/** The study's numbers: reading them from the page, and what follows from them. */
+
+/** @typedef {(number|null)[]} Column */
+
+/** @returns {any} what the page carries */
+export function readData() {
+  return JSON.parse(document.getElementById("study-data").textContent);
+}
+
+/**
+ * Channels of a variant from what is stored.
+ * @param {any} group @param {string} variant @param {string} channel size, n_steps, v_abs, v_rel or size_per_n
+ * @returns {Column[]} for each scale, over the steps
+ */
+export function channel(group, variant, channel) {
+  const part = group.variants[variant];
+  if (!part) return group.scales.map(() => group.steps.map(() => null));
+  return group.n.map((n, place) => {
+    const share = part.size_per_n[place];
+    const duration = part.n_steps[place];
+    return share.map((value, i) => {
+      if (value === null) return null;
+      if (channel === "n_steps") return duration[i];
+      if (channel === "size") return value * n;
+      if (channel === "v_abs") return (value * n) / duration[i];
+      return channel === "v_rel" ? value / duration[i] : value;
+    });
+  });
+}
+
+/**
+ * An exponent over the steps; beta is delta + 1, with the same interval.
+ * @param {any} group @param {string} variant @param {string} name
+ * @returns {{value: Column, low: Column, high: Column, r2: Column}}
+ */
+export function exponent(group, variant, name) {
+  const part = group.variants[variant];
+  if (!part) {
+    const none = group.steps.map(() => null);
+    return { value: none, low: none, high: none, r2: none };
+  }
+  const stored = part.exponents[name === "beta" ? "delta" : name];
+  const shift = name === "beta" ? 1 : 0;
+  const value = stored.value.map((v) => (v === null ? null : v + shift));
+  const end = (sign) => value.map((v, i) => (v === null || stored.half[i] === null ? null : v + sign * stored.half[i]));
+  return { value, low: end(-1), high: end(1), r2: part.exponents[name].r2 };
+}
+
+/** @param {Column} a @param {Column} b @returns {Column} a - b where both are known */
+export function minus(a, b) {
+  return a.map((v, i) => (v === null || b[i] === null ? null : v - b[i]));
+}
+
+/**
+ * Bring columns of other steps to these.
+ * @param {number[]} from @param {number[]} to @param {Column} column @returns {Column}
+ */
+export function align(from, to, column) {
+  if (from === to) return column;
+  const known = new Map(from.map((step, i) => [step, column[i]]));
+  return to.map((step) => known.get(step) ?? null);
+}
+
+/**
+ * Least squares of log y on log x.
+ * @param {number[]} x @param {Column} y @returns {{slope: number, at: (x: number) => number}|null}
+ */
+export function fitLine(x, y) {
+  const points = x.map((v, i) => [v, y[i]]).filter((p) => p[1] !== null && p[1] > 0);
+  const logs = points.map(([a, b]) => [Math.log(a), Math.log(b)]);
+  if (logs.length < 3) return null;
+  const mx = logs.reduce((sum, p) => sum + p[0], 0) / logs.length;
+  const my = logs.reduce((sum, p) => sum + p[1], 0) / logs.length;
+  const square = logs.reduce((sum, p) => sum + (p[0] - mx) ** 2, 0);
+  if (square === 0) return null;
+  const slope = logs.reduce((sum, p) => sum + (p[0] - mx) * (p[1] - my), 0) / square;
+  return { slope, at: (v) => Math.exp(my + slope * (Math.log(v) - mx)) };
+}
+
+/** @param {number[]} sorted @param {number} value @returns {number} place of the nearest entry */
+export function nearest(sorted, value) {
+  let low = 0;
+  let high = sorted.length - 1;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] <= value) low = middle;
+    else high = middle;
+  }
+  return high >= 0 && Math.abs(sorted[high] - value) < Math.abs(sorted[low] - value) ? high : low;
+}

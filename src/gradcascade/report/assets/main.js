@@ -1,0 +1,79 @@
+/** Starts the page: tables at once, charts when they come into view. */
+import { Chart } from "./chart.js";
+import { chartRows } from "./export.js";
+import { chartSwitches, chosen, moveStep, startControls } from "./controls.js";
+import { copyButton } from "./csv.js";
+import { readData } from "./data.js";
+import { makeStore, remembered } from "./store.js";
+import { Panels, SYMBOLS } from "./panels.js";
+import { startTables } from "./tables.js";
+
+const HEIGHT = 280;
+const SMALL = 210;
+const KEYS = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity };
+const START = {
+  loglog: "v_rel", difference: "z", metric: "", hidden: new Set(),
+  "log:v_rel": true, "log:n_steps": false, "log:activity": true, "log:metric": true,
+};
+
+function start() {
+  document.documentElement.classList.add("scripts");
+  startTables();
+  const data = readData();
+  if (!data.groups.length) return;
+  const kept = remembered();
+  const store = makeStore({ ...START, ...chosen(data, { beside: data.baseline, ...kept }) });
+  const panels = new Panels(data, store.state);
+  startControls(panels, store);
+  const charts = [...document.querySelectorAll("article[data-chart]")].flatMap((card) => startCard(card, panels, store));
+  store.on((changed) => heard(charts, changed));
+}
+
+/** @param {Element} card @param {Panels} panels @param {any} store @returns {Chart[]} */
+function startCard(card, panels, store) {
+  const name = /** @type {HTMLElement} */ (card).dataset.chart;
+  const host = /** @type {HTMLElement} */ (card.querySelector(".charts"));
+  const switches = /** @type {HTMLElement} */ (card.querySelector(".switches"));
+  const title = card.querySelector("h3").textContent;
+  const show = () => chartSwitches(name, switches, panels, store);
+  show();
+  store.on((changed) => changed.has("family") && show());
+  copyButton(card.querySelector("button.copy"), () => chartRows(panels, name));
+  const make = (describe, height, label) => {
+    const own = host.appendChild(document.createElement("div"));
+    const chart = new Chart(own, store, describe, { height, label });
+    chart.moves = name === "loglog" || name === "activity";
+    chart.host.addEventListener("keydown", (event) => pressed(event, chart, panels, store));
+    return chart;
+  };
+  if (name === "exponents") {
+    return Object.entries(SYMBOLS).map(([exponent, symbol]) => make(() => panels.exponent(exponent), SMALL, `${title}: ${symbol}`));
+  }
+  const labels = { v_rel: "v_rel", n_steps: "n_steps" };
+  const describe = labels[name] ? () => panels.overSteps(name, labels[name]) : () => panels[name]();
+  return [make(describe, HEIGHT, title)];
+}
+
+/** @param {Chart[]} charts @param {Set<string>} changed */
+function heard(charts, changed) {
+  const only = (name) => changed.size === 1 && changed.has(name);
+  for (const chart of charts) {
+    if (only("step")) {
+      if (chart.moves) chart.update();
+      else chart.follow();
+    } else if (only("hidden")) chart.showHidden();
+    else if (only("zoom")) chart.applyZoom();
+    else chart.update();
+  }
+}
+
+/** @param {KeyboardEvent} event @param {Chart} chart @param {Panels} panels @param {any} store */
+function pressed(event, chart, panels, store) {
+  if (event.key === "Escape") chart.setZoom(null);
+  const by = KEYS[event.key];
+  if (by === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  moveStep(panels, store, event.shiftKey ? 10 * by : by);
+}
+
+start();

@@ -1,0 +1,88 @@
+"""The scripts and styles of the page, joined from short files, and the policy that lets these alone run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+SCRIPTS = (
+    "data",
+    "numbers",
+    "theme",
+    "store",
+    "csv",
+    "tables",
+    "hover",
+    "legend",
+    "options",
+    "chart",
+    "panels",
+    "export",
+    "controls",
+    "main",
+)
+"""Modules of the page in the order in which they are joined: each after those whose constants it needs."""
+
+_IMPORT = re.compile(r"^import .*\n", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=\w)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What stands in the page besides its words.
+
+    Attributes
+    ----------
+    library, script, style : str
+        uPlot, the scripts of the page, and the style sheets of both.
+    policy : str
+        The Content-Security-Policy: nothing is loaded, and of scripts and style sheets only these run.
+    """
+
+    library: str
+    script: str
+    style: str
+    policy: str
+
+
+@cache
+def bundle() -> Bundle:
+    """Join the scripts and styles.
+
+    The scripts are ECMAScript modules, so that editors can check them; a page opened from a disk cannot load modules,
+    so their import and export words are taken away and they share one function.
+
+    Returns
+    -------
+    Bundle
+        The same for every page.
+    """
+    library = _read("uplot/uPlot.iife.min.js")
+    modules = "\n".join(_EXPORT.sub("", _IMPORT.sub("", _read(f"{name}.js"))) for name in SCRIPTS)
+    script = f'(() => {{\n"use strict";\n{modules}}})();\n'
+    style = f"{_read('uplot/uPlot.min.css')}\n{_read('page.css')}"
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {_hash(library)} {_hash(script)}",
+            f"style-src-elem {_hash(style)}",
+            # Pictures written by Matplotlib carry their colours in style attributes.
+            "style-src-attr 'unsafe-inline'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    return Bundle(library, script, style, policy)
+
+
+def _read(name: str) -> str:
+    return resources.files("gradcascade.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,71 @@
+"""The figures for paper as the page shows them without scripts and in print: pictures within a limit of size."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from gradcascade.report.data import ReportData
+from gradcascade.report.figures import all_figures
+from gradcascade.report.figures.base import ReportFigure
+from gradcascade.report.grids import Table, as_table
+from gradcascade.report.svg import inline_svg
+
+SVG_LIMIT = 300_000
+PICTURES_LIMIT = 2_500_000
+"""Bytes of all pictures in a page; further ones are files beside it alone."""
+
+
+@dataclass(frozen=True)
+class FigureView:
+    """A figure ready for the page: its words, its picture, its numbers and the endings of its files."""
+
+    name: str
+    title: str
+    caption: str
+    missing: str | None
+    svg: str
+    png: str
+    table: Table
+    files: tuple[str, ...]
+
+
+def figure_views(data: ReportData, folder: Path) -> list[FigureView]:
+    """Write every figure and make it ready for the page.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+    folder : pathlib.Path
+        Where the files go; it exists.
+
+    Returns
+    -------
+    list of FigureView
+        In the order of the page. A picture is inlined as SVG where that is small, else as PNG, as long as all of
+        them stay within the limit of the page.
+    """
+    views, left = [], PICTURES_LIMIT
+    for figure in all_figures(data):
+        view = _view(figure, folder, left)
+        left -= len(view.svg) + len(view.png)
+        views.append(view)
+    return views
+
+
+def _view(figure: ReportFigure, folder: Path, left: int) -> FigureView:
+    files, missing = figure.save(folder), figure.missing()
+    endings = tuple(files)
+    if missing is not None:
+        return FigureView(figure.name, figure.title, "", missing, "", "", as_table(pl.DataFrame(), ""), endings)
+    svg = png = ""
+    if files["svg"].stat().st_size <= min(SVG_LIMIT, left):
+        svg = inline_svg(files["svg"], figure.name, figure.title)
+    elif 4 * files["png"].stat().st_size <= 3 * left:
+        png = base64.b64encode(files["png"].read_bytes()).decode("ascii")
+    table = as_table(figure.table(), f"Numbers of: {figure.title}")
+    return FigureView(figure.name, figure.title, figure.caption(), None, svg, png, table, endings)

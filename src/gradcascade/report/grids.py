@@ -1,0 +1,148 @@
+"""Tables made ready for the page: headings in words, cells as text, numbers kept for sorting and copying."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from gradcascade.report import tables
+
+ROW_LIMIT = 200
+NAMES = {
+    "relaxation_step": "relaxation step",
+    "distribution_share": "distribution share",
+    "assignment_share": "assignment share",
+    "largest_closure_error": "largest closure error",
+    "content_hash": "SHA-256 of the content",
+    "n_scales": "scales",
+    "n": "N",
+    "delta": "δ",
+    "beta": "β",
+    "R2_delta": "R² of δ",
+    "R2_D": "R² of D",
+    "R2_z": "R² of z",
+    "D - 1": f"D {tables.MINUS} 1",
+    "delta low": "δ low",
+    "delta high": "δ high",
+    "mean_R2": "mean R²",
+    "R2_of_noise": "R² of noise",
+    "R2_to_exceed": "R² to exceed",
+    "exceeding": "steps above it",
+    "least_without": "least without",
+    "largest_without": "largest without",
+    "missing": "missing because",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: what is read, and the number behind it for sorting and copying where it says more."""
+
+    text: str
+    value: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready for the page.
+
+    Attributes
+    ----------
+    label : str
+        What it holds, for screen readers.
+    columns : tuple of (str, bool)
+        Heading, and whether the column holds numbers.
+    rows : tuple of tuple of Cell
+        Formatted cells.
+    total : int
+        Number of rows there are; more than are shown where the table was cut.
+    """
+
+    label: str
+    columns: tuple[tuple[str, bool], ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    total: int
+
+
+def as_table(frame: pl.DataFrame, label: str, limit: int = ROW_LIMIT) -> Table:
+    """Format a table for the page.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Any table.
+    label : str
+        What it holds.
+    limit : int
+        Most rows shown.
+
+    Returns
+    -------
+    Table
+        The first rows.
+    """
+    shown = frame.head(limit)
+    numeric = [kind.is_numeric() or _numbers(shown[name]) for name, kind in shown.schema.items()]
+    columns = tuple(zip((NAMES.get(name, name) for name in frame.columns), numeric, strict=True))
+    rows = tuple(tuple(map(_cell, row, frame.columns)) for row in shown.iter_rows())
+    return Table(label, columns, rows, frame.height)
+
+
+def together(text: str) -> str:
+    """Keep numbers and what belongs to them on one line.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        With no-break spaces around the plus-minus sign and before the percent sign.
+    """
+    return text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}").replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def tree(value: object) -> Any:
+    """Turn nested settings into names with text or branches.
+
+    Parameters
+    ----------
+    value : object
+        Mappings, sequences and whatever else a study wrote down.
+
+    Returns
+    -------
+    list or str
+        (name, text or branch) pairs, or text.
+    """
+    if isinstance(value, Mapping):
+        return [(str(name), tree(part)) for name, part in value.items()]
+    if isinstance(value, list | tuple):
+        if any(isinstance(part, Mapping | list | tuple) for part in value):
+            return [(str(place), tree(part)) for place, part in enumerate(value, 1)]
+        return ", ".join(str(part) for part in value)
+    return tables.ABSENT if value is None else str(value)
+
+
+def _numbers(column: pl.Series) -> bool:
+    """Whether a column of text holds numbers with their signs or spreads, which stand better at the right."""
+    if column.dtype != pl.String or column.drop_nulls().is_empty():
+        return False
+    marks = column.drop_nulls().str.contains(rf"^([+{tables.MINUS}]?\d[\d.,]*( ±.*| to .*| %| \(.*)?|{tables.ABSENT})$")
+    return bool(marks.all()) and not bool((column.drop_nulls() == tables.ABSENT).all())
+
+
+def _cell(value: object, name: str = "") -> Cell:
+    if value is None or value != value:
+        return Cell(tables.ABSENT)
+    if isinstance(value, float):
+        text = f"{value:{'.3f' if 'R2' in name else '.4g'}}".replace("-", tables.MINUS)
+        return Cell(text, f"{value:.7g}")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Cell(f"{value:,}", str(value))
+    return Cell(together(str(value)))

@@ -1,0 +1,177 @@
+"""The numbers behind the charts of the page: the tables of a report as columns of JSON, rounded for reading."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gradcascade.report.data import Group, ReportData, of_group
+from gradcascade.report.figures.exponents import no_exponents
+
+DIGITS = 5
+ACTIVITY_LIMIT = 200_000
+"""Most numbers of activity profiles in a page; beyond, profiles of evenly spread steps are kept."""
+
+STORED = ("D", "z", "delta")
+"""Exponents in the page; beta is delta + 1 (arXiv:2605.02968), with the same interval."""
+
+Floats = NDArray[np.float64]
+Numbers = list[int | float | None]
+
+
+def chart_data(data: ReportData) -> dict[str, Any]:
+    """Arrange a report for the charts.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    dict
+        ``groups``, one per family and field: ``family, field, window, scales, n, steps`` and ``variants``. A variant
+        has ``size_per_n`` and ``n_steps`` (a list over the steps for each scale: geometric means over the replicates
+        that enter the fits), ``exponents`` (for D, z and delta: ``value``, ``half`` the half width of its 95 %
+        interval, ``r2``; for beta ``r2``), ``r2_high`` (what an R2 must exceed), and ``activity`` (the profile of the
+        first replicate, by scale, at the steps whose places are the group's ``activity_at``). ``metrics``, one per
+        family and metric: ``family, name, steps, scales, values``. Names are as they came from outside.
+    """
+    return {
+        "title": data.title,
+        "baseline": data.baseline,
+        "groups": [_group(data, group) for group in data.groups],
+        "metrics": [part for family in data.families for part in _metrics(data, family)],
+    }
+
+
+def json_text(content: object) -> str:
+    """Write JSON that can stand inside a script element.
+
+    Parameters
+    ----------
+    content : object
+        Dictionaries, lists, strings and finite numbers.
+
+    Returns
+    -------
+    str
+        JSON in which ``<``, ``>``, ``&`` and the two line separators of JavaScript are written as escapes, so that
+        no name in it can end the element.
+    """
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    for letter in "<>&\u2028\u2029":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def rounded(values: Floats, digits: int = DIGITS) -> Numbers:
+    """Round to what a reader can use.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        float64, shape (values,).
+    digits : int
+        Significant digits kept.
+
+    Returns
+    -------
+    list
+        Whole numbers as integers, None for whatever is not finite.
+    """
+    return [_number(float(f"{value:.{digits}g}")) if np.isfinite(value) else None for value in values.tolist()]
+
+
+def _number(value: float) -> int | float:
+    return int(value) if value.is_integer() and abs(value) < 1e15 else value
+
+
+def _group(data: ReportData, group: Group) -> dict[str, Any]:
+    family, field = group
+    rows = of_group(data.channels, group)
+    steps = rows["step"].unique().sort()
+    names = [name for name in data.scales(family) if rows["scale"].eq(name).any()]
+    sizes = data.entries(family)
+    variants = [name for name in data.variants if rows["variant"].eq(name).any()]
+    profiles = rows.filter(pl.col("included")).filter(pl.col("replicate") == pl.col("replicate").min())
+    kept = _kept_steps(profiles, steps)
+    return {
+        "family": family,
+        "field": field,
+        "window": list(data.windows[group]),
+        "scales": names,
+        "n": [sizes[name] for name in names],
+        "steps": steps.to_list(),
+        "activity_at": kept,
+        "no_exponents": no_exponents(data),
+        "variants": {
+            name: _variant(data, group, name, names, steps)
+            | {"activity": _profiles(profiles.filter(pl.col("variant") == name), names, steps.gather(kept))}
+            for name in variants
+        },
+    }
+
+
+def _variant(data: ReportData, group: Group, variant: str, names: list[str], steps: pl.Series) -> dict[str, Any]:
+    rows = of_group(data.channels, group).filter(pl.col("variant") == variant, pl.col("included"))
+    means = rows.group_by("scale", "step").agg(
+        (pl.col("size") / pl.col("n")).log().mean().exp().alias("size_per_n"),
+        pl.col("duration").cast(pl.Float64).log().mean().exp().alias("n_steps"),
+    )
+    fits = of_group(data.fits, group).filter(pl.col("variant") == variant)
+    expected = of_group(data.answers["compressibility"], group).filter(pl.col("variant") == variant)
+    exponents: dict[str, dict[str, Numbers]] = {}
+    for name in ("D", "z", "beta", "delta"):
+        line = fits.filter(pl.col("exponent") == name).with_columns(half=pl.col("high") - pl.col("value"))
+        columns = ("value", "half", "r2") if name in STORED else ("r2",)
+        exponents[name] = {column: _along(line, column, steps) for column in columns}
+    channels = {
+        column: [_along(means.filter(pl.col("scale") == name), column, steps) for name in names]
+        for column in ("size_per_n", "n_steps")
+    }
+    high = _along(expected.filter(pl.col("exponent") == "z"), "null_high", steps)
+    return {**channels, "exponents": exponents, "r2_high": high}
+
+
+def _along(table: pl.DataFrame, column: str, steps: pl.Series) -> Numbers:
+    """One column at every step, None where the table has no row."""
+    values = np.full(steps.len(), np.nan)
+    places = np.searchsorted(steps.to_numpy(), table["step"].to_numpy())
+    values[places] = table[column].cast(pl.Float64).to_numpy()
+    return rounded(values)
+
+
+def _kept_steps(profiles: pl.DataFrame, steps: pl.Series) -> list[int]:
+    """Places of the steps whose activity profiles fit in the page."""
+    if "activity" not in profiles.columns or profiles.is_empty():
+        return []
+    total = int(profiles["activity"].list.len().sum())
+    every = -(-total // ACTIVITY_LIMIT) or 1
+    return sorted({*range(0, steps.len(), every), steps.len() - 1})
+
+
+def _profiles(rows: pl.DataFrame, names: list[str], steps: pl.Series) -> list[list[list[int] | None]]:
+    if steps.is_empty():
+        return []
+    found = {(scale, step): profile for scale, step, profile in rows.select("scale", "step", "activity").iter_rows()}
+    return [[found.get((name, step)) for step in steps.to_list()] for name in names]
+
+
+def _metrics(data: ReportData, family: str) -> list[dict[str, Any]]:
+    known = data.metrics.filter(pl.col("family") == family, pl.col("value").is_finite())
+    parts = []
+    for name in sorted(known["metric"].unique().to_list()):
+        rows = known.filter(pl.col("metric") == name)
+        scales = [scale for scale in data.scales(family) if rows["scale"].eq(scale).any()]
+        steps = rows["step"].unique().sort()
+        values = [
+            _along(rows.filter(pl.col("scale") == scale).unique("step", keep="last"), "value", steps)
+            for scale in scales
+        ]
+        parts.append({"family": family, "name": name, "steps": steps.to_list(), "scales": scales, "values": values})
+    return parts

@@ -1,0 +1,110 @@
+"""The exponents of all fields on one axis: a dot and its 95 % interval in each row, drawn without a script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from gradcascade.report.answers.base import SYMBOLS, interval, label
+from gradcascade.report.data import ReportData
+from gradcascade.report.tables import signed
+from gradcascade.scaling.published import published_exponents
+
+SHOWN = ("z", "delta")
+WORDS = {
+    "z": "z: do cascades last longer in larger models?",
+    "delta": "δ: does transport per entry change with scale?",
+}
+LONGEST = 4.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One exponent: places in percent of the axis; an interval that leaves the axis is cut."""
+
+    label: str
+    kind: str
+    at: float
+    left: float
+    width: float
+    cut: bool
+    text: str
+    spoken: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The rows of one exponent on a common axis, with the place of zero and the ends of the axis in words."""
+
+    title: str
+    rows: tuple[Row, ...]
+    zero: float
+    ends: tuple[str, str]
+
+
+def panels(data: ReportData) -> list[Panel]:
+    """Arrange z and delta of real fields, of the null, and of the publication, with intervals across scales.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    list of Panel
+        One for each exponent that has an interval at all.
+    """
+    if data.cascades.is_empty():
+        return []
+    known = data.answers["intervals"].filter(
+        pl.col("scales_low").is_not_null(), pl.col("variant").is_in(["real", data.baseline or "real"])
+    )
+    return [_panel(data, known, name) for name in SHOWN if known["exponent"].eq(name).any()]
+
+
+def _panel(data: ReportData, known: pl.DataFrame, exponent: str) -> Panel:
+    order = pl.col("variant") != "real"
+    rows = known.filter(pl.col("exponent") == exponent).sort("family", "field", order, maintain_order=True).to_dicts()
+    published = {
+        (row["family"], row["field"]): row["value"]
+        for row in published_exponents()
+        .filter(pl.col("variant") == "real", pl.col("quantity") == exponent)
+        .iter_rows(named=True)
+    }
+    values = [row["scales_value"] for row in rows] + [0.0]
+    reach = LONGEST * max(max(abs(value) for value in values), 0.05)
+    low = max(min([row["scales_low"] for row in rows] + [0.0]), -reach)
+    high = min(max([row["scales_high"] for row in rows] + [0.0]), reach)
+    room = 0.04 * (high - low)
+    low, high = low - room, high + room
+
+    def place(value: float) -> float:
+        return round(100 * (min(max(value, low), high) - low) / (high - low), 2)
+
+    made = []
+    for row in rows:
+        name = label(data, row) if row["variant"] == "real" else f"{row['variant']}, {row['field']}s"
+        made.append(_row(name, row["variant"] == "real", row, place, low, high, SYMBOLS[exponent]))
+        value = published.get((row["family"], row["field"])) if row["variant"] == "real" else None
+        if value is not None:
+            at = place(value)
+            text = signed(value)
+            made.append(Row("published", "published", at, at, 0.0, False, text, f"published: {text}"))
+    return Panel(WORDS[exponent], tuple(made), place(0.0), (signed(low, 2), signed(high, 2)))
+
+
+def _row(name: str, real: bool, row: dict, place, low: float, high: float, symbol: str) -> Row:
+    left, right = place(row["scales_low"]), place(row["scales_high"])
+    span = interval(row["scales_low"], row["scales_high"])
+    return Row(
+        name,
+        "real" if real else "null",
+        place(row["scales_value"]),
+        left,
+        round(right - left, 2),
+        row["scales_low"] < low or row["scales_high"] > high,
+        signed(row["scales_value"]),
+        f"{name}: {symbol} = {signed(row['scales_value'])}, 95 % interval {span}",
+    )
