@@ -31,7 +31,8 @@ class Chart:
 
 
 MEANS = (
-    "With several replicates a point is their geometric mean. Cascades of size 0 and those that reached the ceiling of "
+    "With several replicates a point is their geometric mean. Cascades of size 0 and those that reached "
+    "the ceiling of "
     "relaxation steps are left out, and are gaps here."
 )
 CHARTS = (
@@ -48,12 +49,32 @@ CHARTS = (
         (f"n_steps counts the relaxation steps until the active set is empty ({PAPER}).", MEANS),
     ),
     Chart(
+        "size_per_n",
+        "Size s / N",
+        "How often an entry is active during a cascade, on average, for every scale; about 0.1 by "
+        "construction, for the "
+        "first relaxation step alone.",
+        (
+            "The size s is the sum of |A_l| over the relaxation steps l: an entry counts every time it is active "
+            f"({PAPER}).",
+            MEANS,
+        ),
+    ),
+    Chart(
+        "metric",
+        "External metric",
+        "The metric that came with the study, for every scale, beside the channels above.",
+        ("As it was given; the slopes and correlations computed from it are among the answers below.",),
+    ),
+    Chart(
         "exponents",
         "Exponents",
-        "How the channels grow with N: D of the size, z of the duration, β of s / n_steps, δ of v_rel; the band is the "
+        "How the channels grow with N: D of the size, z of the duration, β of s / n_steps, δ of v_rel; the "
+        "band is the "
         "95 % interval of the single step.",
         (
-            "At every step, log y = exponent × log N + c is fitted by least squares to one point per scale: D for the "
+            "At every step, log y = exponent × log N + c is fitted by least squares to one point per scale: D "
+            "for the "
             "size s, z for n_steps, β for v_abs = s / n_steps, δ for v_rel. So β = D − z and δ = β − 1 exactly "
             f"({PAPER}). Three scales are needed.",
             "The band is exponent ± t(0.975, k − 2) × standard error for k scales. The vertical axis shows every "
@@ -76,7 +97,8 @@ CHARTS = (
         "How many entries are active in each relaxation step, as a share of N; a straight line is geometric decay.",
         (
             f"|A_l| / N, with A_l the set of entries above the threshold in relaxation step l ({PAPER}). Of several "
-            "replicates the first is drawn. In long studies profiles are kept for evenly spread steps, and the nearest "
+            "replicates the first is drawn. In long studies profiles are kept for evenly spread steps, and the "
+            "nearest "
             "of them is drawn.",
         ),
     ),
@@ -94,17 +116,13 @@ CHARTS = (
     Chart(
         "differences",
         "Differences to the nulls",
-        "The exponent less that of normal noise (total), split into what the values' distribution does and what their "
+        "The exponent less that of normal noise (total), split into what the values' distribution does and "
+        "what their "
         "places do.",
         (
-            f"total = real − N0 = (N2 − N0) + (real − N2), distribution and assignment ({PAPER}). N0 is normal noise, "
+            f"total = real − N0 = (N2 − N0) + (real − N2), distribution and assignment ({PAPER}). N0 is normal "
+            "noise, "
             "N2 the real field's own values at random places. It needs both nulls.",
         ),
-    ),
-    Chart(
-        "metric",
-        "External metric",
-        "The metric that came with the study, for every scale, beside the channels above.",
-        ("As it was given; the slopes and correlations computed from it are among the answers below.",),
     ),
 )

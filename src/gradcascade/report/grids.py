@@ -133,7 +133,9 @@ def _numbers(column: pl.Series) -> bool:
     """Whether a column of text holds numbers with their signs or spreads, which stand better at the right."""
     if column.dtype != pl.String or column.drop_nulls().is_empty():
         return False
-    marks = column.drop_nulls().str.contains(rf"^([+{tables.MINUS}]?\d[\d.,]*( ±.*| to .*| %| \(.*)?|{tables.ABSENT})$")
+    marks = column.drop_nulls().str.contains(
+        rf"^([+{tables.MINUS}]?\d[\d.,]*( ±.*| to .*| %| \(.*)?|{tables.ABSENT})$"
+    )
     return bool(marks.all()) and not bool((column.drop_nulls() == tables.ABSENT).all())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gradcascade.errors import InputError
 from gradcascade.report import tables, whiskers
-from gradcascade.report.answers import Answer, all_answers
+from gradcascade.report.answers import Answer, all_answers, lead
 from gradcascade.report.bundle import bundle
 from gradcascade.report.data import ReportData
 from gradcascade.report.explanations import CHARTS
@@ -84,6 +84,7 @@ def _content(data: ReportData, views: list[FigureView], answers: list[Answer]) -
         "bundle": bundle(),
         "study": json_text(chart_data(data)),
         "charts": CHARTS if data.groups else (),
+        "lead": lead(data) if answers else findings(data).opening,
         "words": findings(data),
         "extents": [
             (family, [(scale, f"{n:,}") for scale, n in data.entries(family).items()]) for family in data.families

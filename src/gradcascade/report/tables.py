@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 MINUS = "\N{MINUS SIGN}"
 ABSENT = "\N{EN DASH}"
 EXPONENTS = ("D", "z", "beta", "delta")
+SYMBOLS = {"D": "D", "z": "z", "beta": "β", "delta": "δ"}
 FITTED_R2 = ("D", "z", "delta")
 
 
@@ -169,7 +170,14 @@ def null_summary(data: ReportData) -> pl.DataFrame:
         spread = part.select("part", "value", "sd").rows()
         cells = {name: f"{signed(value)} {_spread(sd)}" for name, value, sd in spread}
         parts = (cells.get(name, ABSENT) for name in ("total", "dist", "assign"))
-        rows.append((*key, *parts, *(_percent(share) for share in shares.get(key, (None, None)))))
+        rows.append(
+            (
+                *key[:2],
+                SYMBOLS.get(str(key[2]), key[2]),
+                *parts,
+                *(_percent(share) for share in shares.get(key, (None, None))),
+            )
+        )
     columns = [*keys, "total", "distribution", "assignment", "distribution_share", "assignment_share"]
     return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from gradcascade.report.answers.base import SYMBOLS, interval, label
+from gradcascade.report.answers.base import interval, label
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import signed
+from gradcascade.report.tables import SYMBOLS, signed
 from gradcascade.scaling.published import published_exponents
 
 SHOWN = ("z", "delta")
@@ -74,10 +74,11 @@ def _panel(data: ReportData, known: pl.DataFrame, exponent: str) -> Panel:
         .iter_rows(named=True)
     }
     values = [row["scales_value"] for row in rows] + [0.0]
+    values += [published[key] for row in rows if (key := (row["family"], row["field"])) in published]
     reach = LONGEST * max(max(abs(value) for value in values), 0.05)
-    low = max(min([row["scales_low"] for row in rows] + [0.0]), -reach)
-    high = min(max([row["scales_high"] for row in rows] + [0.0]), reach)
-    room = 0.04 * (high - low)
+    low = max(min([row["scales_low"] for row in rows] + values), -reach)
+    high = min(max([row["scales_high"] for row in rows] + values), reach)
+    room = 0.04 * (high - low) or 0.05
     low, high = low - room, high + room
 
     def place(value: float) -> float:

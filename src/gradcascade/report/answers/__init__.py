@@ -6,9 +6,10 @@ import polars as pl
 
 from gradcascade.report.answers import checks, outside, regimes
 from gradcascade.report.answers.base import Answer
+from gradcascade.report.answers.lead import lead
 from gradcascade.report.data import ReportData
 
-__all__ = ["Answer", "all_answers"]
+__all__ = ["Answer", "all_answers", "lead"]
 
 KNOWN = {
     "verdicts",

@@ -12,7 +12,6 @@ import polars as pl
 from gradcascade.report.data import ReportData
 from gradcascade.report.tables import ABSENT, MINUS, signed
 
-SYMBOLS = {"D": "D", "z": "z", "beta": "β", "delta": "δ"}
 DIFFERENCES = {
     "total": f"real {MINUS} N0",
     "dist": f"N2 {MINUS} N0 (distribution)",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from gradcascade.report.answers.base import SYMBOLS, Answer, interval, label, listed, real_first
+from gradcascade.report.answers.base import Answer, interval, label, listed, real_first
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import signed
+from gradcascade.report.tables import SYMBOLS, signed
 from gradcascade.scaling.windows import in_window
 
 KEYS = ("family", "field", "variant")
@@ -54,7 +54,8 @@ def window_answer(data: ReportData) -> Answer:
             }
         )
     how = (
-        "The logarithm of v_rel, averaged over the scales, is described as a plateau with a parabolic start-up before "
+        "The logarithm of v_rel, averaged over the scales, is described as a plateau with a parabolic "
+        "start-up before "
         "it and a straight drift behind it; every pair of ends with a plateau of at least a third of the steps is "
         "fitted by least squares, neighbouring steps allowed to be correlated. Start-up and drift are kept only if "
         "Schwarz's criterion is better for it.",
@@ -151,7 +152,9 @@ def curvature_answer(data: ReportData) -> Answer:
         "fitted by least squares; the curvatures are averaged over the window, and the 95 % interval (low, high) "
         "allows for correlated steps. Runs that differ bend a line at every step as a true curvature does.",
     )
-    return Answer("curvature", "Whether the power laws bend", tuple(sentences), _known(table), how, data.answers["curvature"])
+    return Answer(
+        "curvature", "Whether the power laws bend", tuple(sentences), _known(table), how, data.answers["curvature"]
+    )
 
 
 def law_answer(data: ReportData) -> Answer:
@@ -170,7 +173,8 @@ def law_answer(data: ReportData) -> Answer:
     full = real_first(data.answers["window_laws"])
     words = {
         "power": "durations grow as a power of N rather than as a + b log N",
-        "logarithm": "durations grow as a + b log N rather than as a power of N, so that z depends on the sizes chosen",
+        "logarithm": "durations grow as a + b log N rather than as a power of N, so that z depends on the "
+        "sizes chosen",
         "undecided": "a power of N and a + b log N describe the durations equally well",
     }
     sentences = tuple(
@@ -189,7 +193,8 @@ def law_answer(data: ReportData) -> Answer:
         missing=pl.col("reason"),
     )
     how = (
-        "A constant, a + b log N and a N^z are fitted to the durations of every step by least squares of log duration "
+        "A constant, a + b log N and a N^z are fitted to the durations of every step by least squares of log "
+        "duration "
         "and compared by the corrected criterion of Akaike, k log(RSS/k) + 2p + 2p(p+1)/(k − p − 1) (Hurvich and "
         "Tsai, Biometrika 76, 1989). The difference is that of the logarithm less that of the power: positive where "
         "the power fits better. It is judged over the window by its 95 % interval (Vuong, Econometrica 57, 1989).",
@@ -288,11 +293,14 @@ def rounding_answer(data: ReportData) -> Answer | None:
         "The continuous duration is the extinction time: a line through the logarithm of the activity late in the "
         "cascade (weights |A_l|, from the last step with at least 30 active nodes) is followed to half an active "
         "node, and z is fitted again with it in the place of n_steps.",
-        "The share of rounding is the variance that rounding to whole steps makes by itself (1/12 for every duration, "
+        "The share of rounding is the variance that rounding to whole steps makes by itself (1/12 for every "
+        "duration, "
         "carried through the fit) over that of z along the window; the share removed is what the continuous duration "
         "does not have of it (negative if it scatters more).",
     )
-    return Answer("rounding", "Durations without rounding", tuple(sentences), _known(table), how, data.answers["continuous"])
+    return Answer(
+        "rounding", "Durations without rounding", tuple(sentences), _known(table), how, data.answers["continuous"]
+    )
 
 
 def weighted_answer(data: ReportData) -> Answer:
@@ -324,7 +332,9 @@ def weighted_answer(data: ReportData) -> Answer:
         "Each scale has the weight 1 / variance of its mean; the variance of one cascade is that between replicates "
         "of one step, pooled over all steps. Errors come from the residuals of the line, as without weights.",
     )
-    return Answer("weighted", "Scales weighted by their replicates", tuple(sentences), table.with_columns(EXPONENT), how, full)
+    return Answer(
+        "weighted", "Scales weighted by their replicates", tuple(sentences), table.with_columns(EXPONENT), how, full
+    )
 
 
 def _why_not(table: pl.DataFrame, start: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from gradcascade.report.answers.base import SYMBOLS, Answer, interval, label
-from gradcascade.report.data import Group, ReportData
-from gradcascade.report.tables import MINUS, signed
+from gradcascade.report.answers.base import Answer, interval, label
+from gradcascade.report.data import Group, ReportData, of_group
+from gradcascade.report.tables import MINUS, SYMBOLS, signed
 from gradcascade.scaling.comparison import compare_published
 from gradcascade.scaling.published import published_exponents
 from gradcascade.scaling.window_means import PARTS, window_differences, window_intervals
@@ -35,7 +35,9 @@ def association_answer(data: ReportData) -> Answer | None:
     known = full.filter(pl.col("pearson").is_not_null())
     if known.is_empty():
         reason = full["reason"].drop_nulls()
-        why = reason.value_counts(sort=True)["reason"][0] if len(reason) else "the metric shares no step with a channel"
+        why = (
+            reason.value_counts(sort=True)["reason"][0] if len(reason) else "the metric shares no step with a channel"
+        )
         sentences = [f"No channel can be tested against the metric: {why}."]
     else:
         strong = known.filter(pl.col("q") <= FALSE_DISCOVERIES)
@@ -95,7 +97,7 @@ def published_answer(data: ReportData) -> Answer | None:
     groups = [group for group in data.groups if group in names]
     if not groups:
         return None
-    cascades = data.cascades.filter(pl.struct("family", "field").is_in([dict(zip(("family", "field"), g)) for g in groups]))
+    cascades = pl.concat([of_group(data.cascades, group) for group in groups])
     spans = _spans(data, groups)
     known = compare_published(cascades, spans)
     keys = ["family", "field", "variant", "exponent"]
@@ -123,12 +125,12 @@ def published_answer(data: ReportData) -> Answer | None:
             "family": row["family"],
             "field": row["field"],
             "quantity": _name(row),
-            "ours, across scales": signed(row["scales_value"]),
+            "ours": signed(row["scales_value"]),
             "95 %": interval(row["low"], row["high"]),
-            "ours, mean ± SD of steps": _spread(row["value"], row["sd"]),
+            "ours over steps": _spread(row["value"], row["sd"]),
             "published": _spread(row["published"], row["published_sd"]),
             "ours less published": signed(_less(row["scales_value"], row["published"])),
-            "standard errors apart": row["apart"],
+            "SE apart": row["apart"],
             "inside": None if row["inside"] is None else "yes" if row["inside"] else "no",
             "missing because": row["reason"],
         }

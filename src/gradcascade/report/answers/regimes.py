@@ -8,7 +8,6 @@ import polars as pl
 
 from gradcascade.report.answers.base import (
     DIFFERENCES,
-    SYMBOLS,
     Answer,
     interval,
     label,
@@ -16,7 +15,7 @@ from gradcascade.report.answers.base import (
     typeset,
 )
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import signed
+from gradcascade.report.tables import SYMBOLS, signed
 from gradcascade.scaling.verdict import MARGIN
 from gradcascade.scaling.window_means import window_differences
 
@@ -26,7 +25,8 @@ ACROSS = (
     "scales. It holds however the steps are correlated, and it contains what differs between the runs of the scales."
 )
 ALONG = (
-    "Along training: the mean of the exponents of the window's steps, with a 95 % interval that allows for correlated "
+    "Along training: the mean of the exponents of the window's steps, with a 95 % interval that allows "
+    "for correlated "
     "steps (a t interval of a first-order autoregression, averaged over what the series leaves open about its "
     "correlation); it needs five steps, and it knows nothing of the spread between runs."
 )
@@ -47,9 +47,7 @@ def verdict_answer(data: ReportData) -> Answer:
         One sentence and one row for each family and field.
     """
     rows = data.answers["verdicts"]
-    sentences = tuple(
-        f"{label(data, row)}: {row['verdict']}. {typeset(row['sentence'])}" for row in rows.to_dicts()
-    )
+    sentences = tuple(f"{label(data, row)}: {row['verdict']}. {typeset(row['sentence'])}" for row in rows.to_dicts())
     table = [
         {
             "family": row["family"],
@@ -95,11 +93,9 @@ def contrast_answer(data: ReportData) -> Answer | None:
     Answer or None
         None where no family has both fields.
     """
-    parts = [_contrast(data, family) for family in data.families]
-    known = [part for part in parts if part is not None]
-    if not known:
+    rows = contrast_rows(data)
+    if not rows:
         return None
-    rows = pl.concat(known).to_dicts()
     sentences = tuple(_contrast_sentence(data, rows, family) for family in dict.fromkeys(r["family"] for r in rows))
     table = [
         {
@@ -122,6 +118,24 @@ def contrast_answer(data: ReportData) -> Answer | None:
         ALONG,
     )
     return Answer("contrast", "Gradients against updates of the same runs", sentences, pl.DataFrame(table), how)
+
+
+def contrast_rows(data: ReportData) -> list[dict[str, Any]]:
+    """Compute the differences between gradients and updates.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    list of dict
+        Rows of :func:`gradcascade.scaling.window_means.window_differences`, one per exponent and family with both
+        fields.
+    """
+    parts = [_contrast(data, family) for family in data.families]
+    return [row for part in parts if part is not None for row in part.to_dicts()]
 
 
 def _contrast(data: ReportData, family: str) -> pl.DataFrame | None:
@@ -174,9 +188,13 @@ def interval_answer(data: ReportData) -> Answer:
     )
     if not sentences:
         reasons = full["scales_reason"].drop_nulls().unique(maintain_order=True).to_list()
-        sentences = (f"There is no interval across scales: {'; '.join(reasons[:2]) or 'no real field was measured'}.",)
+        sentences = (
+            f"There is no interval across scales: {'; '.join(reasons[:2]) or 'no real field was measured'}.",
+        )
     how = (ACROSS, ALONG, "Mean ± SD is that over the window's steps, as in arXiv:2605.02968; the SD is no error.")
-    return Answer("intervals", "Every exponent with its intervals", sentences, _two_intervals(full, "variant"), how, full)
+    return Answer(
+        "intervals", "Every exponent with its intervals", sentences, _two_intervals(full, "variant"), how, full
+    )
 
 
 def difference_answer(data: ReportData) -> Answer:

@@ -60,7 +60,9 @@ export class Chart {
 
   appear(seen) {
     this.seen = seen;
-    if (seen && this.stale) this.draw();
+    if (!seen) return;
+    if (this.stale) this.draw();
+    else this.follow();
   }
 
   rebuild() {
@@ -80,13 +82,13 @@ export class Chart {
       this.destroy();
       return;
     }
-    const looks = spec.lines.map((line) => [line.label, line.key, line.colour, line.dash, line.quiet, line.dots]);
+    const looks = spec.lines.map((line) => [line.key, line.colour, line.dash, line.quiet, line.dots]);
     const signature = JSON.stringify([looks, spec.axis, spec.yLog, spec.yLabel, spec.window, this.store.state.logSteps]);
     if (signature !== this.signature || !this.plot) {
-      this.signature = signature;
       this.build(spec);
+      this.signature = signature;
     } else {
-      this.legend.entries.forEach((entry, i) => (entry.line = spec.lines.filter((line) => !line.quiet)[i]));
+      this.legend.renew(spec.lines);
       this.plot.setData(columns(spec));
     }
     this.follow();

@@ -43,7 +43,7 @@ export function chosen(data, state) {
     field: group.field,
     variant: variants.includes(state.variant) ? state.variant : variants[0],
     beside: state.beside ?? "",
-    step: group.steps[nearest(group.steps, state.step ?? group.window[1])],
+    step: group.steps[nearest(group.steps, state.step ?? (group.window[0] + group.window[1]) / 2)],
     zoom: state.family === group.family ? (state.zoom ?? null) : null,
     logSteps: state.logSteps === true,
   };
@@ -100,7 +100,7 @@ export function chartSwitches(name, host, panels, store) {
   host.replaceChildren(...parts);
 }
 
-let made = 0;
+let count = 0;
 
 function radios(title, values, current, pick, words = (v) => v) {
   const set = document.createElement("fieldset");
@@ -108,12 +108,12 @@ function radios(title, values, current, pick, words = (v) => v) {
   legend.textContent = title;
   const row = document.createElement("div");
   row.className = "radios";
-  made += 1;
+  count += 1;
   for (const value of values) {
     const label = document.createElement("label");
     const input = document.createElement("input");
     input.type = "radio";
-    input.name = `choice-${made}`;
+    input.name = `choice-${count}`;
     input.value = value;
     input.checked = value === current;
     input.addEventListener("change", () => pick(value));
@@ -132,6 +132,7 @@ function menu(title, values, current, pick, words = (v) => v) {
   const text = document.createElement("span");
   text.textContent = title;
   const select = document.createElement("select");
+  select.setAttribute("aria-label", title);
   for (const value of values) {
     const option = document.createElement("option");
     option.value = value;

@@ -7,12 +7,23 @@ export function readData() {
   return JSON.parse(document.getElementById("study-data").textContent);
 }
 
+/** @type {WeakMap<any, Map<string, Column[]>>} */
+const made = new WeakMap();
+
 /**
- * Channels of a variant from what is stored.
- * @param {any} group @param {string} variant @param {string} channel size, n_steps, v_abs, v_rel or size_per_n
+ * Channels of a variant from what is stored; the slider asks for them at every frame, so they are kept.
+ * @param {any} group @param {string} variant @param {string} name size, n_steps, v_abs, v_rel or size_per_n
  * @returns {Column[]} for each scale, over the steps
  */
-export function channel(group, variant, channel) {
+export function channel(group, variant, name) {
+  if (!made.has(group)) made.set(group, new Map());
+  const kept = made.get(group);
+  const key = JSON.stringify([variant, name]);
+  if (!kept.has(key)) kept.set(key, madeChannel(group, variant, name));
+  return kept.get(key);
+}
+
+function madeChannel(group, variant, channel) {
   const part = group.variants[variant];
   if (!part) return group.scales.map(() => group.steps.map(() => null));
   return group.n.map((n, place) => {

@@ -5,7 +5,7 @@ export class Legend {
   constructor(host, toggle) {
     this.host = host;
     this.toggle = toggle;
-    /** @type {{button: HTMLButtonElement, value: HTMLElement, key: string}[]} */
+    /** @type {{button: HTMLButtonElement, name: HTMLElement, value: HTMLElement, key: string, line: any}[]} */
     this.entries = [];
   }
 
@@ -34,7 +34,16 @@ export class Legend {
     const value = document.createElement("b");
     button.append(swatch, name, value);
     button.addEventListener("click", () => this.toggle(line.key));
-    return { button, value, key: line.key, line };
+    return { button, name, value, key: line.key, line };
+  }
+
+  /** Take new values and names for the same lines. @param {any[]} series */
+  renew(series) {
+    const listed = series.filter((line) => !line.quiet);
+    this.entries.forEach((entry, place) => {
+      entry.line = listed[place];
+      if (entry.name.textContent !== entry.line.label) entry.name.textContent = entry.name.title = entry.line.label;
+    });
   }
 
   /** @param {Set<string>} hidden */

@@ -13,7 +13,7 @@ const SMALL = 210;
 const KEYS = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity };
 const START = {
   loglog: "v_rel", difference: "z", metric: "", hidden: new Set(),
-  "log:v_rel": true, "log:n_steps": false, "log:activity": true, "log:metric": true,
+  "log:v_rel": true, "log:n_steps": false, "log:size_per_n": false, "log:activity": true, "log:metric": true,
 };
 
 function start() {
@@ -49,7 +49,7 @@ function startCard(card, panels, store) {
   if (name === "exponents") {
     return Object.entries(SYMBOLS).map(([exponent, symbol]) => make(() => panels.exponent(exponent), SMALL, `${title}: ${symbol}`));
   }
-  const labels = { v_rel: "v_rel", n_steps: "n_steps" };
+  const labels = { v_rel: "v_rel", n_steps: "n_steps", size_per_n: "s / N" };
   const describe = labels[name] ? () => panels.overSteps(name, labels[name]) : () => panels[name]();
   return [make(describe, HEIGHT, title)];
 }

@@ -6,17 +6,36 @@ export function written(value, digits = 4) {
   if (value === 0) return "0";
   const size = Math.abs(value);
   let text;
-  if (Number.isInteger(value) && size < 1e15) text = size.toLocaleString("en-US");
-  else if (size >= 1e6 || size < 1e-4) text = size.toExponential(digits - 1).replace("e+", "e").replace("e-", "e−");
-  else if (size >= 1000) text = Math.round(size).toLocaleString("en-US");
+  if (Number.isInteger(value) && size < 1e15) text = grouped(size);
+  else if (size >= 1e6 || size < 1e-4) text = powered(size, digits);
+  else if (size >= 1000) text = grouped(Math.round(size));
   else text = String(Number(size.toPrecision(digits)));
   return value < 0 ? `−${text}` : text;
+}
+
+/** @param {number} size whole @returns {string} with commas; toLocaleString is too slow for every frame */
+function grouped(size) {
+  return size < 1000 ? String(size) : String(size).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** @param {number} size @param {number} digits @returns {string} for example 1.2e−5 */
+function powered(size, digits) {
+  const [head, power] = size.toExponential(digits - 1).split("e");
+  return `${Number(head)}e${power.replace("+", "").replace("-", "−")}`;
 }
 
 /** @param {number|null|undefined} value @returns {string} an exponent, with its sign and three places */
 export function signed(value) {
   if (value === null || value === undefined) return "–";
   return (value < 0 ? "−" : "+") + Math.abs(value).toFixed(3);
+}
+
+/** @param {number} value @returns {string} for an axis: 500k, 10M */
+export function compact(value) {
+  for (const [size, letter] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
+    if (value >= size) return written(value / size) + letter;
+  }
+  return written(value);
 }
 
 /**
@@ -29,7 +48,7 @@ export function logTicks(min, max, most = 7) {
   const first = Math.floor(Math.log10(min));
   const last = Math.ceil(Math.log10(max));
   const every = Math.max(1, Math.ceil((last - first) / most));
-  const heads = decades < 2.2 ? [1, 2, 5] : [1];
+  const heads = decades * 3 <= most ? [1, 2, 5] : decades * 2 <= most ? [1, 3] : [1];
   const ticks = [];
   for (let power = first; power <= last; power += every) {
     for (const head of heads) ticks.push(Number(`${head}e${power}`));

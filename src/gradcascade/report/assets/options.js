@@ -1,5 +1,5 @@
 /** The settings of uPlot for one chart: axes, lines, bands, zoom, window. */
-import { evenTicks, logTicks, stepTicks, written } from "./numbers.js";
+import { compact, evenTicks, logTicks, stepTicks, written } from "./numbers.js";
 import { cssColour, faint } from "./theme.js";
 import { nearest } from "./data.js";
 
@@ -12,7 +12,7 @@ export function options(chart, spec, width) {
     width,
     height: chart.look.height,
     legend: { show: false },
-    padding: [10, 12, 0, 0],
+    padding: [10, 24, 0, 0],
     scales: { x: xScale(chart, spec), y: yScale(chart, spec) },
     axes: axes(chart, spec),
     ...lines(spec),
@@ -25,6 +25,7 @@ export function options(chart, spec, width) {
     },
     hooks: {
       drawClear: [(plot) => shade(plot, chart.spec)],
+      draw: [() => chart.follow()],
       setCursor: [(plot) => chart.point(plot)],
       setSelect: [(plot) => select(chart, plot)],
       ready: [(plot) => clicks(chart, plot)],
@@ -79,13 +80,19 @@ function axes(chart, spec) {
   const base = { stroke: ink, font: FONT, labelFont: FONT, grid: line, ticks: { ...line, size: 4 }, labelSize: 20, gap: 4 };
   const keep = (plot, splits) => splits;
   const x = { ...base, label: spec.xLabel, size: 30, grid: { show: false }, filter: keep };
-  x.values = (plot, splits) => splits.map((v) => written(v));
-  if (spec.axis === "log") x.splits = (plot, axis, min, max) => logTicks(min, max, plot.width < 420 ? 3 : 6);
+  x.values = (plot, splits) => splits.map((v) => (spec.axis === "log" ? compact(v) : written(v, 12)));
+  if (spec.axis === "log") x.splits = (plot, axis, min, max) => logTicks(min, max, plot.width < 420 ? 4 : 7);
   if (spec.axis === "steps" && chart.store.state.logSteps) x.splits = (plot, axis, min, max) => stepTicks(max);
-  const y = { ...base, label: spec.yLabel, size: 58, filter: keep };
+  const y = { ...base, label: spec.yLabel, size: yWidth, filter: keep };
   y.values = (plot, splits) => splits.map((v) => written(v));
   y.splits = (plot, axis, min, max) => (spec.yLog ? logTicks(min, max, 6) : evenTicks(min, max, 6));
   return [x, y];
+}
+
+/** Room for the longest of the labels beside the axis. */
+function yWidth(plot, values) {
+  const longest = (values ?? []).reduce((most, text) => Math.max(most, String(text ?? "").length), 3);
+  return 16 + 7 * longest;
 }
 
 function lines(spec) {

@@ -1,7 +1,7 @@
 /** What each chart shows, from the data and what the reader has chosen. */
 import { align, channel, exponent, fitLine, minus, nearest } from "./data.js";
 import { signed, written } from "./numbers.js";
-import { cssColour, scaleStyle } from "./theme.js";
+import { cssColour, faint, scaleStyle } from "./theme.js";
 
 export const SYMBOLS = { D: "D", z: "z", beta: "β", delta: "δ" };
 export const EXPONENT_CHANNELS = { size: "D", n_steps: "z", v_abs: "beta", v_rel: "delta" };
@@ -59,7 +59,7 @@ export class Panels {
         const own = lines.find((line) => line.key === `scale:${scale}`);
         if (!own) return;
         const values = align(beside.group.steps, group.steps, other[place]);
-        lines.push({ ...own, label: `${scale}, ${beside.label}`, values, width: 0.9, quiet: true, untold: true, bare: true });
+        lines.push({ ...own, label: `${scale}, ${beside.label}`, values, colour: faint(own.colour, 0.6), width: 1, quiet: true, untold: true, bare: true });
       });
     }
     const missing = shown.every((column) => column.every((v) => v === null)) ? "No cascade is left to draw here." : undefined;

@@ -13,12 +13,14 @@ export function makeStore(start) {
   /** @type {((changed: Set<string>) => void)[]} */
   const listeners = [];
   let pending = new Set();
+  let writing = 0;
 
   function tell() {
     const changed = pending;
     pending = new Set();
     for (const heard of listeners) heard(changed);
-    remember(state);
+    clearTimeout(writing);
+    writing = setTimeout(() => remember(state), 200);
   }
 
   return {

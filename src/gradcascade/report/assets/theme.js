@@ -5,7 +5,7 @@ const VIRIDIS = [
   [68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129], [92, 200, 99],
   [170, 220, 50], [253, 231, 37],
 ];
-export const DASHES = [[], [7, 3], [4, 2, 1.5, 2], [2, 2], [11, 4]];
+export const DASHES = [[], [8, 3], [6, 2, 2, 2], [3, 1.5], [12, 4]];
 
 /** @returns {boolean} */
 export function isDark() {
@@ -22,11 +22,13 @@ export function cssColour(name) {
  * @returns {{colour: string, dash: number[]}} of one scale among several, small to large
  */
 export function scaleStyle(place, count) {
-  const [first, last] = isDark() ? [0.97, 0.33] : [0.8, 0.02];
+  const dark = isDark();
+  const [first, last] = dark ? [0.98, 0.36] : [0.8, 0.02];
   const at = count > 1 ? first + ((last - first) * place) / (count - 1) : (first + last) / 2;
   const spot = at * (VIRIDIS.length - 1);
   const under = Math.min(Math.floor(spot), VIRIDIS.length - 2);
   const mixed = VIRIDIS[under].map((v, i) => Math.round(v + (VIRIDIS[under + 1][i] - v) * (spot - under)));
+  if (dark) mixed.forEach((v, i) => (mixed[i] = Math.round(v + (255 - v) * 0.22)));
   return { colour: `rgb(${mixed.join(" ")})`, dash: DASHES[place % DASHES.length] };
 }
 
