@@ -12,15 +12,17 @@ import shutil
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tests.report.cascades import ENTRIES, perplexities, study_cascades
+
 from gradcascade.report import figure_views
 from gradcascade.report.data import ReportData
 from gradcascade.report.page import write_report
-from tests.report.cascades import ENTRIES, perplexities, study_cascades
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -62,7 +64,7 @@ def opened(browser: Browser, page: Path, name: str) -> None:
         tab.locator(f"#chart-{chart}").scroll_into_view_if_needed()
         tab.wait_for_timeout(500)
         times = tab.evaluate(MOVE)
-        gaps = sorted(after - before for before, after in zip(times, times[1:], strict=False))
+        gaps = sorted(after - before for before, after in pairwise(times))
         rate = 1000 * len(gaps) / (times[-1] - times[0])
         print(f", slider at {chart} {rate:.0f} frames/s (95 % within {gaps[int(0.95 * len(gaps))]:.0f} ms)", end="")
     print()

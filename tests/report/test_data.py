@@ -32,7 +32,7 @@ def test_headline_recovers_the_planted_exponents(data: ReportData) -> None:
     assert table.height == 8
     real = table.row(0, named=True)
     assert float(real["z"].split(" ± ")[0]) == pytest.approx(0.16, abs=0.02)
-    assert real["delta"].startswith("−")  # noqa: RUF001  the typographic minus sign
+    assert real["delta"].startswith("−")
     assert real["R2_z"] > 0.98
     assert real["steps"] == 7
 

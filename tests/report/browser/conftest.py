@@ -76,7 +76,7 @@ def show(browser: Browser, written: Callable[[str], Path]) -> Iterator[Callable[
         wrong = shown.wrong
         shown.page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
         shown.page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-        shown.page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        shown.page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
         path = written(name)
 
         def asked(url: str) -> None:

@@ -37,6 +37,13 @@ def wait_for_step(page: Page, step: int) -> None:
     page.locator("#step-value").filter(has_text=re.compile(rf"^step {step}\b")).wait_for()
 
 
+def in_view(page: Page, chart: str) -> None:
+    """Scroll to a chart; out of view it is not drawn and follows nothing until it comes back."""
+    page.locator(f"#chart-{chart}").scroll_into_view_if_needed()
+    page.locator(f"#chart-{chart} .plot[data-drawn]").last.wait_for()
+    page.wait_for_timeout(150)
+
+
 def legend(page: Page, chart: str) -> dict[str, float]:
     """The values that stand beside the names, as numbers."""
     page.locator(f"#chart-{chart} .plot[data-drawn]").first.wait_for()
@@ -82,16 +89,14 @@ def picture(plot: Locator) -> str:
 def test_the_slider_moves_every_panel(page: Page) -> None:
     for step in (20, 140):
         at_step(page, step)
+        in_view(page, "v_rel")
         assert legend(page, "v_rel") == pytest.approx(measured("v_rel", step), rel=1e-3)
         assert legend(page, "n_steps") == measured("duration", step)
-        page.locator("#chart-exponents").scroll_into_view_if_needed()
-        page.locator("#chart-exponents .plot[data-drawn]").nth(3).wait_for()
-        page.wait_for_timeout(150)  # charts out of view follow when they come back
+        in_view(page, "exponents")
         values = page.locator("#chart-exponents .key b").all_inner_texts()
         shown = [float(value.replace("−", "-")) for value in values[::2]]
         assert shown == pytest.approx([fitted(name, step) for name in ("D", "z", "beta", "delta")], abs=6e-4)
-        page.locator("#chart-loglog").scroll_into_view_if_needed()
-        page.wait_for_timeout(150)
+        in_view(page, "loglog")
         line = page.locator("#chart-loglog .key span", has_text="real gradients").inner_text()
         assert float(line.split("= ")[1].replace("−", "-")) == pytest.approx(fitted("delta", step), abs=6e-4)
 
