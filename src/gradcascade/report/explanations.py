@@ -78,7 +78,8 @@ CHARTS = (
             "size s, z for n_steps, β for v_abs = s / n_steps, δ for v_rel. So β = D − z and δ = β − 1 exactly "
             f"({PAPER}). Three scales are needed.",
             "The band is exponent ± t(0.975, k − 2) × standard error for k scales. The vertical axis shows every "
-            "exponent, and of the bands all but the widest tenth. The shaded steps are the window.",
+            "exponent, and the bands as far as one and a half times the range of the exponents. The shaded steps "
+            "are the window.",
         ),
         wide=True,
     ),

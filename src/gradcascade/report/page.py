@@ -78,14 +78,15 @@ def _write_answers(answers: list[Answer], folder: Path) -> None:
 def _content(data: ReportData, views: list[FigureView], answers: list[Answer]) -> dict[str, Any]:
     closure = tables.closure_summary(data)
     worst = closure["largest_closure_error"].to_list()
+    words = findings(data)
     shown = [(answer, as_table(answer.table, answer.title)) for answer in answers]
     return {
         "title": data.title,
         "bundle": bundle(),
         "study": json_text(chart_data(data)),
         "charts": CHARTS if data.groups else (),
-        "lead": lead(data) if answers else findings(data).opening,
-        "words": findings(data),
+        "lead": lead(data) if words.details else words.opening,
+        "words": words,
         "extents": [
             (family, [(scale, f"{n:,}") for scale, n in data.entries(family).items()]) for family in data.families
         ],

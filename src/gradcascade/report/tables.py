@@ -30,11 +30,12 @@ def signed(value: float | None, digits: int = 3) -> str:
     Returns
     -------
     str
-        For example "+0.162"; a dash where there is no number.
+        For example "+0.162"; without a sign where it is zero in these places; a dash where there is no number.
     """
     if value is None or value != value:
         return ABSENT
-    return f"{value:+.{digits}f}".replace("-", MINUS)
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", MINUS) if float(text) else text[1:]
 
 
 def step_list(steps: Iterable[int]) -> str:

@@ -10,6 +10,8 @@ from gradcascade.report.answers.regimes import contrast_rows
 from gradcascade.report.data import ReportData
 from gradcascade.scaling.verdict import BELOW, FLAT, SUPPORTED
 
+FEW_SCALES = 6
+
 
 def lead(data: ReportData) -> str:
     """Say in a few sentences what the verdicts are, and on how many scales they rest.
@@ -40,9 +42,9 @@ def lead(data: ReportData) -> str:
     counts = sorted({row["n_scales"] for row in rows if row["n_scales"]})
     if counts:
         span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        wide = " so intervals are wide, and" if counts[0] <= FEW_SCALES else ""
         sentences.append(
-            f"Each statement rests on {span} scales, so intervals are wide, and one run of a scale may differ "
-            "from the next."
+            f"Each statement rests on {span} scales,{wide or ' and'} one run of a scale may differ from the next."
         )
     return " ".join(sentences)
 

@@ -30,7 +30,7 @@ export class Legend {
     swatch.append(stroke);
     const name = document.createElement("span");
     name.textContent = line.label;
-    name.title = line.label;
+    name.title = line.title ?? line.label;
     const value = document.createElement("b");
     button.append(swatch, name, value);
     button.addEventListener("click", () => this.toggle(line.key));

@@ -10,6 +10,7 @@ import { startTables } from "./tables.js";
 
 const HEIGHT = 280;
 const SMALL = 210;
+const EXPONENT_WORDS = { D: "size", z: "duration", beta: "size per relaxation step", delta: "transport efficiency v_rel" };
 const KEYS = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity };
 const START = {
   loglog: "v_rel", difference: "z", metric: "", hidden: new Set(),
@@ -39,15 +40,19 @@ function startCard(card, panels, store) {
   show();
   store.on((changed) => changed.has("family") && show());
   copyButton(card.querySelector("button.copy"), () => chartRows(panels, name));
-  const make = (describe, height, label) => {
+  const make = (describe, height, label, heading) => {
     const own = host.appendChild(document.createElement("div"));
+    if (heading) own.appendChild(document.createElement("h4")).textContent = heading;
     const chart = new Chart(own, store, describe, { height, label });
     chart.moves = name === "loglog" || name === "activity";
     chart.host.addEventListener("keydown", (event) => pressed(event, chart, panels, store));
     return chart;
   };
   if (name === "exponents") {
-    return Object.entries(SYMBOLS).map(([exponent, symbol]) => make(() => panels.exponent(exponent), SMALL, `${title}: ${symbol}`));
+    return Object.entries(SYMBOLS).map(([exponent, symbol]) => {
+      const words = `${symbol}, ${EXPONENT_WORDS[exponent]}`;
+      return make(() => panels.exponent(exponent), SMALL, `${title}: ${words}`, words);
+    });
   }
   const labels = { v_rel: "v_rel", n_steps: "n_steps", size_per_n: "s / N" };
   const describe = labels[name] ? () => panels.overSteps(name, labels[name]) : () => panels[name]();

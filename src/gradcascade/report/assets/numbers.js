@@ -27,7 +27,9 @@ function powered(size, digits) {
 /** @param {number|null|undefined} value @returns {string} an exponent, with its sign and three places */
 export function signed(value) {
   if (value === null || value === undefined) return "–";
-  return (value < 0 ? "−" : "+") + Math.abs(value).toFixed(3);
+  const text = Math.abs(value).toFixed(3);
+  if (Number(text) === 0) return text;
+  return (value < 0 ? "−" : "+") + text;
 }
 
 /** @param {number} value @returns {string} for an axis: 500k, 10M */

@@ -58,7 +58,10 @@ function spread(low, high) {
   return [low / room, high * room];
 }
 
-/** Every value in view, and of the bands all but the widest tenth; null where no line has a band. */
+/**
+ * Every value in view, and of the bands all but the widest tenth, as far as one and a half times the spread of the
+ * values: with three scales a band can be a hundred times wider. Null where no line has a band.
+ */
 function covered(plot, spec) {
   const banded = spec.lines.filter((line) => line.low);
   if (!banded.length) return null;
@@ -71,7 +74,8 @@ function covered(plot, spec) {
   const at = (share) => ends[Math.round(share * (ends.length - 1))] ?? values[0];
   const least = values.reduce((a, b) => Math.min(a, b));
   const most = values.reduce((a, b) => Math.max(a, b));
-  return [Math.min(least, at(0.05)), Math.max(most, at(0.95))];
+  const reach = 1.5 * Math.max(most - least, 0.1);
+  return [Math.min(least, Math.max(at(0.05), least - reach)), Math.max(most, Math.min(at(0.95), most + reach))];
 }
 
 function axes(chart, spec) {

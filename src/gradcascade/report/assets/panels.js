@@ -69,7 +69,7 @@ export class Panels {
   scaleLines(group, columns, format) {
     return group.scales.map((scale, place) => {
       const { colour, dash } = scaleStyle(place, group.scales.length);
-      return { label: scale, key: `scale:${scale}`, values: columns[place], colour, dash, format };
+      return { label: scale, title: `${scale}, N = ${written(group.n[place], 12)}`, key: `scale:${scale}`, values: columns[place], colour, dash, format };
     });
   }
 
