@@ -8,3 +8,7 @@ class InputError(ValueError):
 
     The command line prints the message and exits with code 2; anything else that escapes is a defect.
     """
+
+
+class SourceLostError(InputError):
+    """A whole source cannot be reached, so that no other snapshot of it would fare better."""

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 
 from gradcascade.errors import InputError
-from gradcascade.performance.schedules import pico_learning_rate, pythia_learning_rate
+from gradcascade.performance.schedules import pico_learning_rate, pythia_learning_rate, read_pico_schedule
 
 
 def slow_pico(step: int) -> float:
@@ -76,3 +77,57 @@ def test_bad_input(schedule: Callable[..., Any]) -> None:
         schedule([1, -3])
     with pytest.raises(InputError, match="got warmup 10 and total 10"):
         schedule(1, warmup=10, total=10)
+
+
+def configured(folder, **changes):
+    options = {"lr": 6e-4, "lr_scheduler": "linear_with_warmup", "lr_warmup_steps": 100, "optimizer": "adamw"}
+    training = {"max_steps": 1000, "optimization": {**options, **changes}}
+    (folder / "training_config.yaml").write_text(yaml.safe_dump({"training": training}))
+    return folder
+
+
+def test_a_run_without_its_configuration_has_the_published_schedule(tmp_path):
+    schedule = read_pico_schedule(tmp_path)
+    assert schedule.published
+    steps = np.arange(0, 250_000, 500)
+    assert np.array_equal(schedule.rate(steps), pico_learning_rate(steps))
+
+
+def test_the_schedule_of_a_run_is_that_of_its_configuration(tmp_path):
+    schedule = read_pico_schedule(configured(tmp_path))
+    assert (schedule.peak, schedule.warmup, schedule.total, schedule.published) == (6e-4, 100, 1000, False)
+    assert schedule.rate([0, 50, 100, 550, 1000, 1500]) == pytest.approx([0, 3e-4, 6e-4, 3e-4, 0, 0])
+    constant = read_pico_schedule(configured(tmp_path, lr_scheduler="constant_with_warmup"))
+    assert constant.rate([0, 50, 100, 550, 1000]) == pytest.approx([0, 3e-4, 6e-4, 6e-4, 6e-4])
+
+
+def test_a_configuration_as_the_family_trainer_writes_it_is_read(tmp_path):
+    from gradcascade.training.config import FamilyConfig, describe
+    from gradcascade.training.corpus import Corpus
+
+    config = FamilyConfig(steps=40, warmup=8)
+    text = np.arange(256, dtype=np.uint8)
+    corpus = Corpus(name="text", training=text, held_out=text)
+    (tmp_path / "training_config.yaml").write_text(yaml.safe_dump(describe(config, 24, corpus)))
+    schedule = read_pico_schedule(tmp_path)
+    assert (schedule.peak, schedule.warmup, schedule.total, schedule.decays) == (2e-3, 8, 40, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("training: [", "is not readable YAML"),
+        ("training: {}", "lacks training.optimization.lr"),
+        ("[]", "lacks training.optimization.lr"),
+        ("!!python/object/apply:os.system ['true']", "is not readable YAML"),
+    ],
+)
+def test_a_broken_configuration_is_refused(tmp_path, text, words):
+    (tmp_path / "training_config.yaml").write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_pico_schedule(tmp_path)
+
+
+def test_an_unknown_schedule_is_refused(tmp_path):
+    with pytest.raises(InputError, match="has the schedule 'cosine'"):
+        read_pico_schedule(configured(tmp_path, lr_scheduler="cosine"))

@@ -1,9 +1,14 @@
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcascade.errors import InputError
-from gradcascade.study.plan import FamilyPlan, Plan, plan_toml, read_plan
+from gradcascade.study.plan import FamilyPlan, HubPlan, Plan, plan_toml, read_plan
+
+HUB = "[[families]]\nname = 'a'\nfields = ['update']\n[families.hub]\nlayout = 'pythia'\n"
 
 
 def written(tmp_path, text):
@@ -25,6 +30,25 @@ def test_a_written_plan_reads_the_same(tmp_path_factory, name, path, first):
     assert read_plan(written(tmp_path_factory.mktemp("plan"), plan_toml(plan))) == plan
 
 
+@given(
+    st.dictionaries(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,9}", fullmatch=True), st.text(), min_size=1),
+    st.none() | st.sets(st.integers(0, 10**6), min_size=1),
+)
+def test_a_written_plan_of_the_hub_reads_the_same(tmp_path_factory, repositories, steps):
+    hub = HubPlan(layout="pythia", repositories=repositories, steps=steps and tuple(sorted(steps)))
+    families = (FamilyPlan(name="a", hub=hub, fields=("update",), evaluations="../x"), FamilyPlan(name="b", path="c"))
+    plan = Plan(families=families)
+    assert read_plan(written(tmp_path_factory.mktemp("plan"), plan_toml(plan))) == plan
+
+
+def test_the_plans_in_the_documentation_are_plans(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        assert read_plan(written(tmp_path, example)).families
+
+
 def test_an_empty_plan_is_the_published_protocol(tmp_path):
     plan = read_plan(written(tmp_path, ""))
     assert (plan.probe.alpha, plan.probe.quantile, plan.probe.graph_seed, plan.probe.max_steps) == (0.3, 0.9, 42, 500)
@@ -38,7 +62,19 @@ def test_an_empty_plan_is_the_published_protocol(tmp_path):
         ("[prob]\nalpha = 0.3", r"unknown key 'prob'; did you mean 'probe'\?"),
         ("[nulls]\nqqq = 1", r"known keys here: kinds, replicates, seed, deviation"),
         ("[[families]]\nname = 'a'\npath = 'b'\npaht = 'c'", r"'families\.0\.paht'; did you mean 'path'\?"),
-        ("[[families]]\nname = 'a'", r"'families\.0\.path' is missing"),
+        ("[[families]]\nname = 'a'", r"families\.0: a family needs either path .* or hub"),
+        (
+            "[[families]]\nname = 'a'\npath = 'b'\n[families.hub]\nlayout = 'pythia'\nrepositories = {a = 'b/c'}",
+            "either",
+        ),
+        (HUB + "repository = 'b/c'", r"unknown key 'families\.0\.hub\.repository'; did you mean 'repositories'\?"),
+        (HUB + "repositories = {}", r"families\.0\.hub\.repositories: "),
+        (HUB + "repositories = {'../x' = 'b/c'}", r"the scale '\.\./x' is no name"),
+        (HUB + "repositories = {a = 'b/c'}\nsteps = [2, 1]", "steps are not ascending"),
+        (
+            HUB.replace("pythia", "pico-lm") + "repositories = {a = 'b/c'}",
+            r"has gradient fields, not update; set fields",
+        ),
         ("[[families]]\nname = 'a'\npath = 'b'\n[[families]]\nname = 'a'\npath = 'c'", "two families are named 'a'"),
         ("[probe]\nalpha = 'much'", r"probe\.alpha: .*number"),
         ("[nulls]\nkinds = ['N7']", r"nulls\.kinds\.0: .*'N7'"),

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import polars as pl
 import pytest
@@ -211,6 +213,33 @@ def test_metrics_come_along(runs, tmp_path):
         metrics = study.metrics()
     assert len(metrics) == 9 and set(metrics["metric"]) == {"paloma"}
     assert np.allclose(metrics.filter(pl.col("step") == 10)["value"], 100 / 11)
+
+
+def evaluated(folder, scale, step, accuracy):
+    tasks = [f"hendrycksTest-{number}" for number in range(57)]
+    tasks += ["arc_challenge", "arc_easy", "lambada_openai", "logiqa", "piqa", "sciq", "winogrande", "wsc"]
+    path = folder / f"pythia-{scale}" / f"{scale}_step{step}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"results": {task: {"acc": accuracy} for task in tasks}}))
+
+
+def test_evaluation_files_of_pythia_become_metrics_of_the_familys_scales(tmp_path):
+    for scale, width in (("70m-seed3", 6), ("160m-seed3", 12), ("410m-seed3", 18)):
+        write_pico_run(tmp_path / "runs" / f"pythia-{scale}", (0, 10), width, blocks=1)
+    for scale, accuracy in (("70m", 0.25), ("160m", 0.5), ("1b", 0.75)):
+        evaluated(tmp_path / "evals", scale, 10, accuracy)
+    family = FamilyPlan(name="pythia", path="../runs", fields=("update",), evaluations="../evals")
+    with gc.Study.create(tmp_path / "study", plan(families=(family,))) as study:
+        gc.run(study)
+        metrics = study.metrics().filter(pl.col("metric") == "accuracy")
+    assert metrics.select("scale", "step", "value").rows() == [("160m-seed3", 10, 0.5), ("70m-seed3", 10, 0.25)]
+    family = family.model_copy(update={"name": "other", "evaluations": "../strange"})
+    evaluated(tmp_path / "strange", "12b", 10, 0.9)
+    with (
+        gc.Study.create(tmp_path / "study2", plan(families=(family,))) as study,
+        pytest.raises(gc.InputError, match=r"are of 12b, and the family 'other' has none of these scales"),
+    ):
+        gc.run(study)
 
 
 def test_degenerate_fields_are_measured_and_left_out_of_the_fits_with_a_reason(runs, tmp_path):

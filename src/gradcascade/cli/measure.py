@@ -14,19 +14,29 @@ from gradcascade.cli.progress import ProgressDisplay
 from gradcascade.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcascade.sources.base import Source
     from gradcascade.study.plan import FamilyPlan, Plan
     from gradcascade.study.runner import Outcome
     from gradcascade.study.study import Study
 
+_SOURCES = (
+    "Published families (pico-lm, pythia, pythia-deduped, pythia-seed1 ... 9), folders of runs, or one plan.toml."
+)
 
 _PLANNED = (
     "family", "nulls", "replicates", "seed", "fields", "alpha", "quantile", "graph", "graph_seed", "max_steps"
 )  # fmt: skip
 
 
+_SHOWN = 10_000_000
+"""Bytes from which on a file's arrival is shown."""
+
+
 def measure(
     context: typer.Context,
-    sources: Annotated[list[str], typer.Argument(help="Folders of runs, or one plan.toml.", metavar="SOURCE...")],
+    sources: Annotated[list[str], typer.Argument(help=_SOURCES, metavar="SOURCE...")],
     out: Annotated[Path, typer.Option(help="Folder of the study; the same command continues it.")],
     family: Annotated[str | None, typer.Option(help="Name of the family (default: found from the folder).")] = None,
     nulls: Annotated[str, typer.Option(help="Nulls to measure beside the real fields; an empty text for none.")] = (
@@ -64,6 +74,8 @@ def measure(
             update={"families": tuple(_moved(entry, plan_file.parent, out) for entry in plan.families)}
         )
     else:
+        given = context.get_parameter_source("fields")
+        chosen = fields if given is not None and given.name == "COMMANDLINE" else None
         plan = make_plan(
             {
                 "probe": {
@@ -74,25 +86,22 @@ def measure(
                     "max_steps": max_steps,
                 },
                 "nulls": {"kinds": _listed(nulls, ("N0", "N1", "N2")), "replicates": replicates, "seed": seed},
-                "families": [_family(source, family, fields, out).model_dump() for source in sources],
+                "fit": {"window": _window(sources)},
+                "families": [_family(source, family, chosen, out).model_dump() for source in sources],
             },
             "these sources and options",
         )
     if not plan.families:
-        raise InputError(f"{sources[0]} names no family; add a [[families]] section with name and path")
+        raise InputError(f"{sources[0]} names no family; add a [[families]] section with name, and path or hub")
     from gradcascade.study.variants import make_probe
 
     make_probe(plan, engine=engine, threads=threads)  # complain about settings before anything is written
     if dry_run:
-        _describe(plan, out, as_json)
-        return
-    from gradcascade.study.runner import open_source
-    from gradcascade.study.study import Study
+        from gradcascade.cli.dry_run import describe
 
-    for entry in plan.families:
-        open_source(out, entry)  # complain about a source before anything is written
-    with Study.create(out, plan) as study:
-        outcome = run_with_progress(study, engine, threads)
+        describe(plan, out, threads, as_json)
+        return
+    outcome = _measured(plan, out, engine, threads)
     if as_json:
         typer.echo(
             json.dumps({"measured": outcome.measured, "known": outcome.known, "refused": list(outcome.refused)})
@@ -107,15 +116,38 @@ def measure(
 
 def run_with_progress(study: Study, engine: str = "auto", threads: int | None = None) -> Outcome:
     """Run a study with a progress bar."""
-    from gradcascade.study.runner import Progress, run
+    with ProgressDisplay() as display:
+        return _run(study, engine, threads, display, {})
+
+
+def _measured(plan: Plan, out: Path, engine: str, threads: int | None) -> Outcome:
+    from gradcascade.study.runner import open_source
+    from gradcascade.study.study import Study
 
     with ProgressDisplay() as display:
 
-        def show(progress: Progress) -> None:
-            at = progress.snapshot
-            display.update("measuring", progress.done, progress.total, f"{at.scale} step {at.step} {at.field}")
+        def watch(name: str, arrived: int, size: int) -> None:
+            if not size:
+                display.update("waiting", 0, 1, name)
+            elif size > _SHOWN:
+                display.update("fetching", arrived // 1_000_000, size // 1_000_000, f"MB {name}")
 
-        return run(study, engine=engine, threads=threads, progress=show)
+        # Complain about a source before anything is written.
+        opened = {entry.name: open_source(out, entry, watch) for entry in plan.families}
+        with Study.create(out, plan) as study:
+            return _run(study, engine, threads, display, opened)
+
+
+def _run(
+    study: Study, engine: str, threads: int | None, display: ProgressDisplay, opened: Mapping[str, Source]
+) -> Outcome:
+    from gradcascade.study.runner import Progress, run
+
+    def show(progress: Progress) -> None:
+        at = progress.snapshot
+        display.update("measuring", progress.done, progress.total, f"{at.scale} step {at.step} {at.field}")
+
+    return run(study, engine=engine, threads=threads, progress=show, opened=opened)
 
 
 def folder_family(folder: Path, study: Path, name: str, fields: tuple[str, ...]) -> FamilyPlan:
@@ -125,22 +157,41 @@ def folder_family(folder: Path, study: Path, name: str, fields: tuple[str, ...])
     return FamilyPlan.model_validate({"name": name, "path": _relative(folder, study), "fields": fields})
 
 
-def _family(source: str, name: str | None, fields: str, out: Path) -> FamilyPlan:
+def _window(sources: list[str]) -> tuple[int, int] | None:
+    """The published window, where one published family is all that is measured."""
+    from gradcascade.study.presets import presets
+
+    preset = presets().get(sources[0]) if len(sources) == 1 else None
+    return preset.window if preset else None
+
+
+def _family(source: str, name: str | None, fields: str | None, out: Path) -> FamilyPlan:
+    """Plan of one source; ``fields`` are those asked for on the command line, if any."""
+    from gradcascade.study.presets import presets
+
+    kinds = ("gradient", "update") if fields is None else _listed(fields, ("gradient", "update"))
+    if not kinds:
+        raise InputError("--fields names no kind of field; choose gradient, update, or both")
+    if preset := presets().get(source):
+        if fields is not None and kinds != preset.family.fields:
+            raise InputError(f"{source} has {preset.family.fields[0]} fields only; leave --fields out")
+        return preset.family.model_copy(update={"name": name or preset.family.name})
     from gradcascade.sources.folder import discover
 
     folder = Path(source)
     if not folder.is_dir():
-        hint = " (published families are measured from a folder so far)" if source in ("pico-lm", "pythia") else ""
-        raise InputError(f"{source} is not a folder of runs{hint}; give a folder, or a plan.toml")
-    kinds = _listed(fields, ("gradient", "update"))
-    if not kinds:
-        raise InputError("--fields names no kind of field; choose gradient, update, or both")
+        raise InputError(
+            f"{source} is not a folder of runs, nor one of {', '.join(presets())}; give one of them, or a plan.toml"
+        )
     found = discover(folder, family=name)
     return folder_family(folder, out, found.family, kinds)
 
 
 def _moved(entry: FamilyPlan, origin: Path, out: Path) -> FamilyPlan:
-    return entry.model_copy(update={"path": _relative(origin / entry.path, out)})
+    paths = {"path": entry.path, "evaluations": entry.evaluations}
+    return entry.model_copy(
+        update={key: _relative(origin / path, out) for key, path in paths.items() if path is not None}
+    )
 
 
 def _relative(folder: Path, study: Path) -> str:
@@ -156,24 +207,3 @@ def _listed(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
         if item not in known:
             raise InputError(f"{item!r} is unknown here; choose from {', '.join(known)}, separated by commas")
     return tuple(dict.fromkeys(items))
-
-
-def _describe(plan: Plan, out: Path, as_json: bool) -> None:
-    from gradcascade.study.runner import open_source
-    from gradcascade.study.variants import variants_of
-
-    rows = []
-    for entry in plan.families:
-        source = open_source(out, entry)
-        for snapshot in source.snapshots():
-            size = sum(file.stat().st_size for file in snapshot.files)
-            rows.append((snapshot.family, snapshot.scale, snapshot.field, snapshot.step, size))
-    cascades = len(rows) * len(variants_of(plan, 0))
-    read = sum(row[-1] for row in rows)
-    if as_json:
-        typer.echo(json.dumps({"snapshots": len(rows), "cascades": cascades, "bytes_read": read}))
-        return
-    for group in sorted({row[:3] for row in rows}):
-        steps = [row[3] for row in rows if row[:3] == group]
-        typer.echo(f"{' / '.join(group)}: {len(steps)} steps, {min(steps)} to {max(steps)}")
-    typer.echo(f"{len(rows)} snapshots, {cascades} cascades, {read / 1e6:,.1f} MB to read")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -71,6 +74,85 @@ def pythia_learning_rate(
     progress = np.clip((steps - warmup) / (total - warmup), 0.0, 1.0)
     cosine = final + (1 - final) * (1 + np.cos(np.pi * progress)) / 2
     return peak * np.where(steps < warmup, _rise(steps, warmup), cosine)
+
+
+@dataclass(frozen=True)
+class PicoSchedule:
+    """Learning-rate schedule of one Pico run.
+
+    Attributes
+    ----------
+    peak : float
+        Learning rate at the end of the warm-up.
+    warmup : int
+        Steps of the warm-up.
+    total : int
+        Step at which a decaying rate reaches zero.
+    decays : bool
+        Whether it decays linearly, or stays at its peak.
+    published : bool
+        Whether it is the published schedule, for want of the run's own.
+    """
+
+    peak: float = 3e-4
+    warmup: int = 2_500
+    total: int = 200_000
+    decays: bool = True
+    published: bool = True
+
+    def rate(self, step: ArrayLike) -> NDArray[np.float64]:
+        """Learning rate at the given steps; see :func:`pico_learning_rate`."""
+        if self.decays:
+            return pico_learning_rate(step, self.peak, self.warmup, self.total)
+        steps = _checked(step, self.warmup, max(self.total, self.warmup + 1))
+        return self.peak * _rise(steps, self.warmup)
+
+
+def read_pico_schedule(run: Path | str) -> PicoSchedule:
+    """Read the learning-rate schedule of a run from its ``training_config.yaml``, or take the published one.
+
+    Parameters
+    ----------
+    run : pathlib.Path or str
+        Folder of the run: one on disk, or the folder of small files that measuring from the hub keeps.
+
+    Returns
+    -------
+    PicoSchedule
+        The published one (arXiv:2605.02968) where the run has no such file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, lacks the schedule, or names one other than ``linear_with_warmup`` and
+        ``constant_with_warmup``.
+    """
+    import yaml
+
+    path = Path(run) / "training_config.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return PicoSchedule()
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise InputError(
+            f"{path} is not readable YAML ({type(error).__name__}); fetch it again or remove it"
+        ) from None
+    try:
+        training = content["training"]
+        options = training["optimization"]
+        peak, warmup, total = float(options["lr"]), int(options["lr_warmup_steps"]), int(training["max_steps"])
+        kind = options["lr_scheduler"]
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise InputError(
+            f"{path} lacks training.optimization.lr, .lr_warmup_steps, .lr_scheduler or training.max_steps; complete "
+            "it, or remove it to use the published schedule"
+        ) from None
+    if not 0 < peak < np.inf or not 0 <= warmup < total:
+        raise InputError(f"{path} has a rate of {peak}, {warmup} warm-up steps and {total} in all; correct it")
+    if kind not in ("linear_with_warmup", "constant_with_warmup"):
+        raise InputError(f"{path} has the schedule {kind!r}; only linear and constant ones with warm-up are known")
+    return PicoSchedule(peak, warmup, total, kind == "linear_with_warmup", published=False)
 
 
 def _rise(steps: NDArray[np.float64], warmup: int) -> NDArray[np.float64]:

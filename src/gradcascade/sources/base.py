@@ -32,11 +32,13 @@ class SnapshotRef:
     field : str
         ``"gradient"`` or ``"update"``.
     files : tuple of pathlib.Path
-        The files it is read from.
+        The files it is read from; none if they are fetched when it is loaded. Then source and revision together name
+        the contents for good.
     source : str
-        Where it comes from, in words that stay true on another machine: paths relative to the folder given.
+        Where it comes from, in words that stay true on another machine: paths relative to the folder given, or in a
+        repository.
     revision : str
-        The version of the source; ``"local"`` for files on disk.
+        The version of the source: commits' SHA, or a mark of files on disk.
     reader : callable
         Loads the field. It can be pickled, so that a snapshot can be measured in another process.
     """
@@ -81,4 +83,12 @@ class Source(Protocol):
 
     def metrics(self) -> pl.DataFrame:
         """External performance: columns family, scale, step, metric, value; no rows if there is none."""
+        ...
+
+    def complaints(self) -> list[str]:
+        """A sentence for everything besides snapshots that could not be had."""
+        ...
+
+    def close(self) -> None:
+        """Give back what reading took."""
         ...

@@ -64,6 +64,11 @@ def _opened(path: Path, signature: tuple[int, int, int] | None) -> dict[str, Sto
     return _open_shards(path) if path.name.endswith(".json") else open_tensors(path)
 
 
+def close_checkpoints() -> None:
+    """Close the checkpoints that `open_checkpoint` holds open; until then a deleted one keeps its place on disk."""
+    _opened.cache_clear()
+
+
 def parameters(tensors: dict[str, StoredTensor]) -> dict[str, StoredTensor]:
     """Keep the trainable parameters of a checkpoint.
 

@@ -101,6 +101,13 @@ class FolderSource:
             ),
         )
 
+    def complaints(self) -> list[str]:
+        """Nothing: what is wrong with a folder is raised."""
+        return []
+
+    def close(self) -> None:
+        """Nothing is held."""
+
     def _gradients(self, run: Run, scale: str) -> Iterator[SnapshotRef]:
         files = [(step.step, step.gradients[self.which]) for step in run.steps if self.which in step.gradients]
         for step, file in files:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,18 +108,7 @@ class UpdateReader:
         before = self.choice.of(open_checkpoint(self.earlier), self.earlier)
         after = self.choice.of(open_checkpoint(self.later), self.later)
         _same_model(after, self.later, before, self.earlier)
-        names = self._names(after)
-        # Either checkpoint may be the wider one, after a change of precision.
-        wider = [max(before[name], after[name], key=lambda tensor: tensor.dtype == "float64") for name in names]
-        out = empty_field(wider)
-        start = 0
-        for name in names:
-            part = out[start : start + after[name].size].reshape(after[name].shape)
-            part[...] = after[name].read_field()
-            with np.errstate(over="ignore", invalid="ignore"):  # the probe says where an entry is not finite
-                np.subtract(part, before[name].read_field(), out=part)
-            start += part.size
-        return out
+        return difference(before, after, self._names(after))
 
     def _names(self, found: Mapping[str, StoredTensor]) -> list[str]:
         if not self.choice.by_short_name:
@@ -133,6 +122,36 @@ class UpdateReader:
                 "keep the runs of different models in different folders"
             )
         return names
+
+
+def difference(
+    before: Mapping[str, StoredTensor], after: Mapping[str, StoredTensor], names: Sequence[str]
+) -> NDArray[np.floating]:
+    """Subtract one checkpoint from another, tensor by tensor.
+
+    Parameters
+    ----------
+    before, after : mapping of str to StoredTensor
+        The same tensors, earlier and later.
+    names : sequence of str
+        Their order in the field.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (N,), later minus earlier. Beside it, one tensor at a time is in memory.
+    """
+    # Either checkpoint may be the wider one, after a change of precision.
+    wider = [max(before[name], after[name], key=lambda tensor: tensor.dtype == "float64") for name in names]
+    out = empty_field(wider)
+    start = 0
+    for name in names:
+        part = out[start : start + after[name].size].reshape(after[name].shape)
+        part[...] = after[name].read_field()
+        with np.errstate(over="ignore", invalid="ignore"):  # the probe says where an entry is not finite
+            np.subtract(part, before[name].read_field(), out=part)
+        start += part.size
+    return out
 
 
 def revision_of(files: tuple[Path, ...], reader: GradientReader | UpdateReader) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from gradcascade.errors import InputError
 
 FORMAT = 1
 """Number of the layout of a study folder."""
+
+_HUB_FIELDS = {"pico-lm": "gradient", "pythia": "update"}
 
 
 class _Strict(BaseModel):
@@ -54,16 +57,69 @@ class FitPlan(_Strict):
         return self
 
 
+class HubPlan(_Strict):
+    """Where a family lies on the Hugging Face hub."""
+
+    layout: Literal["pico-lm", "pythia"]
+    """``pico-lm``: a step is a commit; ``pythia``: a step is a branch."""
+    repositories: dict[str, str] = Field(min_length=1)
+    """By scale, ``owner/name``, ``owner/name@branch`` or ``owner/name@branch:folder``."""
+    steps: tuple[int, ...] | None = None
+    """The steps to measure, ascending, or the checkpoints whose differences are; by default all there are."""
+
+    @model_validator(mode="after")
+    def _sensible(self) -> HubPlan:
+        for scale in self.repositories:
+            if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", scale):
+                raise ValueError(f"the scale {scale!r} is no name; use letters, digits, dots and hyphens")
+        steps = self.steps
+        if steps is not None and (not steps or min(steps) < 0 or list(steps) != sorted(set(steps))):
+            raise ValueError("steps are not ascending numbers of at least 0; list each once")
+        return self
+
+
 class FamilyPlan(_Strict):
-    """One family of models of several scales."""
+    """One family of models of several scales: in a folder, or on the hub."""
 
     name: str
-    path: str
+    path: str | None = None
     """Folder of the runs, relative to the study folder."""
+    hub: HubPlan | None = None
+    """Repositories, in place of a folder."""
     fields: tuple[Literal["gradient", "update"], ...] = ("gradient", "update")
     gradients: Literal["train", "val"] = "train"
     order: Literal["file", "sorted", "grouped"] = "file"
     label: Literal["later", "earlier"] = "later"
+    evaluations: str | None = None
+    """Folder of Pythia's evaluation files (``{size}_step{N}.json``), relative to the study folder."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> FamilyPlan:
+        if (self.path is None) == (self.hub is None):
+            raise ValueError("a family needs either path (a folder of runs) or hub (repositories); give one of them")
+        if self.hub and (wrong := [field for field in self.fields if field != _HUB_FIELDS[self.hub.layout]]):
+            raise ValueError(
+                f"{self.hub.layout} on the hub has {_HUB_FIELDS[self.hub.layout]} fields, not {wrong[0]}; "
+                f'set fields = ["{_HUB_FIELDS[self.hub.layout]}"]'
+            )
+        return self
+
+    @property
+    def place(self) -> str:
+        """Where the family lies, for messages."""
+        return self.path if self.path is not None else ", ".join(self.hub.repositories.values() if self.hub else ())
+
+    def reading(self) -> dict[str, Any]:
+        """What decides which values are read from the same files."""
+        if self.hub:
+            return {
+                "name": self.name,
+                "hub": self.hub.layout,
+                "gradients": self.gradients,
+                "order": self.order,
+                "label": self.label,
+            }
+        return self.model_dump(exclude={"hub", "evaluations"})
 
     def conventions(self) -> str:
         """What decides which numbers stand for a step, as text."""
@@ -121,7 +177,8 @@ def make_plan(data: dict[str, Any], where: str) -> Plan:
 
 
 def _first_complaint(error: ValidationError) -> str:
-    first = error.errors()[0]
+    # A mistyped key is missing under its right name too: the unknown one says more.
+    first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         key = str(first["loc"][-1])
@@ -132,12 +189,14 @@ def _first_complaint(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"the key {where!r} is missing; add it"
     message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message} (got {first['input']!r})" if where and where != "fit" else message
+    if not where or where == "fit" or isinstance(first["input"], dict):
+        return f"{where}: {message}" if where.startswith("families") else message
+    return f"{where}: {message} (got {first['input']!r})"
 
 
 def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
     model: type[BaseModel] = Plan
-    parts = {"probe": ProbePlan, "nulls": NullPlan, "fit": FitPlan, "families": FamilyPlan}
+    parts = {"probe": ProbePlan, "nulls": NullPlan, "fit": FitPlan, "families": FamilyPlan, "hub": HubPlan}
     for part in location:
         model = parts.get(part, model)
     return model
@@ -145,7 +204,12 @@ def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
 
 def family_folder(study: Path, family: FamilyPlan) -> Path:
     """Folder of a family as seen from a study folder, which need not exist yet."""
-    return Path(os.path.normpath(study.resolve() / family.path))
+    return study_path(study, family.path or ".")
+
+
+def study_path(study: Path, path: str) -> Path:
+    """A path of a plan as seen from a study folder, which need not exist yet."""
+    return Path(os.path.normpath(study.resolve() / path))
 
 
 def plan_toml(plan: Plan) -> str:
@@ -155,11 +219,14 @@ def plan_toml(plan: Plan) -> str:
         lines += ["", f"[{name}]", *_assignments(getattr(plan, name))]
     for family in plan.families:
         lines += ["", "[[families]]", *_assignments(family)]
+        if family.hub:
+            lines += ["", "[families.hub]", *_assignments(family.hub)]
     return "\n".join(lines) + "\n"
 
 
 def _assignments(model: BaseModel) -> list[str]:
-    return [f"{key} = {_literal(value)}" for key, value in model.model_dump().items() if value is not None]
+    values = model.model_dump(exclude={"hub"})
+    return [f"{key} = {_literal(value)}" for key, value in values.items() if value is not None]
 
 
 def _literal(value: Any) -> str:
@@ -172,4 +239,6 @@ def _literal(value: Any) -> str:
         return f'"{escaped}"'
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_literal(item) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_literal(key)} = {_literal(item)}' for key, item in value.items())}}}"
     return repr(value)

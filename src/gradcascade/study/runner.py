@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gradcascade.errors import InputError
+import polars as pl
+
+from gradcascade.errors import InputError, SourceLostError
 from gradcascade.fields.statistics import content_hash, kurtosis
 from gradcascade.probe.cascade import Cascade
 from gradcascade.probe.relaxation import Probe
 from gradcascade.sources.base import SnapshotRef, Source
-from gradcascade.study.plan import FamilyPlan, family_folder
+from gradcascade.study.plan import FamilyPlan, family_folder, study_path
 from gradcascade.study.store import KEY
 from gradcascade.study.study import Study
 from gradcascade.study.variants import Variant, draw, make_probe, variants_of
@@ -47,7 +50,7 @@ class Outcome:
     measured, known : int
         Cascades measured now, and those that were in the store already.
     refused : tuple of str
-        One sentence for every snapshot that could not be measured.
+        One sentence for every snapshot that could not be measured, and every evaluation that could not be had.
     """
 
     measured: int
@@ -59,8 +62,31 @@ class _UnmeasurableError(Exception):
     """One snapshot cannot be read or measured; the others can."""
 
 
-def open_source(study: Path, family: FamilyPlan) -> Source:
-    """Open the source of a family, whose path is relative to the study folder."""
+def open_source(study: Path, family: FamilyPlan, watch: Callable[[str, int, int], None] | None = None) -> Source:
+    """Open the source of a family.
+
+    Parameters
+    ----------
+    study : pathlib.Path
+        The study folder, which need not exist yet: paths are relative to it, and downloads pass through it.
+    family : FamilyPlan
+        The family.
+    watch : callable, optional
+        Called while files arrive from the hub, with what arrives, bytes so far, and bytes in all.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    InputError
+        If the family is not there.
+    """
+    if family.hub:
+        from gradcascade.study.remote import open_hub
+
+        return open_hub(study, family, watch)
     from gradcascade.sources.folder import discover
 
     return discover(
@@ -79,6 +105,7 @@ def run(
     engine: str = "auto",
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
+    opened: Mapping[str, Source] | None = None,
 ) -> Outcome:
     """Measure what the plan asks for and the store does not have.
 
@@ -90,6 +117,8 @@ def run(
         See :class:`gradcascade.Probe`.
     progress : callable, optional
         Called with a :class:`Progress` after every cascade.
+    opened : mapping of str to Source, optional
+        Sources that are open already, by family. They are closed at the end, as all others are.
 
     Returns
     -------
@@ -101,15 +130,31 @@ def run(
         If a source cannot be opened or the store cannot be written. A single snapshot that cannot be measured
         is remembered with its reason and does not stop the run.
     """
-    sources = [(family, open_source(study.folder, family)) for family in study.plan.families]
+    with ExitStack() as stack:
+        sources = []
+        for family in study.plan.families:
+            source = (opened or {}).get(family.name) or open_source(study.folder, family)
+            stack.callback(source.close)
+            sources.append((family, source))
+        return _run(study, sources, make_probe(study.plan, engine=engine, threads=threads), progress)
+
+
+def _run(
+    study: Study,
+    sources: Sequence[tuple[FamilyPlan, Source]],
+    probe: Probe,
+    progress: Callable[[Progress], None] | None,
+) -> Outcome:
     snapshots = [(family, snapshot) for family, source in sources for snapshot in source.snapshots()]
-    for _, source in sources:
+    refused = []
+    for family, source in sources:
         study.store.put_metrics(source.metrics())
-    probe = make_probe(study.plan, engine=engine, threads=threads)
+        refused += source.complaints()
+        if family.evaluations is not None:
+            study.store.put_metrics(_evaluations(study, family, source))
     keys = study.store.keys()
     total = len(snapshots) * len(variants_of(study.plan, 0))
     done = measured = known = 0
-    refused = []
     for number, (family, snapshot) in enumerate(snapshots, 1):
         try:
             for new in _measure(study, family, snapshot, probe, keys):
@@ -123,6 +168,28 @@ def run(
             refused.append(f"{snapshot.scale}, step {snapshot.step}, {snapshot.field}: {error}")
             done = number * len(variants_of(study.plan, 0))
     return Outcome(measured, known, tuple(refused))
+
+
+def _evaluations(study: Study, family: FamilyPlan, source: Source) -> pl.DataFrame:
+    """Accuracies from Pythia's evaluation files, under the names of the family's own scales.
+
+    Its files name a scale ``70m``, or ``70m-deduped``; a run's folder may be called ``70m-seed3``.
+    """
+    from gradcascade.performance.readers import read_lm_eval
+
+    table = read_lm_eval(study_path(study.folder, family.evaluations or "."), family.name)
+    sizes = table["scale"].unique().to_list()
+    parts = []
+    for scale in sorted({snapshot.scale for snapshot in source.snapshots()}):
+        for size in (name for name in (scale, scale.partition("-")[0]) if name in sizes):
+            parts.append(table.filter(pl.col("scale") == size).with_columns(scale=pl.lit(scale)))
+            break
+    if not parts:
+        raise InputError(
+            f"the evaluations in {family.evaluations} are of {', '.join(sorted(sizes))}, and the family "
+            f"{family.name!r} has none of these scales; name another folder"
+        )
+    return pl.concat(parts)
 
 
 def _measure(
@@ -139,6 +206,8 @@ def _measure(
         if values is None and (digest is None or _key(snapshot, variant, digest) not in keys):
             try:
                 values = snapshot.load()
+            except SourceLostError:
+                raise
             except InputError as error:
                 raise _UnmeasurableError(str(error)) from None
             digest = content_hash(values)
@@ -167,11 +236,13 @@ def _measure(
 
 def _content_name(family: FamilyPlan, snapshot: SnapshotRef) -> str:
     """What a snapshot's values follow from, apart from the state of its files."""
-    return json.dumps([snapshot.scale, snapshot.step, snapshot.field, family.model_dump()], sort_keys=True)
+    return json.dumps([snapshot.scale, snapshot.step, snapshot.field, family.reading()], sort_keys=True)
 
 
 def _state(snapshot: SnapshotRef) -> str:
     """Changes whenever the files may have changed, so that unchanged ones need not be read again."""
+    if not snapshot.files:
+        return json.dumps([snapshot.revision, snapshot.source])
     try:
         stats = [file.stat() for file in snapshot.files]
     except OSError:

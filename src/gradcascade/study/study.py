@@ -189,7 +189,7 @@ def _merged(there: Plan, asked: Plan, folder: Path) -> Plan:
     for family in asked.families:
         if family.name in known and known[family.name] != family:
             raise InputError(
-                f"the study {folder} has another family named {family.name!r} (from {known[family.name].path}); "
+                f"the study {folder} has another family named {family.name!r} (from {known[family.name].place}); "
                 f"choose another name with --family, or another --out"
             )
         known[family.name] = family

@@ -184,7 +184,7 @@ def claim(folder: Path, description: Mapping[str, Any]) -> None:
     except OSError as error:
         raise InputError(f"{folder} cannot be made ({error.strerror}); choose a folder where you may write") from None
     sweep(folder)
-    import yaml  # comes with the extra `train`, like torch
+    import yaml
 
     path = folder / "training_config.yaml"
     if not path.exists():

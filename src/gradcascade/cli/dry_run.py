@@ -1,0 +1,66 @@
+"""``gradcascade measure --dry-run``: what a plan would read, fetch and take."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from gradcascade.study.estimate import Estimate
+    from gradcascade.study.plan import Plan
+
+
+def describe(plan: Plan, out: Path, threads: int | None, as_json: bool) -> None:
+    """Print what measuring a plan takes; listings are read, nothing is measured or written.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    out : pathlib.Path
+        Folder of the study.
+    threads : int or None
+        Number of threads for the probe run.
+    as_json : bool
+        Whether to print one JSON object.
+    """
+    from gradcascade.study.estimate import estimate
+
+    found = estimate(plan, out, threads)
+    if as_json:
+        typer.echo(json.dumps(_summary(found)))
+        return
+    for group in found.groups:
+        typer.echo(f"{group.name}: {len(group.steps)} steps, {min(group.steps)} to {max(group.steps)}")
+    snapshots = f"{found.snapshots} snapshots, {found.cascades} cascades"
+    if found.files is None:
+        typer.echo(f"{snapshots}, {_amount(found.read)} to read")
+    else:
+        typer.echo(f"{snapshots}, {found.files} files of {_amount(found.fetched)} to fetch")
+        typer.echo(f"{_amount(found.held)} of disk needed at the peak, in {out}")
+    typer.echo(f"{_duration(found.seconds)} of measuring on this machine, by a probe run of {found.probed:,} entries")
+
+
+def _summary(found: Estimate) -> dict[str, Any]:
+    return {
+        "snapshots": found.snapshots,
+        "cascades": found.cascades,
+        "bytes_read": found.read,
+        "files_fetched": found.files or 0,
+        "bytes_fetched": found.fetched,
+        "peak_disk": found.held,
+        "seconds": found.seconds,
+    }
+
+
+def _amount(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"

@@ -1,0 +1,229 @@
+"""Requests to the hub: repeated with patience, bounded in time, and told apart by what can be done about a failure.
+
+Session, headers (with the token, where the user keeps one) and errors are those of ``huggingface_hub``. The requests
+are made here because its own download knows neither of three things this needs: to fail at once without a network
+(it retries for half a minute), to continue a download that another process began, and to check what came against the
+SHA-256 of the listing. Its listings have no time limit at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+from gradcascade.errors import InputError, SourceLostError
+from gradcascade.sources.hub.patience import Patience, named_wait
+
+T = TypeVar("T")
+Watch = Callable[[str, int, int], None]
+"""Called with what is fetched, bytes so far, and bytes in all; with none in all while it is waited for."""
+
+PATIENCE = Patience()
+LOST_IN_A_ROW = 3
+"""Files in a row that may be given up before the hub counts as lost."""
+
+_AGAIN = "run the same command again later, it continues where it stopped"
+
+
+class MissingError(InputError):
+    """The hub does not have this file or revision."""
+
+
+class AgainError(Exception):
+    """An attempt that failed where the next may not; carries what happened, and the wait the hub named."""
+
+    def __init__(self, what: str, named: float | None = None) -> None:
+        super().__init__(what)
+        self.named = named
+
+
+class Exchange:
+    """A hub, and how patiently it is asked.
+
+    Parameters
+    ----------
+    endpoint : str, optional
+        Address of the hub; by default that of ``huggingface_hub`` (``$HF_ENDPOINT``).
+    patience : Patience, optional
+        Waits and attempts.
+    timeout : float, optional
+        Seconds without an answer or a byte after which an attempt counts as failed; by default that of
+        ``huggingface_hub`` (``$HF_HUB_DOWNLOAD_TIMEOUT``, else 10).
+    watch : callable, optional
+        Called while files arrive.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        *,
+        patience: Patience | None = None,
+        timeout: float | None = None,
+        watch: Watch | None = None,
+    ) -> None:
+        from huggingface_hub import constants
+
+        self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
+        self.patience = patience or PATIENCE
+        self.timeout = timeout or float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
+        self.watch = watch
+        self._reached = False
+        self.lost = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "watch": None}  # who watches stays in its own process
+
+    def get(
+        self,
+        url: str,
+        what: str,
+        use: Callable[[Any], T],
+        *,
+        params: dict[str, str] | None = None,
+        headers: Callable[[], dict[str, str]] = dict,
+        progress: Callable[[], int] = int,
+    ) -> T:
+        """GET an address until an answer has been used in full, or patience ends.
+
+        Parameters
+        ----------
+        url : str
+            Address.
+        what : str
+            What it is, for messages.
+        use : callable
+            Takes the answer, whose body has not been read yet.
+        params : dict, optional
+            Parameters of the address.
+        headers : callable
+            Gives headers besides those of ``huggingface_hub``, anew for each attempt.
+        progress : callable
+            Number that grows when an attempt achieved something.
+
+        Raises
+        ------
+        SourceLostError
+            If the hub cannot be reached, or will not give this without other rights.
+        InputError
+            If this alone cannot be had.
+        """
+        failures = total = 0
+        while True:
+            before = progress()
+            try:
+                return self._attempt(url, params, headers(), use, what)
+            except AgainError as error:
+                total += 1
+                failures = 1 if progress() > before else failures + 1
+                if failures >= self.patience.attempts or total >= self.patience.most:
+                    self._give_up(what, str(error), total)
+                if error.named is not None and error.named > self.patience.limit:
+                    raise SourceLostError(
+                        f"{self.endpoint} asks to wait {error.named:.0f} s before {what}; {_AGAIN}"
+                    ) from None
+                if self.watch:
+                    self.watch(f"{what}, again in a while: {error}", 0, 0)
+                self.patience.wait(failures, error.named)
+
+    def _attempt(
+        self, url: str, params: dict[str, str] | None, headers: dict[str, str], use: Callable[[Any], T], what: str
+    ) -> T:
+        from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled
+        from huggingface_hub.utils import build_hf_headers, get_session
+
+        from gradcascade import __version__
+
+        own = build_hf_headers(library_name="gradcascade", library_version=__version__)
+        # Compressed answers could neither be continued nor compared with the listed size.
+        own |= {"Accept-Encoding": "identity", **headers}
+        try:
+            with get_session().stream("GET", url, params=params, headers=own, timeout=self.timeout) as answer:
+                self._check(answer, what)
+                self._reached = True
+                return use(answer)
+        except OfflineModeIsEnabled:
+            raise SourceLostError(
+                f"{what} needs {self.endpoint}, and offline mode is on; unset HF_HUB_OFFLINE, or measure a folder of "
+                "runs on disk"
+            ) from None
+        except HTTPError as error:  # connections that fail, stall or break; answers were checked above
+            said = str(error) or type(error).__name__
+            if not self._reached and type(error).__name__ in ("ConnectError", "ConnectTimeout", "ProxyError"):
+                raise SourceLostError(
+                    f"{self.endpoint} cannot be reached ({said}); check the connection and run the same command "
+                    "again, or measure a folder of runs on disk"
+                ) from None
+            raise AgainError(said) from None
+
+    def _check(self, answer: Any, what: str) -> None:
+        """Turn an answer that is an error into what can be done about it."""
+        status = answer.status_code
+        if status < 400:
+            return
+        code = answer.headers.get("x-error-code") or ""
+        elsewhere = urlsplit(str(answer.url)).netloc != urlsplit(self.endpoint).netloc
+        # An address signed for another host can have expired meanwhile: the next attempt gets a new one.
+        if status in (408, 416, 429) or status >= 500 or (elsewhere and status in (401, 403, 404)):
+            self._reached = True
+            raise AgainError(f"it answered {status}", named_wait(answer.headers))
+        if status in (401, 403) or code in ("RepoNotFound", "GatedRepo"):
+            raise SourceLostError(
+                f"{self.endpoint} refuses {what} (it answered {status}): the repository does not exist, or needs "
+                "rights that you get with `hf auth login`; check its name"
+            )
+        if status == 404:
+            missing = {"RevisionNotFound": "this revision", "EntryNotFound": "this file"}.get(code, "it")
+            raise MissingError(f"{what} cannot be had: {self.endpoint} does not have {missing} (any more)")
+        raise InputError(f"{what} cannot be had: {self.endpoint} answered {status}")
+
+    def _give_up(self, what: str, reason: str, attempts: int) -> NoReturn:
+        self.lost += 1
+        said = f"{what} could not be had in {attempts} attempts, at last because {reason}"
+        if self.lost >= LOST_IN_A_ROW or not self._reached:
+            raise SourceLostError(f"{said}; {_AGAIN}")
+        raise InputError(said)
+
+    def listing(self, path: str, what: str, params: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
+        """Items of a listing of the hub, page by page."""
+        url: str | None = f"{self.endpoint}/api/models/{path}"
+        while url:
+            page, following = self.get(url, what, _page, params=params)
+            if not isinstance(page, list):
+                raise SourceLostError(_stranger(self.endpoint, what))
+            yield from page
+            # The token goes to the endpoint alone, whatever host the link names.
+            rest = urlsplit(following or "")
+            own = rest.path.removeprefix(urlsplit(self.endpoint).path)
+            url = f"{self.endpoint}{own}?{rest.query}" if following else None
+            params = None
+
+
+def _page(answer: Any) -> tuple[Any, str | None]:
+    return read_json(answer), answer.links.get("next", {}).get("url")
+
+
+def read_json(answer: Any) -> Any:
+    """Content of an answer, or None if it is not JSON; a body that breaks off is an error of the transfer."""
+    try:
+        return json.loads(answer.read())
+    except (ValueError, RecursionError):
+        return None
+
+
+def _stranger(endpoint: str, what: str) -> str:
+    return (
+        f"{endpoint} answers to {what} with something else than a hub does; check $HF_ENDPOINT, and whether a login "
+        "page stands in between"
+    )
+
+
+@contextmanager
+def understood(endpoint: str, what: str) -> Iterator[None]:
+    """Say that an answer is no hub's where it lacks what a hub's has."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError):
+        raise SourceLostError(_stranger(endpoint, what)) from None

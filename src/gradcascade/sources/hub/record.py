@@ -1,0 +1,108 @@
+"""The tensors of a run as they were first read, which every later snapshot must have too."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradcascade.errors import InputError
+from gradcascade.sources.naming import ordered
+from gradcascade.sources.stored import StoredTensor, shown
+
+PUBLISHED_ENTRIES = {
+    "pico-lm/pico-decoder-tiny": 589_824,
+    "pico-lm/pico-decoder-small": 9_437_184,
+    "pico-lm/pico-decoder-medium": 37_748_736,
+    "pico-lm/pico-decoder-large": 150_994_944,
+    "EleutherAI/pythia-14m-seed3": 14_067_712,
+    "EleutherAI/pythia-31m-seed3": 30_494_720,
+    "EleutherAI/pythia-70m-seed3": 70_426_624,
+    "EleutherAI/pythia-160m-seed3": 162_322_944,
+    "EleutherAI/pythia-410m-seed3": 405_334_016,
+}
+"""Entries N of the fields of the published families (arXiv:2605.02968)."""
+
+
+@dataclass(frozen=True)
+class TensorRecord:
+    """Names and shapes of the tensors that make up the fields of one run.
+
+    The order of the first file read is that of all fields, whatever order another file has: a checkpoint saved in
+    another format lists its tensors differently.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        Where they are kept, so that a run that is continued holds on to them.
+    repository : str
+        ``owner/name``; if it is one of the published, N must be the published one.
+    order : str
+        See :func:`gradcascade.sources.naming.ordered`.
+    """
+
+    file: Path
+    repository: str
+    order: str
+
+    def names(self, tensors: Mapping[str, StoredTensor], where: str) -> list[str]:
+        """Names of the tensors in the order of the field.
+
+        Parameters
+        ----------
+        tensors : mapping of str to StoredTensor
+            Those chosen from one file.
+        where : str
+            The file, for messages.
+
+        Returns
+        -------
+        list of str
+
+        Raises
+        ------
+        InputError
+            If they are not those of the run, or N is not the published one.
+        """
+        found = {name: tensor.shape for name, tensor in tensors.items()}
+        known = self._known()
+        if known is None:
+            entries, published = sum(map(math.prod, found.values())), PUBLISHED_ENTRIES.get(self.repository)
+            if published is not None and entries != published:
+                raise InputError(
+                    f"{where} gives a field of {entries:,} entries, and that of {self.repository} has {published:,} "
+                    "(arXiv:2605.02968); it is another model"
+                )
+            self._keep(found)
+            known = found
+        for name in {**known, **found}:
+            if known.get(name) != found.get(name):
+                raise InputError(
+                    f"{where} has the tensor {shown(name)} {_described(found.get(name))}, and what was read before "
+                    f"of {self.repository} has it {_described(known.get(name))}; it is another model"
+                )
+        return ordered(known, self.order)
+
+    def _known(self) -> dict[str, tuple[int, ...]] | None:
+        try:
+            items = json.loads(self.file.read_text(encoding="utf-8"))
+            return {str(name): tuple(map(int, shape)) for name, shape in items}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError):
+            raise InputError(f"{self.file} is damaged; remove it, it is written again") from None
+
+    def _keep(self, found: Mapping[str, tuple[int, ...]]) -> None:
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            scratch = self.file.with_name(f"{self.file.name}.new")
+            scratch.write_text(json.dumps(list(found.items())), encoding="utf-8")
+            scratch.replace(self.file)
+        except OSError as error:
+            raise InputError(f"{self.file} cannot be written ({error.strerror}); check its folder") from None
+
+
+def _described(shape: tuple[int, ...] | None) -> str:
+    return "not at all" if shape is None else f"of shape {shape}"

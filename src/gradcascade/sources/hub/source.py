@@ -1,0 +1,139 @@
+"""A family on the hub: what was found of each scale, fetched snapshot by snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.errors import InputError, SourceLostError
+from gradcascade.sources.base import SnapshotRef
+from gradcascade.sources.evaluations import metrics_table, read_evaluations
+from gradcascade.sources.hub.client import HubClient, RemoteFile, Repository
+from gradcascade.sources.hub.exchange import MissingError
+from gradcascade.sources.hub.space import Space
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found of one scale, before anything large is fetched.
+
+    Parameters
+    ----------
+    scale : str
+        The scale.
+    repository : Repository
+        Where it lies.
+    snapshots : tuple of SnapshotRef
+        Its fields, steps ascending.
+    small : mapping of str to tuple
+        Evaluation results and the training configuration: where each belongs in the folder of small files, with the
+        file and its commit.
+    files : int
+        Large files that a whole pass fetches.
+    size : int
+        Bytes of the largest snapshot's files, of one checkpoint or one gradient file, about.
+    fetched : int
+        Bytes that a whole pass fetches, about.
+    held : int
+        Snapshots' files that lie on disk at once, at most.
+    entries : int
+        Entries of a field, about.
+    """
+
+    scale: str
+    repository: Repository
+    snapshots: tuple[SnapshotRef, ...]
+    small: Mapping[str, tuple[RemoteFile, str]]
+    files: int
+    size: int
+    fetched: int
+    held: int
+    entries: int
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A family on the hub; made by `open_hub`.
+
+    Parameters
+    ----------
+    family : str
+        The family's name.
+    client : HubClient
+        The hub.
+    space : Space
+        Where downloads go.
+    found : tuple of Found
+        What it has of each scale.
+    """
+
+    family: str
+    client: HubClient
+    space: Space
+    found: tuple[Found, ...]
+    _complaints: list[str] = field(default_factory=list, repr=False, compare=False)
+
+    def snapshots(self) -> list[SnapshotRef]:
+        """Every field there is, by scale, steps ascending; nothing is fetched."""
+        return [snapshot for found in self.found for snapshot in found.snapshots]
+
+    def metrics(self) -> pl.DataFrame:
+        """Evaluation results of every scale, fetched if they are not here.
+
+        Returns
+        -------
+        polars.DataFrame
+            Columns family, scale, step, metric, value; value is null where it was not finite. A file that cannot be
+            had or read is left out, and named by `complaints`.
+
+        Raises
+        ------
+        SourceLostError
+            If the hub cannot be reached.
+        """
+        rows = []
+        self.space.claim()
+        for found in self.found:
+            folder = self.space.small(found.repository)
+            for place, (file, revision) in found.small.items():
+                self._fetch_small(found, file, revision, folder / place)
+            try:
+                rows += [(found.scale, *row) for row in read_evaluations(folder, folder)]
+            except InputError as error:
+                self._complaints.append(f"{found.scale}: {error}")
+        return metrics_table(self.family, rows)
+
+    def complaints(self) -> list[str]:
+        """A sentence for everything besides snapshots that could not be had."""
+        return list(self._complaints)
+
+    def close(self) -> None:
+        """Forget what was downloaded."""
+        self.space.close()
+
+    def _fetch_small(self, found: Found, file: RemoteFile, revision: str, target: Path) -> None:
+        try:
+            found.repository.fetch(file, revision, target)
+        except SourceLostError:
+            raise
+        except InputError as error:
+            self._complaints.append(f"{found.scale}: {error}")
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Stands for a snapshot that was asked for and is not there."""
+
+    reason: str
+
+    def __call__(self) -> NDArray[np.floating]:
+        """Say so."""
+        raise MissingError(self.reason)

@@ -1,0 +1,132 @@
+"""The folder of downloads of one study: it holds what is being read, and forgets it afterwards.
+
+``small/`` keeps what costs nothing (evaluation results, training configurations, names of tensors); ``passing/``
+holds the files being read, each checkpoint in a folder of its own, and is empty when a run has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradcascade.errors import SourceLostError
+from gradcascade.sources.hub.client import RemoteFile, Repository
+
+_LOCKS: dict[Path, Any] = {}
+
+
+@dataclass(frozen=True)
+class Space:
+    """A folder of downloads, used by one process at a time.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder; made when something is fetched.
+    """
+
+    folder: Path
+
+    def small(self, repository: Repository) -> Path:
+        """Folder for small files of a repository that are kept."""
+        return self.folder / "small" / _folder_name(repository.name)
+
+    def place(self, repository: Repository, revision: str) -> Path:
+        """Folder for files of one commit that are read and forgotten."""
+        return self.folder / "passing" / f"{_folder_name(repository.name)}@{revision[:16]}"
+
+    def fetch(self, repository: Repository, revision: str, files: Iterable[RemoteFile]) -> Path:
+        """Bring files of one commit here.
+
+        Parameters
+        ----------
+        repository : Repository
+            Where from.
+        revision : str
+            The commit.
+        files : iterable of RemoteFile
+            Which files.
+
+        Returns
+        -------
+        pathlib.Path
+            The folder they lie in, by the last parts of their names.
+
+        Raises
+        ------
+        InputError
+            If one cannot be had, or another process uses the folder.
+        """
+        self.claim()
+        place = self.place(repository, revision)
+        for file in files:
+            repository.fetch(file, revision, place / file.name)
+        return place
+
+    def keep_only(self, *places: Path) -> None:
+        """Forget everything that passes through, except these places."""
+        self.claim()
+        for path in self._passing():
+            if path not in places:
+                shutil.rmtree(path)
+
+    def forget(self, place: Path) -> None:
+        """Remove what was fetched to a place, apart from what was broken off."""
+        if not place.is_dir():
+            return
+        for file in place.iterdir():
+            if file.suffix != ".part":
+                file.unlink()
+        if not any(place.iterdir()):
+            place.rmdir()
+
+    def close(self) -> None:
+        """Forget everything whole; what was broken off stays, so that it can be continued."""
+        lock = _LOCKS.pop(self.folder.resolve(), None)
+        if lock is None:
+            return
+        for path in self._passing():
+            self.forget(path)
+        with contextlib.suppress(OSError):  # only if it is empty
+            (self.folder / "passing").rmdir()
+        lock.release()
+
+    def _passing(self) -> list[Path]:
+        folder = self.folder / "passing"
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+
+    def claim(self) -> None:
+        """Take the folder for this process until `close`.
+
+        Raises
+        ------
+        SourceLostError
+            If another process has it, or it cannot be written.
+        """
+        key = self.folder.resolve()
+        if key in _LOCKS:
+            return
+        from filelock import FileLock, Timeout
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / ".lock", timeout=0)
+            lock.acquire()
+        except Timeout:
+            raise SourceLostError(
+                f"another process is downloading into {self.folder}; wait until it has finished, or measure into "
+                "another study"
+            ) from None
+        except OSError as error:
+            raise SourceLostError(
+                f"{self.folder} cannot be written ({error.strerror or error}); check its permissions"
+            ) from None
+        _LOCKS[key] = lock
+
+
+def _folder_name(repository: str) -> str:
+    return repository.replace("/", "--")

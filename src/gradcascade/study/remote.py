@@ -1,0 +1,58 @@
+"""Opens the family of a plan that lies on the hub."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from gradcascade.errors import InputError
+from gradcascade.sources.hub.address import Address
+from gradcascade.sources.hub.client import HubClient
+from gradcascade.sources.hub.pico import discover_pico
+from gradcascade.sources.hub.pythia import discover_pythia
+from gradcascade.sources.hub.source import HubSource
+from gradcascade.sources.hub.space import Space
+from gradcascade.study.plan import FamilyPlan
+
+DOWNLOADS = "hub"
+"""Folder of a study through which downloads pass."""
+
+
+def open_hub(study: Path, family: FamilyPlan, watch: Callable[[str, int, int], None] | None = None) -> HubSource:
+    """Find what a plan asks of the hub; nothing large is fetched yet.
+
+    Parameters
+    ----------
+    study : pathlib.Path
+        The study folder, which need not exist yet.
+    family : FamilyPlan
+        A family with `hub`.
+    watch : callable, optional
+        Called while files arrive.
+
+    Returns
+    -------
+    HubSource
+
+    Raises
+    ------
+    InputError
+        If a repository cannot be had.
+    """
+    if not family.hub:
+        raise InputError(f"the family {family.name!r} is not on the hub; give it repositories")
+    client = HubClient(watch=watch)
+    space = Space(study / DOWNLOADS / _folder_name(family.name))
+    places = {scale: Address.of(text) for scale, text in family.hub.repositories.items()}
+    options = {"steps": family.hub.steps, "order": family.order}
+    if family.hub.layout == "pico-lm":
+        return discover_pico(client, space, family.name, places, which=family.gradients, **options)
+    return discover_pythia(client, space, family.name, places, label=family.label, **options)
+
+
+def _folder_name(family: str) -> str:
+    """A name for a folder, whatever the family is called."""
+    plain = re.sub(r"[^\w-]", "_", family, flags=re.ASCII)[:40]
+    return plain if plain == family else f"{plain}-{hashlib.sha256(family.encode()).hexdigest()[:8]}"

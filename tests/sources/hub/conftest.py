@@ -1,0 +1,8 @@
+import pytest
+from imitation import Imitation
+
+
+@pytest.fixture
+def hub():
+    with Imitation() as imitation:
+        yield imitation
