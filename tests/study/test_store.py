@@ -70,6 +70,16 @@ def test_contents_are_remembered_for_one_state_of_the_files(store):
     assert store.content_hash("snapshot", "2") is None
 
 
+def test_a_snapshot_that_is_set_aside_has_no_current_contents(store):
+    store.set_current("nano", "d24", 10, "gradient", "hash", "conventions")
+    store.set_current("nano", "d24", 20, "gradient", "hash", "conventions")
+    store.set_aside("nano", "d24", 10, "gradient", "in quarantine: no")
+    assert store.current()["step"].to_list() == [20]
+    assert store.refusals()["reason"].to_list() == ["in quarantine: no"]
+    store.set_current("nano", "d24", 10, "gradient", "hash", "conventions")
+    assert store.refusals().is_empty() and store.current().height == 2
+
+
 def test_another_version_is_refused(tmp_path):
     path = tmp_path / "cascades.sqlite"
     with sqlite3.connect(path) as connection:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gradcascade import __version__
-from gradcascade.cli import bench, cache, demo, export, fit, graph, measure, probe, report, train
+from gradcascade.cli import audit, bench, cache, demo, export, fit, graph, measure, probe, report, train
 from gradcascade.errors import InputError
 
 _INTERRUPTED = 130
@@ -27,6 +27,7 @@ app.command("train")(train.train)
 app.command("probe")(probe.probe)
 app.command("graph")(graph.graph)
 app.command("cache")(cache.cache)
+app.command("audit")(audit.audit)
 app.command("measure")(measure.measure)
 app.command("fit")(fit.fit)
 app.command("report")(report.report)

@@ -52,6 +52,10 @@ def measure(
     max_steps: MaxSteps = 500,
     engine: Engine = "auto",
     threads: Threads = None,
+    quarantine: Annotated[
+        Path | None,
+        typer.Option(help="Snapshots to leave out, as audit --out writes them; the study keeps the list."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be measured, and measure nothing.")] = (
         False
     ),
@@ -93,20 +97,34 @@ def measure(
         )
     if not plan.families:
         raise InputError(f"{sources[0]} names no family; add a [[families]] section with name, and path or hub")
+    from gradcascade.study.quarantine import check_quarantine
     from gradcascade.study.variants import make_probe
 
     make_probe(plan, engine=engine, threads=threads)  # complain about settings before anything is written
+    if quarantine is not None:
+        check_quarantine(quarantine, plan)
     if dry_run:
         from gradcascade.cli.dry_run import describe
 
-        describe(plan, out, threads, as_json)
+        describe(plan, out, threads, as_json, quarantine)
         return
-    outcome = _measured(plan, out, engine, threads)
+    outcome = _measured(plan, out, engine, threads, quarantine)
     if as_json:
         typer.echo(
-            json.dumps({"measured": outcome.measured, "known": outcome.known, "refused": list(outcome.refused)})
+            json.dumps(
+                {
+                    "measured": outcome.measured,
+                    "known": outcome.known,
+                    "refused": list(outcome.refused),
+                    "quarantined": list(outcome.quarantined),
+                }
+            )
         )
     else:
+        if outcome.quarantined:
+            typer.echo(
+                f"{len(outcome.quarantined)} snapshots left out by {out / 'quarantine.toml'} or known corruption"
+            )
         typer.echo(f"{outcome.measured} cascades measured, {outcome.known} known before; study: {out}")
     if outcome.refused:
         count = len(outcome.refused)
@@ -120,7 +138,8 @@ def run_with_progress(study: Study, engine: str = "auto", threads: int | None = 
         return _run(study, engine, threads, display, {})
 
 
-def _measured(plan: Plan, out: Path, engine: str, threads: int | None) -> Outcome:
+def _measured(plan: Plan, out: Path, engine: str, threads: int | None, quarantine: Path | None) -> Outcome:
+    from gradcascade.study.quarantine import keep_quarantine
     from gradcascade.study.runner import open_source
     from gradcascade.study.study import Study
 
@@ -135,6 +154,8 @@ def _measured(plan: Plan, out: Path, engine: str, threads: int | None) -> Outcom
         # Complain about a source before anything is written.
         opened = {entry.name: open_source(out, entry, watch) for entry in plan.families}
         with Study.create(out, plan) as study:
+            if quarantine is not None:
+                keep_quarantine(quarantine, out)
             return _run(study, engine, threads, display, opened)
 
 

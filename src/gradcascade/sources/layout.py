@@ -94,7 +94,7 @@ def find_runs(root: Path) -> list[Run]:
 
 def _run(folder: Path, name: str, root: Path) -> Run:
     """The run in a folder, without steps if there are none; `root` bounds where its links may lead."""
-    folders = _step_folders(folder / "checkpoints", root) or _step_folders(folder, root)
+    folders = step_folders(folder / "checkpoints", root) or step_folders(folder, root)
     pico = any((path / DYNAMICS).is_dir() for path in folders.values()) or (folder / "training_config.yaml").exists()
     steps = (_step_files(step, folders[step], root) for step in sorted(folders))
     return Run(name, folder, pico, tuple(step for step in steps if step.gradients or step.checkpoint))
@@ -107,7 +107,26 @@ def _step_files(step: int, folder: Path, root: Path) -> StepFiles:
     return StepFiles(step, present, inside(root, checkpoint) if checkpoint else None)
 
 
-def _step_folders(folder: Path, root: Path) -> dict[int, Path]:
+def step_folders(folder: Path, root: Path) -> dict[int, Path]:
+    """Find the folder of every step.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        A run, or its ``checkpoints``; it need not exist.
+    root : pathlib.Path
+        The folder the user named; links may not lead out of it.
+
+    Returns
+    -------
+    dict of int to pathlib.Path
+        By step, in no particular order; none if there is no such folder.
+
+    Raises
+    ------
+    InputError
+        If two folders stand for the same step, links lead out of `root`, or a folder cannot be listed.
+    """
     found: dict[int, Path] = {}
     for child in _folders(folder) if folder.is_dir() else ():
         step = step_of(child.name)

@@ -19,6 +19,7 @@ from gradcascade.probe.cascade import Cascade
 from gradcascade.probe.relaxation import Probe
 from gradcascade.sources.base import SnapshotRef, Source
 from gradcascade.study.plan import FamilyPlan, family_folder, study_path
+from gradcascade.study.quarantine import quarantine_reasons
 from gradcascade.study.store import KEY
 from gradcascade.study.study import Study
 from gradcascade.study.variants import Variant, draw, make_probe, variants_of
@@ -51,11 +52,14 @@ class Outcome:
         Cascades measured now, and those that were in the store already.
     refused : tuple of str
         One sentence for every snapshot that could not be measured, and every evaluation that could not be had.
+    quarantined : tuple of str
+        One sentence for every snapshot that was left out because it is in quarantine.
     """
 
     measured: int
     known: int
     refused: tuple[str, ...]
+    quarantined: tuple[str, ...] = ()
 
 
 class _UnmeasurableError(Exception):
@@ -127,8 +131,9 @@ def run(
     Raises
     ------
     InputError
-        If a source cannot be opened or the store cannot be written. A single snapshot that cannot be measured
-        is remembered with its reason and does not stop the run.
+        If a source cannot be opened, the store cannot be written, or the study's quarantine does not fit. A single
+        snapshot that cannot be measured is remembered with its reason and does not stop the run; nor does one in
+        quarantine, which is not even read.
     """
     with ExitStack() as stack:
         sources = []
@@ -146,6 +151,7 @@ def _run(
     progress: Callable[[Progress], None] | None,
 ) -> Outcome:
     snapshots = [(family, snapshot) for family, source in sources for snapshot in source.snapshots()]
+    snapshots, quarantined = _left_out(study, sources, snapshots)
     refused = []
     for family, source in sources:
         study.store.put_metrics(source.metrics())
@@ -167,7 +173,26 @@ def _run(
             study.store.refuse(snapshot.family, snapshot.scale, snapshot.step, snapshot.field, str(error))
             refused.append(f"{snapshot.scale}, step {snapshot.step}, {snapshot.field}: {error}")
             done = number * len(variants_of(study.plan, 0))
-    return Outcome(measured, known, tuple(refused))
+    return Outcome(measured, known, tuple(refused), quarantined)
+
+
+def _left_out(
+    study: Study,
+    sources: Sequence[tuple[FamilyPlan, Source]],
+    snapshots: list[tuple[FamilyPlan, SnapshotRef]],
+) -> tuple[list[tuple[FamilyPlan, SnapshotRef]], tuple[str, ...]]:
+    """Take what is in quarantine out of the snapshots, and remember why; gives the others, and the sentences."""
+    reasons = quarantine_reasons(study.folder, sources, [snapshot for _, snapshot in snapshots])
+    kept, sentences = [], []
+    for family, snapshot in snapshots:
+        name = (snapshot.family, snapshot.scale, snapshot.step, snapshot.field)
+        reason = reasons.get(name)
+        if reason is None:
+            kept.append((family, snapshot))
+            continue
+        study.store.set_aside(*name, f"in quarantine: {reason}")
+        sentences.append(f"{snapshot.scale}, step {snapshot.step}, {snapshot.field}: {reason}")
+    return kept, tuple(sentences)
 
 
 def _evaluations(study: Study, family: FamilyPlan, source: Source) -> pl.DataFrame:

@@ -212,6 +212,15 @@ class Store:
         """Remember why a snapshot could not be measured."""
         self._rows("INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?)", (family, scale, step, field, reason))
 
+    def set_aside(self, family: str, scale: str, step: int, field: str, reason: str) -> None:
+        """Refuse a snapshot whatever was measured of it before: it has no current contents any more."""
+        name = (family, scale, step, field)
+        with self._explained():
+            self._connection.execute("BEGIN")
+            self._connection.execute("DELETE FROM current WHERE (family, scale, step, field) = (?, ?, ?, ?)", name)
+            self._connection.execute("INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?)", (*name, reason))
+            self._connection.execute("COMMIT")
+
     def refusals(self) -> pl.DataFrame:
         """Snapshots that could not be measured, with the reason."""
         schema = {**{name: COLUMNS[name] for name in IDENTITY[:4]}, "reason": pl.String}

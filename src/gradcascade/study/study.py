@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from gradcascade.errors import InputError
+from gradcascade.sources.audit.quarantine import FILE as QUARANTINE
 from gradcascade.study.plan import FORMAT, Plan, plan_toml, read_plan
 from gradcascade.study.store import Store
 from gradcascade.study.variants import REAL, variants_of
@@ -158,8 +159,8 @@ class Study:
 
 
 def _foreign(path: Path) -> bool:
-    """Whether a file is something other than what a killed first attempt leaves behind."""
-    return not path.name.startswith(_SCRATCH)
+    """Whether a file is something other than a quarantine, or what a killed first attempt leaves behind."""
+    return not path.name.startswith(_SCRATCH) and path.name != QUARANTINE
 
 
 def _check_format(folder: Path) -> None:

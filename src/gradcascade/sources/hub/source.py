@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError, SourceLostError
-from gradcascade.sources.base import SnapshotRef
+from gradcascade.sources.base import UPDATE, SnapshotRef
 from gradcascade.sources.evaluations import metrics_table, read_evaluations
 from gradcascade.sources.hub.client import HubClient, RemoteFile, Repository
 from gradcascade.sources.hub.exchange import MissingError
@@ -19,6 +20,22 @@ from gradcascade.sources.hub.space import Space
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the files of one step lie.
+
+    Parameters
+    ----------
+    revision : str
+        The commit.
+    folder : str
+        The step's folder in the repository; empty for its root.
+    """
+
+    revision: str
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,14 +53,16 @@ class Found:
     small : mapping of str to tuple
         Evaluation results and the training configuration: where each belongs in the folder of small files, with the
         file and its commit.
+    asked : tuple of int
+        Steps of the gradients, or of the checkpoints that are subtracted, each from the next; ascending.
+    places : mapping of int to Place
+        Where the steps lie; those that are asked for and are not there are missing.
     files : int
-        Large files that a whole pass fetches.
+        Large files of one checkpoint or one gradient.
     size : int
-        Bytes of the largest snapshot's files, of one checkpoint or one gradient file, about.
-    fetched : int
-        Bytes that a whole pass fetches, about.
+        Their bytes, about.
     held : int
-        Snapshots' files that lie on disk at once, at most.
+        Checkpoints or gradients that lie on disk at once, at most.
     entries : int
         Entries of a field, about.
     """
@@ -52,11 +71,26 @@ class Found:
     repository: Repository
     snapshots: tuple[SnapshotRef, ...]
     small: Mapping[str, tuple[RemoteFile, str]]
+    asked: tuple[int, ...]
+    places: Mapping[int, Place]
     files: int
     size: int
-    fetched: int
     held: int
     entries: int
+
+    @property
+    def checkpoints(self) -> tuple[int, ...]:
+        """Steps of the checkpoints that are subtracted, each from the next; none where gradients are read."""
+        return self.asked if any(snapshot.field == UPDATE for snapshot in self.snapshots) else ()
+
+    def fetches(self, snapshots: Collection[SnapshotRef]) -> int:
+        """How many checkpoints or gradients are fetched for some of the snapshots."""
+        ends = pairwise(self.asked) if self.checkpoints else ((step,) for step in self.asked)
+        wanted, needed = set(snapshots), set[int]()
+        for snapshot, steps in zip(self.snapshots, ends, strict=True):
+            if snapshot in wanted and all(step in self.places for step in steps):
+                needed.update(steps)
+        return len(needed)
 
 
 @dataclass(frozen=True)
@@ -80,6 +114,16 @@ class HubSource:
     space: Space
     found: tuple[Found, ...]
     _complaints: list[str] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def repositories(self) -> dict[str, str]:
+        """The repository of each scale, ``owner/name``."""
+        return {found.scale: found.repository.name for found in self.found}
+
+    @property
+    def checkpoints(self) -> dict[str, tuple[int, ...]]:
+        """For each scale, the steps whose checkpoints are subtracted, each from the next; none of gradients."""
+        return {found.scale: found.checkpoints for found in self.found}
 
     def snapshots(self) -> list[SnapshotRef]:
         """Every field there is, by scale, steps ascending; nothing is fetched."""

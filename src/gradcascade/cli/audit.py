@@ -1,0 +1,131 @@
+"""``gradcascade audit``: look for corrupted snapshots before anything is measured."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gradcascade.cli.options import Json
+from gradcascade.cli.progress import ProgressDisplay
+from gradcascade.errors import InputError
+
+if TYPE_CHECKING:
+    from gradcascade.sources.audit import Audit
+
+PRESETS = ("pico-lm", "pythia")
+
+_WIDTH = 80
+
+
+def audit(
+    source: Annotated[str, typer.Argument(help="A folder of runs, or a plan.toml.")],
+    family: Annotated[str | None, typer.Option(help="Name of the family (default: found from the folder).")] = None,
+    contents: Annotated[
+        bool, typer.Option("--contents/--no-contents", help="Read the tensors, or only names, sizes and hashes.")
+    ] = True,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write the quarantine to; STUDY/quarantine.toml is obeyed by itself.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find missing, doubled, mislabelled and broken snapshots; what is at fault can be quarantined."""
+    from gradcascade.sources.audit.quarantine import Quarantine, write_quarantine
+
+    with ProgressDisplay() as display:
+        audits = _audits(source, family, contents, display.update)
+    quarantine = Quarantine()
+    for done in audits:
+        quarantine = quarantine.merged(done.quarantine)
+    if out is not None:
+        write_quarantine(quarantine, out)
+    if as_json:
+        typer.echo(json.dumps({"families": [_described(done) for done in audits], "out": str(out) if out else None}))
+        return
+    for done in audits:
+        _print(done)
+    if quarantine.entries:
+        where = f"written to {out}" if out else "write them to a list with --out FILE, and give it to measure"
+        typer.echo(f"{len(quarantine.entries)} snapshots to quarantine; {where}")
+    elif out is not None:
+        typer.echo(f"nothing to quarantine; an empty list is in {out}")
+
+
+def _audits(
+    source: str, family: str | None, contents: bool, progress: Callable[[str, int, int, str], None]
+) -> list[Audit]:
+    from gradcascade.sources.audit import audit_family
+    from gradcascade.study.plan import family_folder, read_plan
+
+    if source.endswith(".toml"):
+        if family is not None:
+            raise InputError(f"--family is given beside {source}, which names its families; leave it out")
+        path = Path(source)
+        plan = read_plan(path)
+        if not plan.families:
+            raise InputError(f"{source} names no family; add a [[families]] section with name and path")
+        return [
+            audit_family(
+                family_folder(path.parent, entry),
+                entry.name,
+                contents=contents,
+                label=entry.label,
+                gradients=entry.gradients,
+                progress=progress,
+            )
+            for entry in plan.families
+        ]
+    folder = Path(source)
+    if not folder.is_dir():
+        hint = " (published families are audited from a folder so far)" if source in PRESETS else ""
+        raise InputError(f"{source} is not a folder of runs{hint}; give a folder, or a plan.toml")
+    return [audit_family(folder, family, contents=contents, progress=progress)]
+
+
+def _described(done: Audit) -> dict[str, Any]:
+    listing = done.listing
+    return {
+        "family": listing.family,
+        "source": listing.origin,
+        "scales": {
+            scale: {
+                "steps": [entry.step for entry in steps],
+                "files": sum(len(entry.files) for entry in steps),
+                "bytes": sum(file.size for entry in steps for file in entry.files),
+            }
+            for scale, steps in listing.scales.items()
+        },
+        "findings": [finding.as_dict() for finding in done.findings],
+        "quarantine": [entry.model_dump() for entry in done.entries],
+    }
+
+
+def _print(done: Audit) -> None:
+    from gradcascade.sources.audit.findings import SEVERITIES, at_steps
+
+    listing = done.listing
+    files = [file for steps in listing.scales.values() for entry in steps for file in entry.files]
+    typer.echo(
+        f"{listing.family}: {_count(len(listing.scales), 'scale')}, "
+        f"{_count(sum(map(len, listing.scales.values())), 'step')}, {_count(len(files), 'file')}, "
+        f"{sum(file.size for file in files) / 1e6:,.1f} MB in {listing.origin}"
+    )
+    if not done.findings:
+        typer.echo("  nothing found")
+        return
+    rows = [(f.severity, f.scale, at_steps(f.steps), f.kind) for f in done.findings]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for finding, row in zip(done.findings, rows, strict=True):
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True))
+        typer.echo(f"  {cells}  {row[3]}")
+        typer.echo(textwrap.fill(finding.sentence, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6))
+    counts = [(sum(f.severity == severity for f in done.findings), severity) for severity in SEVERITIES]
+    typer.echo("  " + ", ".join(_count(count, severity) for count, severity in counts if count))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

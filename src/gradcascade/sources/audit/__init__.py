@@ -1,0 +1,21 @@
+"""The audit: looks for corrupted snapshots before anything is measured."""
+
+from gradcascade.sources.audit.findings import FAULT, NOTE, WARNING, Finding
+from gradcascade.sources.audit.listing import Listing, list_folder, listing_from_files
+from gradcascade.sources.audit.quarantine import Entry, Quarantine, read_quarantine
+from gradcascade.sources.audit.runner import Audit, audit_family
+
+__all__ = [
+    "FAULT",
+    "NOTE",
+    "WARNING",
+    "Audit",
+    "Entry",
+    "Finding",
+    "Listing",
+    "Quarantine",
+    "audit_family",
+    "list_folder",
+    "listing_from_files",
+    "read_quarantine",
+]

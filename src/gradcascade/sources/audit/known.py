@@ -1,0 +1,142 @@
+"""Corruption in what is published that others have found and reported; the list is ``known.toml``."""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Protocol, runtime_checkable
+
+from gradcascade.sources.audit.findings import (
+    CHECKPOINT,
+    DIFFERENCE,
+    FAULT,
+    NOTE,
+    WARNING,
+    Finding,
+    Spoiled,
+    spoiled,
+)
+
+
+@runtime_checkable
+class Published(Protocol):
+    """A source whose scales are repositories of a hub."""
+
+    @property
+    def repositories(self) -> Mapping[str, str]:
+        """The repository of each scale, ``owner/name``."""
+        ...
+
+    @property
+    def checkpoints(self) -> Mapping[str, Sequence[int]]:
+        """The steps of each scale whose checkpoints are subtracted, each from the next; ascending."""
+        ...
+
+
+@dataclass(frozen=True)
+class Known:
+    """One reported corruption.
+
+    Parameters
+    ----------
+    repositories : tuple of str
+        Shell patterns on ``owner/name``.
+    steps : tuple of int
+        The steps concerned.
+    spoils : str
+        ``"checkpoint"``, ``"difference"`` (between the steps, the last of which is spoiled first to last) or
+        ``"nothing"``.
+    sentence : str
+        What is wrong.
+    url : str
+        Where it was reported.
+    """
+
+    repositories: tuple[str, ...]
+    steps: tuple[int, ...]
+    spoils: str
+    sentence: str
+    url: str
+
+    def concerns(self, repository: str) -> bool:
+        """Whether a repository, ``owner/name``, is one of those concerned."""
+        return any(fnmatch.fnmatchcase(repository, pattern) for pattern in self.repositories)
+
+    def concerns_name(self, name: str) -> bool:
+        """Whether a folder has the name of a repository concerned, whoever owns it."""
+        return any(fnmatch.fnmatchcase(name, pattern.partition("/")[2]) for pattern in self.repositories)
+
+    def spoiled(self) -> tuple[Spoiled, ...]:
+        """What must not be measured."""
+        if self.spoils == CHECKPOINT:
+            return spoiled(CHECKPOINT, self.steps)
+        return spoiled(DIFFERENCE, self.steps[1:]) if self.spoils == DIFFERENCE else ()
+
+
+@functools.cache
+def known_corruption() -> tuple[Known, ...]:
+    """Everything on the list."""
+    text = (files("gradcascade.sources.audit") / "known.toml").read_text(encoding="utf-8")
+    return tuple(
+        Known(
+            tuple(entry["repositories"]),
+            tuple(_steps(entry["steps"])),
+            entry["spoils"],
+            entry["sentence"],
+            entry["url"],
+        )
+        for entry in tomllib.loads(text)["known"]
+    )
+
+
+def check_known(family: str, repositories: Mapping[str, str], steps: Mapping[str, Iterable[int]]) -> list[Finding]:
+    """Name the corruption that is known of the repositories of a family.
+
+    Of a repository it is a fault and spoils what it spoils. A local run that has the name of such a repository gets
+    a note: its files may be a corrected copy, and they are checked themselves.
+
+    Parameters
+    ----------
+    family : str
+        The family's name.
+    repositories : mapping of str to str
+        Of each scale, the repository, ``owner/name``; or the name of a local run.
+    steps : mapping of str to iterable of int
+        The steps that each scale has.
+
+    Returns
+    -------
+    list of Finding
+    """
+    found = []
+    for scale, repository in repositories.items():
+        there = set(steps.get(scale, ()))
+        for known in known_corruption():
+            published = known.concerns(repository)
+            if not published and ("/" in repository or not known.concerns_name(repository)):
+                continue
+            concerned = tuple(step for step in known.steps if step in there)
+            if known.spoils == "nothing":
+                concerned = known.steps
+            elif not concerned:
+                continue
+            spoils = tuple(item for item in known.spoiled() if item.step in there) if published else ()
+            severity = (FAULT if spoils else WARNING) if published else NOTE
+            name = repository if published else f"the published {repository}"
+            sentence = f"known of {name}: {known.sentence} ({known.url})"
+            found.append(Finding("known", severity, family, scale, concerned, (), sentence, spoils))
+    return found
+
+
+def _steps(parts: Iterable[int | str]) -> Iterable[int]:
+    """Steps as numbers, or as text ``"first:last:every"``."""
+    for part in parts:
+        if isinstance(part, int):
+            yield part
+        else:
+            first, last, every = map(int, part.split(":"))
+            yield from range(first, last + 1, every)

@@ -1,0 +1,104 @@
+"""Steps that a snapshot's own files state, wherever a trainer writes one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradcascade.errors import InputError
+from gradcascade.sources.safetensor import looks_like_safetensors
+from gradcascade.sources.stored import MAX_HEADER, mapped
+from gradcascade.sources.tensors import open_tensors
+
+_KEYS = ("step", "global_step", "iteration")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A step that something other than the label states.
+
+    Parameters
+    ----------
+    where : str
+        What states it.
+    step : int
+        The step.
+    """
+
+    where: str
+    step: int
+
+
+def stated_steps(folder: Path, files: Iterable[Path]) -> list[Statement]:
+    """Find the steps that the files of a step's folder state.
+
+    Known places: ``global_step`` in ``trainer_state.json`` (transformers); the tag ``global_stepN`` in ``latest``
+    (DeepSpeed); ``step``, ``global_step`` or ``iteration`` in the metadata of a safetensors file, or as a tensor of
+    one integer in a file of weights. An optimizer's own counters are left alone: they may count something else.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The step's folder.
+    files : iterable of pathlib.Path
+        Its files of weights and gradients.
+
+    Returns
+    -------
+    list of Statement
+        None of a file that cannot be read; the content check says what is wrong with it.
+    """
+    found = []
+    state = _json(folder / "trainer_state.json")
+    if isinstance(state, dict) and type(state.get("global_step")) is int:
+        found.append(Statement("trainer_state.json", state["global_step"]))
+    if tag := re.fullmatch(r"global_step(\d{1,15})", _text(folder / "latest").strip()):
+        found.append(Statement("latest", int(tag[1])))
+    for file in files:
+        if file.suffix in (".safetensors", ".bin", ".pt"):
+            found += _in_file(file)
+    return found
+
+
+def _in_file(file: Path) -> list[Statement]:
+    try:
+        tensors = open_tensors(file)
+    except InputError:
+        return []
+    found = []
+    for key, value in _metadata(file).items():
+        if key in _KEYS and isinstance(value, str) and re.fullmatch(r"\d{1,15}", value):
+            found.append(Statement(f"the metadata of {file.name}", int(value)))
+    for key in _KEYS:
+        tensor = tensors.get(key)
+        if tensor is not None and tensor.size == 1 and tensor.dtype in ("int64", "int32"):
+            found.append(Statement(f"the tensor {key!r} in {file.name}", int(tensor.read().reshape(-1)[0])))
+    return found
+
+
+def _metadata(file: Path) -> dict[str, Any]:
+    """Metadata of a safetensors file that was found to be well formed; empty for others."""
+    raw = mapped(file)
+    if not looks_like_safetensors(raw[:64].tobytes(), raw.size):
+        return {}
+    length = int.from_bytes(raw[:8].tobytes(), "little")
+    found = json.loads(raw[8 : 8 + length].tobytes()).get("__metadata__")
+    return found if isinstance(found, dict) else {}
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(_text(path) or "null")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") if path.stat().st_size <= MAX_HEADER else ""
+    except (OSError, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,246 @@
+"""What an audit looks at before any tensor is read: names, sizes and hashes of the files of every step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from gradcascade.errors import InputError
+from gradcascade.sources.audit.labels import Statement, stated_steps
+from gradcascade.sources.checkpoint import INDEXED, WHOLE, inside
+from gradcascade.sources.layout import DYNAMICS, GRADIENTS, find_runs, step_folders
+from gradcascade.sources.naming import family_and_scales
+from gradcascade.sources.stored import MAX_HEADER
+
+_WEIGHTS = re.compile(r"(?P<stem>model|pytorch_model)(?:-(?P<shard>\d{5})-of-(?P<count>\d{5}))?\.(?:safetensors|bin)")
+_GRADIENT = re.compile(rf"{DYNAMICS}/({'|'.join(GRADIENTS)})_gradients\.pt")
+_BLOCK = 1 << 22
+
+
+class FileEntry(Protocol):
+    """A file as a hub's tree listing describes it; ``sha256`` is None where the hub does not list one."""
+
+    @property
+    def path(self) -> str: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
+    @property
+    def sha256(self) -> str | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """One file of a step.
+
+    Parameters
+    ----------
+    name : str
+        As seen from the step's folder or the repository's root, with slashes.
+    size : int
+        Bytes.
+    sha256 : str or None
+        Hexadecimal; None where it is not known without reading the file.
+    path : pathlib.Path or None
+        Where it lies on this machine, if it does.
+    """
+
+    name: str
+    size: int
+    sha256: str | None
+    path: Path | None = None
+
+    @property
+    def shard(self) -> tuple[int, int] | None:
+        """Number and count if its name is that of a shard, ``...-00001-of-00003...``."""
+        match = _WEIGHTS.fullmatch(self.name)
+        return (int(match["shard"]), int(match["count"])) if match and match["shard"] else None
+
+
+@dataclass(frozen=True)
+class ListedStep:
+    """What there is of one step.
+
+    Parameters
+    ----------
+    step : int
+        The step by its label: the folder's name, the branch or the commit.
+    files : tuple of ListedFile
+        Weights, their indexes and gradients, by name; nothing else.
+    named_shards : tuple of str
+        Shards that an index names, where it could be read.
+    statements : tuple of Statement
+        Steps that the files themselves, or a commit's title, state.
+    """
+
+    step: int
+    files: tuple[ListedFile, ...]
+    named_shards: tuple[str, ...] = ()
+    statements: tuple[Statement, ...] = ()
+
+    @property
+    def checkpoint(self) -> tuple[ListedFile, ...]:
+        """The files that the checkpoint is read from: safetensors before pickles, a whole file before shards."""
+        names = {file.name: file for file in self.files}
+        for whole, index in zip(WHOLE, INDEXED, strict=True):
+            if whole in names:
+                return (names[whole],)
+            stem, suffix = whole.rsplit(".", 1)
+            shards = [f for f in self.files if f.shard and f.name.startswith(stem + "-") and f.name.endswith(suffix)]
+            named = [f for f in self.files if f.name in self.named_shards and f.name.endswith(suffix)]
+            if index in names or shards:
+                return tuple(dict.fromkeys(shards + named))
+        return ()
+
+    def gradient(self, which: str) -> ListedFile | None:
+        """The file of the ``"train"`` or ``"val"`` gradients, if it is there."""
+        name = f"{DYNAMICS}/{which}_gradients.pt"
+        return next((file for file in self.files if file.name == name), None)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a family, scale by scale and step by step.
+
+    Parameters
+    ----------
+    family : str
+        The family's name.
+    origin : str
+        The folder or the hub, for messages.
+    scales : dict of str to tuple of ListedStep
+        Steps ascending.
+    repositories : dict of str to str
+        For each scale of a published family its repository, ``owner/name``; for a folder, the name of the run.
+    """
+
+    family: str
+    origin: str
+    scales: dict[str, tuple[ListedStep, ...]]
+    repositories: dict[str, str] = field(default_factory=dict)
+
+
+def list_folder(
+    folder: Path, family: str | None = None, progress: Callable[[int, int, str], None] | None = None
+) -> Listing:
+    """List the files of a local family; each file of weights or gradients is read once, for its hash.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        As :func:`gradcascade.sources.folder.discover` takes it.
+    family : str, optional
+        The family's name; by default found from the names of the runs.
+    progress : callable, optional
+        Called with the number of steps done, their total, and the scale and step.
+
+    Returns
+    -------
+    Listing
+
+    Raises
+    ------
+    InputError
+        If the folder holds no runs, or a file cannot be read.
+    """
+    runs = find_runs(folder)
+    home = folder.resolve()
+    name = home.parent.name if home.name in ("runs", "checkpoints") else home.name
+    found, scales = family_and_scales([run.name for run in runs], name, family)
+    places = []
+    for run, scale in zip(runs, scales, strict=True):
+        steps = step_folders(run.folder / "checkpoints", folder) or step_folders(run.folder, folder)
+        places += [(scale, step, steps[step]) for step in sorted(steps)]
+    listed: dict[str, list[ListedStep]] = {scale: [] for scale in scales}
+    for done, (scale, step, place) in enumerate(places, 1):
+        listed[scale].append(_list_step(step, place, folder))
+        if progress:
+            progress(done, len(places), f"{scale} step {step}")
+    return Listing(
+        found,
+        str(folder),
+        {scale: tuple(steps) for scale, steps in listed.items()},
+        {scale: run.name for scale, run in zip(scales, runs, strict=True)},
+    )
+
+
+def listing_from_files(
+    family: str,
+    origin: str,
+    files: Mapping[str, Mapping[int, Iterable[FileEntry]]],
+    repositories: Mapping[str, str] | None = None,
+    titles: Mapping[str, Mapping[int, str]] | None = None,
+) -> Listing:
+    """Make a listing of what a hub lists, without downloading anything.
+
+    Parameters
+    ----------
+    family, origin : str
+        The family's name, and where it is published.
+    files : mapping
+        By scale and step: anything with ``path``, ``size`` and ``sha256``.
+    repositories : mapping of str to str, optional
+        Repository of each scale, ``owner/name``.
+    titles : mapping, optional
+        By scale and step, the title of the commit; the step that it ends with is compared with the label.
+
+    Returns
+    -------
+    Listing
+    """
+    scales = {}
+    for scale, steps in files.items():
+        found = []
+        for step in sorted(steps):
+            kept = [ListedFile(f.path, f.size, f.sha256) for f in steps[step] if _matters(f.path)]
+            title = (titles or {}).get(scale, {}).get(step)
+            match = re.search(r"\bstep[ _-]?(\d+)\s*$", title, re.IGNORECASE) if title else None
+            stated = (Statement("the commit's title", int(match[1])),) if match else ()
+            found.append(ListedStep(step, tuple(sorted(kept, key=lambda f: f.name)), (), stated))
+        scales[scale] = tuple(found)
+    return Listing(family, origin, scales, dict(repositories or {}))
+
+
+def _matters(name: str) -> bool:
+    return bool(_WEIGHTS.fullmatch(name) or _GRADIENT.fullmatch(name)) or name in INDEXED
+
+
+def _list_step(step: int, folder: Path, root: Path) -> ListedStep:
+    named = tuple(sorted({shard for index in INDEXED for shard in _shards_named_in(folder / index)}))
+    paths = {path.name: path for path in folder.iterdir()}
+    paths |= {f"{DYNAMICS}/{which}_gradients.pt": folder / DYNAMICS / f"{which}_gradients.pt" for which in GRADIENTS}
+    files = [
+        ListedFile(name, path.stat().st_size, _sha256(inside(root, path)), path)
+        for name, path in sorted(paths.items())
+        if (_matters(name) or name in named) and path.is_file()
+    ]
+    return ListedStep(step, tuple(files), named, tuple(stated_steps(folder, [f.path for f in files if f.path])))
+
+
+def _shards_named_in(index: Path) -> set[str]:
+    """Plain file names in an index's map; a broken index is the content check's to explain."""
+    try:
+        if index.stat().st_size > MAX_HEADER:
+            return set()
+        content = json.loads(index.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return set()
+    shards = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(shards, dict):
+        return set()
+    return {shard for shard in shards.values() if isinstance(shard, str) and re.fullmatch(r"[\w.-]+", shard)}
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}); check its permissions") from None
+    return digest.hexdigest()

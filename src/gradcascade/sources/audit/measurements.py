@@ -1,0 +1,224 @@
+"""Numbers that the content checks judge: norms, distances and digests, read tensor by tensor, block by block.
+
+Memory is bounded by a block of 262,144 entries of four checkpoints, whatever their size; only a tensor that does not
+lie contiguously in its file is copied as a whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.sources.stored import CODES, StoredTensor, row_major_strides, widened_bfloat16
+
+_BLOCK = 1 << 18
+
+# Bits of the fraction, and the exponent of the smallest normal number.
+_FORMATS = {"float16": (10, -14), "bfloat16": (7, -126), "float32": (23, -126), "float64": (52, -1022)}
+
+Tensors = Mapping[str, StoredTensor]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What one file of tensors holds, told without any other.
+
+    Parameters
+    ----------
+    squares : numpy.ndarray
+        Sum of squares of each tensor, float64.
+    digests : tuple of str
+        A digest of each tensor's values, the same for +0 and -0, whatever type they are stored in.
+    broken : tuple of str
+        Names of tensors with entries that are NaN, infinite, or too large to be squared in double precision.
+    """
+
+    squares: NDArray[np.float64]
+    digests: tuple[str, ...]
+    broken: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Distances between the checkpoints of one run, tensor by tensor, as sums of squares.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The T tensors.
+    sizes : numpy.ndarray
+        Entries of each, shape (T,).
+    next_one, next_but_one : numpy.ndarray
+        From each of K checkpoints to the next, shape (K - 1, T), and to the one after it, shape (K - 2, T).
+    to_last : numpy.ndarray
+        From each checkpoint to the last, shape (K, T).
+    zeros, within_unit : numpy.ndarray
+        Entries of each difference between neighbours that are zero, and that are not larger than one unit in the
+        last place of the stored type, zeros included; shape (K - 1, T).
+    """
+
+    names: tuple[str, ...]
+    sizes: NDArray[np.int64]
+    next_one: NDArray[np.float64]
+    next_but_one: NDArray[np.float64]
+    to_last: NDArray[np.float64]
+    zeros: NDArray[np.int64]
+    within_unit: NDArray[np.int64]
+
+
+def scan(tensors: Tensors) -> Scan:
+    """Read every entry of a file once.
+
+    Parameters
+    ----------
+    tensors : mapping of str to StoredTensor
+        Floating-point tensors.
+
+    Returns
+    -------
+    Scan
+    """
+    squares, digests, broken = [], [], []
+    for name, tensor in tensors.items():
+        total, digest = 0.0, hashlib.blake2b(digest_size=16)
+        for block in blocks(tensor):
+            total += _squares(block)
+            digest.update(_comparable(block).data)
+        squares.append(total)
+        digests.append(digest.hexdigest())
+        if not math.isfinite(total):
+            broken.append(name)
+    return Scan(np.array(squares), tuple(digests), tuple(broken))
+
+
+def measure_distances(
+    checkpoints: Sequence[Callable[[], Tensors]], progress: Callable[[int], None] | None = None
+) -> Distances:
+    """Measure the distances between the checkpoints of a run.
+
+    Parameters
+    ----------
+    checkpoints : sequence of callable
+        Each opens a checkpoint; all have the same tensors, of floating-point numbers. At most four are open at a
+        time.
+    progress : callable, optional
+        Called with the number of checkpoints done.
+
+    Returns
+    -------
+    Distances
+    """
+    count = len(checkpoints)
+    opened = {count - 1: checkpoints[-1]()}
+    names = tuple(opened[count - 1])
+    sizes = np.array([tensor.size for tensor in opened[count - 1].values()], np.int64)
+    width = len(names)
+    found = Distances(
+        names,
+        sizes,
+        np.zeros((max(count - 1, 0), width)),
+        np.zeros((max(count - 2, 0), width)),
+        np.zeros((count, width)),
+        np.zeros((max(count - 1, 0), width), np.int64),
+        np.zeros((max(count - 1, 0), width), np.int64),
+    )
+    for k in range(count - 1):
+        wanted = {i for i in (k, k + 1, k + 2, count - 1) if i < count}
+        opened = {i: opened[i] if i in opened else checkpoints[i]() for i in wanted}
+        for t, name in enumerate(names):
+            _one_tensor(found, k, t, {i: opened[i][name] for i in wanted}, count - 1)
+        if progress:
+            progress(k + 1)
+    return found
+
+
+def _one_tensor(found: Distances, k: int, t: int, tensors: dict[int, StoredTensor], last: int) -> None:
+    order = sorted(tensors)
+    coarser = min((tensors[k].dtype, tensors[k + 1].dtype), key=lambda dtype: _FORMATS[dtype][0])
+    for parts in zip(*(blocks(tensors[i]) for i in order), strict=True):
+        at = dict(zip(order, parts, strict=True))
+        difference = np.subtract(at[k + 1], at[k], dtype=np.float64)
+        squares = {k + 1: _squares(difference)}
+        for i in order:
+            if i > k + 1:
+                squares[i] = _squares(np.subtract(at[i], at[k], dtype=np.float64))
+        found.next_one[k, t] += squares[k + 1]
+        if k + 2 in squares:
+            found.next_but_one[k, t] += squares[k + 2]
+        found.to_last[k, t] += squares[last]
+        size = np.abs(difference)
+        found.zeros[k, t] += int(np.count_nonzero(size == 0))
+        found.within_unit[k, t] += int(np.count_nonzero(size <= unit_in_the_last_place(at[k], at[k + 1], coarser)))
+
+
+def unit_in_the_last_place(a: NDArray, b: NDArray, dtype: str) -> NDArray[np.float64]:
+    """The distance of neighbouring numbers of a type at the larger of two magnitudes.
+
+    Parameters
+    ----------
+    a, b : numpy.ndarray
+        Values, of one shape.
+    dtype : str
+        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``: the type they were stored in.
+
+    Returns
+    -------
+    numpy.ndarray
+        2^(e - p), where 2^e is the largest power of two that the larger magnitude reaches (not below the type's
+        smallest normal number) and p the bits of its fraction; float64, of the same shape.
+    """
+    fraction, smallest = _FORMATS[dtype]
+    larger = np.maximum(np.abs(a), np.abs(b)).astype(np.float64)
+    exponent = np.frexp(larger)[1] - 1
+    exponent[larger == 0] = smallest
+    return np.ldexp(1.0, np.maximum(exponent, smallest) - fraction)
+
+
+def inner_product(a: StoredTensor, b: StoredTensor) -> float:
+    """The inner product of two tensors of one shape."""
+    pairs = zip(blocks(a), blocks(b), strict=True)
+    return float(sum(np.dot(x.astype(np.float64), y.astype(np.float64)) for x, y in pairs))
+
+
+def blocks(tensor: StoredTensor) -> Iterator[NDArray[np.floating]]:
+    """The entries of a floating-point tensor in row-major order, block by block.
+
+    Yields
+    ------
+    numpy.ndarray
+        At most 262,144 entries, float32 (float64 of a float64 tensor), widened exactly.
+    """
+    itemsize = np.dtype(CODES[tensor.dtype]).itemsize
+    expected = row_major_strides(tensor.shape, itemsize)
+    steps = zip(tensor.shape, tensor.strides, expected, strict=True)
+    if all(size <= 1 or stride == wanted for size, stride, wanted in steps) and tensor.size:
+        flat = np.ndarray((tensor.size,), CODES[tensor.dtype], tensor.file, tensor.offset)
+        for start in range(0, tensor.size, _BLOCK):
+            part = flat[start : start + _BLOCK]
+            yield widened_bfloat16(part) if tensor.dtype == "bfloat16" else _widened(part)
+        return
+    whole = tensor.read().reshape(-1)
+    for start in range(0, tensor.size, _BLOCK):
+        yield _widened(whole[start : start + _BLOCK])
+
+
+def _comparable(block: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The same bytes for the same numbers: +0 for -0, and float32 for every type that it can hold exactly."""
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = block.astype(np.float32)
+    return np.ascontiguousarray(narrow if np.array_equal(narrow, block) else block) + np.float32(0)
+
+
+def _widened(values: NDArray) -> NDArray[np.floating]:
+    return values.astype(np.float32) if values.dtype.itemsize < 4 else values
+
+
+def _squares(values: NDArray[np.floating]) -> float:
+    wide = values.astype(np.float64, copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):  # a sum that is not finite is told as such
+        return float(np.dot(wide, wide))

@@ -1,0 +1,192 @@
+"""Audits a family: the listing, then the contents, then what is known of its repositories."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradcascade.sources.audit.content_checks import check_checkpoints
+from gradcascade.sources.audit.findings import (
+    CHECKPOINT,
+    FAULT,
+    GRADIENT,
+    Finding,
+    Spoiled,
+    at_steps,
+    in_order,
+)
+from gradcascade.sources.audit.gradient_checks import check_gradients
+from gradcascade.sources.audit.known import check_known
+from gradcascade.sources.audit.listing import Listing, list_folder
+from gradcascade.sources.audit.listing_checks import check_listing
+from gradcascade.sources.audit.opened import open_run
+from gradcascade.sources.audit.quarantine import Conventions, Entry, Quarantine, entries_of
+from gradcascade.sources.layout import Run, find_runs
+
+_OUT_OF_PLACE = ("late-weights", "foreign-weights", "late-part", "foreign-part")
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit of one family found.
+
+    Parameters
+    ----------
+    listing : Listing
+        The files.
+    findings : tuple of Finding
+        Faults first, then by scale and step.
+    conventions : Conventions
+        What the steps of the quarantine mean.
+    """
+
+    listing: Listing
+    findings: tuple[Finding, ...]
+    conventions: Conventions
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The snapshots that the faults put into quarantine."""
+        scales, which = self.listing.scales, self.conventions.gradients
+        checkpoints = {scale: [e.step for e in steps if e.checkpoint] for scale, steps in scales.items()}
+        gradients = {scale: [e.step for e in steps if e.gradient(which)] for scale, steps in scales.items()}
+        return entries_of(self.findings, checkpoints, gradients, self.conventions.label)
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The list as a file holds it."""
+        return Quarantine((self.conventions,), self.entries)
+
+
+def audit_listing(listing: Listing, *, label: str = "later", gradients: str = "train") -> Audit:
+    """Audit what a listing tells, without opening a file of tensors.
+
+    Parameters
+    ----------
+    listing : Listing
+        The files of a family, of a folder or of a hub.
+    label, gradients : str
+        The conventions under which the family is to be measured.
+
+    Returns
+    -------
+    Audit
+    """
+    conventions = Conventions.model_validate({"name": listing.family, "label": label, "gradients": gradients})
+    steps = {scale: [entry.step for entry in entries] for scale, entries in listing.scales.items()}
+    known = check_known(listing.family, listing.repositories, steps)
+    return Audit(listing, tuple(in_order([*check_listing(listing, gradients), *known])), conventions)
+
+
+def audit_family(
+    folder: Path,
+    family: str | None = None,
+    *,
+    contents: bool = True,
+    label: str = "later",
+    gradients: str = "train",
+    progress: Callable[[str, int, int, str], None] | None = None,
+) -> Audit:
+    """Audit a family in a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        As :func:`gradcascade.sources.folder.discover` takes it.
+    family : str, optional
+        The family's name; by default found from the names of the runs.
+    contents : bool
+        Whether to read the tensors too, and not only names, sizes and hashes.
+    label, gradients : str
+        The conventions under which the family is to be measured.
+    progress : callable, optional
+        Called with a name, the number done, the total and a place.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    InputError
+        If the folder holds no runs, or a file cannot be read for its hash.
+    """
+
+    def show(name: str) -> Callable[[int, int, str], None] | None:
+        return functools.partial(progress, name) if progress else None
+
+    listing = list_folder(folder, family, show("listing"))
+    audit = audit_listing(listing, label=label, gradients=gradients)
+    if not contents:
+        return audit
+    runs = dict(zip(listing.scales, find_runs(folder), strict=True))
+    found = list(_contents(listing, folder, runs, gradients, show("reading")))
+    return dataclasses.replace(audit, findings=tuple(in_order(_reconciled(audit.findings, found))))
+
+
+def _contents(
+    listing: Listing,
+    root: Path,
+    runs: dict[str, Run],
+    gradients: str,
+    progress: Callable[[int, int, str], None] | None,
+) -> Iterator[Finding]:
+    total = sum(
+        2 * bool(step.checkpoint) + (gradients in step.gradients) for run in runs.values() for step in run.steps
+    )
+    done = 0
+
+    def advance(place: str) -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(min(done, total), total, place)
+
+    for scale, run in runs.items():
+        checkpoints = {step.step: step.checkpoint for step in run.steps if step.checkpoint}
+        opened = open_run(listing.family, scale, CHECKPOINT, root, checkpoints, lambda step: advance(f"step {step}"))
+        yield from opened.findings
+        yield from check_checkpoints(opened, lambda k, scale=scale: advance(f"{scale} checkpoint {k}"))
+        files = {step.step: step.gradients[gradients] for step in run.steps if gradients in step.gradients}
+        opened = open_run(listing.family, scale, GRADIENT, root, files, lambda step: advance(f"step {step}"))
+        yield from opened.findings
+        yield from check_gradients(opened)
+
+
+def _reconciled(listed: Sequence[Finding], contents: Sequence[Finding]) -> Iterator[Finding]:
+    """Both sets of findings, each fact once, and copies held against those that do not fit only.
+
+    Of several steps with the same file at most one is right. If the contents place some of them, but not all, off
+    their run's way, those are the wrong ones and the others are cleared. What the contents find is left out where
+    the listing told it of the same steps.
+    """
+    identical = [f for f in listed if f.kind in ("identical-files", "identical-shard") and f.severity == FAULT]
+    missing = {(f.scale, s) for f in listed if f.kind == "missing-shard" for s in f.steps}
+    wrong = {(f.scale, step) for f in contents if f.kind in _OUT_OF_PLACE for step in f.steps}
+    for finding in listed:
+        guilty = [step for step in finding.steps if (finding.scale, step) in wrong]
+        if finding in identical and finding.spoils[0].what == CHECKPOINT and 0 < len(guilty) < len(finding.steps):
+            yield dataclasses.replace(
+                finding,
+                sentence=f"{finding.sentence}; by the contents {at_steps(guilty)} "
+                f"{'does' if len(guilty) == 1 else 'do'} not",
+                spoils=tuple(Spoiled(CHECKPOINT, step) for step in guilty),
+            )
+        else:
+            yield finding
+    for finding in contents:
+        told = any(
+            set(finding.steps) <= set(other.steps)
+            and other.scale == finding.scale
+            and other.spoils[0].what == finding.spoils[0].what
+            for other in identical
+            if finding.spoils
+        )
+        if finding.kind in ("identical-contents", "copied-part", "stale-part", "scaled-copy") and told:
+            continue
+        if finding.kind == "unreadable" and (finding.scale, finding.steps[0]) in missing:
+            continue
+        yield finding

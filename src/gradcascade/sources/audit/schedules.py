@@ -1,0 +1,55 @@
+"""Which steps a schedule of checkpoints should have, told from those it has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+_MOST_MISSING = 1 / 3
+_FEWEST_GAPS = 3
+
+
+def missing_steps(steps: Sequence[int]) -> list[int]:
+    """Steps that an otherwise regular schedule lacks.
+
+    The rule: the commonest gap g, if it occurs at least three times, makes a grid of every g steps, from the first
+    to the last step on it. Steps off the grid that are powers of two (at least three of them) make a start 1, 2, 4,
+    ... up to the largest of them, as Pythia's 1 to 512 before 1000, 2000, ...; any other step off the grid, such as a
+    last one, is let be. What these two lack is missing. If more than a third of a grid would be missing, the steps
+    are no schedule at all (someone kept a few of them), and nothing is said: a schedule cannot be told from a
+    minority of its steps.
+
+    Parameters
+    ----------
+    steps : sequence of int
+        Ascending, distinct.
+
+    Returns
+    -------
+    list of int
+        Ascending.
+    """
+    grid = _grid(steps)
+    off = [step for step in steps if step not in grid]
+    powers = [step for step in off if step > 0 and step & (step - 1) == 0]
+    start = [1 << i for i in range(max(powers).bit_length())] if len(powers) >= _FEWEST_GAPS else []
+    there = set(steps)
+    missing: set[int] = set()
+    for expected in (grid, start):
+        lacking = [step for step in expected if step not in there]
+        if len(lacking) <= _MOST_MISSING * len(expected):
+            missing.update(lacking)
+    return sorted(missing)
+
+
+def _grid(steps: Sequence[int]) -> range:
+    gaps = Counter(after - before for before, after in pairwise(steps))
+    if not gaps:
+        return range(0)
+    gap, count = max(gaps.items(), key=lambda item: (item[1], item[0]))
+    if count < _FEWEST_GAPS:
+        return range(0)
+    offset = Counter(step % gap for step in steps).most_common(1)[0][0]
+    on = [step for step in steps if step % gap == offset]
+    return range(on[0], on[-1] + 1, gap)
