@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import textwrap
 from collections.abc import Callable
@@ -16,14 +17,13 @@ from gradcascade.errors import InputError
 
 if TYPE_CHECKING:
     from gradcascade.sources.audit import Audit
-
-PRESETS = ("pico-lm", "pythia")
+    from gradcascade.study.plan import FamilyPlan
 
 _WIDTH = 80
 
 
 def audit(
-    source: Annotated[str, typer.Argument(help="A folder of runs, or a plan.toml.")],
+    source: Annotated[str, typer.Argument(help="A folder of runs, a published family, or a plan.toml.")],
     family: Annotated[str | None, typer.Option(help="Name of the family (default: found from the folder).")] = None,
     contents: Annotated[
         bool, typer.Option("--contents/--no-contents", help="Read the tensors, or only names, sizes and hashes.")
@@ -60,6 +60,7 @@ def _audits(
 ) -> list[Audit]:
     from gradcascade.sources.audit import audit_family
     from gradcascade.study.plan import family_folder, read_plan
+    from gradcascade.study.presets import presets
 
     if source.endswith(".toml"):
         if family is not None:
@@ -67,9 +68,11 @@ def _audits(
         path = Path(source)
         plan = read_plan(path)
         if not plan.families:
-            raise InputError(f"{source} names no family; add a [[families]] section with name and path")
+            raise InputError(f"{source} names no family; add a [[families]] section with name, and path or hub")
         return [
-            audit_family(
+            _of_hub(entry, progress)
+            if entry.hub
+            else audit_family(
                 family_folder(path.parent, entry),
                 entry.name,
                 contents=contents,
@@ -79,11 +82,25 @@ def _audits(
             )
             for entry in plan.families
         ]
+    if preset := presets().get(source):
+        return [_of_hub(preset.family.model_copy(update={"name": family or preset.family.name}), progress)]
     folder = Path(source)
     if not folder.is_dir():
-        hint = " (published families are audited from a folder so far)" if source in PRESETS else ""
-        raise InputError(f"{source} is not a folder of runs{hint}; give a folder, or a plan.toml")
+        known = ", ".join(presets())
+        raise InputError(f"{source} is not a folder of runs, nor one of {known}; give one of them, or a plan.toml")
     return [audit_family(folder, family, contents=contents, progress=progress)]
+
+
+def _of_hub(entry: FamilyPlan, progress: Callable[[str, int, int, str], None]) -> Audit:
+    """The listing of a family on the hub, audited; its tensors stay there."""
+    from gradcascade.sources.audit import audit_listing
+    from gradcascade.sources.hub.listed import list_hub
+    from gradcascade.study.remote import open_hub
+
+    source = open_hub(Path(), entry, lambda name, arrived, size: progress("waiting", 0, 1, name))
+    chosen = entry.hub is not None and entry.hub.steps is not None
+    listing = list_hub(source, chosen, functools.partial(progress, "listing"))
+    return audit_listing(listing, label=entry.label, gradients=entry.gradients)
 
 
 def _described(done: Audit) -> dict[str, Any]:
@@ -91,6 +108,7 @@ def _described(done: Audit) -> dict[str, Any]:
     return {
         "family": listing.family,
         "source": listing.origin,
+        "contents": done.contents,
         "scales": {
             scale: {
                 "steps": [entry.step for entry in steps],
@@ -114,6 +132,8 @@ def _print(done: Audit) -> None:
         f"{_count(sum(map(len, listing.scales.values())), 'step')}, {_count(len(files), 'file')}, "
         f"{sum(file.size for file in files) / 1e6:,.1f} MB in {listing.origin}"
     )
+    if not done.contents:
+        typer.echo("  names, sizes and hashes were compared; no tensor was read")
     if not done.findings:
         typer.echo("  nothing found")
         return

@@ -116,12 +116,29 @@ class Listing:
         Steps ascending.
     repositories : dict of str to str
         For each scale of a published family its repository, ``owner/name``; for a folder, the name of the run.
+    asked : dict of str to tuple of int
+        On a hub, for each scale the steps to be measured, whether they are there or not: a difference with one that
+        is not is refused. In a folder there are none, and a difference spans what is missing.
+    chosen : bool
+        Whether someone chose the steps asked for, instead of taking all there are.
     """
 
     family: str
     origin: str
     scales: dict[str, tuple[ListedStep, ...]]
     repositories: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    chosen: bool = False
+
+    def checkpoints(self, scale: str) -> list[int]:
+        """Steps of the checkpoints that are subtracted, each from the next."""
+        there = [entry.step for entry in self.scales[scale] if entry.checkpoint]
+        return list(self.asked.get(scale, there)) if there else []
+
+    def gradients(self, scale: str, which: str) -> list[int]:
+        """Steps of the ``"train"`` or ``"val"`` gradients to be measured."""
+        there = [entry.step for entry in self.scales[scale] if entry.gradient(which)]
+        return list(self.asked.get(scale, there)) if there else []
 
 
 def list_folder(

@@ -41,18 +41,21 @@ class Audit:
         Faults first, then by scale and step.
     conventions : Conventions
         What the steps of the quarantine mean.
+    contents : bool
+        Whether the tensors were read too.
     """
 
     listing: Listing
     findings: tuple[Finding, ...]
     conventions: Conventions
+    contents: bool = False
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The snapshots that the faults put into quarantine."""
         scales, which = self.listing.scales, self.conventions.gradients
-        checkpoints = {scale: [e.step for e in steps if e.checkpoint] for scale, steps in scales.items()}
-        gradients = {scale: [e.step for e in steps if e.gradient(which)] for scale, steps in scales.items()}
+        checkpoints = {scale: self.listing.checkpoints(scale) for scale in scales}
+        gradients = {scale: self.listing.gradients(scale, which) for scale in scales}
         return entries_of(self.findings, checkpoints, gradients, self.conventions.label)
 
     @property
@@ -124,7 +127,8 @@ def audit_family(
         return audit
     runs = dict(zip(listing.scales, find_runs(folder), strict=True))
     found = list(_contents(listing, folder, runs, gradients, show("reading")))
-    return dataclasses.replace(audit, findings=tuple(in_order(_reconciled(audit.findings, found))))
+    findings = tuple(in_order(_reconciled(audit.findings, found)))
+    return dataclasses.replace(audit, findings=findings, contents=True)
 
 
 def _contents(

@@ -170,16 +170,15 @@ class _Run:
             tuple(self._snapshot(family, scale, step, places.get(step)) for step in wanted),
             self._small(head, files, run, steps),
             asked=tuple(wanted),
-            places={step: Place(at.revision, self._folder(at)) for step, at in places.items() if step in wanted},
+            places={step: self._place(at) for step, at in places.items() if step in wanted},
             files=1,
             size=size,
             held=1,
             entries=PUBLISHED_ENTRIES.get(self.address.name, size // 4),
         )
 
-    def _folder(self, at: _File) -> str:
-        """The folder of a step, which holds that of its gradients."""
-        return at.path.removesuffix(self._gradients).rstrip("/")
+    def _place(self, at: _File) -> Place:
+        return Place(at.revision, at.path.removesuffix(self._gradients).rstrip("/"), self._gradients)
 
     @property
     def _where(self) -> str:

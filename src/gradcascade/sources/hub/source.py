@@ -32,10 +32,13 @@ class Place:
         The commit.
     folder : str
         The step's folder in the repository; empty for its root.
+    file : str
+        The one file that is read, as seen from the folder; empty for a checkpoint, which may have several.
     """
 
     revision: str
     folder: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)
