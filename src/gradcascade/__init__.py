@@ -17,6 +17,7 @@ from gradcascade.errors import InputError
 
 if TYPE_CHECKING:
     from gradcascade.fields.nulls import null
+    from gradcascade.inference import infer
     from gradcascade.probe.cascade import Cascade
     from gradcascade.probe.graph import Graph, GraphSpec, load_graph
     from gradcascade.probe.relaxation import Probe
@@ -50,6 +51,7 @@ __all__ = [
     "decompose",
     "default_window",
     "fit_exponents",
+    "infer",
     "load_graph",
     "null",
     "read_plan",
@@ -75,6 +77,7 @@ _HOME = {
     "decompose": "scaling.decomposition",
     "default_window": "scaling.windows",
     "summarise": "scaling.windows",
+    "infer": "inference",
 }
 
 

@@ -16,7 +16,8 @@ from gradcascade.probe import threshold
 from gradcascade.probe.engines import cpu
 from gradcascade.probe.fixedpoint import choose_scale, to_units
 from gradcascade.probe.graph import Graph
-from gradcascade.probe.relaxation import Probe, thread_count
+from gradcascade.probe.relaxation import Probe
+from gradcascade.probe.threads import thread_count
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,9 @@ class Timing:
         n / seconds.
     threshold_seconds : float
         The part of the threshold.
-    scipy_seconds : float or None
-        The same rule in double precision, one product with a scipy.sparse matrix per step; None if not measured.
+    scipy_seconds, torch_seconds : float or None
+        The same rule in double precision, one product with a scipy.sparse or torch.sparse matrix per step; None if
+        not measured.
     floor_bytes : int
         Bytes that any implementation must move, see :func:`floor_bytes`.
     floor_seconds : float
@@ -48,6 +50,7 @@ class Timing:
     entries_per_second: float
     threshold_seconds: float
     scipy_seconds: float | None
+    torch_seconds: float | None
     floor_bytes: int
     floor_seconds: float
     peak_bytes_per_entry: float | None
@@ -107,6 +110,40 @@ def spreading_matrix(graph: Graph):
     return csr_array((weights[neighbours], neighbours, offsets.astype(np.int64)), shape=(graph.n, graph.n))
 
 
+def torch_cascade(field: NDArray[np.float32], matrix, probe: Probe) -> int:
+    """The rule with one product of a torch.sparse matrix and a vector a step: the duration."""
+    import torch
+
+    values = torch.from_numpy(field).double()
+    # torch.quantile refuses more than 2**24 entries, so the threshold is NumPy's here too.
+    tau = float(np.quantile(np.abs(field.astype(np.float64)), probe.quantile))
+    steps = 0
+    while steps < probe.max_steps and bool((active := values.abs() > tau).any()):
+        sent = torch.where(active, probe.alpha * values, torch.zeros((), dtype=values.dtype))
+        values += matrix @ sent - sent
+        steps += 1
+    return steps
+
+
+def torch_matrix(graph: Graph):
+    """Give :func:`spreading_matrix` as a torch.sparse matrix in compressed rows; None if torch is not installed."""
+    import os
+    import warnings
+
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads would spin against ours
+    try:
+        import torch
+    except ImportError:
+        return None
+    matrix = spreading_matrix(graph)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse ")  # CSR is in beta; its invariants hold
+        starts, columns = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
+        return torch.sparse_csr_tensor(
+            starts, columns, torch.from_numpy(matrix.data), size=matrix.shape, check_invariants=False
+        )
+
+
 def peak_bytes(n: int, threads: int) -> int | None:
     """Peak resident memory, in bytes, of a process that measures one normal field with the graph in the cache.
 
@@ -123,7 +160,7 @@ def peak_bytes(n: int, threads: int) -> int | None:
 
 
 def measure(
-    n: int, *, threads: int | None = None, repetitions: int = 5, scipy: bool = True, memory: bool = True
+    n: int, *, threads: int | None = None, repetitions: int = 5, others: bool = True, memory: bool = True
 ) -> Timing:
     """Time one field size.
 
@@ -135,8 +172,9 @@ def measure(
         Number of threads.
     repetitions : int
         Counted runs; medians are given.
-    scipy : bool
-        Whether scipy.sparse is timed too; its matrix takes 12 bytes per edge end.
+    others : bool
+        Whether scipy.sparse and, where it is installed, torch.sparse are timed too; their matrices take 12 and 16
+        bytes for each of 4 N entries.
     memory : bool
         Whether peak memory is measured, in processes of their own.
 
@@ -152,11 +190,43 @@ def measure(
     first = median_seconds(
         lambda: threshold.quantile(field, probe.quantile, threshold.survey(field, count), count), repetitions
     )
-    slow = None
-    if scipy:
+    scipy_seconds = torch_seconds = None
+    if others:
+        runs = 1 if n > 2_000_000 else 3
         matrix = spreading_matrix(graph)
-        slow = median_seconds(lambda: scipy_cascade(field, graph, matrix, probe), 1 if n > 2_000_000 else 3)
+        scipy_seconds = median_seconds(lambda: scipy_cascade(field, graph, matrix, probe), runs)
+        del matrix
+        if (tensor := torch_matrix(graph)) is not None:
+            torch_seconds = median_seconds(lambda: torch_cascade(field, tensor, probe), runs)
+        del tensor
     moved = floor_bytes(field, graph, probe)
     peak, empty = (peak_bytes(n, count), peak_bytes(1000, count)) if memory else (None, None)
     above = (peak - empty) / n if peak is not None and empty is not None else None
-    return Timing(n, seconds, n / seconds, first, slow, moved, moved / copy_bandwidth(), above)
+    return Timing(
+        n, seconds, n / seconds, first, scipy_seconds, torch_seconds, moved, moved / copy_bandwidth(), above
+    )
+
+
+def by_quantile(
+    n: int, quantiles: tuple[float, ...] = (0.99, 0.95, 0.9, 0.8, 0.5), *, threads: int, repetitions: int = 5
+) -> list[dict[str, float]]:
+    """How the time grows with the share of active nodes: one row for each quantile."""
+    field = null("N0", n, seed=1, threads=threads)
+    rows = []
+    for quantile in quantiles:
+        probe = Probe(quantile=quantile, threads=threads)
+        graph = probe.graph_for(n)
+        cascade = probe(field, graph)
+        seconds = median_seconds(lambda: probe(field, graph), repetitions)  # noqa: B023 - called at once
+        rows.append({"quantile": quantile, "size_share": cascade.size / n, "seconds": seconds})
+    return rows
+
+
+def by_threads(n: int, counts: tuple[int, ...], repetitions: int = 5) -> list[dict[str, float]]:
+    """How the time falls with the number of threads: one row for each."""
+    field = null("N0", n, seed=1)
+    graph = Probe().graph_for(n)
+    return [
+        {"threads": count, "seconds": median_seconds(lambda: Probe(threads=count)(field, graph), repetitions)}  # noqa: B023
+        for count in counts
+    ]

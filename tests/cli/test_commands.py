@@ -101,6 +101,36 @@ def test_measure_fit_report_export(study):
         assert table["size"].to_list() == opened_sizes(study)
 
 
+def test_fit_gives_every_answer(study):
+    found = json.loads(command("fit", study, "--window-rule", "found", "--json").stdout)
+    names = {
+        "verdicts",
+        "intervals",
+        "differences",
+        "found_windows",
+        "leave_one_out",
+        "curvature",
+        "laws",
+        "rounding",
+    }
+    assert names <= set(found)
+    assert found["verdicts"][0]["sentence"] in command("fit", study).stdout
+    both = command("fit", study, "--window", 0, 20, "--window-rule", "last")
+    assert both.returncode == 2 and "give one of them" in both.stderr
+    none = command("fit", study, "--window-rule", "published")
+    assert none.returncode == 2 and "no family here has a published window" in none.stderr
+
+
+def test_compare_two_studies_and_the_published_values(study):
+    text = command("compare", study, study).stdout
+    assert "tiny, gradients" in text and "A is undecided" in text
+    found = json.loads(command("compare", study, study, "--window", 0, 20, "--json").stdout)
+    assert {row["difference"] for row in found["exponents"]} == {0.0}
+    assert found["verdicts"][0]["verdict_a"] == found["verdicts"][0]["verdict_b"]
+    other = command("compare", study, "published")
+    assert other.returncode == 2 and "no family here is a published one" in other.stderr
+
+
 def opened_sizes(study):
     with gc.Study.open(study) as opened:
         return opened.cascades()["size"].to_list()
@@ -141,6 +171,7 @@ BAD = {
     "empty-source": (["measure", "void", "--out", "s"], "void"),
     "unknown-null": (["measure", "void", "--out", "s", "--nulls", "N0,N7"], "'N7' is unknown here"),
     "no-study": (["fit", "void"], "void is not a study"),
+    "compare-no-study": (["compare", "void", "published"], "void is not a study"),
     "other-version": (["fit", "old"], "another version of gradcascade"),
     "report-of-nothing": (["report", "fresh"], "has no cascades yet"),
     "out-is-taken": (["measure", "runs", "--out", "full"], "something other than a study"),

@@ -3,10 +3,11 @@
 import json
 
 import pytest
-from remote_runs import PICO, PYTHIA, add_pico_family, add_pythia_model, pico_gradient, saved
+from remote_runs import PICO, PYTHIA, add_pico_family, add_pythia_family, add_pythia_model, pico_gradient, saved
 from sample_runs import pico_parameters
 
 import gradcascade as gc
+from gradcascade.study.presets import PYTHIA_STEPS
 
 STEPS = tuple(range(0, 9000, 1000))
 WEIGHTS = "model.safetensors"
@@ -153,17 +154,31 @@ def test_a_dry_run_leaves_out_what_is_in_quarantine(hub, family, command, tmp_pa
 
 
 def test_known_corruption_is_told_of_the_repositories_it_was_reported_of(hub, at_the_hub, command, tmp_path):
-    steps = (0, 1, 2, 4, 8)
-    names = {scale: f"EleutherAI/pythia-{scale}" for scale in ("14m", "31m", "70m")}
-    for scale, name in names.items():
-        add_pythia_model(hub.repository(name), PYTHIA[scale], steps, tmp_path / "files")
-    write_plan(tmp_path, names=names, steps=list(steps))
+    steps = (49_000, 50_000, 51_000, 57_000, 58_000)
+    names = {scale: f"EleutherAI/pythia-{scale}" for scale in ("1.4b", "6.9b", "12b")}
+    for width, name in enumerate(names.values(), 4):
+        add_pythia_model(hub.repository(name), width, steps, tmp_path / "files")
+    write_plan(tmp_path, names={f'"{scale}"': name for scale, name in names.items()}, steps=list(steps))
     code, out, _ = command("audit", "plan.toml", "--json")
-    assert code == 0 and findings(out) == {("fault", "known", scale, (0, 1, 2)) for scale in names}
-    assert entries(out) == {(scale, step) for scale in names for step in (1, 2)}
+    assert code == 0 and findings(out) == {("fault", "known", "12b", (50_000, 58_000))}
+    assert entries(out) == {("12b", 50_000), ("12b", 51_000), ("12b", 58_000)}
     assert command("measure", "plan.toml", "--out", "S")[0] == 0  # without a list: it is left out by itself
     with gc.Study.open("S") as study:
         assert set(study.refusals().select("scale", "step").rows()) == entries(out)
+
+
+def test_the_published_presets_raise_no_alarm(hub, at_the_hub, command, tmp_path):
+    add_pythia_family(hub, PYTHIA_STEPS, tmp_path / "files")
+    add_pico_family(hub, STEPS, tmp_path / "files")
+    code, out, err = command("audit", "pico-lm", "--json")
+    assert (code, findings(out)) == (0, set()), err
+    code, out, err = command("audit", "pythia", "--json")
+    assert (code, entries(out)) == (0, set()), err
+    assert findings(out) == {("warning", "known", scale, (0, 1, 2)) for scale in PYTHIA}
+    assert {scale: len(found["steps"]) for scale, found in json.loads(out)["families"][0]["scales"].items()} == (
+        dict.fromkeys(PYTHIA, 154)
+    )
+    assert hub.asked("/resolve/|/files/") == []
 
 
 def test_a_preset_is_audited_by_its_name(hub, at_the_hub, command, tmp_path):

@@ -3,7 +3,7 @@ import pytest
 
 from gradcascade.errors import InputError
 from gradcascade.probe import barabasi_albert
-from gradcascade.probe.graph import KINDS, GraphSpec, build_graph, from_edges, load_graph, read_name
+from gradcascade.probe.graph import KINDS, GraphSpec, build_graph, forget_graphs, from_edges, load_graph, read_name
 
 
 def spec(n=500, m=2, seed=42, kind="barabasi-albert"):
@@ -65,12 +65,12 @@ def test_edges_are_listed_once_in_order():
 def test_the_cached_graph_is_the_built_one():
     wanted = spec(n=777)
     built = build_graph(wanted)
-    load_graph.cache_clear()
+    forget_graphs()
     for _ in range(2):
         loaded = load_graph(wanted)
         assert np.array_equal(loaded.offsets, built.offsets)
         assert np.array_equal(loaded.neighbours, built.neighbours)
-        load_graph.cache_clear()
+        forget_graphs()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from twins import FIELDS, make_field
 
 import gradcascade as gc
 from gradcascade.probe.graph import KINDS, GraphSpec, build_graph, from_edges
-from gradcascade.probe.relaxation import thread_count
+from gradcascade.probe.threads import thread_count
 
 fields = st.builds(
     make_field,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +13,19 @@ from gradcascade.cli.options import Json
 from gradcascade.errors import InputError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from gradcascade.report.data import ReportData
+    from gradcascade.scaling.windows import Window
     from gradcascade.study.study import Study
+
+
+class WindowRule(StrEnum):
+    """Rules that give every family and field its window."""
+
+    last = "last"
+    published = "published"
+    found = "found"
 
 
 def fit(
@@ -21,13 +33,20 @@ def fit(
     window: Annotated[
         tuple[int, int] | None, typer.Option(help="First and last step of the stable window.", metavar="FIRST LAST")
     ] = None,
+    rule: Annotated[
+        WindowRule | None, typer.Option("--window-rule", help="Windows by a rule, instead of given ones.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Fit the exponents at every step and print their mean and spread over the stable window."""
+    """Fit the exponents at every step; print their mean and spread over the stable window, and the regime."""
+    from gradcascade.inference import infer
     from gradcascade.study.study import Study
 
+    if window and rule:
+        raise InputError("--window and --window-rule are both given; give one of them")
     with Study.open(study) as opened:
-        data = report_data(opened, window)
+        data = report_data(opened, window, rule)
+        answers = infer(data.cascades, data.windows, opened.metrics()) if as_json else {}
     if as_json:
         typer.echo(
             json.dumps(
@@ -39,14 +58,16 @@ def fit(
                         {"family": family, "field": field, "window": list(steps)}
                         for (family, field), steps in data.windows.items()
                     ],
+                    **{name: table.to_dicts() for name, table in answers.items()},
                 }
             )
         )
         return
     print_headline(data)
+    print_inference(data)
 
 
-def report_data(study: Study, window: tuple[int, int] | None = None) -> ReportData:
+def report_data(study: Study, window: tuple[int, int] | None = None, rule: WindowRule | None = None) -> ReportData:
     """Everything the report is made from, of an open study."""
     from gradcascade.report.data import ReportData
     from gradcascade.study.plan import plan_toml
@@ -60,9 +81,46 @@ def report_data(study: Study, window: tuple[int, int] | None = None) -> ReportDa
         probe=study.plan.probe.model_dump(),
         provenance=study.provenance(),
         plan_toml=plan_toml(study.plan),
-        window=window or study.plan.fit.window,
+        window=window_of(cascades, rule) if rule else window or study.plan.fit.window,
         refusals=study.refusals(),
     )
+
+
+def window_of(cascades: pl.DataFrame, rule: WindowRule) -> Window:
+    """Windows by a rule; families that a rule says nothing of get the default."""
+    from gradcascade.scaling.found_windows import find_windows, found_window
+    from gradcascade.scaling.windows import published_windows
+
+    if rule is WindowRule.found:
+        return found_window(find_windows(cascades))
+    if rule is WindowRule.published:
+        found = published_windows(cascades)
+        if not found:
+            raise InputError("no family here has a published window (pico-lm and pythia have); give --window")
+        return found
+    return None
+
+
+def print_inference(data: ReportData) -> None:
+    """Print the intervals of z and delta of the real fields, and the regime of every family and field."""
+    import polars as pl
+
+    from gradcascade.scaling.verdict import verdicts
+    from gradcascade.scaling.window_means import window_intervals
+
+    intervals = window_intervals(data.cascades, data.windows).filter(pl.col("variant") == "real")
+    for row in verdicts(data.cascades, data.windows).to_dicts():
+        first, last = data.windows[row["family"], row["field"]]
+        typer.echo(f"{row['family']}, {row['field']}s, steps {first:,} to {last:,}: {row['verdict']}")
+        typer.echo(f"  {row['sentence']}")
+        here = intervals.filter(pl.col("family") == row["family"], pl.col("field") == row["field"])
+        for known in here.filter(pl.col("exponent").is_in(["z", "delta"])).to_dicts():
+            if known["mean"] is not None:
+                along = (
+                    known["reason"]
+                    or f"{known['low']:+.3f} to {known['high']:+.3f}, blocks of {known['block']} steps"
+                )
+                typer.echo(f"  {known['exponent']} = {known['mean']:+.3f}; 95 % along training: {along}")
 
 
 def print_headline(data: ReportData) -> None:

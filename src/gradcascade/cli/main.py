@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+import warnings
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 from gradcascade import __version__
-from gradcascade.cli import audit, bench, cache, demo, export, fit, graph, measure, probe, report, train
+from gradcascade.cli import audit, bench, cache, compare, demo, export, fit, graph, measure, probe, report, train
 from gradcascade.errors import InputError
 
 _INTERRUPTED = 130
@@ -30,6 +32,7 @@ app.command("cache")(cache.cache)
 app.command("audit")(audit.audit)
 app.command("measure")(measure.measure)
 app.command("fit")(fit.fit)
+app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("bench")(bench.bench)
@@ -50,8 +53,21 @@ def _root(
     del version
 
 
+def _show_warning(show: Callable[..., None]) -> Callable[..., None]:
+    """Show a warning of ours as one line without the place in the code, and any other as before."""
+
+    def shown(message: Warning | str, category: type[Warning], *rest: Any, **options: Any) -> None:
+        if category.__module__.startswith("gradcascade."):
+            typer.echo(f"gradcascade: {message}", err=True)
+        else:
+            show(message, category, *rest, **options)
+
+    return shown
+
+
 def main() -> None:
     """Run the command line: exit code 0 done, 2 wrong usage or bad input, 1 a defect of ours."""
+    warnings.showwarning = _show_warning(warnings.showwarning)
     try:
         app()
     except SystemExit as error:

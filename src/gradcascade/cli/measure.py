@@ -11,6 +11,7 @@ import typer
 
 from gradcascade.cli.options import Alpha, Engine, GraphKind, GraphSeed, Json, MaxSteps, Quantile, Threads
 from gradcascade.cli.progress import ProgressDisplay
+from gradcascade.cli.warmup import warm_up
 from gradcascade.errors import InputError
 
 if TYPE_CHECKING:
@@ -134,8 +135,18 @@ def measure(
 
 def run_with_progress(study: Study, engine: str = "auto", threads: int | None = None) -> Outcome:
     """Run a study with a progress bar."""
+    _get_ready(study.plan, engine, threads)
     with ProgressDisplay() as display:
         return _run(study, engine, threads, display, {})
+
+
+def _get_ready(plan: Plan, engine: str, threads: int | None) -> None:
+    import numpy as np
+
+    from gradcascade.study.variants import make_probe
+
+    if engine in ("auto", "cpu"):
+        warm_up(make_probe(plan, threads=threads), np.float32)
 
 
 def _measured(plan: Plan, out: Path, engine: str, threads: int | None, quarantine: Path | None) -> Outcome:
@@ -153,6 +164,7 @@ def _measured(plan: Plan, out: Path, engine: str, threads: int | None, quarantin
 
         # Complain about a source before anything is written.
         opened = {entry.name: open_source(out, entry, watch) for entry in plan.families}
+        _get_ready(plan, engine, threads)
         with Study.create(out, plan) as study:
             if quarantine is not None:
                 keep_quarantine(quarantine, out)

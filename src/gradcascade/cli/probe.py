@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from gradcascade.cli.options import Alpha, Engine, GraphKind, GraphSeed, Json, MaxSteps, Quantile, Threads
+from gradcascade.cli.warmup import warm_up
 
 
 def probe(
@@ -46,7 +47,9 @@ def probe(
         field = draw(null, field, seed, threads=threads)
     chosen = measure.engine_for(field)
     resident = measure.graph_for(field.size)
-    chosen.prepare(resident)  # so that "seconds" is the measurement, not the graph
+    chosen.prepare(resident)  # so that "seconds" is the measurement alone
+    if chosen.name == "cpu":
+        warm_up(measure, field.dtype)
     start = time.perf_counter()
     cascade = measure(field, resident)
     seconds = time.perf_counter() - start

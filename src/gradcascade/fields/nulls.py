@@ -21,7 +21,7 @@ from gradcascade.fields.moments import moments
 from gradcascade.probe.array import as_field
 from gradcascade.probe.graph import MIN_NODES
 from gradcascade.probe.hashing import stream_key, uniform
-from gradcascade.probe.relaxation import thread_count
+from gradcascade.probe.threads import thread_count
 
 Field = NDArray[np.floating]
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.probe.hashing import stream_key, uniform, uniform_array
+from gradcascade.probe.threads import thread_count
 
 _PURPOSE = 0x4241  # "BA"
 _ATTEMPT_BITS = 24
@@ -154,7 +155,7 @@ def targets(n: int, m: int, seed: int, threads: int | None = None) -> NDArray[np
     seed : int
         Topology seed.
     threads : int, optional
-        Number of threads; by default Numba's. It does not change the edges.
+        Number of threads, see :func:`gradcascade.probe.threads.thread_count`. It does not change the edges.
 
     Returns
     -------
@@ -164,7 +165,7 @@ def targets(n: int, m: int, seed: int, threads: int | None = None) -> NDArray[np
     result = np.empty(edge_count(n, m), np.int32)
     key = graph_key(m, seed)
     if m <= 2:
-        _draw_targets(key, m, result, threads or numba.get_num_threads())
+        _draw_targets(key, m, result, thread_count(threads))
     else:  # the cost of repeating a draw grows quickly with the number of siblings
         _lookup_targets(key, m, result)
     return result

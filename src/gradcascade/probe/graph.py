@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numba
 import numpy as np
@@ -25,6 +24,9 @@ EDGES_PER_NODE = 2
 
 MIN_NODES = 3
 MAX_NODES = 2**31 - 1
+IN_MEMORY = 2
+"""Graphs that stay in memory (those read from the cache folder are mapped, and the system may drop their pages)."""
+
 FORMAT = 1
 """Number of the definition of the graphs; it changes when a graph of the same name would differ."""
 
@@ -33,16 +35,16 @@ FORMAT = 1
 class _Kind:
     """How the edges of one kind are drawn (None: not stored), and the least number of nodes it is defined for."""
 
-    targets: Callable[[GraphSpec], NDArray[np.int32]] | None
+    targets: Callable[[GraphSpec, int | None], NDArray[np.int32]] | None
     least: int = MIN_NODES
 
 
 _KINDS = {
-    DEFAULT_KIND: _Kind(lambda spec: barabasi_albert.targets(spec.n, spec.m, spec.seed)),
-    "ring": _Kind(lambda spec: ring.targets(spec.n), ring.LEAST_NODES),
-    "small-world-0.05": _Kind(lambda spec: small_world.targets(spec.n, 0.05, spec.seed), small_world.LEAST_NODES),
-    "small-world-0.2": _Kind(lambda spec: small_world.targets(spec.n, 0.2, spec.seed), small_world.LEAST_NODES),
-    "random": _Kind(lambda spec: random_graph.targets(spec.n, spec.seed), random_graph.LEAST_NODES),
+    DEFAULT_KIND: _Kind(lambda spec, threads: barabasi_albert.targets(spec.n, spec.m, spec.seed, threads)),
+    "ring": _Kind(lambda spec, _: ring.targets(spec.n), ring.LEAST_NODES),
+    "small-world-0.05": _Kind(lambda spec, _: small_world.targets(spec.n, 0.05, spec.seed), small_world.LEAST_NODES),
+    "small-world-0.2": _Kind(lambda spec, _: small_world.targets(spec.n, 0.2, spec.seed), small_world.LEAST_NODES),
+    "random": _Kind(lambda spec, _: random_graph.targets(spec.n, spec.seed), random_graph.LEAST_NODES),
     "regular": _Kind(None, regular.LEAST_NODES),
 }
 KINDS = tuple(_KINDS)
@@ -94,6 +96,9 @@ def read_name(name: str) -> tuple[str, int] | None:
     return (found[1], int(found[2])) if found else None
 
 
+_loaded: dict[GraphSpec, Graph] = {}
+
+
 @dataclass(frozen=True)
 class Graph:
     """An undirected graph in compressed rows.
@@ -115,6 +120,13 @@ class Graph:
     offsets: NDArray[np.integer]
     neighbours: NDArray[np.int32]
     stride: int = 0
+
+    def __post_init__(self) -> None:
+        # Nobody writes to a graph; and kernels are compiled once, for graphs in memory and in files alike.
+        for name in ("offsets", "neighbours"):
+            array = getattr(self, name).view()
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
 
     @property
     def n(self) -> int:
@@ -189,13 +201,13 @@ def from_edges(n: int, u: NDArray[np.int32], v: NDArray[np.int32], spec: GraphSp
     return Graph(spec, offsets, neighbours)
 
 
-def build_graph(spec: GraphSpec) -> Graph:
-    """Build a graph from its definition, without looking into the cache."""
+def build_graph(spec: GraphSpec, threads: int | None = None) -> Graph:
+    """Build a graph from its definition, without looking into the cache; threads do not change it."""
     targets = _KINDS[spec.kind].targets
     if targets is None:
         return regular_graph(spec)
     star = spec.m if spec.kind == DEFAULT_KIND else 0
-    offsets, neighbours = rows.from_targets(spec.n, targets(spec), spec.m, star)
+    offsets, neighbours = rows.from_targets(spec.n, targets(spec, threads), spec.m, star, threads)
     return Graph(spec, offsets, neighbours)
 
 
@@ -205,14 +217,26 @@ def regular_graph(spec: GraphSpec) -> Graph:
     return Graph(spec, offsets, np.empty(0, np.int32), regular.stride(spec.n))
 
 
-@lru_cache(maxsize=2)
-def load_graph(spec: GraphSpec) -> Graph:
+def load_graph(spec: GraphSpec, threads: int | None = None) -> Graph:
     """Give the graph of a definition: from memory, else from the cache folder, else built and kept there."""
+    graph = _loaded.pop(spec, None) or _read_or_build(spec, threads)
+    _loaded[spec] = graph  # the last one used comes last
+    while len(_loaded) > IN_MEMORY:
+        del _loaded[next(iter(_loaded))]
+    return graph
+
+
+def forget_graphs() -> None:
+    """Let go of the graphs in memory."""
+    _loaded.clear()
+
+
+def _read_or_build(spec: GraphSpec, threads: int | None) -> Graph:
     if _KINDS[spec.kind].targets is None:
         return build_graph(spec)
     arrays = cache.load(spec.name)
     if arrays is None:
-        graph = build_graph(spec)
+        graph = build_graph(spec, threads)
         cache.store(spec.name, {"offsets": graph.offsets, "neighbours": graph.neighbours})
         return graph
     return Graph(spec, arrays["offsets"], arrays["neighbours"])

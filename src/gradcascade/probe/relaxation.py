@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from gradcascade.probe.cascade import Cascade
 from gradcascade.probe.fixedpoint import choose_scale
 from gradcascade.probe.graph import DEFAULT_KIND, Graph, GraphSpec, load_graph
 from gradcascade.probe.magnitudes import Magnitudes
+from gradcascade.probe.threads import thread_count
 from gradcascade.probe.threshold import SUBSAMPLE
 
 RULE = 1
@@ -103,7 +103,7 @@ class Probe:
 
     def graph_for(self, n: int) -> Graph:
         """The redistribution graph for fields of n entries: from memory, from the cache folder, or built."""
-        return load_graph(GraphSpec(self.graph, n, self.m, self.graph_seed))
+        return load_graph(GraphSpec(self.graph, n, self.m, self.graph_seed), thread_count(self.threads))
 
     def __call__(self, field: Any, graph: Graph | None = None) -> Cascade:
         """Measure one field.
@@ -154,14 +154,3 @@ def _ratio(largest: float, tau: float) -> float:
     if tau:
         return largest / tau
     return float("inf") if largest else 0.0
-
-
-def thread_count(threads: int | None = None) -> int:
-    """Number of threads to use: the given one, else ``$GRADCASCADE_THREADS``, else every core this process has."""
-    if threads is not None:
-        return threads
-    if text := os.environ.get("GRADCASCADE_THREADS"):
-        if text.isdecimal() and int(text) > 0:
-            return int(text)
-        raise InputError(f"GRADCASCADE_THREADS must be a whole number of at least 1, got {text!r}")
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

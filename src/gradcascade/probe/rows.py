@@ -13,6 +13,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcascade.probe.threads import thread_count
+
 BLOCK_BITS = 16
 """A block holds 2**16 nodes: a megabyte of rows of degree 4."""
 
@@ -95,7 +97,7 @@ def from_targets(
     star : int
         0, or m if the first m edges tie the nodes 1 ... m to node 0 and only later nodes bring m edges.
     threads : int, optional
-        Number of threads; by default Numba's. It does not change the rows.
+        Number of threads, see :func:`gradcascade.probe.threads.thread_count`. It does not change the rows.
     block_bits : int
         A block holds ``2**block_bits`` nodes; at most 16.
 
@@ -106,7 +108,7 @@ def from_targets(
     neighbours : numpy.ndarray
         int32, shape (2 E,).
     """
-    parts = threads or numba.get_num_threads()
+    parts = thread_count(threads)
     counts = _count(targets, n, m, star, block_bits, parts)
     ends = counts.T.ravel().cumsum().reshape(counts.T.shape).T  # block by block, and within a block part by part
     starts = np.append(ends[0] - counts[0], len(targets))

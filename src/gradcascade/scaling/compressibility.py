@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from gradcascade.scaling.exponents import EXPONENTS
+from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
 from gradcascade.scaling.tables import FIT_KEYS, require_columns, spread
 
 
@@ -32,3 +34,61 @@ def compressibility(fits: pl.DataFrame) -> pl.DataFrame:
     require_columns(fits, (*FIT_KEYS, "exponent", "r2"), "table of fits")
     wide = spread(fits, FIT_KEYS, "exponent", EXPONENTS, "r2")
     return wide.rename({name: f"R2_{name}" for name in EXPONENTS})
+
+
+def compressibility_null(fits: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.DataFrame:
+    """Compare every R2 with those that noise alone gives at slope zero.
+
+    For k scales with normal noise of one size, the R2 of a line at slope zero has a beta distribution with parameters
+    1/2 and (k - 2)/2, however large the noise is: its mean is 1 / (k - 1). To exceed its upper quantile is the same
+    as a t interval of the exponent that excludes zero, so it is no second piece of evidence: it says what an R2 is
+    worth.
+
+    Parameters
+    ----------
+    fits : polars.DataFrame
+        From :func:`gradcascade.scaling.exponents.fit_exponents`.
+    confidence : float
+        Quantile that an R2 must exceed.
+
+    Returns
+    -------
+    polars.DataFrame
+        Rows as of ``fits``: ``family, field, variant, step, exponent, r2, null_mean`` and ``null_high`` (mean and
+        quantile of the R2 at slope zero), ``p`` (share of those R2 that reach the observed one), ``exceeds`` and
+        ``reason``: null, or why numbers are missing.
+
+    Raises
+    ------
+    InputError
+        If columns are missing.
+    """
+    from scipy.stats import beta
+
+    columns = (*FIT_KEYS, "exponent", "r2", "n_scales", "reason")
+    require_columns(fits, columns, "table of fits")
+    r2 = fits.get_column("r2").cast(pl.Float64).to_numpy()
+    scales = np.maximum(fits.get_column("n_scales").to_numpy(), MIN_SCALES)
+    shape = (scales - 2) / 2
+    distinct, place = np.unique(shape, return_inverse=True)
+    numbers = {
+        "null_mean": 1 / (scales - 1),
+        "null_high": np.asarray(beta.ppf(confidence, 0.5, distinct))[place] if r2.size else r2,
+        "p": beta.sf(r2, 0.5, shape) if r2.size else r2,
+    }
+    table = fits.select(*columns).with_columns(
+        pl.Series(name, values, dtype=pl.Float64).fill_nan(None) for name, values in numbers.items()
+    )
+    known = pl.col("r2").is_not_null()
+    return table.with_columns(
+        pl.when(known).then(pl.col(name)).alias(name) for name in ("null_mean", "null_high", "p")
+    ).select(
+        *FIT_KEYS,
+        "exponent",
+        "r2",
+        "null_mean",
+        "null_high",
+        "p",
+        exceeds=pl.when(known).then(pl.col("r2") > pl.col("null_high")),
+        reason=pl.when(~known).then("reason"),
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
@@ -20,6 +22,9 @@ from gradcascade.scaling.tables import (
 
 EXPONENTS = ("D", "z", "beta", "delta")
 """The four exponents, in the order of every table."""
+
+CHANNELS = {"D": "size", "z": "duration", "beta": "v_abs", "delta": "v_rel"}
+"""The channel whose logarithm each exponent is the slope of."""
 
 PUBLISHED_MAX_STEPS = 500
 """Duration that marks a ceiling cascade in a table that does not say so itself (arXiv:2605.02968)."""
@@ -42,7 +47,6 @@ FIT_SCHEMA: dict[str, type[pl.DataType]] = {
 
 _LABELS = ("family", "field", "variant", "scale")
 _NUMBERS = ("step", "n", "size", "duration")
-_CHANNELS = {"D": "size", "z": "duration", "beta": "v_abs", "delta": "v_rel"}
 _WORDS = {"size": "sizes", "duration": "durations", "v_abs": "values of v_abs", "v_rel": "values of v_rel"}
 _WHAT = "table of cascades"
 
@@ -121,23 +125,28 @@ def fit_exponents(cascades: pl.DataFrame) -> pl.DataFrame:
     InputError
         As :func:`channels`, and if the fields of one scale differ in n at one step.
     """
-    order = [*FIT_KEYS, "scale", "replicate"]
-    rows = channels(_with_replicate(cascades)).with_columns(
-        pl.col(*_LABELS).cast(pl.String), pl.col("step").cast(pl.Int64)
-    )
-    rows = rows.select(*order, "n", "size", "duration", "v_abs", "v_rel", "included", "reason").sort(order)
-    included = rows.filter("included")
-    _check_one_n(included)
-    starts = group_starts(included, [*FIT_KEYS, "scale"])
-    logs = {
-        name: group_means(np.log(included.get_column(name).cast(pl.Float64).to_numpy()), starts)
-        for name in ("n", *_CHANNELS.values())
-    }
-    points = included.select(*FIT_KEYS)[starts]
+    return fit_rows(prepared(cascades))
+
+
+def fit_rows(rows: pl.DataFrame) -> pl.DataFrame:
+    """Fit the four exponents to rows that were checked and sorted already.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        From :func:`prepared`; rows that are not ``included`` are left out.
+
+    Returns
+    -------
+    polars.DataFrame
+        As :func:`fit_exponents`.
+    """
+    points = log_points(rows)
     first = group_starts(points, FIT_KEYS)
-    lines = {exponent: fit_lines(logs["n"], logs[channel], first) for exponent, channel in _CHANNELS.items()}
+    logs = {name: points.get_column(f"log_{name}").to_numpy() for name in ("n", *CHANNELS.values())}
+    lines = {exponent: fit_lines(logs["n"], logs[channel], first) for exponent, channel in CHANNELS.items()}
     fitted = pl.concat(
-        points[first].with_columns(
+        points.select(*FIT_KEYS)[first].with_columns(
             exponent=pl.lit(exponent, dtype=pl.String),
             place=pl.lit(place, dtype=pl.Int64),
             value=fit.value,
@@ -157,6 +166,61 @@ def fit_exponents(cascades: pl.DataFrame) -> pl.DataFrame:
         .with_columns(reason=_fit_reason())
         .sort(*FIT_KEYS, "place")
         .select(pl.col(name).cast(kind) for name, kind in FIT_SCHEMA.items())
+    )
+
+
+def prepared(cascades: pl.DataFrame, keep: Sequence[str] = ()) -> pl.DataFrame:
+    """Check a table of cascades and sort it for fitting.
+
+    Parameters
+    ----------
+    cascades : polars.DataFrame
+        As for :func:`channels`.
+    keep : sequence of str
+        Further columns to keep.
+
+    Returns
+    -------
+    polars.DataFrame
+        Every row, sorted by ``family, field, variant, step, scale, replicate``, with ``n, size, duration, v_abs,
+        v_rel, included, reason`` and ``keep``.
+
+    Raises
+    ------
+    InputError
+        As :func:`fit_exponents`.
+    """
+    order = [*FIT_KEYS, "scale", "replicate"]
+    rows = channels(_with_replicate(cascades)).with_columns(
+        pl.col(*_LABELS).cast(pl.String), pl.col("step").cast(pl.Int64)
+    )
+    rows = rows.select(*order, "n", "size", "duration", "v_abs", "v_rel", "included", "reason", *keep).sort(order)
+    _check_one_n(rows.filter("included"))
+    return rows
+
+
+def log_points(rows: pl.DataFrame) -> pl.DataFrame:
+    """Average the logarithms over the replicates of every scale: the points that the lines are fitted to.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        From :func:`prepared`.
+
+    Returns
+    -------
+    polars.DataFrame
+        Sorted, one row per ``family, field, variant, step, scale`` with an included cascade: ``n`` and the means
+        ``log_n, log_size, log_duration, log_v_abs, log_v_rel`` (natural logarithms).
+    """
+    included = rows.filter("included")
+    starts = group_starts(included, [*FIT_KEYS, "scale"])
+    logs = {
+        f"log_{name}": group_means(np.log(included.get_column(name).cast(pl.Float64).to_numpy()), starts)
+        for name in ("n", *CHANNELS.values())
+    }
+    return included.select(*FIT_KEYS, "scale", "n")[starts].with_columns(
+        pl.Series(name, values, dtype=pl.Float64) for name, values in logs.items()
     )
 
 
@@ -240,7 +304,7 @@ def _exponent_names() -> pl.DataFrame:
 
 
 def _fit_reason() -> pl.Expr:
-    channel = pl.col("exponent").replace_strict({name: _WORDS[c] for name, c in _CHANNELS.items()}, default="")
+    channel = pl.col("exponent").replace_strict({name: _WORDS[c] for name, c in CHANNELS.items()}, default="")
     same_n = pl.format("the {} scales left all have the same n; a slope needs different ones", "n_scales")
     return (
         pl.when(pl.col("n_scales") < MIN_SCALES)

@@ -77,6 +77,29 @@ def windows(table: pl.DataFrame, window: Window = None) -> dict[tuple[str, str],
     return found
 
 
+def published_windows(table: pl.DataFrame) -> dict[tuple[str, str], Range]:
+    """Give the published window to every family that has one.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        Any table with ``family, field``.
+
+    Returns
+    -------
+    dict
+        ``(family, field)`` to ``(first_step, last_step)``, for the families of :data:`PUBLISHED_WINDOWS` alone.
+
+    Raises
+    ------
+    InputError
+        If columns are missing.
+    """
+    require_columns(table, ("family", "field"), "table")
+    groups = table.select("family", "field").unique().sort("family", "field").iter_rows()
+    return {(family, field): PUBLISHED_WINDOWS[family] for family, field in groups if family in PUBLISHED_WINDOWS}
+
+
 def in_window(table: pl.DataFrame, window: Window = None) -> pl.Series:
     """Mark the rows of a table whose step lies in the window of their family and field.
 

@@ -17,6 +17,7 @@ from gradcascade.errors import InputError, SourceLostError
 from gradcascade.fields.statistics import content_hash, kurtosis
 from gradcascade.probe.cascade import Cascade
 from gradcascade.probe.relaxation import Probe
+from gradcascade.probe.threads import thread_count
 from gradcascade.sources.base import SnapshotRef, Source
 from gradcascade.study.plan import FamilyPlan, family_folder, study_path
 from gradcascade.study.quarantine import quarantine_reasons
@@ -177,9 +178,7 @@ def _run(
 
 
 def _left_out(
-    study: Study,
-    sources: Sequence[tuple[FamilyPlan, Source]],
-    snapshots: list[tuple[FamilyPlan, SnapshotRef]],
+    study: Study, sources: Sequence[tuple[FamilyPlan, Source]], snapshots: list[tuple[FamilyPlan, SnapshotRef]]
 ) -> tuple[list[tuple[FamilyPlan, SnapshotRef]], tuple[str, ...]]:
     """Take what is in quarantine out of the snapshots, and remember why; gives the others, and the sentences."""
     reasons = quarantine_reasons(study.folder, sources, [snapshot for _, snapshot in snapshots])
@@ -253,7 +252,7 @@ def _measure(
             cascade = probe(field)
         except InputError as error:
             raise _UnmeasurableError(str(error)) from None
-        row = _row(snapshot, key, cascade, kurtosis(field), time.perf_counter() - start)
+        row = _row(snapshot, key, cascade, kurtosis(field, thread_count(probe.threads)), time.perf_counter() - start)
         store.add(row)
         keys.add(key)
         yield True

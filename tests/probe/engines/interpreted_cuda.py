@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from triton.runtime import interpreter  # pyright: ignore[reportMissingImports]
 from twins import FIELDS, make_field
 from typer.testing import CliRunner
 
@@ -94,6 +95,23 @@ def test_offsets_beyond_31_bits_are_read_as_unsigned():
     active = relaxation.begin()
     assert (active.count, active.contributions) == (1, 2)
     assert (int(active.nodes[0]), int(active.shifts[0]), int(active.shares[0])) == (0, base, 15)
+
+
+@pytest.mark.parametrize("kind", ["heavy-tailed", "spikes"])
+@pytest.mark.parametrize("order", ["backwards", "shuffled"])
+def test_programs_in_any_order_give_the_same_bits(monkeypatch, order, kind):
+    builder = interpreter.interpreter_builder
+    in_order, moved = builder.set_grid_idx, []
+
+    def elsewhere(x, y, z):
+        count = builder.grid_dim[0]
+        place = count - 1 - x if order == "backwards" else int(np.random.default_rng(count).permutation(count)[x])
+        moved.append(place != x)
+        in_order(place, y, z)
+
+    monkeypatch.setattr(builder, "set_grid_idx", elsewhere)
+    assert_same_bits(make_field(kind, 501, 11), build_graph(GraphSpec("barabasi-albert", 501, 2, 42)), 6)
+    assert sum(moved) > len(moved) / 2
 
 
 def test_a_node_that_is_lifted_twice_is_listed_once():

@@ -91,8 +91,8 @@ def test_the_workspace_is_kept_for_the_next_field_and_never_shared():
     field = make_field("normal", N, 1)
     scale = scaled(field)
     first = cpu.measure(field, scale, graph, 0.3, 500)
-    kept = cpu._Workspace.kept
-    assert kept is not None and kept.n == N
+    (kept,) = cpu._Workspace.kept
+    assert kept.n == N
     taken = cpu._Workspace.take(N, 1)
     assert taken is kept and cpu._Workspace.take(N, 1) is not kept
     assert cpu.measure(field, scale, graph, 0.3, 500).tolist() == first.tolist()

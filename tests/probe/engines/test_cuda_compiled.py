@@ -6,8 +6,8 @@ import pytest
 
 triton = pytest.importorskip("triton", reason="Triton exists for Linux only")
 
-from triton.backends.compiler import GPUTarget  # noqa: E402
-from triton.compiler import ASTSource  # noqa: E402
+from triton.backends.compiler import GPUTarget  # noqa: E402  # pyright: ignore[reportMissingImports]
+from triton.compiler import ASTSource  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 from gradcascade.probe.engines.cuda import counting, kernels  # noqa: E402
 

@@ -7,8 +7,10 @@ node where there are few (:mod:`gradcascade.probe.engines.serial`), else filed b
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from functools import cached_property
+from typing import ClassVar
 
 import numba
 import numpy as np
@@ -35,7 +37,8 @@ MANY = 1 << 14
 class _Workspace:
     """Memory of one measurement. It is kept for the next: fresh memory costs as much as a third of the work."""
 
-    kept: _Workspace | None = None
+    kept: ClassVar[list[_Workspace]] = []
+    """At most one. Taking it off a list is a single operation, so two threads of Python cannot both get it."""
 
     def __init__(self, n: int, threads: int) -> None:
         self.n = n
@@ -55,12 +58,15 @@ class _Workspace:
     @classmethod
     def take(cls, n: int, threads: int) -> _Workspace:
         """Give the workspace that is kept if it fits (nobody else has it then), else a new one."""
-        kept, cls.kept = cls.kept, None
-        return kept if kept and (kept.n, kept.threads) == (n, threads) else cls(n, threads)
+        with contextlib.suppress(IndexError):
+            kept = cls.kept.pop()
+            if (kept.n, kept.threads) == (n, threads):
+                return kept
+        return cls(n, threads)
 
     def give_back(self) -> None:
         """Keep this workspace in place of any other."""
-        _Workspace.kept = self
+        self.kept[:] = [self]
 
 
 @numba.njit(cache=True)

@@ -28,8 +28,10 @@ class HostEngine:
     threads: int
 
     def read(self, values: Any) -> NDArray[np.floating]:
-        """Give a field as a flat array."""
-        return as_field(values)
+        """Give a field as a flat array, marked as read-only: kernels are compiled for one kind of array."""
+        field = as_field(values).view()
+        field.flags.writeable = False
+        return field
 
     def survey(self, field: NDArray[np.floating]) -> Magnitudes:
         """Read a field once; refuse what is not finite."""

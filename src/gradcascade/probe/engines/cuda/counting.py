@@ -1,7 +1,8 @@
 """Magnitudes and units of a field on the device: the counterpart of :mod:`gradcascade.probe.threshold`."""
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false, reportAttributeAccessIssue=false
-# (a kernel is not Python: Triton reads its source and gives the names their meaning)
+# pyright: reportMissingImports=false
+# (a kernel is not Python: Triton reads its source and gives the names their meaning; it exists for Linux only)
 
 from __future__ import annotations
 

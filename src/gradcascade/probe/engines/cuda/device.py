@@ -43,7 +43,7 @@ def check() -> None:
 
 def interpreted() -> bool:
     """Whether Triton runs the kernels in Python (``TRITON_INTERPRET=1``), for tests without a GPU."""
-    from triton.runtime.interpreter import InterpretedFunction
+    from triton.runtime.interpreter import InterpretedFunction  # pyright: ignore[reportMissingImports]
 
     from gradcascade.probe.engines.cuda import kernels
 

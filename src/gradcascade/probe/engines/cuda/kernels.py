@@ -17,7 +17,8 @@ Indices into neighbours and contributions are 64-bit: there may be more than 2**
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
-# (a kernel is not Python: Triton reads its source and gives the names their meaning)
+# pyright: reportMissingImports=false
+# (a kernel is not Python: Triton reads its source and gives the names their meaning; it exists for Linux only)
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import triton
+import triton  # pyright: ignore[reportMissingImports]
 from numpy.typing import NDArray
 
 from gradcascade.probe.engines.cuda import kernels

@@ -1,0 +1,92 @@
+"""``gradcascade compare``: two studies side by side, or one beside the published values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gradcascade.cli.options import Json
+from gradcascade.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from gradcascade.scaling.windows import Range, Window
+
+PUBLISHED = "published"
+_Steps = Annotated[
+    tuple[int, int] | None, typer.Option(help="First and last step of the stable window.", metavar="FIRST LAST")
+]
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="Folder of a study.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Folder of another, or the word published.")],
+    window: _Steps = None,
+    window_b: _Steps = None,
+    as_json: Json = False,
+) -> None:
+    """Compare exponents, null differences and regimes, with intervals of the differences."""
+    from gradcascade.scaling import comparison
+
+    ours, our_window = _study(first, window)
+    if second == PUBLISHED:
+        table = comparison.compare_published(ours, our_window)
+        if as_json:
+            typer.echo(json.dumps({"published": table.to_dicts()}))
+        else:
+            _print_published(table.to_dicts())
+        return
+    theirs, their_window = _study(Path(second), window_b or window)
+    both = (ours, theirs, our_window, their_window)
+    exponents, regimes = comparison.compare_studies(*both).to_dicts(), comparison.compare_verdicts(*both).to_dicts()
+    if as_json:
+        typer.echo(json.dumps({"exponents": exponents, "verdicts": regimes}))
+        return
+    _print_studies(exponents, regimes)
+
+
+def _study(folder: Path, window: Range | None) -> tuple[pl.DataFrame, Window]:
+    from gradcascade.study.study import Study
+
+    with Study.open(folder) as study:
+        cascades = study.cascades()
+        if cascades.is_empty():
+            raise InputError(f"the study {folder} has no cascades yet; run `gradcascade measure` first")
+        return cascades, window or study.plan.fit.window
+
+
+def _print_studies(exponents: list[dict[str, Any]], regimes: list[dict[str, Any]]) -> None:
+    for regime in regimes:
+        names = [regime["family_a"], regime["family_b"]]
+        family = names[0] if names[0] == names[1] else " and ".join(names)
+        typer.echo(f"{family}, {regime['field']}s: value and 95 % interval across scales; the difference is B less A")
+        typer.echo(f"  {'':<16}{'A':<24}{'B':<24}{'difference'}")
+        for row in exponents:
+            if [row["family_a"], row["family_b"], row["field"]] == [*names, regime["field"]]:
+                cells = [_interval(row, f"value_{s}", f"low_{s}", f"high_{s}") for s in "ab"]
+                gap = row["reason"] or _interval(row, "difference", "low", "high")
+                typer.echo(f"  {row['exponent']:<6}{row['variant']:<10}{cells[0]:<24}{cells[1]:<24}{gap}")
+        for side in "ab":
+            typer.echo(f"  {side.upper()} is {regime[f'verdict_{side}']}. {regime[f'sentence_{side}']}")
+
+
+def _print_published(rows: list[dict[str, Any]]) -> None:
+    typer.echo("window means with 95 % intervals across scales, beside the published mean and spread")
+    for row in rows:
+        spread = "" if row["published_sd"] is None else f" ± {row['published_sd']:.3f}"
+        ours = row["reason"] or _interval(row, "value", "low", "high")
+        agrees = {True: "inside", False: "outside", None: ""}[row["inside"]]
+        name = f"{row['family']} {row['field']} {row['variant']} {row['exponent']}"
+        typer.echo(f"  {name:<32}{ours:<26}{row['published']:+.3f}{spread}  {agrees}".rstrip())
+
+
+def _interval(row: dict[str, Any], value: str, low: str, high: str) -> str:
+    if row[value] is None:
+        return "missing"
+    if row[low] is None:
+        return f"{row[value]:+.3f}"
+    return f"{row[value]:+.3f} [{row[low]:+.3f}, {row[high]:+.3f}]"

@@ -1,0 +1,254 @@
+"""Association of channels and exponents with external metrics along training (arXiv:2605.02968), and its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gradcascade.performance.metrics import FLOOR, metric_exponent
+from gradcascade.performance.permutation import MIN_MATCHED, lag_test, residuals, shift_test
+from gradcascade.performance.schedules import pico_learning_rate, pythia_learning_rate
+from gradcascade.scaling.exponents import fit_exponents, prepared
+from gradcascade.scaling.tables import require_columns
+
+ALL = "all"
+"""Stands in the place of a scale where the series is one of the whole family."""
+
+SCHEDULES: dict[str, Callable[[Any], NDArray[np.float64]]] = {
+    "pico-lm": pico_learning_rate,
+    "pythia": pythia_learning_rate,
+}
+"""Reconstructed schedules of the published families, by family name."""
+
+TWINS = ("v_rel", "duration_per_n")
+"""The two channels that are nearly one observable, since v_rel = (s / N) / n_steps."""
+
+ASSOCIATION_SCHEMA: dict[str, type[pl.DataType]] = {
+    "family": pl.String,
+    "field": pl.String,
+    "scale": pl.String,
+    "channel": pl.String,
+    "metric": pl.String,
+    "n_steps": pl.Int64,
+    "pearson": pl.Float64,
+    "p_naive": pl.Float64,
+    "p": pl.Float64,
+    "q": pl.Float64,
+    "partial": pl.Float64,
+    "p_partial": pl.Float64,
+    "q_partial": pl.Float64,
+    "spearman": pl.Float64,
+    "p_spearman": pl.Float64,
+    "q_spearman": pl.Float64,
+    "difference": pl.Float64,
+    "p_difference": pl.Float64,
+    "q_difference": pl.Float64,
+    "lag": pl.Int64,
+    "lagged": pl.Float64,
+    "p_lagged": pl.Float64,
+    "given_twin": pl.Float64,
+    "p_given_twin": pl.Float64,
+    "reason": pl.String,
+}
+"""Columns of the table of associations, in order."""
+
+_SERIES = ("family", "field", "scale", "channel")
+Floats = NDArray[np.float64]
+
+
+def channel_series(cascades: pl.DataFrame) -> pl.DataFrame:
+    """Collect what can be associated with a metric, as series along training.
+
+    Parameters
+    ----------
+    cascades : polars.DataFrame
+        As for :func:`gradcascade.scaling.exponents.fit_exponents`; real fields are used.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``family, field, scale, channel, step, value``: ``v_rel`` and ``duration_per_n`` of every scale, their means
+        over the scales (scale "all"; only steps with all the scales of the family and field), and the exponents D,
+        z, beta and delta (scale "all").
+
+    Raises
+    ------
+    InputError
+        As :func:`gradcascade.scaling.exponents.fit_exponents`.
+    """
+    real = cascades.filter(pl.col("variant") == "real")
+    rows = prepared(real).filter("included").with_columns(duration_per_n=pl.col("duration") / pl.col("n"))
+    scales = (
+        rows.group_by("family", "field", "scale", "step")
+        .agg(pl.col(*TWINS).mean())
+        .unpivot(TWINS, index=["family", "field", "scale", "step"], variable_name="channel", value_name="value")
+    )
+    every = pl.col("scale").n_unique().over("family", "field")
+    means = (
+        scales.with_columns(_scales=every)
+        .group_by("family", "field", "step", "channel")
+        .agg(pl.col("value").mean(), _here=pl.len(), _scales=pl.col("_scales").first())
+        .filter(pl.col("_here") == pl.col("_scales"))
+        .with_columns(scale=pl.lit(ALL))
+    )
+    exponents = fit_exponents(real).drop_nulls("value").with_columns(scale=pl.lit(ALL), channel="exponent")
+    columns = [*_SERIES, "step", "value"]
+    return pl.concat([table.select(columns) for table in (scales, means, exponents)]).sort(*_SERIES, "step")
+
+
+def metric_series(metrics: pl.DataFrame, sizes: Mapping[str, int]) -> pl.DataFrame:
+    """Collect the metrics as series along training.
+
+    Parameters
+    ----------
+    metrics : polars.DataFrame
+        ``family, scale, step, metric, value``.
+    sizes : mapping of str to int
+        n of every scale, as for :func:`gradcascade.performance.metrics.metric_exponent`.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``family, scale, metric, step, value``: the logarithm of the metric of every scale (``log paloma``) and, with
+        scale "all", the slope of that logarithm on log n (``slope of paloma``: beta_PPL, alpha_acc).
+
+    Raises
+    ------
+    InputError
+        As :func:`gradcascade.performance.metrics.metric_exponent`.
+    """
+    slopes = metric_exponent(metrics, sizes).drop_nulls("value").with_columns(scale=pl.lit(ALL))
+    finite = metrics.filter(pl.col("value").is_finite().fill_null(False))
+    logs = finite.with_columns(pl.col("value").cast(pl.Float64).clip(lower_bound=FLOOR).log())
+    columns = ["family", "scale", "metric", "step", "value"]
+    return pl.concat(
+        [
+            logs.with_columns(pl.format("log {}", "metric").alias("metric")).select(
+                pl.col("step").cast(pl.Int64) if name == "step" else pl.col(name) for name in columns
+            ),
+            slopes.with_columns(pl.format("slope of {}", "metric").alias("metric")).select(columns),
+        ]
+    ).sort("family", "scale", "metric", "step")
+
+
+def associations(
+    series: pl.DataFrame,
+    metrics: pl.DataFrame,
+    schedules: Mapping[str, Callable[[Any], NDArray[np.float64]]] = SCHEDULES,
+) -> pl.DataFrame:
+    """Associate every series with every metric of the same family and scale, over the steps that both have.
+
+    Parameters
+    ----------
+    series : polars.DataFrame
+        From :func:`channel_series`.
+    metrics : polars.DataFrame
+        From :func:`metric_series`.
+    schedules : mapping of str to callable
+        Learning rate at given steps, by family; families without one have no partial correlation on it.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per ``family, field, scale, channel, metric``: ``n_steps`` matched; ``pearson`` with ``p_naive`` (as
+        if steps were independent) and ``p`` (by shifts, :mod:`gradcascade.performance.permutation`); ``partial``,
+        both residualised linearly on the learning rate; ``spearman``; ``difference``, of the changes from step to
+        step; ``lag``, the lag with the strongest correlation, up to a quarter of the steps and at most ten
+        (positive: the channel comes first), and ``lagged``, that correlation; ``given_twin``, for v_rel the partial
+        correlation given n_steps / N, and the reverse. Each has its ``p`` by shifts (that of the lag by random
+        phases); ``q`` are Benjamini and
+        Hochberg's, over the channels, scales and metrics of a family and field. ``reason``: null, or why numbers are
+        missing.
+
+    Raises
+    ------
+    InputError
+        If columns are missing.
+    """
+    require_columns(series, (*_SERIES, "step", "value"), "table of series")
+    require_columns(metrics, ("family", "scale", "metric", "step", "value"), "table of metric series")
+    known = {key[:3]: part for key, part in metrics.group_by("family", "scale", "metric")}
+    by_scale: dict[tuple[Any, Any], list[Any]] = {}
+    for family, scale, metric in sorted(known):
+        by_scale.setdefault((family, scale), []).append(metric)
+    lines = {key: dict(part.select("step", "value").iter_rows()) for key, part in series.group_by(_SERIES)}
+    rows = []
+    for key in sorted(lines):
+        family, field, scale, channel = key
+        twin = {TWINS[0]: TWINS[1], TWINS[1]: TWINS[0]}.get(str(channel))
+        for metric in by_scale.get((family, scale), []):
+            theirs = dict(known[family, scale, metric].select("step", "value").iter_rows())
+            other = lines.get((family, field, scale, twin))
+            rows.append(
+                dict(zip(_SERIES, key, strict=True))
+                | {"metric": metric}
+                | _association(lines[key], theirs, schedules.get(str(family)), other)
+            )
+    return _with_rates(pl.DataFrame(rows, schema=ASSOCIATION_SCHEMA))
+
+
+def _association(
+    ours: dict[int, float],
+    theirs: dict[int, float],
+    schedule: Callable[[Any], NDArray[np.float64]] | None,
+    twin: dict[int, float] | None,
+) -> dict[str, Any]:
+    from scipy.stats import rankdata
+
+    steps = sorted(set(ours) & set(theirs))
+    if len(steps) < MIN_MATCHED:
+        return {
+            "n_steps": len(steps),
+            "reason": f"only {len(steps)} steps have both; a test by shifts needs {MIN_MATCHED}",
+        }
+    x, y = (np.array([[values[step] for step in steps]], dtype=np.float64) for values in (ours, theirs))
+    if not np.isfinite(_tested("r", x, y)["r"] or np.nan):
+        which = "channel" if np.isnan(shift_test(x, x)[0][0]) else "metric"
+        return {"n_steps": len(steps), "reason": f"the {which} is the same at every step"}
+    row: dict[str, Any] = {"n_steps": len(steps), "reason": None}
+    row |= _tested("pearson", x, y, "p")
+    row["p_naive"] = _naive(float(row["pearson"]), len(steps))
+    row |= _tested("spearman", rankdata(x, axis=1), rankdata(y, axis=1))
+    row |= _tested("difference", np.diff(x), np.diff(y))
+    lag, lagged, p = lag_test(x[0], y[0], min(10, len(steps) // 4))
+    row |= {"lag": lag, "lagged": _number(lagged), "p_lagged": _number(p)}
+    if schedule is not None:
+        rate = schedule(np.array(steps))[None]
+        row |= _tested("partial", residuals(x, rate), residuals(y, rate))
+    if twin is not None and all(step in twin for step in steps):
+        given = np.array([[twin[step] for step in steps]], dtype=np.float64)
+        row |= _tested("given_twin", residuals(x, given), residuals(y, given))
+    return row
+
+
+def _tested(name: str, x: Floats, y: Floats, p_name: str = "") -> dict[str, float | None]:
+    r, p = shift_test(x, y)
+    return {name: _number(r[0]), p_name or f"p_{name}": _number(p[0])}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _naive(r: float, steps: int) -> float:
+    from scipy.stats import t
+
+    if abs(r) >= 1:
+        return 0.0
+    return float(2 * t.sf(abs(r) * np.sqrt((steps - 2) / (1 - r * r)), steps - 2))
+
+
+def _with_rates(table: pl.DataFrame) -> pl.DataFrame:
+    """Fill in the false-discovery rates of each family and field."""
+    from scipy.stats import false_discovery_control
+
+    for p, q in (("p", "q"), *((f"p_{name}", f"q_{name}") for name in ("partial", "spearman", "difference"))):
+        rates = np.full(table.height, np.nan)
+        for _, part in table.with_row_index("_row").drop_nulls(p).group_by("family", "field"):
+            rates[part["_row"].to_numpy()] = false_discovery_control(part[p].to_numpy())
+        table = table.with_columns(pl.Series(q, rates, dtype=pl.Float64).fill_nan(None))
+    return table

@@ -1,0 +1,144 @@
+"""Tests of correlation between two series along training, which are each correlated with themselves.
+
+One series is shifted against the other, the end moved to the front, forwards and backwards in time. Each of the 2 T
+orders keeps the series' own correlation and breaks its tie to the other one; the p value is the share of the orders,
+the true one among them, with a correlation at least as strong. Reversal doubles the number of orders, so that 5 % can
+be met with 60 steps; it asks that the series look alike in both directions of time, as Gaussian ones do. Trends break
+the test, as they break every other: differences are the remedy.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+MIN_MATCHED = 10
+"""Fewest steps of a test: 2 T orders must be able to give a p value of 5 %."""
+
+_EQUAL = 1e-10
+"""Correlations this close count as equally strong; they come from a Fourier transform."""
+
+
+def shift_test(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Correlate pairs of series, and test each pair by shifts.
+
+    Parameters
+    ----------
+    x, y : numpy.ndarray
+        float64, shape (pairs, steps); for Spearman's correlation give ranks.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Pearson's correlations and two-sided p values (multiples of 1 / (2 steps)), both of shape (pairs,); NaN where
+        a series is constant or there are fewer than ten steps.
+    """
+    pairs, steps = x.shape
+    unit_x, unit_y = standardised(x), standardised(y)
+    r = np.einsum("pt,pt->p", unit_x, unit_y)
+    if steps < MIN_MATCHED or not pairs:
+        return r, np.full(pairs, np.nan)
+    spectrum_x, spectrum_y = np.fft.rfft(unit_x), np.fft.rfft(unit_y)
+    forwards = np.fft.irfft(spectrum_x * spectrum_y.conj(), steps)
+    backwards = np.fft.irfft(spectrum_x * spectrum_y, steps)
+    strong = np.abs(np.concatenate([forwards, backwards], axis=1)) >= np.abs(r)[:, None] - _EQUAL
+    return r, np.where(np.isfinite(r), strong.mean(axis=1), np.nan)
+
+
+def lag_test(x: Floats, y: Floats, furthest: int, draws: int = 399, seed: int = 42) -> tuple[int, float, float]:
+    """Find the lag at which two series correlate best, and test that correlation for having been chosen.
+
+    Shifts cannot serve here, because small ones contain the lag itself. The best lag of y is compared with those of
+    series that have y's spectrum, so its correlation with itself, and random phases (Theiler et al., Physica D 58,
+    1992).
+
+    Parameters
+    ----------
+    x, y : numpy.ndarray
+        float64, shape (steps,).
+    furthest : int
+        Largest lag either way, in steps of the series; at each lag the correlation is over the steps that overlap.
+    draws : int
+        Number of series drawn.
+    seed : int
+        Seed of the phases.
+
+    Returns
+    -------
+    tuple of int, float and float
+        The lag (positive: x comes first), the correlation there, and a two-sided p value, at least 1 / (draws + 1).
+        NaN where a series is constant or too short.
+    """
+    steps = x.size
+    if steps < MIN_MATCHED or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return 0, np.nan, np.nan
+    orders = np.concatenate([y[None], _random_phases(y, draws, seed)])
+    lags = np.arange(-furthest, furthest + 1)
+    table = np.stack([_overlapping(x, orders, int(lag)) for lag in lags], axis=1)
+    best = np.abs(table).max(axis=1)
+    where = int(np.argmax(np.abs(table[0])))
+    return int(lags[where]), float(table[0, where]), float((best >= best[0] - _EQUAL).mean())
+
+
+def _random_phases(y: Floats, draws: int, seed: int) -> Floats:
+    """Series with the spectrum of y, shape (draws, steps)."""
+    rng = np.random.default_rng(seed)
+    size = np.abs(np.fft.rfft(y - y.mean()))
+    phases = np.exp(2j * np.pi * rng.random((draws, size.size)))
+    if y.size % 2 == 0:  # the fastest oscillation has no phase but a sign
+        phases[:, -1] = np.where(rng.random(draws) < 0.5, -1, 1)
+    return np.fft.irfft(size * phases, y.size)
+
+
+def residuals(x: Floats, controls: Floats) -> Floats:
+    """Take out of series what is linear in others.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        float64, shape (series, steps).
+    controls : numpy.ndarray
+        float64, shape (controls, steps).
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, of the shape of ``x``; what is left is exactly zero where rounding alone would be.
+    """
+    off = x - x.mean(axis=1, keepdims=True)
+    basis = controls - controls.mean(axis=1, keepdims=True)
+    size = np.sqrt((basis**2).sum(axis=1, keepdims=True))
+    design = (basis / np.where(size > 0, size, 1.0)).T
+    left = off - (design @ np.linalg.lstsq(design, off.T, rcond=None)[0]).T
+    rounding = 64 * np.finfo(np.float64).eps * np.abs(x).max(axis=1, keepdims=True)
+    return np.where(np.abs(left).max(axis=1, keepdims=True) <= rounding, 0.0, left)
+
+
+def standardised(x: Floats) -> Floats:
+    """Scale every series to mean 0 and sum of squares 1.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        float64, shape (series, steps).
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, of the same shape; NaN where a series is constant, to rounding.
+    """
+    off = x - x.mean(axis=1, keepdims=True)
+    size = np.sqrt((off**2).sum(axis=1, keepdims=True))
+    largest = np.abs(x).max(axis=1, keepdims=True, initial=0.0)
+    constant = size <= 8 * np.finfo(np.float64).eps * np.sqrt(x.shape[1]) * largest
+    return np.where(constant, np.nan, off / np.where(constant, 1.0, size))
+
+
+def _overlapping(x: Floats, orders: Floats, lag: int) -> Floats:
+    """Correlation of x with every order of y a lag later, over the steps both have."""
+    steps = x.size
+    early, late = slice(max(0, -lag), steps - max(0, lag)), slice(max(0, lag), steps - max(0, -lag))
+    first, second = standardised(x[None, early]), standardised(orders[:, late])
+    return np.nan_to_num(second @ first[0])

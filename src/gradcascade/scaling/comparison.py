@@ -1,0 +1,246 @@
+"""Two studies side by side: exponents, nulls and regimes, with intervals of the differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from gradcascade.errors import InputError
+from gradcascade.scaling.published import published_exponents
+from gradcascade.scaling.regression import CONFIDENCE
+from gradcascade.scaling.verdict import MARGIN, verdicts
+from gradcascade.scaling.window_means import PARTS, window_differences, window_intervals
+from gradcascade.scaling.windows import Window, published_windows
+
+COMPARISON_SCHEMA: dict[str, type[pl.DataType]] = {
+    "family_a": pl.String,
+    "family_b": pl.String,
+    "field": pl.String,
+    "variant": pl.String,
+    "exponent": pl.String,
+    **{f"{name}_{side}": pl.Float64 for side in "ab" for name in ("value", "low", "high")},
+    "difference": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "along_difference": pl.Float64,
+    "along_low": pl.Float64,
+    "along_high": pl.Float64,
+    "reason": pl.String,
+}
+"""Columns of a comparison, in order."""
+
+PUBLISHED_SCHEMA: dict[str, type[pl.DataType]] = {
+    "family": pl.String,
+    "field": pl.String,
+    "variant": pl.String,
+    "exponent": pl.String,
+    "value": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "sd": pl.Float64,
+    "published": pl.Float64,
+    "published_sd": pl.Float64,
+    "inside": pl.Boolean,
+    "reason": pl.String,
+}
+"""Columns of a comparison with the published values, in order."""
+
+_TOTAL = "real - N0"
+Row = dict[str, Any]
+
+
+def compare_studies(
+    first: pl.DataFrame,
+    second: pl.DataFrame,
+    first_window: Window = None,
+    second_window: Window = None,
+) -> pl.DataFrame:
+    """Compare the exponents of two tables of cascades over their windows.
+
+    Parameters
+    ----------
+    first, second : polars.DataFrame
+        As for :func:`gradcascade.scaling.exponents.fit_exponents`. Families of one name are compared; if none has the
+        name of another and each table has one family, those two are.
+    first_window, second_window : tuple, mapping or None
+        As in :func:`gradcascade.scaling.windows.windows`.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per pair of families, ``field``, ``variant`` (also "real - N0") and ``exponent`` that both have:
+        values and 95 % intervals across scales of both, their ``difference`` (second less first) with Welch's
+        interval ``low, high``, and that of the window means with the intervals along training, half widths added in
+        squares; ``reason``: null, or why there is no interval. The two are taken as independent: for runs that share
+        their data the interval is too wide.
+
+    Raises
+    ------
+    InputError
+        As :func:`gradcascade.scaling.exponents.fit_exponents`, or if the tables share no family and field.
+    """
+    ours, theirs = _means(first, first_window), _means(second, second_window)
+    rows = []
+    for family_a, family_b, field in _pairs(first, second):
+        for key, a in ours.items():
+            b = theirs.get((family_b, *key[1:]))
+            if key[:2] == (family_a, field) and b is not None:
+                names = {"family_a": family_a, "family_b": family_b, "field": field}
+                rows.append(names | {"variant": key[2], "exponent": key[3]} | _difference(a, b))
+    return pl.DataFrame(rows, schema=COMPARISON_SCHEMA)
+
+
+def compare_verdicts(
+    first: pl.DataFrame,
+    second: pl.DataFrame,
+    first_window: Window = None,
+    second_window: Window = None,
+    margin: float = MARGIN,
+) -> pl.DataFrame:
+    """Set the regime verdicts of two tables of cascades side by side.
+
+    Parameters
+    ----------
+    first, second : polars.DataFrame
+        As for :func:`compare_studies`.
+    first_window, second_window : tuple, mapping or None
+        As in :func:`gradcascade.scaling.windows.windows`.
+    margin : float
+        As in :func:`gradcascade.scaling.verdict.verdicts`.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``family_a, family_b, field, verdict_a, verdict_b, sentence_a, sentence_b``.
+
+    Raises
+    ------
+    InputError
+        As :func:`compare_studies`.
+    """
+    judged = [
+        {(row["family"], row["field"]): row for row in verdicts(table, window, margin).to_dicts()}
+        for table, window in ((first, first_window), (second, second_window))
+    ]
+    rows = []
+    for family_a, family_b, field in _pairs(first, second):
+        a, b = judged[0][family_a, field], judged[1][family_b, field]
+        row = {"family_a": family_a, "family_b": family_b, "field": field}
+        rows.append(
+            row
+            | {
+                f"{name}_{side}": part[name]
+                for name in ("verdict", "sentence")
+                for side, part in (("a", a), ("b", b))
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+def compare_published(cascades: pl.DataFrame, window: Window = None) -> pl.DataFrame:
+    """Set window means beside the published ones of the families of the same name.
+
+    Parameters
+    ----------
+    cascades : polars.DataFrame
+        As for :func:`gradcascade.scaling.exponents.fit_exponents`.
+    window : tuple, mapping or None
+        As in :func:`gradcascade.scaling.windows.windows`, except that None is the published window of each family.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per published exponent of a family and field in the table: ``value`` and ``sd`` over the window with
+        the interval across scales ``low, high``, the ``published`` value with its ``published_sd`` over steps, and
+        whether the published value lies ``inside`` the interval; ``reason``: null, or why there is no interval.
+
+    Raises
+    ------
+    InputError
+        As :func:`gradcascade.scaling.exponents.fit_exponents`, or if no family and field is a published one.
+    """
+    known = published_exponents()
+    means = _means(cascades, published_windows(cascades) if window is None else window)
+    there = {key[:2] for key in means}
+    rows = []
+    for row in known.to_dicts():
+        key = (row["family"], row["field"])
+        if key not in there or row["quantity"] not in ("D", "z", "beta", "delta"):
+            continue
+        found = means.get((*key, row["variant"], row["quantity"]))
+        names = {"family": key[0], "field": key[1], "variant": row["variant"], "exponent": row["quantity"]}
+        names |= {"published": row["value"], "published_sd": row["sd"]}
+        if found is None:
+            rows.append(names | {"reason": "was not measured"})
+            continue
+        low, high = found.get("scales_low"), found.get("scales_high")
+        inside = None if low is None or high is None else low <= row["value"] <= high
+        numbers = {"value": found["mean"], "sd": found["sd"], "low": low, "high": high, "inside": inside}
+        rows.append(names | numbers | {"reason": found["scales_reason"]})
+    if not rows:
+        offered = ", ".join(
+            f"{family} ({field}s)"
+            for family, field in known.select("family", "field").unique().sort("family").iter_rows()
+        )
+        raise InputError(
+            f"no family here is a published one (there are {offered}); name the family so with --family, or compare "
+            f"with another study"
+        )
+    return pl.DataFrame(rows, schema=PUBLISHED_SCHEMA)
+
+
+def _means(cascades: pl.DataFrame, window: Window) -> dict[tuple[str, str, str, str], Row]:
+    singles = window_intervals(cascades, window)
+    totals = window_differences(cascades, window, parts={_TOTAL: PARTS["total"]}).rename({"difference": "variant"})
+    names = ("family", "field", "variant", "exponent")
+    return {tuple(row[name] for name in names): row for row in pl.concat([singles, totals]).to_dicts()}  # pyright: ignore[reportReturnType]
+
+
+def _pairs(first: pl.DataFrame, second: pl.DataFrame) -> list[tuple[str, str, str]]:
+    a, b = ({row for row in table.select("family", "field").unique().iter_rows()} for table in (first, second))
+    same = sorted((family, family, field) for family, field in a & b)
+    if same:
+        return same
+    families = [{family for family, _ in table} for table in (a, b)]
+    if all(len(names) == 1 for names in families):
+        (name_a,), (name_b,) = families
+        found = sorted((name_a, name_b, field) for field in {f for _, f in a} & {f for _, f in b})
+        if found:
+            return found
+    listed = [", ".join(f"{family} ({field})" for family, field in sorted(table)) or "nothing" for table in (a, b)]
+    raise InputError(
+        f"the two studies share no family and field: one has {listed[0]}, the other {listed[1]}; "
+        f"give the families one name, or compare studies of one family each"
+    )
+
+
+def _difference(a: Row, b: Row) -> Row:
+    from scipy.stats import t
+
+    row: Row = {
+        f"value_{side}": part["scales_value"] if part["scales_value"] is not None else part["mean"]
+        for side, part in (("a", a), ("b", b))
+    }
+    row |= {f"{end}_{side}": part[f"scales_{end}"] for side, part in (("a", a), ("b", b)) for end in ("low", "high")}
+    reasons = list(_reasons(a, b))
+    row["reason"] = "; ".join(reasons) or None
+    if not reasons:
+        gap = b["scales_value"] - a["scales_value"]
+        parts = [(part["scales_se"] ** 2, part["n_scales"] - 2) for part in (a, b)]
+        variance = sum(square for square, _ in parts)
+        degrees = variance**2 / sum(s * s / d for s, d in parts) if variance > 0 else 1.0
+        half = float(t.ppf(0.5 + CONFIDENCE / 2, degrees)) * variance**0.5
+        row |= {"difference": gap, "low": gap - half, "high": gap + half}
+    if a["low"] is not None and b["low"] is not None:
+        gap = b["mean"] - a["mean"]
+        half = ((a["high"] - a["mean"]) ** 2 + (b["high"] - b["mean"]) ** 2) ** 0.5
+        row |= {"along_difference": gap, "along_low": gap - half, "along_high": gap + half}
+    return row
+
+
+def _reasons(a: Row, b: Row) -> Iterator[str]:
+    for name, part in (("first", a), ("second", b)):
+        if part["scales_reason"]:
+            yield f"in the {name}, {part['scales_reason']}"

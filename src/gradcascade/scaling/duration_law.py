@@ -1,0 +1,181 @@
+"""Whether durations grow as a power of N or as a + b log N (as they must where activity decays geometrically)."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gradcascade.scaling.along_training import over_window
+from gradcascade.scaling.exponents import fit_exponents, log_points, prepared
+from gradcascade.scaling.regression import group_means
+from gradcascade.scaling.tables import FIT_KEYS, group_starts
+from gradcascade.scaling.windows import Window
+
+LAWS = {"constant": 2, "logarithm": 3, "power": 3}
+"""The laws compared, and the parameters of each, the variance of the noise among them."""
+
+_GRID = 161
+_HALVINGS = 60
+Floats = NDArray[np.float64]
+
+
+def duration_laws(cascades: pl.DataFrame) -> pl.DataFrame:
+    """Compare three laws of the duration at every step: constant, ``a + b log N``, and ``a N^z``.
+
+    All are fitted by least squares of log duration, so that they share one kind of noise. The criterion is
+    ``k log(RSS / k) + 2 p + 2 p (p + 1) / (k - p - 1)`` for k scales and p parameters (Hurvich and Tsai, Biometrika
+    76, 1989). It does not exist for k <= p + 1; the difference between the power and the logarithm does, since both
+    have the same number of parameters and their corrections cancel.
+
+    Parameters
+    ----------
+    cascades : polars.DataFrame
+        As for :func:`gradcascade.scaling.exponents.fit_exponents`.
+
+    Returns
+    -------
+    polars.DataFrame
+        Sorted, one row per ``family, field, variant, step``: ``z``, the growth ``b`` of the duration by unit of log N
+        (natural), ``rss_constant, rss_logarithm, rss_power`` (of log duration), ``aicc_constant, aicc_logarithm,
+        aicc_power`` (null where undefined), ``difference``, the criterion of the logarithm less that of the power
+        (positive: the power law fits better), ``n_scales`` and ``reason``: null, or why numbers are missing.
+
+    Raises
+    ------
+    InputError
+        As :func:`gradcascade.scaling.exponents.fit_exponents`.
+    """
+    fits = fit_exponents(cascades).filter(pl.col("exponent") == "z")
+    points = log_points(prepared(cascades))
+    starts = group_starts(points, FIT_KEYS)
+    count = np.diff(starts, append=points.height).astype(np.int64)
+    numbers = _fits(points.get_column("log_n").to_numpy(), points.get_column("log_duration").to_numpy(), starts)
+    table = points.select(*FIT_KEYS)[starts].with_columns(
+        pl.Series(name, values, dtype=pl.Float64) for name, values in numbers.items()
+    )
+    k = pl.lit(pl.Series(count, dtype=pl.Int64))
+    for law, parameters in LAWS.items():
+        room = k - parameters - 1
+        rss = pl.col(f"rss_{law}")
+        aicc = k * (rss / k).log() + 2 * parameters + 2 * parameters * (parameters + 1) / room
+        table = table.with_columns(pl.when((room > 0) & (rss > 0)).then(aicc).alias(f"aicc_{law}"))
+    both = (pl.col("rss_power") > 0) & (pl.col("rss_logarithm") > 0)
+    table = table.with_columns(
+        difference=pl.when(both).then(k * (pl.col("rss_logarithm") / pl.col("rss_power")).log())
+    )
+    columns = [name for name in table.columns if name not in FIT_KEYS]
+    fitted = pl.col("z").is_not_null()
+    least = max(LAWS.values()) + 2
+    few = pl.format("only {} scales: the criteria of three-parameter laws need {}", "n_scales", pl.lit(least))
+    reason = (
+        pl.when(~fitted)
+        .then("reason")
+        .when(pl.col("difference").is_null() & (pl.col("rss_constant") == 0))
+        .then(pl.lit("all durations are equal: every law fits exactly"))
+        .when(pl.col("difference").is_null())
+        .then(pl.lit("a law fits exactly: there is no noise to weigh the laws by"))
+        .when(pl.col("aicc_power").is_null())
+        .then(few)
+        .otherwise(pl.lit(None, dtype=pl.String))
+    )
+    return (
+        fits.select(*FIT_KEYS, pl.col("value").alias("z"), "n_scales", "reason")
+        .join(table, on=FIT_KEYS, how="left")
+        .with_columns(pl.when(fitted).then(pl.col(name)).alias(name) for name in columns)
+        .with_columns(reason=reason)
+        .sort(*FIT_KEYS)
+        .select(*FIT_KEYS, "z", *columns, "n_scales", "reason")
+    )
+
+
+def window_duration_law(laws: pl.DataFrame, window: Window = None) -> pl.DataFrame:
+    """Say which of the power law and the logarithm the window prefers, if it does.
+
+    The mean difference of the criteria is judged by its interval along training, in the manner of Vuong
+    (Econometrica 57, 1989) for laws that do not contain each other. Single steps of four or five scales decide
+    nothing: the two laws differ by a curvature of about -z^2 / 2.
+
+    Parameters
+    ----------
+    laws : polars.DataFrame
+        From :func:`duration_laws`.
+    window : tuple, mapping or None
+        As in :func:`gradcascade.scaling.windows.windows`.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per ``family, field, variant``: columns as of
+        :func:`gradcascade.scaling.along_training.over_window`, of ``difference``, and ``law``: "power", "logarithm"
+        or "undecided"; null without an interval.
+
+    Raises
+    ------
+    InputError
+        If columns are missing, or the window is not two ordered steps.
+    """
+    found = over_window(laws, ("family", "field", "variant"), "difference", window)
+    law = (
+        pl.when(pl.col("low") > 0)
+        .then(pl.lit("power"))
+        .when(pl.col("high") < 0)
+        .then(pl.lit("logarithm"))
+        .when(pl.col("low").is_not_null())
+        .then(pl.lit("undecided"))
+    )
+    return found.with_columns(law=law)
+
+
+def _fits(x: Floats, y: Floats, starts: NDArray[np.intp]) -> dict[str, Floats]:
+    """Residual sums of squares of the three laws, and the growth b of the logarithm."""
+    if not starts.size:
+        return {name: np.zeros(0) for name in ("b", "rss_constant", "rss_logarithm", "rss_power")}
+    count = np.diff(starts, append=x.size)
+
+    def centred(values: Floats) -> Floats:
+        return values - np.repeat(group_means(values, starts), count)
+
+    def squares(values: Floats) -> Floats:
+        """Sum of squares, 0 where only rounding is left."""
+        largest = np.maximum.reduceat(np.abs(values), starts)
+        rounding = 8 * np.finfo(np.float64).eps * (1 + np.maximum.reduceat(np.abs(y), starts))
+        return np.where(largest <= rounding, 0.0, np.add.reduceat(values * values, starts))
+
+    dx, dy = centred(x), centred(y)
+    xx = np.add.reduceat(dx * dx, starts)
+    slope = np.add.reduceat(dx * dy, starts) / np.where(xx > 0, xx, 1.0)
+    growth = _growth(dx, dy, starts, count)
+    shape = np.log1p(np.repeat(growth, count) * dx)
+    level = np.exp(group_means(y - shape, starts))
+    return {
+        "b": level * growth,
+        "rss_constant": squares(dy),
+        "rss_logarithm": squares(centred(y - shape)),
+        "rss_power": squares(dy - np.repeat(slope, count) * dx),
+    }
+
+
+def _growth(dx: Floats, dy: Floats, starts: NDArray[np.intp], count: NDArray[np.intp]) -> Floats:
+    """Best q of ``duration = level (1 + q dx)``: a grid over all q that keep it positive, then golden sections."""
+    most, least = np.maximum.reduceat(dx, starts), -np.minimum.reduceat(dx, starts)
+    wide = (most > 0) & (least > 0)
+    low = np.where(wide, -1 / np.where(wide, most, 1.0), 0.0) * (1 - 1e-9)
+    high = np.where(wide, 1 / np.where(wide, least, 1.0), 0.0) * (1 - 1e-9)
+
+    def loss(q: Floats) -> Floats:
+        rest = dy - np.log1p(np.repeat(q, count) * dx)
+        rest = rest - np.repeat(group_means(rest, starts), count)
+        return np.add.reduceat(rest * rest, starts)
+
+    places = np.linspace(0, 1, _GRID)
+    losses = np.stack([loss(low + place * (high - low)) for place in places])
+    best = np.clip(np.argmin(losses, axis=0), 1, _GRID - 2)
+    left = low + places[best - 1] * (high - low)
+    right = low + places[best + 1] * (high - low)
+    ratio = (np.sqrt(5) - 1) / 2
+    for _ in range(_HALVINGS):
+        inner, outer = right - ratio * (right - left), left + ratio * (right - left)
+        lower = loss(inner) < loss(outer)
+        left, right = np.where(lower, left, inner), np.where(lower, outer, right)
+    return (left + right) / 2

@@ -1,0 +1,182 @@
+"""The regime of a family and field, from intervals: duration-supported, flat, below the null, or undecided.
+
+All intervals are across scales (:mod:`gradcascade.scaling.window_means`), so that neither the correlation of steps
+nor the difference between runs makes a verdict look surer than it is. A difference of regimes must show in a 95 %
+interval; equivalence is shown by a 90 % interval inside the margin, which is the two one-sided tests at 5 %
+(Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15, 1987).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from gradcascade.errors import InputError
+from gradcascade.scaling.window_means import window_differences, window_intervals
+from gradcascade.scaling.windows import Window
+
+SUPPORTED = "duration-supported"
+FLAT = "flat"
+BELOW = "below the null"
+UNDECIDED = "undecided"
+
+MARGIN = 0.05
+"""Default margin of flatness: an exponent this large changes a quantity by 12 % when N grows tenfold."""
+
+VERDICT_SCHEMA: dict[str, type[pl.DataType]] = {
+    "family": pl.String,
+    "field": pl.String,
+    "verdict": pl.String,
+    "sentence": pl.String,
+    "null": pl.String,
+    "margin": pl.Float64,
+    "above_null": pl.Boolean,
+    "flat": pl.Boolean,
+    "below_null": pl.Boolean,
+    **{
+        f"{name}{end}": pl.Float64
+        for name in ("z", "delta", "z_total", "delta_total")
+        for end in ("", "_low", "_high")
+    },
+    "n_scales": pl.Int64,
+    "n_steps": pl.Int64,
+}
+"""Columns of the table of verdicts, in order; ``_total`` is real less null, the intervals are of 95 %."""
+
+_ENDS = {"": "scales_value", "_low": "scales_low", "_high": "scales_high"}
+
+
+def verdicts(
+    cascades: pl.DataFrame, window: Window = None, margin: float = MARGIN, null: str | None = None
+) -> pl.DataFrame:
+    """Judge every family and field.
+
+    *Duration-supported*: z is above that of the null and delta below it. *Flat*: z and delta are both equivalent to
+    zero within the margin. *Below the null*: z is below that of the null. The first that holds, in this order, is the
+    verdict; the sentence names what else holds. Where none is shown, the verdict is *undecided*, which is no sign of
+    any of them.
+
+    Parameters
+    ----------
+    cascades : polars.DataFrame
+        As for :func:`gradcascade.scaling.exponents.fit_exponents`.
+    window : tuple, mapping or None
+        As in :func:`gradcascade.scaling.windows.windows`.
+    margin : float
+        Largest exponent that counts as none.
+    null : str, optional
+        Null to compare with; by default N0 where it was measured, else the first there is.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per ``family, field``, columns :data:`VERDICT_SCHEMA`. Whatever could not be judged is null, and the
+        sentence says why.
+
+    Raises
+    ------
+    InputError
+        As :func:`gradcascade.scaling.exponents.fit_exponents`, or if the margin is not above zero.
+    """
+    if not margin > 0:
+        raise InputError(f"the margin of flatness must be above 0, got {margin}")
+    measured = set(cascades.get_column("variant").unique()) if "variant" in cascades.columns else set()
+    others = sorted(measured - {"real"})
+    null = null or ("N0" if "N0" in others else next(iter(others), None))
+    sure, narrow = (_rows(window_intervals(cascades, window, level, along=False), "variant") for level in (0.95, 0.9))
+    pairs = {"total": ("real", null)} if null else {}
+    totals = _rows(window_differences(cascades, window, 0.95, pairs, along=False), "difference") if pairs else {}
+    groups = cascades.select(pl.col("family", "field").cast(pl.String)).unique().sort("family", "field")
+    rows = []
+    for group in groups.iter_rows():
+        real, close = (({e: table.get((*group, "real", e), {}) for e in ("z", "delta")}) for table in (sure, narrow))
+        total = {e: totals.get((*group, "total", e), {}) for e in ("z", "delta")}
+        rows.append({"family": group[0], "field": group[1]} | _judged(real, close, total, margin, null))
+    return pl.DataFrame(rows, schema=VERDICT_SCHEMA)
+
+
+def _rows(table: pl.DataFrame, what: str) -> dict[tuple[str, ...], dict[str, Any]]:
+    return {tuple(row[key] for key in ("family", "field", what, "exponent")): row for row in table.to_dicts()}
+
+
+def _judged(
+    real: dict[str, dict[str, Any]],
+    close: dict[str, dict[str, Any]],
+    total: dict[str, dict[str, Any]],
+    margin: float,
+    null: str | None,
+) -> dict[str, Any]:
+    flat = above = below = None
+    if all(part.get("scales_low") is not None for part in close.values()):
+        flat = all(-margin < part["scales_low"] and part["scales_high"] < margin for part in close.values())
+    if all(part.get("scales_low") is not None for part in total.values()):
+        # An interval of no width comes from scales that agree exactly; it holds no noise to judge a difference by.
+        noisy = total["z"]["scales_se"] > 0
+        above = noisy and total["z"]["scales_low"] > 0 and total["delta"]["scales_high"] < 0
+        below = noisy and total["z"]["scales_high"] < 0
+    verdict = SUPPORTED if above else FLAT if flat else BELOW if below else UNDECIDED
+    answers = {
+        f"{name}{suffix}{end}": part.get(column)
+        for parts, suffix in ((real, ""), (total, "_total"))
+        for name, part in parts.items()
+        for end, column in _ENDS.items()
+    }
+    words = _sentence(verdict, real, close, total, margin, null, flat, below)
+    return {
+        "verdict": verdict,
+        "sentence": words,
+        "null": null,
+        "margin": margin,
+        "above_null": above,
+        "flat": flat,
+        "below_null": below,
+        **answers,
+        "n_scales": real["z"].get("n_scales", 0),
+        "n_steps": real["z"].get("scales_steps", 0),
+    }
+
+
+def _sentence(
+    verdict: str,
+    real: dict[str, dict[str, Any]],
+    close: dict[str, dict[str, Any]],
+    total: dict[str, dict[str, Any]],
+    margin: float,
+    null: str | None,
+    flat: bool | None,
+    below: bool | None,
+) -> str:
+    against = f"z less that of {null} is {_number(total['z'])}" if total["z"].get("scales_low") is not None else ""
+    if verdict == SUPPORTED:
+        also = f" Both exponents are also within {margin:g} of zero." if flat else ""
+        return (
+            f"Cascades last longer in larger models than noise explains: {against}, and delta less that of {null} is "
+            f"{_number(total['delta'])}.{also}"
+        )
+    if verdict == FLAT:
+        also = f" Yet z lies below that of {null}: the difference is {_number(total['z'])}." if below else ""
+        return (
+            f"Neither duration nor transport efficiency changes with scale by more than a power of {margin:g}: z is "
+            f"{_number(close['z'], 90)} and delta {_number(close['delta'], 90)}.{also}"
+        )
+    if verdict == BELOW:
+        return f"Cascades gain less from scale than those of noise: {against}."
+    missing = real["z"].get("scales_reason") if real["z"] else "no real field was measured"
+    if missing:
+        return f"Nothing can be said: {missing}."
+    level = f"z is {_number(real['z'])} and delta {_number(real['delta'])}"
+    if null is None:
+        return f"No null was measured to compare with, and flatness within {margin:g} is not shown: {level}."
+    if not against:
+        why = total["z"].get("scales_reason") or f"{null} was not measured here"
+        return f"There is no comparison with {null} ({why}), and flatness within {margin:g} is not shown: {level}."
+    return (
+        f"The intervals across {real['z']['n_scales']} scales leave it open: {against}, delta less that of {null} is "
+        f"{_number(total['delta'])}, {level}."
+    )
+
+
+def _number(part: dict[str, Any], percent: int = 95) -> str:
+    value, low, high = (part[name] for name in ("scales_value", "scales_low", "scales_high"))
+    return f"{value:+.3f} ({percent} % interval {low:+.3f} to {high:+.3f})"

@@ -1,0 +1,236 @@
+"""Window means with the errors they deserve: steps are correlated, and scales are few.
+
+Two intervals answer two questions. The one *along training* asks how well the window shows the mean of these very
+runs: its steps are correlated, which it allows for (:mod:`gradcascade.scaling.series_mean`). The one *across scales*
+asks how well the scales show a slope at all: the logarithms are averaged over the window first, and a line is fitted
+to one point per scale, with k - 2 degrees of freedom. It holds for any correlation along training, and it contains
+what the other cannot see: that one run of a scale differs from the next, and that the law may not be a straight line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gradcascade.scaling.along_training import ALONG_SCHEMA, along_training
+from gradcascade.scaling.exponents import CHANNELS, EXPONENTS, log_points, prepared
+from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, fit_lines, t_quantiles
+from gradcascade.scaling.tables import group_starts
+from gradcascade.scaling.windows import Range, Window, windows
+
+PARTS: dict[str, tuple[str, str]] = {"total": ("real", "N0"), "dist": ("N2", "N0"), "assign": ("real", "N2")}
+"""The null differences of arXiv:2605.02968: first variant less second."""
+
+MEAN_SCHEMA: dict[str, type[pl.DataType]] = {
+    **ALONG_SCHEMA,
+    "scales_value": pl.Float64,
+    "scales_se": pl.Float64,
+    "scales_low": pl.Float64,
+    "scales_high": pl.Float64,
+    "n_scales": pl.Int64,
+    "scales_steps": pl.Int64,
+    "scales_reason": pl.String,
+}
+"""Columns of the answers, in order, behind those that name the row."""
+
+_LOGS = [f"log_{channel}" for channel in CHANNELS.values()]
+_POINT = ("family", "field", "step", "scale")
+Floats = NDArray[np.float64]
+
+
+def window_intervals(
+    cascades: pl.DataFrame, window: Window = None, confidence: float = CONFIDENCE, *, along: bool = True
+) -> pl.DataFrame:
+    """Mean of every exponent over the window, with both intervals.
+
+    Parameters
+    ----------
+    cascades : polars.DataFrame
+        As for :func:`gradcascade.scaling.exponents.fit_exponents`.
+    window : tuple, mapping or None
+        As in :func:`gradcascade.scaling.windows.windows`.
+    confidence : float
+        Coverage of the intervals.
+    along : bool
+        Whether to give the answers along training too, which take most of the time; else their columns are absent.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per ``family, field, variant, exponent``. Along training: ``mean`` and ``sd`` over the ``n_steps``
+        steps of the window that have the exponent (as published), ``se``, the moving-block bootstrap's standard
+        error of the mean with blocks of ``block`` steps, the interval ``low, high``, and ``reason``, null or why
+        numbers are missing. Across scales: ``scales_value``, ``scales_se``, ``scales_low``, ``scales_high`` from
+        ``n_scales`` points, each the mean over the ``scales_steps`` steps at which all of these scales are there (a
+        scale that is there at fewer than half of the steps is left out), and ``scales_reason``.
+
+    Raises
+    ------
+    InputError
+        As :func:`gradcascade.scaling.exponents.fit_exponents`, or if the window is not two ordered steps.
+    """
+    rows = prepared(cascades)
+    chosen = windows(rows, window)
+    points = log_points(rows)
+    named = points.rename({"variant": "_what"})
+    every = rows.select("family", "field", pl.col("variant").alias("_what")).unique()
+    return _answers(named, every, chosen, confidence, along).rename({"_what": "variant"})
+
+
+def window_differences(
+    cascades: pl.DataFrame,
+    window: Window = None,
+    confidence: float = CONFIDENCE,
+    parts: Mapping[str, tuple[str, str]] = PARTS,
+    *,
+    along: bool = True,
+) -> pl.DataFrame:
+    """Difference of every exponent between two variants over the window, with both intervals.
+
+    The logarithms are subtracted before anything is fitted, step by step and scale by scale (replicates averaged
+    first), so what both variants share drops out.
+
+    Parameters
+    ----------
+    cascades : polars.DataFrame
+        As for :func:`gradcascade.scaling.exponents.fit_exponents`.
+    window : tuple, mapping or None
+        As in :func:`gradcascade.scaling.windows.windows`.
+    confidence : float
+        Coverage of the intervals.
+    parts : mapping of str to (str, str)
+        Name of each difference, the first variant and the one to subtract.
+    along : bool
+        Whether to give the answers along training too, which take most of the time; else their columns are absent.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per ``family, field, difference, exponent`` for every family and field that has cascades of both
+        variants; columns as in :func:`window_intervals`, of the difference.
+
+    Raises
+    ------
+    InputError
+        As :func:`window_intervals`.
+    """
+    rows = prepared(cascades)
+    chosen = windows(rows, window)
+    points = log_points(rows)
+    present = {key: set(part["variant"]) for key, part in rows.group_by("family", "field")}
+    tables, every = [], []
+    for name, (first, second) in parts.items():
+        both = [key for key, variants in present.items() if {first, second} <= variants]
+        every += [(*key, name) for key in both]
+        one = points.filter(pl.col("variant") == first)
+        other = points.filter(pl.col("variant") == second).select(*_POINT, *_LOGS)
+        joined = one.join(other, on=_POINT, suffix="_other").with_columns(
+            *(pl.col(log) - pl.col(f"{log}_other") for log in _LOGS), _what=pl.lit(name)
+        )
+        tables.append(joined.select(*_POINT, "_what", "log_n", *_LOGS))
+    schema = {"family": pl.String, "field": pl.String, "_what": pl.String}
+    asked = pl.DataFrame(every, schema=schema, orient="row")
+    order = {name: place for place, name in enumerate(parts)}
+    return (
+        _answers(pl.concat(tables), asked, chosen, confidence, along)
+        .sort("family", "field", pl.col("_what").replace_strict(order, return_dtype=pl.Int64), maintain_order=True)
+        .rename({"_what": "difference"})
+    )
+
+
+def _answers(
+    points: pl.DataFrame, every: pl.DataFrame, chosen: Mapping[tuple[str, str], Range], confidence: float, along: bool
+) -> pl.DataFrame:
+    """Both intervals of every trajectory in ``every`` (columns family, field, _what)."""
+    key = ["family", "field", "_what"]
+    points = points.sort(*key, "step", "log_n", "scale")
+    trajectories = dict(_matrices(points, chosen))
+    rows: list[dict[str, Any]] = []
+    series: list[Floats] = []
+    for name in every.sort(key).iter_rows():
+        x, logs = trajectories.get(name, (np.zeros((0, 0)), np.zeros((len(EXPONENTS), 0, 0))))
+        slopes = _slopes(x, logs) if along else None
+        across = _across_scales(x, logs, confidence)
+        for place, exponent in enumerate(EXPONENTS):
+            if slopes is not None:
+                series.append(slopes[place][np.isfinite(slopes[place])])
+            rows.append(dict(zip(key, name, strict=True)) | {"exponent": exponent} | across[place])
+    if along:
+        for row, answer in zip(rows, along_training(series, confidence), strict=True):
+            row |= answer
+    kept = {name: kind for name, kind in MEAN_SCHEMA.items() if along or name not in ALONG_SCHEMA}
+    schema = {name: pl.String for name in (*key, "exponent")} | kept
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _matrices(
+    points: pl.DataFrame, chosen: Mapping[tuple[str, str], Range]
+) -> Iterator[tuple[tuple[str, str, str], tuple[Floats, Floats]]]:
+    """Log n, shape (steps, scales), and the logs, shape (exponents, steps, scales), of each trajectory's window."""
+    for start, rows in _runs(points, ("family", "field", "_what")):
+        name = points.select("family", "field", "_what").row(start)
+        first, last = chosen[name[0], name[1]]
+        part = points[start : start + rows]
+        part = part.filter(pl.col("step").is_between(first, last))
+        steps, row = np.unique(part["step"].to_numpy(), return_inverse=True)
+        scales, column = np.unique(part["scale"].to_numpy().astype(str), return_inverse=True)
+        x = np.full((steps.size, scales.size), np.nan)
+        logs = np.full((len(EXPONENTS), steps.size, scales.size), np.nan)
+        x[row, column] = part["log_n"].to_numpy()
+        logs[:, row, column] = part.select(_LOGS).to_numpy().T
+        yield name, (x, logs)
+
+
+def _runs(table: pl.DataFrame, keys: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    starts = group_starts(table, keys)
+    yield from zip(starts.tolist(), np.diff(starts, append=table.height).tolist(), strict=True)
+
+
+def _slopes(x: Floats, logs: Floats) -> Floats:
+    """Slopes of every exponent at every step, shape (exponents, steps); NaN where a step has too few scales."""
+    there = np.isfinite(x)
+    count = there.sum(axis=1)
+    off = np.where(there, x, 0) - (np.where(there, x, 0).sum(axis=1) / np.maximum(count, 1))[:, None]
+    off = np.where(there, off, 0.0)
+    squares = (off**2).sum(axis=1)
+    fitted = (count >= MIN_SCALES) & (squares > 0)
+    level = np.where(there, logs, 0).sum(axis=2) / np.maximum(count, 1)
+    sums = (off * (np.where(there, logs, 0) - level[:, :, None])).sum(axis=2)
+    return np.where(fitted, sums / np.where(fitted, squares, 1.0), np.nan)
+
+
+def _across_scales(x: Floats, logs: Floats, confidence: float) -> list[dict[str, Any]]:
+    there = np.isfinite(x)
+    kept = there.sum(axis=0) * 2 >= x.shape[0]
+    complete = there[:, kept].all(axis=1)
+    scales, steps = int(kept.sum()), int(complete.sum())
+    reason = None
+    if not x.size:
+        reason = "no cascade in the window can be used"
+    elif scales < MIN_SCALES:
+        reason = f"only {scales} scale{' is' if scales == 1 else 's are'} there at half of the window's steps or more"
+    elif not steps:
+        reason = f"at no step of the window are all {scales} scales there"
+    elif np.ptp(x[complete][:, kept].mean(axis=0)) == 0:
+        reason = f"the {scales} scales all have the same n; a slope needs different ones"
+    counts = {"n_scales": scales, "scales_steps": steps, "scales_reason": reason}
+    if reason is not None:
+        return [counts] * len(EXPONENTS)
+    places = x[complete][:, kept].mean(axis=0)
+    means = logs[:, complete][:, :, kept].mean(axis=1)
+    lines = fit_lines(np.tile(places, len(EXPONENTS)), means.ravel(), np.arange(len(EXPONENTS)) * scales)
+    half = t_quantiles(np.array(scales - 2), confidence) * lines.se
+    return [
+        {
+            "scales_value": float(value),
+            "scales_se": float(error),
+            "scales_low": float(value - width),
+            "scales_high": float(value + width),
+            **counts,
+        }
+        for value, error, width in zip(lines.value, lines.se, half, strict=True)
+    ]

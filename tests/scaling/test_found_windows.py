@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gradcascade.scaling import found_windows as module
+from gradcascade.scaling.exponents import channels
+from gradcascade.scaling.found_windows import FOUND_SCHEMA, _ends, find_windows, found_window, plateau, plateaus
+from gradcascade.scaling.windows import default_window, summarise_channels
+
+Build = Callable[..., pl.DataFrame]
+
+
+def shaped(steps: int, startup: int, drift: int, noise: float, seed: int = 1) -> np.ndarray:
+    """A start-up that comes down to a plateau, and a drift that leaves it at step ``drift``."""
+    place = np.arange(steps)
+    shape = 3 * np.maximum(0, (startup - place) / max(startup, 1)) ** 2
+    shape = shape - 2 * np.maximum(0, (place - drift) / max(steps - 1 - drift, 1))
+    return shape + noise * np.random.default_rng(seed).standard_normal(steps)
+
+
+def slow_plateau(series: np.ndarray) -> tuple[int, int]:
+    """The rule for uncorrelated noise, one least squares after the other."""
+    steps = len(series)
+    place, scores = np.arange(steps), {}
+    for first in (0, *range(3, steps)):
+        for last in (steps - 1, *range(steps - 4, 0, -1)):
+            if last - first + 1 < steps / 3:
+                continue
+            columns = [np.ones(steps)]
+            if first:
+                ramp = np.maximum(0, first - place) / first
+                columns += [ramp, ramp**2]
+            if last < steps - 1:
+                columns.append(np.maximum(0, place - last) / (steps - 1 - last))
+            design = np.column_stack(columns)
+            rest = series - design @ np.linalg.lstsq(design, series, rcond=None)[0]
+            penalty = (4 if first else 0) + (3 if last < steps - 1 else 0)
+            scores[first, last] = steps * np.log((rest @ rest) / steps) + penalty * np.log(steps)
+    return min(scores, key=lambda ends: scores[ends])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_with_uncorrelated_noise_the_rule_written_out(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    series = shaped(36, 8, 27, 0.15, seed)
+    monkeypatch.setattr(module, "_correlation", lambda *_: 0.0)
+    assert plateau(series) == slow_plateau(series)
+
+
+@pytest.mark.parametrize(("startup", "drift"), [(0, 59), (12, 59), (0, 44), (12, 44)])
+def test_a_planted_plateau_is_found(startup: int, drift: int) -> None:
+    first, last = plateau(shaped(60, startup, drift, 0.02))
+    assert abs(first - startup) <= 3 and abs(last - drift) <= 3
+    assert (first == 0) == (startup == 0) and (last == 59) == (drift == 59)
+
+
+def test_ends_leave_a_third_and_long_series_get_a_grid() -> None:
+    first, last = _ends(90)
+    assert (last - first + 1 >= 30).all() and (0, 89) in set(zip(first.tolist(), last.tolist(), strict=True))
+    assert _ends(1000)[0].size < 4000
+    found = plateau(shaped(1000, 200, 700, 0.05))
+    assert abs(found[0] - 200) <= 40 and abs(found[1] - 700) <= 40
+
+
+def test_many_series_at_once_are_each_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    series = np.stack([shaped(40, 10, 30, noise, seed) for seed, noise in enumerate(rng.uniform(0.05, 1, 12))])
+    series[3] = 0.2
+    one_by_one = [plateau(values) for values in series]
+    monkeypatch.setattr(module, "_CHUNK", 5)
+    assert plateaus(series).tolist() == [list(ends) for ends in one_by_one]
+    assert one_by_one[3] == (0, 39)
+
+
+def planted(cascades: Build, startup: int = 12, drift: int = 44) -> pl.DataFrame:
+    table = cascades(steps=range(0, 6000, 100), variants=("real", "N0"))
+    shape = np.exp(shaped(60, startup, drift, 0.02))[(table["step"] // 100).to_numpy()]
+    size = np.where(table["variant"] == "real", 1e-3 * table["n"].to_numpy() * shape, 50)
+    return table.with_columns(size=pl.Series(size), duration=pl.lit(9))
+
+
+def test_the_window_of_a_table_is_that_of_its_v_rel(cascades: Build) -> None:
+    table = planted(cascades)
+    found = find_windows(table)
+    assert found.schema == FOUND_SCHEMA and found.height == 1
+    row = found.row(0, named=True)
+    real = channels(table).filter(pl.col("variant") == "real")
+    series = real.group_by("step").agg(pl.col("v_rel").log().mean()).sort("step")
+    first, last = plateau(series["v_rel"].to_numpy())
+    assert (row["first"], row["last"]) == (100 * first, 100 * last)
+    assert row["startup"] and row["drift"] and row["n_steps"] == 60 and row["reason"] is None
+    assert found_window(found) == {("nano", "gradient"): (row["first"], row["last"])}
+    assert summarise_channels(table, found_window(found))["n_steps"].to_list() == [last - first + 1] * 8
+
+
+def test_a_clear_window_stays_under_small_shifts(cascades: Build) -> None:
+    row = find_windows(planted(cascades)).row(0, named=True)
+    assert row["first_low"] <= row["first"] <= row["first_high"] <= row["first_low"] + 500
+    assert row["last_low"] <= row["last"] <= row["last_high"] <= row["last_low"] + 500
+
+
+def test_what_cannot_be_searched_says_why(cascades: Build) -> None:
+    table = cascades(steps=range(8))
+    row = find_windows(table).row(0, named=True)
+    assert (row["first"], row["last"]) == default_window(range(8))
+    assert row["reason"] == "only 8 steps have all scales, a search needs 12; these are the last two thirds"
+    alone = cascades(steps=range(30), variants=("N0",))
+    assert "only 0 steps have all scales" in find_windows(alone)["reason"][0]
+    equal = cascades(steps=range(30)).with_columns(size=pl.col("n") // 100, duration=pl.lit(9))
+    row = find_windows(equal).row(0, named=True)
+    assert (row["first"], row["last"], row["startup"], row["drift"]) == (0, 29, False, False)
+    assert find_windows(table.head(0)).is_empty()

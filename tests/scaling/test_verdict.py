@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gradcascade.errors import InputError
+from gradcascade.scaling.verdict import VERDICT_SCHEMA, verdicts
+from gradcascade.scaling.window_means import window_differences, window_intervals
+
+Build = Callable[..., pl.DataFrame]
+
+
+def planted(z: float, null: float | None, noise: float = 0.02, steps: int = 20) -> pl.DataFrame:
+    rng = np.random.default_rng(6)
+    n = np.array([589_824, 9_437_184, 37_748_736, 150_994_944])
+    rows = []
+    for variant, slope in {"real": z, "N0": null}.items():
+        if slope is None:
+            continue
+        for step in range(steps):
+            for k in range(4):
+                duration = 12 * (n[k] / 1e7) ** slope * np.exp(noise * rng.standard_normal())
+                rows.append(("f", "gradient", variant, step, f"s{k}", int(n[k]), 0.13 * n[k], duration))
+    names = ["family", "field", "variant", "step", "scale", "n", "size", "duration"]
+    return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def judged(table: pl.DataFrame, **options: Any) -> dict[str, Any]:
+    found = verdicts(table, (0, 10**6), **options)
+    assert found.schema == VERDICT_SCHEMA and found.height == 1
+    return found.row(0, named=True)
+
+
+@pytest.mark.parametrize(
+    ("z", "null", "verdict", "words"),
+    [
+        (0.22, 0.06, "duration-supported", "Cascades last longer in larger models than noise explains"),
+        (-0.12, 0.06, "below the null", "Cascades gain less from scale than those of noise"),
+        (0.0, 0.0, "flat", "by more than a power of 0.05"),
+        (-0.02, 0.06, "flat", "Yet z lies below that of N0"),
+        (0.04, 0.0, "duration-supported", "Both exponents are also within 0.05 of zero"),
+    ],
+)
+def test_planted_regimes(z: float, null: float, verdict: str, words: str) -> None:
+    found = judged(planted(z, null, noise=0.005))
+    assert found["verdict"] == verdict
+    assert words in found["sentence"]
+
+
+def test_numbers_are_those_of_the_intervals_across_scales() -> None:
+    table = planted(0.2, 0.1, noise=0.3)
+    found = judged(table)
+    assert found["verdict"] == "undecided" and "leave it open" in found["sentence"]
+    real = window_intervals(table, (0, 99)).filter(pl.col("variant") == "real", pl.col("exponent") == "z")
+    gap = window_differences(table, (0, 99)).filter(pl.col("difference") == "total", pl.col("exponent") == "delta")
+    for row, name in ((real, "z"), (gap, "delta_total")):
+        expected = [row[column].item() for column in ("scales_value", "scales_low", "scales_high")]
+        assert [found[name], found[f"{name}_low"], found[f"{name}_high"]] == expected
+    assert (found["n_scales"], found["n_steps"], found["null"], found["margin"]) == (4, 20, "N0", 0.05)
+
+
+def test_a_wider_margin_is_flat_where_a_narrow_one_is_undecided() -> None:
+    table = planted(0.06, 0.06, noise=0.005)
+    assert judged(table)["verdict"] == "undecided"
+    assert judged(table, margin=0.1)["verdict"] == "flat"
+    with pytest.raises(InputError, match="margin of flatness must be above 0"):
+        verdicts(table, margin=0.0)
+
+
+def test_without_a_null(cascades: Build) -> None:
+    found = judged(planted(0.2, None))
+    assert found["verdict"] == "undecided" and found["sentence"].startswith("No null was measured")
+    assert found["above_null"] is None and found["below_null"] is None
+    assert judged(planted(0.0, None, noise=0.005))["verdict"] == "flat"
+    only = planted(0.2, 0.1).filter(pl.col("variant") == "N0")
+    assert judged(only)["sentence"] == "Nothing can be said: no real field was measured."
+    shuffled = planted(0.2, 0.06, noise=0.005).with_columns(pl.col("variant").replace("N0", "N2"))
+    assert judged(shuffled)["null"] == "N2"
+    assert judged(shuffled)["verdict"] == "duration-supported"
+
+
+def test_what_is_missing_is_said() -> None:
+    table = planted(0.2, 0.06)
+    found = judged(table.filter(pl.col("scale").is_in(["s0", "s1"])))
+    assert found["verdict"] == "undecided"
+    assert found["sentence"] == (
+        "Nothing can be said: only 2 scales are there at half of the window's steps or more."
+    )
+    elsewhere = table.filter((pl.col("variant") == "real") | (pl.col("step") > 15))
+    found = verdicts(elsewhere, (0, 10)).row(0, named=True)
+    assert "no cascade in the window can be used" in found["sentence"]
+    equal = table.with_columns(duration=pl.lit(9.0))
+    assert judged(equal)["verdict"] == "flat" and judged(equal)["z"] == 0
+    assert verdicts(table.head(0)).is_empty()
