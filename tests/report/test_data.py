@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from gradcascade.errors import InputError
+from gradcascade.inference import infer
 from gradcascade.report.data import ReportData, headline
 
 from .cascades import study_cascades
@@ -52,3 +53,10 @@ def test_import_loads_neither_matplotlib_nor_torch_nor_jinja(module: str) -> Non
     code = f"import {module}, sys; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_answers_are_those_of_the_library_computed_once(data: ReportData) -> None:
+    expected = infer(data.cascades, data.windows, data.metrics)
+    assert data.answers is data.answers
+    assert data.answers.keys() == expected.keys()
+    assert data.answers["verdicts"].equals(expected["verdicts"])

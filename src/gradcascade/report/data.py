@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
 
 from gradcascade.errors import InputError
+from gradcascade.inference import infer
 from gradcascade.report.tables import headline
 from gradcascade.scaling import decomposition as nulls
 from gradcascade.scaling import exponents, windows
@@ -136,6 +138,11 @@ class ReportData:
             plan_toml=plan_toml,
             refusals=pl.DataFrame(schema=REFUSAL_SCHEMA) if refusals is None else refusals,
         )
+
+    @cached_property
+    def answers(self) -> dict[str, pl.DataFrame]:
+        """Everything :func:`gradcascade.infer` answers about the cascades: verdicts, intervals, associations, ..."""
+        return infer(self.cascades, self.windows, self.metrics)
 
     @property
     def groups(self) -> list[Group]:

@@ -138,7 +138,7 @@ def findings(data: ReportData) -> Findings:
     Findings
         Plain text; names in it come from outside and must be escaped where they are shown.
     """
-    from gradcascade.report.figures_exponents import no_exponents
+    from gradcascade.report.figures.exponents import no_exponents
 
     nothing = "Nothing was measured yet." if data.cascades.is_empty() else no_exponents(data)
     if nothing is not None:

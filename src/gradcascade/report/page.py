@@ -13,8 +13,8 @@ import polars as pl
 from gradcascade.errors import InputError
 from gradcascade.report import tables
 from gradcascade.report.data import ReportData
-from gradcascade.report.figure_base import ReportFigure
 from gradcascade.report.figures import all_figures
+from gradcascade.report.figures.base import ReportFigure
 from gradcascade.report.findings import findings
 from gradcascade.report.svg import inline_svg
 

@@ -156,7 +156,7 @@ def null_summary(data: ReportData) -> pl.DataFrame:
         Columns family, field, exponent, total, distribution, assignment ("mean ± SD"), distribution_share,
         assignment_share ("75 %"). Rows without any difference are left out.
     """
-    from gradcascade.report.figures_nulls import NullDecomposition
+    from gradcascade.report.figures.nulls import NullDecomposition
 
     means = NullDecomposition(data).frame().filter(pl.col("step").is_null(), pl.col("value").is_not_null())
     keys = ["family", "field", "exponent"]

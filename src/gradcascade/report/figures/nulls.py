@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from gradcascade.report.data import Group, of_group
-from gradcascade.report.figure_base import ReportFigure, column, group_label, panel_grid
-from gradcascade.report.figure_style import (
+from gradcascade.report.figures.base import ReportFigure, column, group_label, panel_grid
+from gradcascade.report.figures.style import (
     BLUE,
     INK,
     VERMILION,

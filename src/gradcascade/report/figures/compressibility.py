@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from gradcascade.report.data import of_group
-from gradcascade.report.figure_base import ReportFigure, column, panel_row
-from gradcascade.report.figure_style import (
+from gradcascade.report.figures.base import ReportFigure, column, panel_row
+from gradcascade.report.figures.exponents import FIELD_STYLE, OTHER_FIELD, no_exponents
+from gradcascade.report.figures.style import (
     BLUE,
     GREY,
     INK,
@@ -21,7 +22,6 @@ from gradcascade.report.figure_style import (
     whole_numbers,
     window_key,
 )
-from gradcascade.report.figures_exponents import FIELD_STYLE, OTHER_FIELD, no_exponents
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

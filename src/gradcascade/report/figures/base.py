@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from gradcascade.report.data import Group, ReportData
-from gradcascade.report.figure_style import GREY, house_style, plain
+from gradcascade.report.figures.style import GREY, house_style, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from gradcascade.report.data import of_group
-from gradcascade.report.figure_base import ReportFigure, column, panel_row, scale_label
-from gradcascade.report.figure_style import (
+from gradcascade.report.figures.base import ReportFigure, column, panel_row, scale_label
+from gradcascade.report.figures.style import (
     GREY,
     density,
     legend_below,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from gradcascade.report.data import ReportData
-from gradcascade.report.figure_base import ReportFigure
-from gradcascade.report.figures_activity import ActivityProfiles
-from gradcascade.report.figures_compressibility import CompressibilityMap, CompressibilityOverSteps
-from gradcascade.report.figures_exponents import ExponentsOverSteps
-from gradcascade.report.figures_nulls import NullDecomposition
-from gradcascade.report.figures_transport import PerformanceBridge, TransportOverSteps
+from gradcascade.report.figures.activity import ActivityProfiles
+from gradcascade.report.figures.base import ReportFigure
+from gradcascade.report.figures.compressibility import CompressibilityMap, CompressibilityOverSteps
+from gradcascade.report.figures.exponents import ExponentsOverSteps
+from gradcascade.report.figures.nulls import NullDecomposition
+from gradcascade.report.figures.transport import PerformanceBridge, TransportOverSteps
 
 __all__ = [
     "ActivityProfiles",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from gradcascade.report.data import ReportData, of_group
-from gradcascade.report.figure_base import ReportFigure, column, panel_grid
-from gradcascade.report.figure_style import (
+from gradcascade.report.figures.base import ReportFigure, column, panel_grid
+from gradcascade.report.figures.style import (
     BLUE,
     GREEN,
     GREY,

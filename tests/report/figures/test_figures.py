@@ -11,8 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gradcascade.report.data import ReportData, of_group
-from gradcascade.report.figure_base import ReportFigure
-from gradcascade.report.figure_style import plain, scale_styles
 from gradcascade.report.figures import (
     KINDS,
     ActivityProfiles,
@@ -23,8 +21,10 @@ from gradcascade.report.figures import (
     TransportOverSteps,
     all_figures,
 )
+from gradcascade.report.figures.base import ReportFigure
+from gradcascade.report.figures.style import plain, scale_styles
 
-from .cascades import study_cascades
+from ..cascades import study_cascades
 
 
 def drawn(axes: Axes) -> list[tuple[np.ndarray, np.ndarray]]:
