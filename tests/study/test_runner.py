@@ -280,3 +280,25 @@ def test_a_study_of_another_version_is_refused(runs, tmp_path):
     path.write_text("{")
     with pytest.raises(gc.InputError, match="cannot be read as JSON"):
         gc.Study.open(tmp_path / "study")
+
+
+def test_metrics_can_be_attached_to_a_study_that_was_measured(runs, tmp_path):
+    measured(tmp_path / "study")
+    rows = [f"{scale},{step},{100 / size}" for scale, size in (("d6", 6), ("d12", 12), ("d18", 18)) for step in STEPS]
+    (tmp_path / "loss.csv").write_text("\n".join(["scale,step,loss", *rows, "d99,10,1.0"]))
+    with gc.Study.open(tmp_path / "study") as study:
+        before = study.metrics()
+        found, others = study.attach(tmp_path / "loss.csv")
+        assert (found.height, others) == (3 * len(STEPS), ["d99"])
+        assert study.metrics().filter(pl.col("metric") == "loss").height == 3 * len(STEPS)
+        assert study.metrics().filter(pl.col("metric") != "loss").equals(before)
+        slopes = gc.infer(study.cascades(), metrics=study.metrics())["metric_exponents"]
+        assert (slopes.filter(pl.col("metric") == "loss")["value"] < 0).all()
+        with pytest.raises(gc.InputError, match=r"has no family 'other'; those measured are: tiny"):
+            study.attach(tmp_path / "loss.csv", "other")
+        (tmp_path / "loss.csv").write_text("scale,step,loss\nd99,10,1.0")
+        with pytest.raises(gc.InputError, match=r"are of d99, and the study .* its scales are: d12, d18, d6"):
+            study.attach(tmp_path / "loss.csv")
+    outcome, _ = measured(tmp_path / "study")
+    with gc.Study.open(tmp_path / "study") as study:
+        assert outcome.measured == 0 and study.metrics().filter(pl.col("metric") == "loss").height == 3 * len(STEPS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import polars as pl
 
 from gradcascade.errors import InputError
 from gradcascade.inference import infer
+from gradcascade.performance.association import SCHEDULES, Schedule
 from gradcascade.report.tables import headline
 from gradcascade.scaling import decomposition as nulls
 from gradcascade.scaling import exponents, windows
@@ -58,7 +59,9 @@ class ReportData:
     plan_toml : str
         The plan as it was asked for.
     refusals : polars.DataFrame
-        Snapshots that could not be measured: family, scale, step, field, reason.
+        Snapshots that could not be measured, or were left out: family, scale, step, field, reason.
+    schedules : mapping of str to callable
+        Learning rate at given steps, by family, for the partial correlations.
     """
 
     title: str
@@ -75,6 +78,7 @@ class ReportData:
     provenance: dict[str, Any]
     plan_toml: str
     refusals: pl.DataFrame
+    schedules: Mapping[str, Schedule] = field(default_factory=lambda: SCHEDULES)
 
     @classmethod
     def from_tables(
@@ -87,6 +91,7 @@ class ReportData:
         window: windows.Window = None,
         title: str = "Finite-size gradient transport",
         refusals: pl.DataFrame | None = None,
+        schedules: Mapping[str, Schedule] = SCHEDULES,
     ) -> ReportData:
         """Fit, summarise and split a table of cascades.
 
@@ -107,6 +112,8 @@ class ReportData:
             Heading of the page.
         refusals : polars.DataFrame, optional
             Snapshots that could not be measured: family, scale, step, field, reason.
+        schedules : mapping of str to callable
+            Learning rate at given steps, by family.
 
         Returns
         -------
@@ -137,12 +144,13 @@ class ReportData:
             provenance=dict(provenance or {}),
             plan_toml=plan_toml,
             refusals=pl.DataFrame(schema=REFUSAL_SCHEMA) if refusals is None else refusals,
+            schedules=schedules,
         )
 
     @cached_property
     def answers(self) -> dict[str, pl.DataFrame]:
         """Everything :func:`gradcascade.infer` answers about the cascades: verdicts, intervals, associations, ..."""
-        return infer(self.cascades, self.windows, self.metrics)
+        return infer(self.cascades, self.windows, self.metrics, self.schedules)
 
     @property
     def groups(self) -> list[Group]:

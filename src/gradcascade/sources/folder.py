@@ -101,6 +101,10 @@ class FolderSource:
             ),
         )
 
+    def folders(self) -> dict[str, Path]:
+        """The folder of each scale's run."""
+        return {scale: run.folder for run, scale in zip(self.runs, self.scales, strict=True)}
+
     def complaints(self) -> list[str]:
         """Nothing: what is wrong with a folder is raised."""
         return []

@@ -91,7 +91,8 @@ class FamilyPlan(_Strict):
     order: Literal["file", "sorted", "grouped"] = "file"
     label: Literal["later", "earlier"] = "later"
     evaluations: str | None = None
-    """Folder of Pythia's evaluation files (``{size}_step{N}.json``), relative to the study folder."""
+    """Metrics of the family, relative to the study folder: a table (``.csv``, ``.parquet``), a folder of evaluation
+    files (``{scale}_step{N}.json``) or of runs with ``eval_results``."""
 
     @model_validator(mode="after")
     def _one_place(self) -> FamilyPlan:

@@ -158,6 +158,10 @@ class HubSource:
                 self._complaints.append(f"{found.scale}: {error}")
         return metrics_table(self.family, rows)
 
+    def folders(self) -> dict[str, Path]:
+        """The folder of each scale's small files, which :meth:`metrics` fetches."""
+        return {found.scale: self.space.small(found.repository) for found in self.found}
+
     def complaints(self) -> list[str]:
         """A sentence for everything besides snapshots that could not be had."""
         return list(self._complaints)
