@@ -79,6 +79,7 @@ def _audits(
                 label=entry.label,
                 gradients=entry.gradients,
                 progress=progress,
+                scales=entry.scales,
             )
             for entry in plan.families
         ]

@@ -102,6 +102,8 @@ def open_source(study: Path, family: FamilyPlan, watch: Callable[[str, int, int]
         which=family.gradients,
         order=family.order,
         label=family.label,
+        select=family.tensors,
+        scales=family.scales,
     )
 
 
