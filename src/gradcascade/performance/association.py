@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from gradcascade.performance.metrics import FLOOR, metric_exponent
 from gradcascade.performance.permutation import MIN_MATCHED, lag_test, residuals, shift_test
 from gradcascade.performance.schedules import pico_learning_rate, pythia_learning_rate
-from gradcascade.scaling.exponents import fit_exponents, prepared
+from gradcascade.scaling.channels import prepared
+from gradcascade.scaling.exponents import fit_exponents
 from gradcascade.scaling.tables import require_columns
 
 ALL = "all"

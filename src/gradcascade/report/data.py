@@ -15,6 +15,7 @@ from gradcascade.performance.association import SCHEDULES, Schedule
 from gradcascade.report.tables import headline
 from gradcascade.scaling import decomposition as nulls
 from gradcascade.scaling import exponents, windows
+from gradcascade.scaling.channels import channels
 
 __all__ = ["Group", "ReportData", "headline", "of_group"]
 
@@ -136,7 +137,7 @@ class ReportData:
             summary=windows.summarise(fits, chosen),
             decomposition=split,
             metrics=pl.DataFrame(schema=METRIC_SCHEMA) if metrics is None else metrics,
-            channels=exponents.channels(cascades),
+            channels=channels(cascades),
             decomposition_summary=nulls.summarise_decomposition(split, chosen),
             closure=exponents.closure_error(fits),
             windows=chosen,
