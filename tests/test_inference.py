@@ -48,7 +48,7 @@ def test_every_answer_is_there_and_has_no_nan() -> None:
     assert all(answer.height for answer in answers.values())
     assert_frame_equal(answers["verdicts"], verdicts(cascades, (5, 29)))
     plain = infer(cascades.drop("activity"))
-    assert set(answers) - set(plain) == {"continuous", "rounding", "associations"}
+    assert set(answers) - set(plain) == {"continuous", "rounding", "metric_exponents", "associations"}
 
 
 def test_poor_tables_give_reasons_and_no_nan() -> None:

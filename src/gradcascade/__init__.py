@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from gradcascade.probe.cascade import Cascade
     from gradcascade.probe.graph import Graph, GraphSpec, load_graph
     from gradcascade.probe.relaxation import Probe
+    from gradcascade.scaling.channels import channels
     from gradcascade.scaling.decomposition import decompose
-    from gradcascade.scaling.exponents import channels, closure_error, fit_exponents
+    from gradcascade.scaling.exponents import closure_error, fit_exponents
     from gradcascade.scaling.windows import default_window, summarise
     from gradcascade.study.plan import Plan, read_plan
     from gradcascade.study.runner import run
@@ -71,7 +72,7 @@ _HOME = {
     "Study": "study.study",
     "run": "study.runner",
     "Recorder": "training.recorder",
-    "channels": "scaling.exponents",
+    "channels": "scaling.channels",
     "closure_error": "scaling.exponents",
     "fit_exponents": "scaling.exponents",
     "decompose": "scaling.decomposition",

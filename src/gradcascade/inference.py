@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
-from gradcascade.performance.association import associations, channel_series, metric_series
+from gradcascade.performance.association import SCHEDULES, Schedule, associations, channel_series, metric_series
+from gradcascade.performance.metrics import metric_exponents
 from gradcascade.scaling.compressibility import compressibility_null
 from gradcascade.scaling.continuous import fit_continuous, rounding
 from gradcascade.scaling.curvature import curvature, window_curvature
@@ -19,7 +22,10 @@ from gradcascade.scaling.windows import Window
 
 
 def infer(
-    cascades: pl.DataFrame, window: Window = None, metrics: pl.DataFrame | None = None
+    cascades: pl.DataFrame,
+    window: Window = None,
+    metrics: pl.DataFrame | None = None,
+    schedules: Mapping[str, Schedule] = SCHEDULES,
 ) -> dict[str, pl.DataFrame]:
     """Answer everything that the table of cascades can.
 
@@ -31,13 +37,16 @@ def infer(
         As in :func:`gradcascade.scaling.windows.windows`.
     metrics : polars.DataFrame, optional
         ``family, scale, step, metric, value``.
+    schedules : mapping of str to callable
+        Learning rate at given steps, by family, for the partial correlations; the published ones by default.
 
     Returns
     -------
     dict of str to polars.DataFrame
         ``verdicts, intervals, differences, found_windows`` (over the window), ``leave_one_out, curvature, laws,
         compressibility, weighted`` (per step), ``window_curvature, window_laws``; with activity profiles
-        ``continuous`` and ``rounding``; with metrics ``associations``. Each is the table of the function that its
+        ``continuous`` and ``rounding``; with metrics ``metric_exponents``
+        (beta_PPL, alpha_acc) and ``associations``. Each is the table of the function that its
         module documents.
 
     Raises
@@ -62,13 +71,14 @@ def infer(
     if "activity" in cascades.columns:
         tables |= {"continuous": fit_continuous(cascades), "rounding": rounding(cascades, window)}
     if metrics is not None and metrics.height:
-        known = pl.concat([_associated(part, metrics) for part in cascades.partition_by("family")])
-        tables["associations"] = known
+        known = []
+        for part in cascades.partition_by("family"):
+            # Scales of several families may share a name, but not an n.
+            sizes = dict(part.group_by("scale").agg(pl.col("n").max()).iter_rows())
+            own = metrics.filter(pl.col("family") == part["family"][0])
+            known.append(associations(channel_series(part), metric_series(own, sizes), schedules))
+        tables |= {
+            "metric_exponents": metric_exponents(metrics, cascades),
+            "associations": pl.concat(known),
+        }
     return tables
-
-
-def _associated(cascades: pl.DataFrame, metrics: pl.DataFrame) -> pl.DataFrame:
-    """Associations of one family; scales of several families may share a name, but not an n."""
-    sizes = dict(cascades.group_by("scale").agg(pl.col("n").max()).iter_rows())
-    own = metrics.filter(pl.col("family") == cascades["family"][0])
-    return associations(channel_series(cascades), metric_series(own, sizes))

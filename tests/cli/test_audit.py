@@ -113,8 +113,7 @@ def test_without_contents_no_tensor_is_read(family: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("pythia", "--family", "mine"), "--family is given beside pythia"),
-        (("nowhere",), "is not a folder of runs"),
+        (("pythia-seed0",), "is not a folder of runs, nor one of pico-lm, pythia, pythia-deduped"),
         (("empty",), "holds no runs"),
         (("plan.toml",), "does not exist"),
         (("none.toml",), "names no family"),

@@ -250,3 +250,22 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_metrics_are_taken_up_and_shown(study, family):
+    rows = [f"d{width},{step},{width**-0.5}" for width in (6, 12, 18) for step in (10, 20)]
+    (family / "loss.csv").write_text("\n".join(["scale,step,loss", *rows, "d99,10,1.0"]))
+    done = command("metrics", "study", "loss.csv", cwd=family)
+    assert done.returncode == 0, done.stderr
+    assert "loss.csv: 6 values of loss; not measured here, left out: d99" in done.stdout
+    assert "tiny, loss: 6 values of d12, d18, d6 at 2 steps, 10 to 20" in done.stdout
+    assert "slope of its logarithm on log N: above zero at 0 of 2 steps; at step 20 -0." in done.stdout
+    found = json.loads(command("metrics", "study", "--json", cwd=family).stdout)
+    assert found["attached"] == []
+    assert {row["metric"] for row in found["metrics"]} >= {"loss"}
+    fit = json.loads(command("fit", "study", "--json", cwd=family).stdout)
+    assert [row for row in fit["metric_exponents"] if row["metric"] == "loss"] == [
+        row for row in found["exponents"] if row["metric"] == "loss"
+    ]
+    wrong = command("metrics", "study", "absent.csv", cwd=family)
+    assert wrong.returncode == 2 and "absent.csv does not exist" in wrong.stderr

@@ -17,7 +17,6 @@ from remote_runs import (
     add_pico_family,
     add_pico_run,
     add_pythia_family,
-    add_pythia_model,
     parameters_of,
     perplexity,
     pico_gradient,
@@ -25,38 +24,12 @@ from remote_runs import (
 )
 
 import gradcascade as gc
-from gradcascade.cli.main import main
 from gradcascade.fields.statistics import content_hash
-from gradcascade.sources.hub.patience import Patience
 from gradcascade.sources.hub.record import PUBLISHED_ENTRIES
 from gradcascade.study.presets import PYTHIA_STEPS
 
 STEPS = (0, 1000, 2000, 3000)
 ORDER = ["family", "scale", "step", "variant"]
-
-
-@pytest.fixture
-def at_the_hub(hub, monkeypatch, tmp_path):
-    """The command line, in a process whose hub is the imitation and which waits for nothing."""
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.endpoint)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.5)
-    waits = []
-    monkeypatch.setattr("gradcascade.sources.hub.exchange.PATIENCE", Patience(sleep=waits.append))
-    monkeypatch.chdir(tmp_path)
-    for scale, width in PICO.items():
-        monkeypatch.setitem(PUBLISHED_ENTRIES, f"pico-lm/pico-decoder-{scale}", 384 * (width // 6) ** 2)
-    for scale, width in PYTHIA.items():
-        entries = sum(values.size for values in parameters_of(pythia_tensors(width, 0)).values())
-        monkeypatch.setitem(PUBLISHED_ENTRIES, f"EleutherAI/pythia-{scale}-seed3", entries)
-    return waits
-
-
-def run(monkeypatch, capsys, *words):
-    monkeypatch.setattr(sys, "argv", ["gradcascade", *map(str, words)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    said = capsys.readouterr()
-    return ended.value.code or 0, said.out, said.err
 
 
 def table(study):
@@ -74,9 +47,9 @@ def check_row(row, field):
     assert (row["n"], row["size"], row["duration"]) == (expected.n, expected.size, expected.duration)
 
 
-def test_measure_pico_lm(hub, at_the_hub, monkeypatch, capsys, tmp_path):
+def test_measure_pico_lm(hub, at_the_hub, command, tmp_path):
     add_pico_family(hub, STEPS, tmp_path / "files")
-    code, out, err = run(monkeypatch, capsys, "measure", "pico-lm", "--out", "S", "--json")
+    code, out, err = command("measure", "pico-lm", "--out", "S", "--json")
     assert (code, json.loads(out)) == (0, {"measured": 4 * 4 * 4, "known": 0, "refused": [], "quarantined": []}), err
     with gc.Study.open("S") as study:
         rows, metrics, plan = study.cascades(), study.metrics(), study.plan
@@ -91,15 +64,15 @@ def test_measure_pico_lm(hub, at_the_hub, monkeypatch, capsys, tmp_path):
     one = metrics.filter((pl.col("scale") == "small") & (pl.col("step") == 1000))["value"].item()
     assert one == perplexity(1000, PICO["small"])
     before = len(hub.asked("/resolve/"))
-    code, out, _ = run(monkeypatch, capsys, "measure", "pico-lm", "--out", "S", "--json")
+    code, out, _ = command("measure", "pico-lm", "--out", "S", "--json")
     assert (code, json.loads(out)["known"], json.loads(out)["measured"]) == (0, 64, 0)
     assert len(hub.asked("/resolve/")) == before  # known by their commits, and not fetched again
     assert at_the_hub == []
 
 
-def test_measure_pythia(hub, at_the_hub, monkeypatch, capsys, tmp_path):
+def test_measure_pythia(hub, at_the_hub, command, tmp_path):
     add_pythia_family(hub, PYTHIA_STEPS, tmp_path / "files")
-    code, out, err = run(monkeypatch, capsys, "measure", "pythia", "--out", "S", "--nulls", "N2", "--json")
+    code, out, err = command("measure", "pythia", "--out", "S", "--nulls", "N2", "--json")
     assert (code, json.loads(out)) == (0, {"measured": 5 * 153 * 2, "known": 0, "refused": [], "quarantined": []}), (
         err
     )
@@ -117,7 +90,7 @@ def test_measure_pythia(hub, at_the_hub, monkeypatch, capsys, tmp_path):
     assert [path.name for path in (tmp_path / "S" / "hub" / "pythia").iterdir() if path.is_dir()] == ["small"]
     with gc.Study.open("S") as study:
         assert study.plan.fit.window == (4000, 73000)
-    code, out, _ = run(monkeypatch, capsys, "measure", "pythia", "--out", "S", "--nulls", "N2", "--json")
+    code, out, _ = command("measure", "pythia", "--out", "S", "--nulls", "N2", "--json")
     assert (code, json.loads(out)["measured"]) == (0, 0)
     assert len(hub.asked("/files/")) == 5 * 154
 
@@ -148,12 +121,12 @@ small = "pico-lm/pico-decoder-small@pico-decoder-small-1"
 """
 
 
-def test_faults_cost_what_cannot_be_had_and_nothing_wrong_is_kept(hub, at_the_hub, monkeypatch, capsys, tmp_path):
+def test_faults_cost_what_cannot_be_had_and_nothing_wrong_is_kept(hub, at_the_hub, command, tmp_path):
     steps = (0, 1, 2, 1000, 2000, 3000)
     add_pythia_family(hub, steps, tmp_path / "files")
     add_pico_family(hub, STEPS, tmp_path / "files")
     (tmp_path / "plan.toml").write_text(PLAN.format(owner="EleutherAI"))
-    code, _, err = run(monkeypatch, capsys, "measure", "plan.toml", "--out", "whole")
+    code, _, err = command("measure", "plan.toml", "--out", "whole")
     assert code == 0, err
     whole = table("whole")
 
@@ -179,7 +152,7 @@ def test_faults_cost_what_cannot_be_had_and_nothing_wrong_is_kept(hub, at_the_hu
     hub.watchers.append(vanish)
     bad = hub.repositories["EleutherAI/pythia-70m-seed3"].branches["step2"][-1].files["model.safetensors"]
     hub.fail(sha256_of(bad), "wrong", 99)
-    code, _, err = run(monkeypatch, capsys, "measure", "plan.toml", "--out", "faulty")
+    code, _, err = command("measure", "plan.toml", "--out", "faulty")
     assert code == 2
     assert "4 snapshots could not be measured: " in err
     for lost in ("31m, step 1000", "31m, step 2000", "70m, step 2", "70m, step 1000"):
@@ -196,26 +169,26 @@ def test_faults_cost_what_cannot_be_had_and_nothing_wrong_is_kept(hub, at_the_hu
     hub.faults.clear()
     hub.watchers.clear()
     gone["step1000"] = branch
-    code, out, err = run(monkeypatch, capsys, "measure", "plan.toml", "--out", "faulty", "--json")
+    code, out, err = command("measure", "plan.toml", "--out", "faulty", "--json")
     assert (code, json.loads(out)["measured"]) == (0, 8), err
     assert table("faulty").equals(whole)
 
 
-def test_a_restarted_run_is_measured_again_where_it_repeats_itself(hub, at_the_hub, monkeypatch, capsys, tmp_path):
+def test_a_restarted_run_is_measured_again_where_it_repeats_itself(hub, at_the_hub, command, tmp_path):
     add_pico_family(hub, STEPS, tmp_path / "files")
     words = ("measure", "pico-lm", "--out", "S", "--nulls", "", "--json")
-    assert run(monkeypatch, capsys, *words)[0] == 0
+    assert command(*words)[0] == 0
     branch = "pico-decoder-tiny-1"
     add_pico_run(
         hub.repositories["pico-lm/pico-decoder-tiny"], branch, 6, (3000, 4000), tmp_path / "files", seed=9000
     )
-    code, out, err = run(monkeypatch, capsys, *words)
+    code, out, err = command(*words)
     assert (code, json.loads(out)) == (0, {"measured": 2, "known": 15, "refused": [], "quarantined": []}), err
     for row in table("S").filter(pl.col("scale") == "tiny").iter_rows(named=True):
         check_row(row, flat(pico_gradient(row["step"], 6, 9000 if row["step"] >= 3000 else 1000)))
 
 
-def test_a_hub_that_is_lost_ends_the_run_which_continues_later(hub, at_the_hub, monkeypatch, capsys, tmp_path):
+def test_a_hub_that_is_lost_ends_the_run_which_continues_later(hub, at_the_hub, command, tmp_path):
     add_pico_family(hub, STEPS, tmp_path / "files")
     words = ("measure", "pico-lm", "--out", "S", "--nulls", "")
 
@@ -224,52 +197,52 @@ def test_a_hub_that_is_lost_ends_the_run_which_continues_later(hub, at_the_hub, 
             hub.fail("/", "drop", 9999)
 
     hub.watchers.append(fifth_is_the_last)
-    code, _, err = run(monkeypatch, capsys, *words)
+    code, _, err = command(*words)
     assert code == 2 and "run the same command again later" in err and err.count("gradcascade:") == 1
     assert 4 <= len(table("S")) < 16
     hub.watchers.clear()
     hub.faults.clear()
-    code, out, _ = run(monkeypatch, capsys, *words, "--json")
+    code, out, _ = command(*words, "--json")
     assert (code, len(table("S"))) == (0, 16)
     assert 0 < json.loads(out)["measured"] <= 12
 
 
-def test_another_number_of_entries_than_published_is_refused(hub, at_the_hub, monkeypatch, capsys, tmp_path):
+def test_another_number_of_entries_than_published_is_refused(hub, at_the_hub, monkeypatch, command, tmp_path):
     add_pico_family(hub, STEPS[:2], tmp_path / "files")
     monkeypatch.setitem(PUBLISHED_ENTRIES, "pico-lm/pico-decoder-tiny", 589_824)
-    code, _, err = run(monkeypatch, capsys, "measure", "pico-lm", "--out", "S", "--nulls", "")
+    code, _, err = command("measure", "pico-lm", "--out", "S", "--nulls", "")
     assert code == 2 and "384 entries, and that of pico-lm/pico-decoder-tiny has 589,824" in err
     assert set(table("S")["scale"]) == {"small", "medium", "large"}
 
 
-def test_without_a_network_nothing_is_written_and_nothing_waited_for(at_the_hub, monkeypatch, capsys, tmp_path):
+def test_without_a_network_nothing_is_written_and_nothing_waited_for(at_the_hub, monkeypatch, command, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    code, out, err = run(monkeypatch, capsys, "measure", "pythia", "--out", "S")
+    code, out, err = command("measure", "pythia", "--out", "S")
     assert (code, out) == (2, "") and "http://127.0.0.1:9 cannot be reached" in err
     assert at_the_hub == [] and not (tmp_path / "S").exists()
 
 
-def test_a_repository_that_is_missing_is_one_sentence(hub, at_the_hub, monkeypatch, capsys, tmp_path):
+def test_a_repository_that_is_missing_is_one_sentence(hub, at_the_hub, command, tmp_path):
     add_pythia_family(hub, (0, 1), tmp_path / "files")
     del hub.repositories["EleutherAI/pythia-70m-seed3"]
-    code, out, err = run(monkeypatch, capsys, "measure", "pythia", "--out", "S")
+    code, out, err = command("measure", "pythia", "--out", "S")
     assert (code, out) == (2, "") and "pythia-70m-seed3" in err and "check its name" in err
     assert not (tmp_path / "S").exists()
 
 
 @pytest.mark.parametrize("preset", ["pythia-deduped", "pythia-seed7"])
-def test_other_members_of_pythia(hub, at_the_hub, monkeypatch, capsys, tmp_path, preset):
+def test_other_members_of_pythia(hub, at_the_hub, command, tmp_path, preset):
     add_pythia_family(hub, (0, 1), tmp_path / "files", preset.removeprefix("pythia"))
-    code, out, _ = run(monkeypatch, capsys, "measure", preset, "--out", "S", "--nulls", "", "--json")
+    code, out, _ = command("measure", preset, "--out", "S", "--nulls", "", "--json")
     found = json.loads(out)
     assert code == 2 and (found["measured"], len(found["refused"])) == (5, 5 * 152)  # it has two steps only
     assert table("S")["family"].unique().to_list() == [preset]
 
 
-def test_a_dry_run_fetches_nothing_large(hub, at_the_hub, monkeypatch, capsys, tmp_path):
+def test_a_dry_run_fetches_nothing_large(hub, at_the_hub, command, tmp_path):
     add_pythia_family(hub, PYTHIA_STEPS, tmp_path / "files")
     add_pico_family(hub, STEPS, tmp_path / "files")
-    code, out, _ = run(monkeypatch, capsys, "measure", "pythia", "pico-lm", "--out", "S", "--dry-run", "--json")
+    code, out, _ = command("measure", "pythia", "pico-lm", "--out", "S", "--dry-run", "--json")
     found = json.loads(out)
     assert (code, hub.asked("/resolve/")) == (0, []) and not (tmp_path / "S").exists()
     assert (found["snapshots"], found["cascades"]) == (5 * 153 + 16, 4 * (5 * 153 + 16))
@@ -285,18 +258,18 @@ def test_a_dry_run_fetches_nothing_large(hub, at_the_hub, monkeypatch, capsys, t
     ]
     assert found["bytes_fetched"] == 154 * sum(sizes.values()) + 4 * sum(gradients)
     assert found["peak_disk"] == max(2 * max(sizes.values()), max(gradients)) and found["seconds"] > 0
-    code, out, _ = run(monkeypatch, capsys, "measure", "pico-lm", "--out", "S", "--dry-run")
+    code, out, _ = command("measure", "pico-lm", "--out", "S", "--dry-run")
     assert "pico-lm / tiny / gradient: 4 steps, 0 to 3000" in out
     assert "16 snapshots, 64 cascades, 16 files of 0.2 MB to fetch" in out
     assert "of disk needed at the peak" in out and "by a probe run of" in out
 
 
-def test_options_beside_a_preset(hub, at_the_hub, monkeypatch, capsys, tmp_path):
+def test_options_beside_a_preset(hub, at_the_hub, command, tmp_path):
     add_pico_family(hub, STEPS[:1], tmp_path / "files")
-    code, _, err = run(monkeypatch, capsys, "measure", "pico-lm", "--out", "S", "--fields", "update")
+    code, _, err = command("measure", "pico-lm", "--out", "S", "--fields", "update")
     assert code == 2 and "pico-lm has gradient fields only; leave --fields out" in err
     words = ("measure", "pico-lm", "--out", "S", "--family", "mine", "--nulls", "N0", "--replicates", "2")
-    assert run(monkeypatch, capsys, *words)[0] == 0
+    assert command(*words)[0] == 0
     assert table("S")["family"].unique().to_list() == ["mine"] and len(table("S")) == 4 * 3
 
 
@@ -327,73 +300,3 @@ def test_a_killed_process_is_continued_by_the_next(tmp_path):
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["measured"] == 12 - kept
         assert list((tmp_path / "S" / "hub").rglob("passing")) == []
-
-
-def faulty(hub, steps, folder):
-    """Pythia's smallest scales with faults that listings show: what was planted, as kind, scale and step."""
-    add_pythia_family(hub, steps, folder)
-    late, shards = (hub.repository(f"EleutherAI/pythia-{scale}-seed3") for scale in ("14m", "31m"))
-    late.branches["step2000"][-1].files["model.safetensors"] = late.branches["step9000"][-1].files[
-        "model.safetensors"
-    ]
-    add_pythia_model(shards, PYTHIA["31m"], steps, folder, kind="shards")
-    for branch in shards.branches.values():
-        branch[-1].files.pop("model.safetensors", None)
-    first = "model-00001-of-00002.safetensors"
-    shards.branches["step5000"][-1].files[first] = shards.branches["step8000"][-1].files[first]
-    del hub.repository("EleutherAI/pythia-70m-seed3").branches["step4000"]
-    short = hub.repository("EleutherAI/pythia-160m-seed3").branches["step6000"][-1].files
-    short["model.safetensors"] = short["model.safetensors"][:-4000]
-    return {
-        ("identical-files", "14m", 2000),
-        ("identical-shard", "31m", 5000),
-        ("missing-step", "70m", 4000),
-        ("odd-size", "160m", 6000),
-    }
-
-
-def plan_of(steps):
-    repositories = "\n".join(f'"{scale}" = "EleutherAI/pythia-{scale}-seed3"' for scale in PYTHIA)
-    return (
-        '[nulls]\nkinds = []\n[[families]]\nname = "pythia"\nfields = ["update"]\n[families.hub]\n'
-        f'layout = "pythia"\nsteps = {list(steps)}\n[families.hub.repositories]\n{repositories}\n'
-    )
-
-
-def test_audit_of_the_hub_finds_what_listings_show_and_downloads_no_weights(
-    hub, at_the_hub, monkeypatch, capsys, tmp_path
-):
-    steps = tuple(range(0, 10_000, 1000))
-    (tmp_path / "plan.toml").write_text(plan_of(steps))
-    planted = faulty(hub, steps, tmp_path / "files")
-    code, out, err = run(monkeypatch, capsys, "audit", "plan.toml", "--out", "S/quarantine.toml", "--json")
-    assert code == 0, err
-    (family,) = json.loads(out)["families"]
-    found = {
-        (finding["kind"], finding["scale"], step)
-        for finding in family["findings"]
-        if finding["severity"] == "fault"
-        for step in finding["steps"]
-    }
-    assert planted <= found
-    assert {scale for _, scale, _ in found} == {"14m", "31m", "70m", "160m"}
-    assert not hub.asked("/resolve/")
-    code, out, err = run(monkeypatch, capsys, "measure", "plan.toml", "--out", "S", "--json")
-    assert out, err
-    assert len(json.loads(out)["quarantined"]) == len(family["quarantine"]) > 0
-    listed = {(entry["scale"], entry["step"]) for entry in family["quarantine"]}
-    measured = set(table("S").select("scale", "step").iter_rows())
-    assert not listed & measured and ("410m", 5000) in measured
-
-
-def test_audit_of_a_clean_family_raises_no_alarm(hub, at_the_hub, monkeypatch, capsys, tmp_path):
-    add_pythia_family(hub, PYTHIA_STEPS, tmp_path / "files")
-    add_pico_family(hub, STEPS, tmp_path / "files")
-    for preset in ("pythia", "pico-lm"):
-        code, out, err = run(monkeypatch, capsys, "audit", preset, "--json")
-        assert code == 0, err
-        (family,) = json.loads(out)["families"]
-        alarms = [f for f in family["findings"] if f["severity"] != "note" and f["kind"] != "known"]
-        assert alarms == [] and family["quarantine"] == []
-        assert {scale: len(found["steps"]) for scale, found in family["scales"].items()}
-    assert not hub.asked("/resolve/")

@@ -16,7 +16,8 @@ from gradcascade.performance.association import (
 )
 from gradcascade.performance.permutation import shift_test
 from gradcascade.performance.schedules import pythia_learning_rate
-from gradcascade.scaling.exponents import channels, fit_exponents
+from gradcascade.scaling.channels import channels
+from gradcascade.scaling.exponents import fit_exponents
 
 SIZES = {"70m": 70_426_624, "160m": 162_322_944, "410m": 405_334_016}
 STEPS = range(1000, 41_000, 1000)

@@ -37,6 +37,9 @@ def test_published_evaluations() -> None:
     assert value[3_000] == pytest.approx(0.03046, abs=5e-6)
     assert value[0] == pytest.approx(-0.00880, abs=5e-6)
     assert dict(fits.select("step", "r2").iter_rows())[63_000] == pytest.approx(0.55, abs=5e-3)
+    late = fits.filter(pl.col("step") >= 3_000)
+    assert late.height == 15 and (late["value"] > 0).all()
+    assert late.sort("r2")["step"][0] == 63_000
     assert fits["n_scales"].unique().to_list() == [3] and fits["reason"].null_count() == 27
 
 

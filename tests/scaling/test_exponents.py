@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from scipy import stats
 
-from gradcascade.errors import InputError
-from gradcascade.scaling.exponents import EXPONENTS, FIT_SCHEMA, channels, closure_error, fit_exponents
+from gradcascade.scaling.exponents import EXPONENTS, FIT_SCHEMA, closure_error, fit_exponents
 
 Build = Callable[..., pl.DataFrame]
 MINIMAL = ("family", "field", "variant", "step", "scale", "n", "size", "duration")
@@ -73,13 +71,6 @@ def test_minimal_columns_and_narrow_types(cascades: Build) -> None:
         pl.col("step").cast(pl.Int32), pl.col("family").cast(pl.Categorical), pl.col("duration").cast(pl.Float32)
     )
     assert_frame_equal(fit_exponents(narrow), fit_exponents(table), check_exact=True)
-
-
-def test_without_a_ceiling_column_500_steps_are_one(cascades: Build) -> None:
-    table = spoil(cascades().select(MINIMAL), "d48", 4, duration=500)
-    found = channels(table).filter(~pl.col("included"))
-    assert found["reason"].to_list() == ["reached the ceiling"]
-    assert one(fit_exponents(table), "D", 4)["n_scales"] == 3
 
 
 @settings(max_examples=60, deadline=None)
@@ -227,53 +218,3 @@ def test_empty_table(cascades: Build) -> None:
     fits = fit_exponents(cascades()[:0])
     assert fits.schema == FIT_SCHEMA and fits.height == 0
     assert closure_error(fits).height == 0
-
-
-def test_channels_keep_rows_and_columns(cascades: Build) -> None:
-    table = cascades().sample(fraction=1, shuffle=True, seed=3)
-    found = channels(table)
-    assert_frame_equal(found.select(table.columns), table)
-    first = found.row(0, named=True)
-    assert first["v_abs"] == first["size"] / first["duration"]
-    assert first["v_rel"] == pytest.approx(first["v_abs"] / first["n"], rel=1e-15)
-    assert first["size_per_n"] == first["size"] / first["n"]
-    assert first["duration_per_n"] == first["duration"] / first["n"]
-    assert found["included"].all() and found["reason"].null_count() == found.height
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda t: t.drop("n", "size"), "lacks the columns n, size"),
-        (lambda t: t.drop("variant"), "lacks the column variant (it has family"),
-        (lambda t: pl.concat([t, t[:1]]), "first family nano, field gradient, variant real, step 0, scale d24"),
-        (lambda t: t.drop("replicate").vstack(t.drop("replicate")), "keep one of them"),
-        (lambda t: t.with_columns(size=pl.col("size") - 10**9), "a negative size in 40 of 40 rows"),
-        (lambda t: t.with_columns(n=pl.lit(0)), "n below 1"),
-        (lambda t: t.with_columns(duration=pl.lit(0)), "a size above 0 with a duration of 0"),
-        (lambda t: t.with_columns(duration=pl.lit(-1)), "a negative duration"),
-        (lambda t: t.with_columns(duration=pl.lit(math.nan)), "no finite value for duration in 40 of 40 rows"),
-        (lambda t: spoil(t, "d48", 0, size=None), "no finite value for size in 1 of 40 rows, first in row 1"),
-        (lambda t: t.with_columns(size=pl.lit("many")), "holds String, not numbers"),
-        (
-            lambda t: pl.concat(
-                [t, t[:1].with_columns(replicate=pl.lit(9, dtype=pl.Int64), n=pl.lit(5, dtype=pl.Int64))]
-            ),
-            "scale d24 of nano has fields of 5 and of 36864 entries at step 0",
-        ),
-    ],
-)
-def test_bad_tables_are_refused(cascades: Build, change: Callable[[pl.DataFrame], pl.DataFrame], words: str) -> None:
-    with pytest.raises(InputError) as caught:
-        fit_exponents(change(cascades()))
-    assert words in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_ten_thousand_cascades_in_under_two_seconds(cascades: Build) -> None:
-    table = cascades(steps=range(625), variants=("real", "N0", "N1", "N2"))
-    spoilt = table.with_columns(ceiling=pl.col("scale").is_in(["d24", "d48"]))
-    fit_exponents(table[:40])
-    for rows in (table, spoilt):
-        start = time.perf_counter()
-        fit_exponents(rows)
-        assert time.perf_counter() - start < 2

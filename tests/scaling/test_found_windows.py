@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from gradcascade.scaling import found_windows as module
-from gradcascade.scaling.exponents import channels
+from gradcascade.scaling.channels import channels
 from gradcascade.scaling.found_windows import FOUND_SCHEMA, _ends, find_windows, found_window, plateau, plateaus
 from gradcascade.scaling.windows import default_window, summarise_channels
 

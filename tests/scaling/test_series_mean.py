@@ -12,7 +12,7 @@ def slow_half_width(x: np.ndarray, confidence: float) -> float:
     """The mixture written out with full covariance matrices."""
     T = len(x)
     y, ones = x - x.mean(), np.ones(T)
-    spacing = np.gradient(series_mean._PHI)
+    spacing = np.gradient(series_mean._PHI) * (1 - series_mean._PHI**2) ** -0.3
     logs, scales = [], []
     for phi, gap in zip(series_mean._PHI, spacing, strict=True):
         for noise, prior in series_mean._NOISE.items():

@@ -198,3 +198,42 @@ def test_one_checkpoint_makes_no_update(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "step_1")
     with pytest.raises(InputError, match="an update takes two checkpoints"):
         discover(tmp_path).snapshots()
+
+
+@pytest.mark.parametrize("name", ["gradients.safetensors", "train_gradients.pt", "gradients.pt"])
+def test_gradients_beside_the_checkpoint_of_any_trainer(tmp_path: Path, name: str) -> None:
+    for step in (1, 2):
+        save = save_safetensors if name.endswith(".safetensors") else save_pt
+        save(model(step), tmp_path / "my-run" / f"checkpoint-{step}" / name)
+    snapshots = discover(tmp_path / "my-run", fields=("gradient",)).snapshots()
+    assert [snapshot.step for snapshot in snapshots] == [1, 2]
+    wanted = [tensor for tensor in model(2) if not any(buffer in tensor for buffer in BUFFERS)]
+    expected = np.concatenate([model(2)[tensor].astype(np.float32).ravel() for tensor in wanted])
+    assert np.array_equal(np.sort(snapshots[1].load()), np.sort(expected))
+
+
+def test_gradients_of_validation_are_told_from_those_of_training(tmp_path: Path) -> None:
+    save_pt(model(1), tmp_path / "run" / "step_1" / "val_gradients.pt")
+    save_pt(model(2), tmp_path / "run" / "step_1" / "gradients.pt")
+    by_kind = {which: discover(tmp_path, fields=("gradient",), which=which) for which in ("train", "val")}
+    files = {which: source.snapshots()[0].files[0].name for which, source in by_kind.items()}
+    assert files == {"train": "gradients.pt", "val": "val_gradients.pt"}
+
+
+def test_scales_can_be_named(tmp_path: Path) -> None:
+    write_run(tmp_path / "a" / "run-7", (1, 2))
+    write_run(tmp_path / "b" / "run-9", (1, 2))
+    write_run(tmp_path / "b" / "run-10", (1, 2))
+    source = discover(tmp_path, "own", fields=("update",), scales={"small": "a/run-7", "large": "b/run-9"})
+    assert [(s.family, s.scale, s.source.split("/")[1]) for s in source.snapshots()] == [
+        ("own", "small", "run-7"),
+        ("own", "large", "run-9"),
+    ]
+    for scales, words in (
+        ({"small": "a/run-8"}, "run-8, the run of scale small, is not a folder"),
+        ({"small": "a"}, "a, the run of scale small, holds no steps"),
+        ({"small": "a/run-7", "large": "b/../a/run-7"}, "is named as two scales, small and large"),
+        ({"small": ".."}, "leads out of"),
+    ):
+        with pytest.raises(InputError, match=words):
+            discover(tmp_path / "a" if ".." in scales.values() else tmp_path, scales=scales)

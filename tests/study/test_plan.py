@@ -41,6 +41,22 @@ def test_a_written_plan_of_the_hub_reads_the_same(tmp_path_factory, repositories
     assert read_plan(written(tmp_path_factory.mktemp("plan"), plan_toml(plan))) == plan
 
 
+@given(
+    st.lists(st.text(min_size=1), max_size=3),
+    st.none() | st.dictionaries(st.text(min_size=1), st.text(), min_size=1, max_size=3),
+)
+def test_a_written_plan_with_chosen_tensors_and_scales_reads_the_same(tmp_path_factory, tensors, scales):
+    plan = Plan(families=(FamilyPlan(name="a", path="x", tensors=tuple(tensors), scales=scales),))
+    assert read_plan(written(tmp_path_factory.mktemp("plan"), plan_toml(plan))) == plan
+
+
+@pytest.mark.parametrize(("key", "value"), [("tensors", ("*.weight",)), ("scales", {"a": "b"})])
+def test_tensors_and_scales_are_chosen_of_folders_only(key, value):
+    hub = HubPlan(layout="pythia", repositories={"70m": "EleutherAI/pythia-70m"})
+    with pytest.raises(ValueError, match=f"{key} is for a family in a folder; leave it out beside hub"):
+        FamilyPlan.model_validate({"name": "a", "hub": hub, "fields": ("update",), key: value})
+
+
 def test_the_plans_in_the_documentation_are_plans(tmp_path):
     text = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
     examples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)

@@ -280,3 +280,43 @@ def test_a_study_of_another_version_is_refused(runs, tmp_path):
     path.write_text("{")
     with pytest.raises(gc.InputError, match="cannot be read as JSON"):
         gc.Study.open(tmp_path / "study")
+
+
+def test_metrics_can_be_attached_to_a_study_that_was_measured(runs, tmp_path):
+    measured(tmp_path / "study")
+    rows = [f"{scale},{step},{100 / size}" for scale, size in (("d6", 6), ("d12", 12), ("d18", 18)) for step in STEPS]
+    (tmp_path / "loss.csv").write_text("\n".join(["scale,step,loss", *rows, "d99,10,1.0"]))
+    with gc.Study.open(tmp_path / "study") as study:
+        before = study.metrics()
+        found, others = study.attach(tmp_path / "loss.csv")
+        assert (found.height, others) == (3 * len(STEPS), ["d99"])
+        assert study.metrics().filter(pl.col("metric") == "loss").height == 3 * len(STEPS)
+        assert study.metrics().filter(pl.col("metric") != "loss").equals(before)
+        slopes = gc.infer(study.cascades(), metrics=study.metrics())["metric_exponents"]
+        assert (slopes.filter(pl.col("metric") == "loss")["value"] < 0).all()
+        with pytest.raises(gc.InputError, match=r"has no family 'other'; those measured are: tiny"):
+            study.attach(tmp_path / "loss.csv", "other")
+        (tmp_path / "loss.csv").write_text("scale,step,loss\nd99,10,1.0")
+        with pytest.raises(gc.InputError, match=r"are of d99, and the study .* its scales are: d12, d18, d6"):
+            study.attach(tmp_path / "loss.csv")
+    outcome, _ = measured(tmp_path / "study")
+    with gc.Study.open(tmp_path / "study") as study:
+        assert outcome.measured == 0 and study.metrics().filter(pl.col("metric") == "loss").height == 3 * len(STEPS)
+
+
+def test_chosen_tensors_and_scales_are_measured_and_a_change_of_mind_shows_the_others(runs, tmp_path):
+    scales = {"one": "tiny-d6", "two": "tiny-d12", "three": "tiny-d18"}
+    chosen = FamilyPlan(name="tiny", path="../runs", fields=("gradient",), tensors=("*v_proj*",), scales=scales)
+    _, table = measured(tmp_path / "study", plan(families=(chosen,)))
+    assert table["scale"].unique().sort().to_list() == ["one", "three", "two"]
+    sizes = dict(table.select("scale", "n").unique().iter_rows())
+    whole = measured(tmp_path / "whole", plan(families=(chosen.model_copy(update={"tensors": ()}),)))[1]
+    both = dict(whole.select("scale", "n").unique().iter_rows())
+    assert all(sizes[scale] < both[scale] for scale in scales)
+    path = tmp_path / "study" / "plan.toml"
+    path.write_text(path.read_text().replace("v_proj", "o_proj"))
+    with gc.Study.open(tmp_path / "study") as study:
+        assert study.cascades().is_empty()  # nothing of the other tensors was measured yet
+        gc.run(study)
+        assert study.cascades().height == table.height
+        assert not set(study.cascades()["content_hash"]) & set(table["content_hash"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import textwrap
 from collections.abc import Callable
@@ -18,13 +19,11 @@ if TYPE_CHECKING:
     from gradcascade.sources.audit import Audit
     from gradcascade.study.plan import FamilyPlan
 
-PRESETS = ("pico-lm", "pythia")
-
 _WIDTH = 80
 
 
 def audit(
-    source: Annotated[str, typer.Argument(help="A folder of runs, a plan.toml, or a preset such as pythia.")],
+    source: Annotated[str, typer.Argument(help="A folder of runs, a published family, or a plan.toml.")],
     family: Annotated[str | None, typer.Option(help="Name of the family (default: found from the folder).")] = None,
     contents: Annotated[
         bool, typer.Option("--contents/--no-contents", help="Read the tensors, or only names, sizes and hashes.")
@@ -63,46 +62,45 @@ def _audits(
     from gradcascade.study.plan import family_folder, read_plan
     from gradcascade.study.presets import presets
 
-    preset = presets().get(source)
-    if preset is None and not source.endswith(".toml"):
-        folder = Path(source)
-        if not folder.is_dir():
-            raise InputError(f"{source} is not a folder of runs; give a folder, a plan.toml, or {', '.join(PRESETS)}")
-        return [audit_family(folder, family, contents=contents, progress=progress)]
-    if family is not None:
-        raise InputError(f"--family is given beside {source}, which names its families; leave it out")
-    path = Path(source)
-    families = [preset.family] if preset else read_plan(path).families
-    if not families:
-        raise InputError(f"{source} names no family; add a [[families]] section with name, and path or hub")
-    return [
-        _audit_hub(entry)
-        if entry.hub
-        else audit_family(
-            family_folder(path.parent, entry),
-            entry.name,
-            contents=contents,
-            label=entry.label,
-            gradients=entry.gradients,
-            progress=progress,
-        )
-        for entry in families
-    ]
+    if source.endswith(".toml"):
+        if family is not None:
+            raise InputError(f"--family is given beside {source}, which names its families; leave it out")
+        path = Path(source)
+        plan = read_plan(path)
+        if not plan.families:
+            raise InputError(f"{source} names no family; add a [[families]] section with name, and path or hub")
+        return [
+            _of_hub(entry, progress)
+            if entry.hub
+            else audit_family(
+                family_folder(path.parent, entry),
+                entry.name,
+                contents=contents,
+                label=entry.label,
+                gradients=entry.gradients,
+                progress=progress,
+                scales=entry.scales,
+            )
+            for entry in plan.families
+        ]
+    if preset := presets().get(source):
+        return [_of_hub(preset.family.model_copy(update={"name": family or preset.family.name}), progress)]
+    folder = Path(source)
+    if not folder.is_dir():
+        known = ", ".join(presets())
+        raise InputError(f"{source} is not a folder of runs, nor one of {known}; give one of them, or a plan.toml")
+    return [audit_family(folder, family, contents=contents, progress=progress)]
 
 
-def _audit_hub(entry: FamilyPlan) -> Audit:
-    """Audit what the hub lists: names, sizes and hashes. No weights are downloaded."""
-    from tempfile import TemporaryDirectory
-
-    from gradcascade.sources.audit.listing import listing_from_files
-    from gradcascade.sources.audit.runner import audit_listing
+def _of_hub(entry: FamilyPlan, progress: Callable[[str, int, int, str], None]) -> Audit:
+    """The listing of a family on the hub, audited; its tensors stay there."""
+    from gradcascade.sources.audit import audit_listing
+    from gradcascade.sources.hub.listed import list_hub
     from gradcascade.study.remote import open_hub
 
-    with TemporaryDirectory() as scratch:
-        source = open_hub(Path(scratch), entry)
-        origin = ", ".join(source.repositories.values())
-        listing = listing_from_files(entry.name, origin, source.files(), source.repositories)
-        source.close()
+    source = open_hub(Path(), entry, lambda name, arrived, size: progress("waiting", 0, 1, name))
+    chosen = entry.hub is not None and entry.hub.steps is not None
+    listing = list_hub(source, chosen, functools.partial(progress, "listing"))
     return audit_listing(listing, label=entry.label, gradients=entry.gradients)
 
 
@@ -111,6 +109,7 @@ def _described(done: Audit) -> dict[str, Any]:
     return {
         "family": listing.family,
         "source": listing.origin,
+        "contents": done.contents,
         "scales": {
             scale: {
                 "steps": [entry.step for entry in steps],
@@ -134,6 +133,8 @@ def _print(done: Audit) -> None:
         f"{_count(sum(map(len, listing.scales.values())), 'step')}, {_count(len(files), 'file')}, "
         f"{sum(file.size for file in files) / 1e6:,.1f} MB in {listing.origin}"
     )
+    if not done.contents:
+        typer.echo("  names, sizes and hashes were compared; no tensor was read")
     if not done.findings:
         typer.echo("  nothing found")
         return

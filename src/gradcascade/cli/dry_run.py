@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gradcascade.study.plan import Plan
 
 
-def describe(plan: Plan, out: Path, threads: int | None, as_json: bool, quarantine: Path | None = None) -> None:
+def describe(plan: Plan, out: Path, threads: int | None, as_json: bool, quarantine: Path | None) -> None:
     """Print what measuring a plan takes; listings are read, nothing is measured or written.
 
     Parameters
@@ -26,8 +26,8 @@ def describe(plan: Plan, out: Path, threads: int | None, as_json: bool, quaranti
         Number of threads for the probe run.
     as_json : bool
         Whether to print one JSON object.
-    quarantine : pathlib.Path, optional
-        A list that would be put into the study.
+    quarantine : pathlib.Path or None
+        A list of snapshots to leave out, beside the study's own.
     """
     from gradcascade.study.estimate import estimate
 

@@ -39,14 +39,13 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Fit the exponents at every step; print their mean and spread over the stable window, and the regime."""
-    from gradcascade.inference import infer
     from gradcascade.study.study import Study
 
     if window and rule:
         raise InputError("--window and --window-rule are both given; give one of them")
     with Study.open(study) as opened:
         data = report_data(opened, window, rule)
-        answers = infer(data.cascades, data.windows, opened.metrics()) if as_json else {}
+        answers = data.answers if as_json else {}
     if as_json:
         typer.echo(
             json.dumps(
@@ -83,6 +82,7 @@ def report_data(study: Study, window: tuple[int, int] | None = None, rule: Windo
         plan_toml=plan_toml(study.plan),
         window=window_of(cascades, rule) if rule else window or study.plan.fit.window,
         refusals=study.refusals(),
+        schedules=study.schedules(),
     )
 
 

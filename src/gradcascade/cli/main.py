@@ -10,7 +10,21 @@ from typing import Annotated, Any
 import typer
 
 from gradcascade import __version__
-from gradcascade.cli import audit, bench, cache, compare, demo, export, fit, graph, measure, probe, report, train
+from gradcascade.cli import (
+    audit,
+    bench,
+    cache,
+    compare,
+    demo,
+    export,
+    fit,
+    graph,
+    measure,
+    metrics,
+    probe,
+    report,
+    train,
+)
 from gradcascade.errors import InputError
 
 _INTERRUPTED = 130
@@ -31,6 +45,7 @@ app.command("graph")(graph.graph)
 app.command("cache")(cache.cache)
 app.command("audit")(audit.audit)
 app.command("measure")(measure.measure)
+app.command("metrics")(metrics.metrics)
 app.command("fit")(fit.fit)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)

@@ -27,7 +27,8 @@ _SOURCES = (
 )
 
 _PLANNED = (
-    "family", "nulls", "replicates", "seed", "fields", "alpha", "quantile", "graph", "graph_seed", "max_steps"
+    "family", "nulls", "replicates", "seed", "fields", "tensors",
+    "alpha", "quantile", "graph", "graph_seed", "max_steps",
 )  # fmt: skip
 
 
@@ -46,6 +47,12 @@ def measure(
     replicates: Annotated[int, typer.Option(min=1, help="Replicates of each null.")] = 1,
     seed: Annotated[int, typer.Option(help="Nulls are seeded with this number plus the step.")] = 42,
     fields: Annotated[str, typer.Option(help="Kinds of field: gradient, update, or both.")] = "gradient,update",
+    tensors: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tensors", metavar="PATTERN", help="Tensors to take, by name (*, ?); may be given repeatedly."
+        ),
+    ] = None,
     alpha: Alpha = 0.3,
     quantile: Quantile = 0.9,
     graph: GraphKind = "barabasi-albert",
@@ -92,15 +99,20 @@ def measure(
                 },
                 "nulls": {"kinds": _listed(nulls, ("N0", "N1", "N2")), "replicates": replicates, "seed": seed},
                 "fit": {"window": _window(sources)},
-                "families": [_family(source, family, chosen, out).model_dump() for source in sources],
+                "families": [
+                    _family(source, family, chosen, tuple(tensors or ()), out).model_dump() for source in sources
+                ],
             },
             "these sources and options",
         )
     if not plan.families:
         raise InputError(f"{sources[0]} names no family; add a [[families]] section with name, and path or hub")
+    from gradcascade.study.quarantine import check_quarantine
     from gradcascade.study.variants import make_probe
 
     make_probe(plan, engine=engine, threads=threads)  # complain about settings before anything is written
+    if quarantine is not None:
+        check_quarantine(quarantine, plan)
     if dry_run:
         from gradcascade.cli.dry_run import describe
 
@@ -147,7 +159,7 @@ def _get_ready(plan: Plan, engine: str, threads: int | None) -> None:
 
 
 def _measured(plan: Plan, out: Path, engine: str, threads: int | None, quarantine: Path | None) -> Outcome:
-    from gradcascade.study.quarantine import check_quarantine, keep_quarantine
+    from gradcascade.study.quarantine import keep_quarantine
     from gradcascade.study.runner import open_source
     from gradcascade.study.study import Study
 
@@ -161,8 +173,6 @@ def _measured(plan: Plan, out: Path, engine: str, threads: int | None, quarantin
 
         # Complain about a source before anything is written.
         opened = {entry.name: open_source(out, entry, watch) for entry in plan.families}
-        if quarantine is not None:
-            check_quarantine(quarantine, plan)
         _get_ready(plan, engine, threads)
         with Study.create(out, plan) as study:
             if quarantine is not None:
@@ -182,11 +192,14 @@ def _run(
     return run(study, engine=engine, threads=threads, progress=show, opened=opened)
 
 
-def folder_family(folder: Path, study: Path, name: str, fields: tuple[str, ...]) -> FamilyPlan:
+def folder_family(
+    folder: Path, study: Path, name: str, fields: tuple[str, ...], tensors: tuple[str, ...] = ()
+) -> FamilyPlan:
     """Plan of a family that lies in a folder, with the path as seen from the study."""
     from gradcascade.study.plan import FamilyPlan
 
-    return FamilyPlan.model_validate({"name": name, "path": _relative(folder, study), "fields": fields})
+    path = _relative(folder, study)
+    return FamilyPlan.model_validate({"name": name, "path": path, "fields": fields, "tensors": tensors})
 
 
 def _window(sources: list[str]) -> tuple[int, int] | None:
@@ -197,7 +210,7 @@ def _window(sources: list[str]) -> tuple[int, int] | None:
     return preset.window if preset else None
 
 
-def _family(source: str, name: str | None, fields: str | None, out: Path) -> FamilyPlan:
+def _family(source: str, name: str | None, fields: str | None, tensors: tuple[str, ...], out: Path) -> FamilyPlan:
     """Plan of one source; ``fields`` are those asked for on the command line, if any."""
     from gradcascade.study.presets import presets
 
@@ -207,6 +220,8 @@ def _family(source: str, name: str | None, fields: str | None, out: Path) -> Fam
     if preset := presets().get(source):
         if fields is not None and kinds != preset.family.fields:
             raise InputError(f"{source} has {preset.family.fields[0]} fields only; leave --fields out")
+        if tensors:
+            raise InputError(f"{source} has its published tensors; leave --tensors out")
         return preset.family.model_copy(update={"name": name or preset.family.name})
     from gradcascade.sources.folder import discover
 
@@ -216,7 +231,7 @@ def _family(source: str, name: str | None, fields: str | None, out: Path) -> Fam
             f"{source} is not a folder of runs, nor one of {', '.join(presets())}; give one of them, or a plan.toml"
         )
     found = discover(folder, family=name)
-    return folder_family(folder, out, found.family, kinds)
+    return folder_family(folder, out, found.family, kinds, tensors)
 
 
 def _moved(entry: FamilyPlan, origin: Path, out: Path) -> FamilyPlan:

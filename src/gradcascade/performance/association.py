@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from gradcascade.performance.metrics import FLOOR, metric_exponent
 from gradcascade.performance.permutation import MIN_MATCHED, lag_test, residuals, shift_test
 from gradcascade.performance.schedules import pico_learning_rate, pythia_learning_rate
-from gradcascade.scaling.exponents import fit_exponents, prepared
+from gradcascade.scaling.channels import prepared
+from gradcascade.scaling.exponents import fit_exponents
 from gradcascade.scaling.tables import require_columns
 
 ALL = "all"
 """Stands in the place of a scale where the series is one of the whole family."""
 
-SCHEDULES: dict[str, Callable[[Any], NDArray[np.float64]]] = {
+Schedule = Callable[[Any], NDArray[np.float64]]
+"""Learning rate at given training steps."""
+
+SCHEDULES: dict[str, Schedule] = {
     "pico-lm": pico_learning_rate,
     "pythia": pythia_learning_rate,
 }
@@ -138,7 +142,7 @@ def metric_series(metrics: pl.DataFrame, sizes: Mapping[str, int]) -> pl.DataFra
 def associations(
     series: pl.DataFrame,
     metrics: pl.DataFrame,
-    schedules: Mapping[str, Callable[[Any], NDArray[np.float64]]] = SCHEDULES,
+    schedules: Mapping[str, Schedule] = SCHEDULES,
 ) -> pl.DataFrame:
     """Associate every series with every metric of the same family and scale, over the steps that both have.
 
@@ -194,7 +198,7 @@ def associations(
 def _association(
     ours: dict[int, float],
     theirs: dict[int, float],
-    schedule: Callable[[Any], NDArray[np.float64]] | None,
+    schedule: Schedule | None,
     twin: dict[int, float] | None,
 ) -> dict[str, Any]:
     from scipy.stats import rankdata

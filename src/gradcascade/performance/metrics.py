@@ -117,6 +117,34 @@ def metric_exponent(metrics: pl.DataFrame, sizes: Mapping[str, int], floor: floa
     )
 
 
+def metric_exponents(metrics: pl.DataFrame, cascades: pl.DataFrame) -> pl.DataFrame:
+    """Fit the slopes of every family's metrics over the sizes of its fields.
+
+    Parameters
+    ----------
+    metrics : polars.DataFrame
+        ``family, scale, step, metric, value``.
+    cascades : polars.DataFrame
+        ``family, scale, n``, of the same families; those without cascades have no slopes.
+
+    Returns
+    -------
+    polars.DataFrame
+        As :func:`metric_exponent`.
+
+    Raises
+    ------
+    InputError
+        As :func:`metric_exponent`.
+    """
+    parts = [pl.DataFrame(schema=METRIC_EXPONENT_SCHEMA)]
+    # Scales of several families may share a name, but not an n.
+    for own in cascades.select("family", "scale", "n").partition_by("family", maintain_order=True):
+        sizes = dict(own.group_by("scale").agg(pl.col("n").max()).iter_rows())
+        parts.append(metric_exponent(metrics.filter(pl.col("family") == own["family"][0]), sizes))
+    return pl.concat(parts)
+
+
 def _check_positive(sizes: Mapping[str, int], floor: float) -> None:
     wrong = [scale for scale, n in sizes.items() if n < 1]
     if wrong:

@@ -24,6 +24,9 @@ EXAM_PREFIX = "hendrycksTest-"
 EXAMS = 57
 """How many of them there are."""
 
+_ACCURACIES = ("acc_norm", "acc_norm,none", "acc", "acc,none")
+"""Names of an accuracy, the preferred first; the evaluation harness appends its filter since version 0.4."""
+
 _PYTHIA_FILE = re.compile(r"(?P<scale>.+)_step(?P<step>\d+)\.json")
 _PALOMA_FILE = re.compile(r"step_(?P<step>\d+)\.json")
 _LABELS = ("family", "scale", "metric")
@@ -34,7 +37,7 @@ def read_lm_eval(folder: Path | str, family: str = "pythia") -> pl.DataFrame:
     """Read the mean zero-shot accuracy from the evaluation files that come with Pythia.
 
     The mean runs over 65 tasks (57 ``hendrycksTest-*`` and :data:`NAMED_TASKS`; no crows_pairs), each with
-    ``acc_norm`` where present, else ``acc`` (arXiv:2605.02968).
+    ``acc_norm`` where present, else ``acc`` (arXiv:2605.02968); ``acc_norm,none`` and ``acc,none`` are read alike.
 
     Parameters
     ----------
@@ -192,7 +195,8 @@ def _mean_accuracy(path: Path) -> float:
 
 
 def _accuracy(task: Any, name: str, path: Path) -> float:
-    value = task.get("acc_norm", task.get("acc")) if isinstance(task, dict) else None
+    known = (task[key] for key in _ACCURACIES if key in task) if isinstance(task, dict) else iter(())
+    value = next(known, None)
     if value is None or not _is_number(value):
         raise InputError(f"{path} gives no accuracy for the task {name}; evaluate it again or remove the file")
     return float(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,9 +11,11 @@ import polars as pl
 
 from gradcascade.errors import InputError
 from gradcascade.inference import infer
+from gradcascade.performance.association import SCHEDULES, Schedule
 from gradcascade.report.tables import headline
 from gradcascade.scaling import decomposition as nulls
 from gradcascade.scaling import exponents, windows
+from gradcascade.scaling.channels import channels
 
 __all__ = ["Group", "ReportData", "headline", "of_group"]
 
@@ -58,7 +60,9 @@ class ReportData:
     plan_toml : str
         The plan as it was asked for.
     refusals : polars.DataFrame
-        Snapshots that could not be measured: family, scale, step, field, reason.
+        Snapshots that could not be measured, or were left out: family, scale, step, field, reason.
+    schedules : mapping of str to callable
+        Learning rate at given steps, by family, for the partial correlations.
     """
 
     title: str
@@ -75,6 +79,7 @@ class ReportData:
     provenance: dict[str, Any]
     plan_toml: str
     refusals: pl.DataFrame
+    schedules: Mapping[str, Schedule] = field(default_factory=lambda: SCHEDULES)
 
     @classmethod
     def from_tables(
@@ -87,6 +92,7 @@ class ReportData:
         window: windows.Window = None,
         title: str = "Finite-size gradient transport",
         refusals: pl.DataFrame | None = None,
+        schedules: Mapping[str, Schedule] = SCHEDULES,
     ) -> ReportData:
         """Fit, summarise and split a table of cascades.
 
@@ -107,6 +113,8 @@ class ReportData:
             Heading of the page.
         refusals : polars.DataFrame, optional
             Snapshots that could not be measured: family, scale, step, field, reason.
+        schedules : mapping of str to callable
+            Learning rate at given steps, by family.
 
         Returns
         -------
@@ -129,7 +137,7 @@ class ReportData:
             summary=windows.summarise(fits, chosen),
             decomposition=split,
             metrics=pl.DataFrame(schema=METRIC_SCHEMA) if metrics is None else metrics,
-            channels=exponents.channels(cascades),
+            channels=channels(cascades),
             decomposition_summary=nulls.summarise_decomposition(split, chosen),
             closure=exponents.closure_error(fits),
             windows=chosen,
@@ -137,12 +145,13 @@ class ReportData:
             provenance=dict(provenance or {}),
             plan_toml=plan_toml,
             refusals=pl.DataFrame(schema=REFUSAL_SCHEMA) if refusals is None else refusals,
+            schedules=schedules,
         )
 
     @cached_property
     def answers(self) -> dict[str, pl.DataFrame]:
         """Everything :func:`gradcascade.infer` answers about the cascades: verdicts, intervals, associations, ..."""
-        return infer(self.cascades, self.windows, self.metrics)
+        return infer(self.cascades, self.windows, self.metrics, self.schedules)
 
     @property
     def groups(self) -> list[Group]:

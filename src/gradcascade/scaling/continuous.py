@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gradcascade.scaling.exponents import fit_rows, prepared
+from gradcascade.scaling.channels import prepared
+from gradcascade.scaling.exponents import fit_rows
 from gradcascade.scaling.tables import FIT_KEYS, require_columns
 from gradcascade.scaling.windows import Window, in_window
 

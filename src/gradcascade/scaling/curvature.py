@@ -7,7 +7,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.scaling.along_training import over_window
-from gradcascade.scaling.exponents import CHANNELS, EXPONENTS, fit_exponents, log_points, prepared
+from gradcascade.scaling.channels import CHANNELS, log_points, prepared
+from gradcascade.scaling.exponents import EXPONENTS, fit_exponents
 from gradcascade.scaling.regression import group_means, t_quantiles
 from gradcascade.scaling.tables import FIT_KEYS, group_starts
 from gradcascade.scaling.windows import Window

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import polars as pl
 
-from gradcascade.errors import InputError
-from gradcascade.scaling.regression import MIN_SCALES, fit_lines, group_means
+from gradcascade.scaling.channels import CHANNELS, log_points, prepared
+from gradcascade.scaling.regression import MIN_SCALES, fit_lines
 from gradcascade.scaling.shortages import shortages
-from gradcascade.scaling.tables import (
-    FIT_KEYS,
-    group_starts,
-    require_columns,
-    require_numbers,
-    require_unique,
-    require_values,
-    spread,
-)
+from gradcascade.scaling.tables import FIT_KEYS, group_starts, require_columns, spread
 
 EXPONENTS = ("D", "z", "beta", "delta")
 """The four exponents, in the order of every table."""
-
-CHANNELS = {"D": "size", "z": "duration", "beta": "v_abs", "delta": "v_rel"}
-"""The channel whose logarithm each exponent is the slope of."""
-
-PUBLISHED_MAX_STEPS = 500
-"""Duration that marks a ceiling cascade in a table that does not say so itself (arXiv:2605.02968)."""
 
 FIT_SCHEMA: dict[str, type[pl.DataType]] = {
     "family": pl.String,
@@ -45,57 +28,7 @@ FIT_SCHEMA: dict[str, type[pl.DataType]] = {
 }
 """Columns of the table of fits, in order."""
 
-_LABELS = ("family", "field", "variant", "scale")
-_NUMBERS = ("step", "n", "size", "duration")
 _WORDS = {"size": "sizes", "duration": "durations", "v_abs": "values of v_abs", "v_rel": "values of v_rel"}
-_WHAT = "table of cascades"
-
-
-def channels(cascades: pl.DataFrame) -> pl.DataFrame:
-    """Add the channels of every cascade, and whether it may enter a fit.
-
-    Parameters
-    ----------
-    cascades : polars.DataFrame
-        At least ``family, field, variant, step, scale, n, size, duration``; ``replicate``, ``ceiling`` and
-        ``zero_share`` are used where present. Without ``ceiling``, a duration of 500 is one.
-
-    Returns
-    -------
-    polars.DataFrame
-        The same rows and columns, in the same order, and ``v_abs = size / duration`` (events per step),
-        ``v_rel = v_abs / n``, ``size_per_n``, ``duration_per_n``, ``included`` and ``reason``: null, or in words why
-        the cascade is left out of the fits (no active node at all, or the ceiling). ``v_abs`` and ``v_rel`` are
-        null where the duration is zero.
-
-    Raises
-    ------
-    InputError
-        If columns or values are missing or impossible, or two rows describe the same measurement.
-    """
-    _check(cascades)
-    size, duration, n = (pl.col(name).cast(pl.Float64) for name in ("size", "duration", "n"))
-    moving = duration > 0
-    at_limit = pl.col("duration") == PUBLISHED_MAX_STEPS
-    ceiling = pl.col("ceiling").fill_null(at_limit) if "ceiling" in cascades.columns else at_limit
-    all_zero = (pl.col("zero_share") == 1.0).fill_null(False) if "zero_share" in cascades.columns else pl.lit(False)
-    reason = (
-        pl.when((pl.col("size") == 0) & all_zero)
-        .then(pl.lit("has an all-zero field"))
-        .when(pl.col("size") == 0)
-        .then(pl.lit("has size 0 (no node was ever active)"))
-        .when(ceiling)
-        .then(pl.lit("reached the ceiling"))
-        .otherwise(pl.lit(None, dtype=pl.String))
-    )
-    return cascades.with_columns(
-        v_abs=pl.when(moving).then(size / duration),
-        v_rel=pl.when(moving).then(size / (n * duration)),
-        size_per_n=size / n,
-        duration_per_n=duration / n,
-        included=reason.is_null(),
-        reason=reason,
-    )
 
 
 def fit_exponents(cascades: pl.DataFrame) -> pl.DataFrame:
@@ -103,13 +36,14 @@ def fit_exponents(cascades: pl.DataFrame) -> pl.DataFrame:
 
     Ordinary least squares of ``log size``, ``log duration``, ``log v_abs`` and ``log v_rel`` on ``log n``, where n is
     the number of entries of the field (arXiv:2605.02968). The logarithms of the replicates of a scale are averaged
-    first, so every scale counts once. A cascade that is not ``included`` (see :func:`channels`) is left out, and a
-    scale with it when none of its replicates is left. No fit is dropped for its R2.
+    first, so every scale counts once. A cascade that is not ``included`` (see
+    :func:`gradcascade.scaling.channels.channels`) is left out, and a scale with it when none of its replicates is
+    left. No fit is dropped for its R2.
 
     Parameters
     ----------
     cascades : polars.DataFrame
-        One row per cascade, columns as for :func:`channels`, in any order.
+        One row per cascade, columns as for :func:`gradcascade.scaling.channels.channels`, in any order.
 
     Returns
     -------
@@ -123,7 +57,7 @@ def fit_exponents(cascades: pl.DataFrame) -> pl.DataFrame:
     Raises
     ------
     InputError
-        As :func:`channels`, and if the fields of one scale differ in n at one step.
+        As :func:`gradcascade.scaling.channels.channels`, and if the fields of one scale differ in n at one step.
     """
     return fit_rows(prepared(cascades))
 
@@ -134,7 +68,7 @@ def fit_rows(rows: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     rows : polars.DataFrame
-        From :func:`prepared`; rows that are not ``included`` are left out.
+        From :func:`gradcascade.scaling.channels.prepared`; rows that are not ``included`` are left out.
 
     Returns
     -------
@@ -169,61 +103,6 @@ def fit_rows(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def prepared(cascades: pl.DataFrame, keep: Sequence[str] = ()) -> pl.DataFrame:
-    """Check a table of cascades and sort it for fitting.
-
-    Parameters
-    ----------
-    cascades : polars.DataFrame
-        As for :func:`channels`.
-    keep : sequence of str
-        Further columns to keep.
-
-    Returns
-    -------
-    polars.DataFrame
-        Every row, sorted by ``family, field, variant, step, scale, replicate``, with ``n, size, duration, v_abs,
-        v_rel, included, reason`` and ``keep``.
-
-    Raises
-    ------
-    InputError
-        As :func:`fit_exponents`.
-    """
-    order = [*FIT_KEYS, "scale", "replicate"]
-    rows = channels(_with_replicate(cascades)).with_columns(
-        pl.col(*_LABELS).cast(pl.String), pl.col("step").cast(pl.Int64)
-    )
-    rows = rows.select(*order, "n", "size", "duration", "v_abs", "v_rel", "included", "reason", *keep).sort(order)
-    _check_one_n(rows.filter("included"))
-    return rows
-
-
-def log_points(rows: pl.DataFrame) -> pl.DataFrame:
-    """Average the logarithms over the replicates of every scale: the points that the lines are fitted to.
-
-    Parameters
-    ----------
-    rows : polars.DataFrame
-        From :func:`prepared`.
-
-    Returns
-    -------
-    polars.DataFrame
-        Sorted, one row per ``family, field, variant, step, scale`` with an included cascade: ``n`` and the means
-        ``log_n, log_size, log_duration, log_v_abs, log_v_rel`` (natural logarithms).
-    """
-    included = rows.filter("included")
-    starts = group_starts(included, [*FIT_KEYS, "scale"])
-    logs = {
-        f"log_{name}": group_means(np.log(included.get_column(name).cast(pl.Float64).to_numpy()), starts)
-        for name in ("n", *CHANNELS.values())
-    }
-    return included.select(*FIT_KEYS, "scale", "n")[starts].with_columns(
-        pl.Series(name, values, dtype=pl.Float64) for name, values in logs.items()
-    )
-
-
 def closure_error(fits: pl.DataFrame) -> pl.DataFrame:
     """How far the exponents are from ``beta = D - z`` and ``delta = D - z - 1``.
 
@@ -250,51 +129,6 @@ def closure_error(fits: pl.DataFrame) -> pl.DataFrame:
     D, z, beta, delta = (pl.col(name) for name in EXPONENTS)
     error = pl.max_horizontal((beta - (D - z)).abs(), (delta - (D - z - 1)).abs())
     return wide.select(*FIT_KEYS, closure_error=error)
-
-
-def _check(cascades: pl.DataFrame) -> None:
-    """Refuse what no relaxation can have produced."""
-    require_columns(cascades, (*_LABELS, *_NUMBERS), _WHAT)
-    require_values(cascades, (*_LABELS, *_NUMBERS), _WHAT)
-    require_numbers(cascades, _NUMBERS, _WHAT)
-    if not cascades.height:
-        return
-    impossible = {
-        "n below 1": pl.col("n") < 1,
-        "a negative size": pl.col("size") < 0,
-        "a negative duration": pl.col("duration") < 0,
-        "a size above 0 with a duration of 0": (pl.col("size") > 0) & (pl.col("duration") == 0),
-    }
-    for words, rule in impossible.items():
-        wrong = cascades.select(rule.alias("wrong")).get_column("wrong")
-        if wrong.any():
-            row = cascades.select("scale", "step").row(int(wrong.arg_max() or 0))
-            raise InputError(
-                f"the {_WHAT} has {words} in {wrong.sum()} of {cascades.height} rows, first at scale {row[0]}, "
-                f"step {row[1]}; measure these cascades again or drop them"
-            )
-    key = [*FIT_KEYS, "scale", *(["replicate"] if "replicate" in cascades.columns else [])]
-    require_unique(
-        cascades, key, _WHAT, "keep one of them, for example the cascades of one probe, or number them as replicates"
-    )
-
-
-def _check_one_n(rows: pl.DataFrame) -> None:
-    """A scale is one field size; two of them under one name would be averaged into a size that no model has."""
-    counts = rows.group_by(*FIT_KEYS, "scale").agg(pl.col("n").min().alias("least"), pl.col("n").max().alias("most"))
-    mixed = counts.filter(pl.col("least") != pl.col("most")).sort(*FIT_KEYS, "scale")
-    if mixed.height:
-        row = mixed.row(0, named=True)
-        raise InputError(
-            f"scale {row['scale']} of {row['family']} has fields of {row['least']} and of {row['most']} entries at "
-            f"step {row['step']}; give the two field sizes two scale names"
-        )
-
-
-def _with_replicate(cascades: pl.DataFrame) -> pl.DataFrame:
-    if "replicate" in cascades.columns:
-        return cascades
-    return cascades.with_columns(replicate=pl.lit(0, dtype=pl.Int64))
 
 
 def _exponent_names() -> pl.DataFrame:

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gradcascade.scaling.exponents import log_points, prepared
+from gradcascade.scaling.channels import log_points, prepared
 from gradcascade.scaling.windows import Range, default_window
 
 MIN_FOUND = 12

@@ -3,7 +3,7 @@
 With some 60 correlated steps a bootstrap or a kernel estimate of the error is too small, since the correlation is
 itself badly known. Here it is averaged over what the series leaves open: the mean of a Gaussian first-order
 autoregression, with or without noise on top of it, has a t interval for every correlation phi, and the interval is
-that of the mixture, each phi weighted with its likelihood (mean and variance integrated out, phi uniform). The
+that of the mixture, each phi weighted with its likelihood (mean and variance integrated out). The
 coverage is measured, in benchmarks/calibration.py.
 """
 
@@ -22,7 +22,10 @@ Floats = NDArray[np.float64]
 MIN_STEPS = 5
 """Fewest steps from which a correlation is worth estimating."""
 
-_PHI = np.concatenate([np.linspace(-0.5, 0.8, 14), [0.84, 0.88, 0.91, 0.94, 0.96, 0.98]])
+_PHI = np.concatenate([np.linspace(-0.5, 0.8, 14), [0.84, 0.88, 0.91, 0.94, 0.96, 0.98, 0.99]])
+_LEANING = 0.3
+"""Weight of phi beforehand: (1 - phi²) to minus this. At 0 long correlations are covered too rarely; at 1/2, the
+reference prior of a stationary autoregression, short ones too often (benchmarks/calibration.py)."""
 _NOISE = {0.0: 0.6, 0.1: 0.2, 0.5: 0.2}
 """Variance of the noise on top, in units of the variance of the correlated part, and its weight beforehand."""
 
@@ -115,7 +118,7 @@ def _half_widths(series: Floats, models: _Models, confidence: float) -> Floats:
 def _models(steps: int) -> _Models:
     noises = np.array(list(_NOISE))
     phi, noise = (grid.ravel() for grid in np.meshgrid(_PHI, noises, indexing="ij"))
-    weight = np.log(np.outer(np.gradient(_PHI), np.array(list(_NOISE.values()))).ravel())
+    weight = np.log(np.outer(np.gradient(_PHI) * (1 - _PHI**2) ** -_LEANING, np.array(list(_NOISE.values()))).ravel())
     ones, variance = _innovations(np.ones((1, steps)), phi, noise)
     lags = np.arange(1, steps)
     of_mean = (1 + 2 * ((1 - lags / steps) * phi[:, None] ** lags).sum(axis=1) + noise) / steps

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from gradcascade.scaling.exponents import CHANNELS, EXPONENTS, fit_exponents, log_points, prepared
+from gradcascade.scaling.channels import CHANNELS, log_points, prepared
+from gradcascade.scaling.exponents import EXPONENTS, fit_exponents
 from gradcascade.scaling.regression import MIN_SCALES, t_quantiles
 from gradcascade.scaling.tables import FIT_KEYS
 

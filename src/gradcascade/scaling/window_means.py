@@ -17,7 +17,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.scaling.along_training import ALONG_SCHEMA, along_training
-from gradcascade.scaling.exponents import CHANNELS, EXPONENTS, log_points, prepared
+from gradcascade.scaling.channels import CHANNELS, log_points, prepared
+from gradcascade.scaling.exponents import EXPONENTS
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, fit_lines, t_quantiles
 from gradcascade.scaling.tables import group_starts
 from gradcascade.scaling.windows import Range, Window, windows

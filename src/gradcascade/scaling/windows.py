@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 
 from gradcascade.errors import InputError
-from gradcascade.scaling.exponents import EXPONENTS, channels
+from gradcascade.scaling.channels import channels
+from gradcascade.scaling.exponents import EXPONENTS
 from gradcascade.scaling.regression import MIN_SCALES
 from gradcascade.scaling.tables import FIT_KEYS, require_columns
 
@@ -169,7 +170,7 @@ def summarise_channels(cascades: pl.DataFrame, window: Window = None) -> pl.Data
     Parameters
     ----------
     cascades : polars.DataFrame
-        As for :func:`gradcascade.scaling.exponents.channels`. Cascades left out of the fits are left out here too.
+        As for :func:`gradcascade.scaling.channels.channels`. Cascades left out of the fits are left out here too.
     window : tuple, mapping or None
         As in :func:`windows`.
 
@@ -183,7 +184,7 @@ def summarise_channels(cascades: pl.DataFrame, window: Window = None) -> pl.Data
     Raises
     ------
     InputError
-        As :func:`gradcascade.scaling.exponents.channels`, or if the window is not two ordered steps.
+        As :func:`gradcascade.scaling.channels.channels`, or if the window is not two ordered steps.
     """
     return (
         _per_step(cascades, window)
@@ -209,7 +210,7 @@ def variation(cascades: pl.DataFrame, window: Window = None) -> pl.DataFrame:
     Parameters
     ----------
     cascades : polars.DataFrame
-        As for :func:`gradcascade.scaling.exponents.channels`. Cascades left out of the fits are left out here too.
+        As for :func:`gradcascade.scaling.channels.channels`. Cascades left out of the fits are left out here too.
     window : tuple, mapping or None
         As in :func:`windows`.
 
@@ -223,7 +224,7 @@ def variation(cascades: pl.DataFrame, window: Window = None) -> pl.DataFrame:
     Raises
     ------
     InputError
-        As :func:`gradcascade.scaling.exponents.channels`, or if the window is not two ordered steps.
+        As :func:`gradcascade.scaling.channels.channels`, or if the window is not two ordered steps.
     """
     v_rel = pl.col("v_rel")
     coefficient = pl.when(v_rel.count() >= MIN_SCALES).then(v_rel.std(ddof=0) / v_rel.mean())

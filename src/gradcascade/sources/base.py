@@ -85,6 +85,10 @@ class Source(Protocol):
         """External performance: columns family, scale, step, metric, value; no rows if there is none."""
         ...
 
+    def folders(self) -> dict[str, Path]:
+        """The folder of each scale's small files (configuration, evaluations), once :meth:`metrics` was called."""
+        ...
+
     def complaints(self) -> list[str]:
         """A sentence for everything besides snapshots that could not be had."""
         ...

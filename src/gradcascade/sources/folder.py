@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from gradcascade.errors import InputError
 from gradcascade.sources.base import FIELDS, GRADIENT, UPDATE, SnapshotRef
 from gradcascade.sources.evaluations import metrics_table, read_evaluations
-from gradcascade.sources.layout import GRADIENTS, Run, find_runs
-from gradcascade.sources.naming import ORDERS, family_and_scales
+from gradcascade.sources.layout import GRADIENTS, Run, family_runs
+from gradcascade.sources.naming import ORDERS
 from gradcascade.sources.readers import Choice, GradientReader, UpdateReader, revision_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class FolderSource:
             wanted = " or ".join(self.fields)
             raise InputError(
                 f"{self.root} holds no {wanted} field: gradients are learning_dynamics/{self.which}_gradients.pt "
-                "of a step, and an update takes two checkpoints of a run"
+                f"or {self.which}_gradients.safetensors of a step, and an update takes two checkpoints of a run"
             )
         return found
 
@@ -100,6 +100,10 @@ class FolderSource:
                 for row in read_evaluations(run.folder, self.root)
             ),
         )
+
+    def folders(self) -> dict[str, Path]:
+        """The folder of each scale's run."""
+        return {scale: run.folder for run, scale in zip(self.runs, self.scales, strict=True)}
 
     def complaints(self) -> list[str]:
         """Nothing: what is wrong with a folder is raised."""
@@ -143,6 +147,7 @@ def discover(
     order: str = "file",
     label: str = "later",
     select: Sequence[str] = (),
+    scales: Mapping[str, str] | None = None,
 ) -> FolderSource:
     """Find the runs in a folder, their steps and their fields.
 
@@ -150,9 +155,9 @@ def discover(
     ----------
     folder : pathlib.Path or str
         A folder with ``runs/<run>``, a folder of runs, or one run. A run holds a folder per step (``step_N``,
-        ``checkpoint-N``, ``stepN``, ``global_stepN``), directly or under ``checkpoints/``; a step holds
-        ``learning_dynamics/train_gradients.pt``, or a checkpoint (``model.safetensors``, ``pytorch_model.bin``,
-        or the index of their shards), or both.
+        ``checkpoint-N``, ``stepN``, ``global_stepN``), directly or under ``checkpoints/``; a step holds gradients
+        (:func:`gradcascade.sources.layout.gradient_files`), or a checkpoint (``model.safetensors``,
+        ``pytorch_model.bin``, or the index of their shards), or both.
     family : str, optional
         The family's name; by default what the names of the runs have in common, else the folder's name.
     fields : sequence of str
@@ -167,6 +172,8 @@ def discover(
     select : sequence of str
         Shell patterns on tensor names as the files have them. By default, Pico's 36 tensors in Pico's layout, and
         all trainable parameters elsewhere.
+    scales : mapping of str to str, optional
+        The run of each scale, a folder as seen from `folder`; by default every run, named as its folder is.
 
     Returns
     -------
@@ -183,11 +190,10 @@ def discover(
     _check("tensor order", (order,), ORDERS)
     _check("label", (label,), LABELS)
     root = Path(folder)
-    runs = find_runs(root)
-    home = root.resolve()
-    name = home.parent.name if home.name in ("runs", "checkpoints") else home.name
-    found, scales = family_and_scales([run.name for run in runs], name, family)
-    return FolderSource(found, root, tuple(runs), tuple(scales), tuple(fields), which, order, label, tuple(select))
+    found, runs = family_runs(root, family, scales)
+    return FolderSource(
+        found, root, tuple(runs.values()), tuple(runs), tuple(fields), which, order, label, tuple(select)
+    )
 
 
 def _check(what: str, values: Sequence[str], known: Sequence[str]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from gradcascade.errors import InputError
 from gradcascade.sources.checkpoint import checkpoint_file, inside
-from gradcascade.sources.naming import natural, step_of
+from gradcascade.sources.naming import family_and_scales, natural, step_of
 
 DYNAMICS = "learning_dynamics"
 GRADIENTS = ("train", "val")
+_SUFFIXES = (".pt", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,83 @@ def find_runs(root: Path) -> list[Run]:
     return sorted(found, key=lambda run: natural(run.name))
 
 
+def family_runs(
+    root: Path, family: str | None = None, scales: Mapping[str, str] | None = None
+) -> tuple[str, dict[str, Run]]:
+    """Find the runs of a family, with the name of the family and of each run's scale.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        As `find_runs` takes it.
+    family : str, optional
+        The family's name; by default what the names of the runs have in common, else the folder's name.
+    scales : mapping of str to str, optional
+        The run of each scale, a folder as seen from `root`; by default all runs there are, named by their folders.
+
+    Returns
+    -------
+    tuple of str and dict
+        The family's name, and its runs by scale.
+
+    Raises
+    ------
+    InputError
+        As `find_runs`, or if a folder that is named is not there, holds no steps, or is named twice.
+    """
+    home = root.resolve()
+    name = home.parent.name if home.name in ("runs", "checkpoints") else home.name
+    if scales is None:
+        runs = find_runs(root)
+        found, names = family_and_scales([run.name for run in runs], name, family)
+        return found, dict(zip(names, runs, strict=True))
+    chosen = {scale: _named_run(root, scale, path) for scale, path in scales.items()}
+    places = {run.folder.resolve(): scale for scale, run in chosen.items()}
+    for scale, run in chosen.items():
+        if places[run.folder.resolve()] != scale:
+            raise InputError(
+                f"{run.folder} is named as two scales, {scale} and {places[run.folder.resolve()]}; name it once"
+            )
+    return family or name, chosen
+
+
+def _named_run(root: Path, scale: str, path: str) -> Run:
+    folder = root / path
+    if not folder.is_dir():
+        raise InputError(f"{folder}, the run of scale {scale}, is not a folder; correct the plan")
+    run = _run(inside(root, folder), folder.resolve().name, root)
+    if not run.steps:
+        raise InputError(
+            f"{folder}, the run of scale {scale}, holds no steps: no folders step_N or checkpoint-N with gradients "
+            "or checkpoints; name the folder of a run"
+        )
+    return run
+
+
+def gradient_files(folder: Path) -> dict[str, Path]:
+    """Find the recorded gradients of a step.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The step's folder.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        By ``"train"`` and ``"val"``, those that are there: ``learning_dynamics/train_gradients``, else
+        ``train_gradients``, else ``gradients`` (of training), each as ``.pt``, else as ``.safetensors``.
+    """
+    found = {}
+    for which in GRADIENTS:
+        stems = [f"{DYNAMICS}/{which}_gradients", f"{which}_gradients", *(["gradients"] if which == "train" else [])]
+        paths = (folder / (stem + suffix) for stem in stems for suffix in _SUFFIXES)
+        there = next((path for path in paths if path.exists() or path.is_symlink()), None)
+        if there is not None:
+            found[which] = there
+    return found
+
+
 def _run(folder: Path, name: str, root: Path) -> Run:
     """The run in a folder, without steps if there are none; `root` bounds where its links may lead."""
     folders = step_folders(folder / "checkpoints", root) or step_folders(folder, root)
@@ -101,8 +180,7 @@ def _run(folder: Path, name: str, root: Path) -> Run:
 
 
 def _step_files(step: int, folder: Path, root: Path) -> StepFiles:
-    gradients = {which: folder / DYNAMICS / f"{which}_gradients.pt" for which in GRADIENTS}
-    present = {which: inside(root, path) for which, path in gradients.items() if path.exists() or path.is_symlink()}
+    present = {which: inside(root, path) for which, path in gradient_files(folder).items()}
     checkpoint = checkpoint_file(folder)
     return StepFiles(step, present, inside(root, checkpoint) if checkpoint else None)
 

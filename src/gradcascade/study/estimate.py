@@ -67,6 +67,8 @@ class Estimate:
 def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Path | None = None) -> Estimate:
     """Estimate what measuring a plan takes, as if nothing of it were measured yet.
 
+    Snapshots in quarantine are left out, those of known corruption too.
+
     Parameters
     ----------
     plan : Plan
@@ -76,7 +78,7 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
     threads : int, optional
         Number of threads.
     quarantine : pathlib.Path, optional
-        A list that would be put into the study; what it leaves out is not counted, and not read either.
+        A list that would be put into the study; the study's own is obeyed too.
 
     Returns
     -------
@@ -85,33 +87,33 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
     Raises
     ------
     InputError
-        If a source cannot be opened.
+        If a source cannot be opened, a quarantine does not fit, or nothing is left to measure.
     """
     steps: dict[str, list[int]] = {}
     entries: list[int] = []
     read = fetched = files = held = 0
     remote = False
-    for family in plan.families:
-        source = open_source(study, family)
-        snapshots = source.snapshots()
-        left_out = quarantine_reasons(study, [(family, source)], snapshots, quarantine)
-        skipped = {scale: 0 for scale in {snapshot.scale for snapshot in snapshots}}
-        for snapshot in snapshots:
-            if (snapshot.family, snapshot.scale, snapshot.step, snapshot.field) in left_out:
-                skipped[snapshot.scale] += 1
-                continue
-            steps.setdefault(f"{snapshot.family} / {snapshot.scale} / {snapshot.field}", []).append(snapshot.step)
-            size = sum(file.stat().st_size for file in snapshot.files)
-            read += size
-            if snapshot.files:
-                entries.append(size // (4 * len(snapshot.files)))
+    sources = [(family, open_source(study, family)) for family in plan.families]
+    there = [snapshot for _, source in sources for snapshot in source.snapshots()]
+    left_out = quarantine_reasons(study, sources, there, quarantine)
+    kept = {s for s in there if (s.family, s.scale, s.step, s.field) not in left_out}
+    for snapshot in (s for s in there if s in kept):
+        steps.setdefault(f"{snapshot.family} / {snapshot.scale} / {snapshot.field}", []).append(snapshot.step)
+        size = sum(file.stat().st_size for file in snapshot.files)
+        read += size
+        if snapshot.files:
+            entries.append(size // (4 * len(snapshot.files)))
+    for _, source in sources:
         if isinstance(source, HubSource):
             remote = True
             for found in source.found:
-                entries += [found.entries] * (len(found.snapshots) - skipped.get(found.scale, 0))
-                fetched += found.fetched
-                files += found.files
-                held = max(held, found.held * found.size)
+                own = [snapshot for snapshot in found.snapshots if snapshot in kept]
+                entries += [found.entries] * len(own)
+                fetched += found.fetches(own) * found.size
+                files += found.fetches(own) * found.files
+                held = max(held, min(found.held, found.fetches(own)) * found.size)
+    if there and not kept:
+        raise InputError(f"all {len(there)} snapshots of the plan are in quarantine; nothing is left to measure")
     if not entries:
         raise InputError("the plan has nothing to measure; name a source with snapshots")
     probed = max(1_000, min(PROBED, max(entries)))

@@ -90,13 +90,25 @@ class FamilyPlan(_Strict):
     gradients: Literal["train", "val"] = "train"
     order: Literal["file", "sorted", "grouped"] = "file"
     label: Literal["later", "earlier"] = "later"
+    tensors: tuple[str, ...] = ()
+    """Shell patterns of the tensors to take, by their names in the files; by default Pico's 36, or all parameters."""
+    scales: dict[str, str] | None = None
+    """The run of each scale, a folder as seen from path; by default every run, named as its folder is."""
     evaluations: str | None = None
-    """Folder of Pythia's evaluation files (``{size}_step{N}.json``), relative to the study folder."""
+    """Metrics of the family, relative to the study folder: a table (``.csv``, ``.parquet``), a folder of evaluation
+    files (``{scale}_step{N}.json``) or of runs with ``eval_results``."""
 
     @model_validator(mode="after")
     def _one_place(self) -> FamilyPlan:
         if (self.path is None) == (self.hub is None):
             raise ValueError("a family needs either path (a folder of runs) or hub (repositories); give one of them")
+        if self.hub and (self.tensors or self.scales):
+            key = "tensors" if self.tensors else "scales"
+            raise ValueError(f"{key} is for a family in a folder; leave it out beside hub")
+        if self.scales is not None and not all(self.scales):
+            raise ValueError(
+                "scales is empty, or has a scale without a name; name a run for each scale, or leave it out"
+            )
         if self.hub and (wrong := [field for field in self.fields if field != _HUB_FIELDS[self.hub.layout]]):
             raise ValueError(
                 f"{self.hub.layout} on the hub has {_HUB_FIELDS[self.hub.layout]} fields, not {wrong[0]}; "
@@ -119,11 +131,12 @@ class FamilyPlan(_Strict):
                 "order": self.order,
                 "label": self.label,
             }
-        return self.model_dump(exclude={"hub", "evaluations"})
+        left_out = {"hub", "evaluations", *(name for name in ("tensors", "scales") if not getattr(self, name))}
+        return self.model_dump(exclude=left_out)
 
     def conventions(self) -> str:
         """What decides which numbers stand for a step, as text."""
-        return f"{self.gradients} {self.order} {self.label}"
+        return " ".join([self.gradients, self.order, self.label, *self.tensors])
 
 
 class Plan(_Strict):

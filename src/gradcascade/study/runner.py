@@ -21,6 +21,7 @@ from gradcascade.probe.threads import thread_count
 from gradcascade.sources.base import SnapshotRef, Source
 from gradcascade.study.plan import FamilyPlan, family_folder, study_path
 from gradcascade.study.quarantine import quarantine_reasons
+from gradcascade.study.schedules import describe_schedule, keep_schedules
 from gradcascade.study.store import KEY
 from gradcascade.study.study import Study
 from gradcascade.study.variants import Variant, draw, make_probe, variants_of
@@ -101,6 +102,8 @@ def open_source(study: Path, family: FamilyPlan, watch: Callable[[str, int, int]
         which=family.gradients,
         order=family.order,
         label=family.label,
+        select=family.tensors,
+        scales=family.scales,
     )
 
 
@@ -153,12 +156,15 @@ def _run(
 ) -> Outcome:
     snapshots = [(family, snapshot) for family, source in sources for snapshot in source.snapshots()]
     snapshots, quarantined = _left_out(study, sources, snapshots)
-    refused = []
+    refused: list[str] = []
+    schedules: dict[str, dict[str, Any]] = {}
     for family, source in sources:
         study.store.put_metrics(source.metrics())
         refused += source.complaints()
         if family.evaluations is not None:
             study.store.put_metrics(_evaluations(study, family, source))
+        schedules[family.name] = describe_schedule(source.folders(), family.hub.layout if family.hub else None)
+    keep_schedules(study.folder, schedules)
     keys = study.store.keys()
     total = len(snapshots) * len(variants_of(study.plan, 0))
     done = measured = known = 0
@@ -195,25 +201,18 @@ def _left_out(
 
 
 def _evaluations(study: Study, family: FamilyPlan, source: Source) -> pl.DataFrame:
-    """Accuracies from Pythia's evaluation files, under the names of the family's own scales.
+    """Metrics that the plan names, under the names of the family's own scales."""
+    from gradcascade.performance.attached import fit_to_scales, read_metrics
 
-    Its files name a scale ``70m``, or ``70m-deduped``; a run's folder may be called ``70m-seed3``.
-    """
-    from gradcascade.performance.readers import read_lm_eval
-
-    table = read_lm_eval(study_path(study.folder, family.evaluations or "."), family.name)
-    sizes = table["scale"].unique().to_list()
-    parts = []
-    for scale in sorted({snapshot.scale for snapshot in source.snapshots()}):
-        for size in (name for name in (scale, scale.partition("-")[0]) if name in sizes):
-            parts.append(table.filter(pl.col("scale") == size).with_columns(scale=pl.lit(scale)))
-            break
-    if not parts:
+    scales = sorted({snapshot.scale for snapshot in source.snapshots()})
+    path = study_path(study.folder, family.evaluations or ".")
+    found, others = fit_to_scales(read_metrics(path, family.name), {family.name: scales})
+    if found.is_empty():
         raise InputError(
-            f"the evaluations in {family.evaluations} are of {', '.join(sorted(sizes))}, and the family "
+            f"the evaluations in {family.evaluations} are of {', '.join(others)}, and the family "
             f"{family.name!r} has none of these scales; name another folder"
         )
-    return pl.concat(parts)
+    return found
 
 
 def _measure(

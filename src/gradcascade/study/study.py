@@ -8,7 +8,7 @@ import platform
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -17,6 +17,9 @@ from gradcascade.sources.audit.quarantine import FILE as QUARANTINE
 from gradcascade.study.plan import FORMAT, Plan, plan_toml, read_plan
 from gradcascade.study.store import Store
 from gradcascade.study.variants import REAL, variants_of
+
+if TYPE_CHECKING:
+    from gradcascade.performance.association import Schedule
 
 _SCRATCH = ".writing-"
 
@@ -84,8 +87,8 @@ class Study:
             raise InputError(f"{folder} holds something other than a study; give --out a new or empty folder")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write(path, plan_toml(plan))
-            _write(folder / "provenance.json", json.dumps(_provenance(), indent=2) + "\n")
+            write_whole(path, plan_toml(plan))
+            write_whole(folder / "provenance.json", json.dumps(_provenance(), indent=2) + "\n")
         except OSError as error:
             said = error.strerror or error
             raise InputError(f"the study {folder} cannot be written: {said}; free space or choose another") from None
@@ -132,9 +135,55 @@ class Study:
             .drop("base")
         )
 
+    def attach(self, path: str | Path, family: str | None = None) -> tuple[pl.DataFrame, list[str]]:
+        """Take up external performance numbers; those of the same family, scale, step and metric are replaced.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            See :func:`gradcascade.performance.attached.read_metrics`.
+        family : str, optional
+            Whose they are, if the study has several families and the file does not say.
+
+        Returns
+        -------
+        metrics : polars.DataFrame
+            What was taken up: family, scale, step, metric, value, with the scales named as the study names them.
+        left_over : list of str
+            Names of scales in the file that the study does not have.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, or none of it belongs to a family and scale that was measured.
+        """
+        from gradcascade.performance.attached import fit_to_scales, read_metrics
+
+        pairs = self.cascades().select("family", "scale").unique().rows()
+        scales = {name: [scale for owner, scale in pairs if owner == name] for name, _ in pairs}
+        if family is not None and family not in scales:
+            known = ", ".join(sorted(scales)) or "none yet"
+            raise InputError(f"the study {self.folder} has no family {family!r}; those measured are: {known}")
+        alone = next(iter(scales)) if len(scales) == 1 else None
+        found, others = fit_to_scales(read_metrics(path, family or alone), scales)
+        if found.is_empty():
+            known = ", ".join(sorted({scale for _, scale in pairs})) or "none yet"
+            raise InputError(
+                f"the metrics in {path} are of {', '.join(others) or 'no scale'}, and the study {self.folder} has "
+                f"none of these; its scales are: {known}"
+            )
+        self.store.put_metrics(found)
+        return found, others
+
     def metrics(self) -> pl.DataFrame:
         """External performance numbers: family, scale, step, metric, value."""
         return self.store.metrics()
+
+    def schedules(self) -> dict[str, Schedule]:
+        """Learning rate at given steps, by family; families without a known schedule are not named."""
+        from gradcascade.study.schedules import schedules_of
+
+        return schedules_of(self.folder)
 
     def refusals(self) -> pl.DataFrame:
         """Snapshots that could not be measured, with the reason."""
@@ -206,7 +255,7 @@ def _provenance() -> dict[str, Any]:
     }
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Replace a file as a whole, or not at all."""
     with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=path.parent) as folder:
         scratch = Path(folder) / path.name

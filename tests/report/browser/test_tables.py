@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gradcascade.scaling.exponents import channels, fit_exponents
+from gradcascade.scaling.channels import channels
+from gradcascade.scaling.exponents import fit_exponents
 
 from ..cascades import study_cascades
 from .conftest import Opened

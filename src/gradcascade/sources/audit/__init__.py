@@ -3,7 +3,7 @@
 from gradcascade.sources.audit.findings import FAULT, NOTE, WARNING, Finding
 from gradcascade.sources.audit.listing import Listing, list_folder, listing_from_files
 from gradcascade.sources.audit.quarantine import Entry, Quarantine, read_quarantine
-from gradcascade.sources.audit.runner import Audit, audit_family
+from gradcascade.sources.audit.runner import Audit, audit_family, audit_listing
 
 __all__ = [
     "FAULT",
@@ -15,6 +15,7 @@ __all__ = [
     "Listing",
     "Quarantine",
     "audit_family",
+    "audit_listing",
     "list_folder",
     "listing_from_files",
     "read_quarantine",

@@ -33,7 +33,7 @@ class Published(Protocol):
 
     @property
     def checkpoints(self) -> Mapping[str, Sequence[int]]:
-        """The steps of each scale that have a checkpoint, ascending."""
+        """The steps of each scale whose checkpoints are subtracted, each from the next; ascending."""
         ...
 
 
@@ -120,9 +120,9 @@ def check_known(family: str, repositories: Mapping[str, str], steps: Mapping[str
             if not published and ("/" in repository or not known.concerns_name(repository)):
                 continue
             concerned = tuple(step for step in known.steps if step in there)
-            if known.spoils == "nothing":
-                concerned = known.steps
-            elif not concerned:
+            if known.spoils == "nothing" and any(min(there) <= step <= max(there) for step in known.steps if there):
+                concerned = known.steps  # what is reported may be that they are missing
+            if not concerned:
                 continue
             spoils = tuple(item for item in known.spoiled() if item.step in there) if published else ()
             severity = (FAULT if spoils else WARNING) if published else NOTE

@@ -13,12 +13,11 @@ from typing import Protocol
 from gradcascade.errors import InputError
 from gradcascade.sources.audit.labels import Statement, stated_steps
 from gradcascade.sources.checkpoint import INDEXED, WHOLE, inside
-from gradcascade.sources.layout import DYNAMICS, GRADIENTS, find_runs, step_folders
-from gradcascade.sources.naming import family_and_scales
+from gradcascade.sources.layout import DYNAMICS, GRADIENTS, family_runs, gradient_files, step_folders
 from gradcascade.sources.stored import MAX_HEADER
 
 _WEIGHTS = re.compile(r"(?P<stem>model|pytorch_model)(?:-(?P<shard>\d{5})-of-(?P<count>\d{5}))?\.(?:safetensors|bin)")
-_GRADIENT = re.compile(rf"{DYNAMICS}/({'|'.join(GRADIENTS)})_gradients\.pt")
+_GRADIENT = re.compile(rf"((?:{DYNAMICS}/)?(?P<which>{'|'.join(GRADIENTS)})_)?gradients\.(?:pt|safetensors)")
 _BLOCK = 1 << 22
 
 
@@ -98,8 +97,8 @@ class ListedStep:
 
     def gradient(self, which: str) -> ListedFile | None:
         """The file of the ``"train"`` or ``"val"`` gradients, if it is there."""
-        name = f"{DYNAMICS}/{which}_gradients.pt"
-        return next((file for file in self.files if file.name == name), None)
+        matches = ((file, _GRADIENT.fullmatch(file.name)) for file in self.files)
+        return next((file for file, match in matches if match and (match["which"] or "train") == which), None)
 
 
 @dataclass(frozen=True)
@@ -116,16 +115,36 @@ class Listing:
         Steps ascending.
     repositories : dict of str to str
         For each scale of a published family its repository, ``owner/name``; for a folder, the name of the run.
+    asked : dict of str to tuple of int
+        On a hub, for each scale the steps to be measured, whether they are there or not: a difference with one that
+        is not is refused. In a folder there are none, and a difference spans what is missing.
+    chosen : bool
+        Whether someone chose the steps asked for, instead of taking all there are.
     """
 
     family: str
     origin: str
     scales: dict[str, tuple[ListedStep, ...]]
     repositories: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    chosen: bool = False
+
+    def checkpoints(self, scale: str) -> list[int]:
+        """Steps of the checkpoints that are subtracted, each from the next."""
+        there = [entry.step for entry in self.scales[scale] if entry.checkpoint]
+        return list(self.asked.get(scale, there)) if there else []
+
+    def gradients(self, scale: str, which: str) -> list[int]:
+        """Steps of the ``"train"`` or ``"val"`` gradients to be measured."""
+        there = [entry.step for entry in self.scales[scale] if entry.gradient(which)]
+        return list(self.asked.get(scale, there)) if there else []
 
 
 def list_folder(
-    folder: Path, family: str | None = None, progress: Callable[[int, int, str], None] | None = None
+    folder: Path,
+    family: str | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+    scales: Mapping[str, str] | None = None,
 ) -> Listing:
     """List the files of a local family; each file of weights or gradients is read once, for its hash.
 
@@ -137,6 +156,8 @@ def list_folder(
         The family's name; by default found from the names of the runs.
     progress : callable, optional
         Called with the number of steps done, their total, and the scale and step.
+    scales : mapping of str to str, optional
+        The run of each scale; see :func:`gradcascade.sources.layout.family_runs`.
 
     Returns
     -------
@@ -147,15 +168,12 @@ def list_folder(
     InputError
         If the folder holds no runs, or a file cannot be read.
     """
-    runs = find_runs(folder)
-    home = folder.resolve()
-    name = home.parent.name if home.name in ("runs", "checkpoints") else home.name
-    found, scales = family_and_scales([run.name for run in runs], name, family)
+    found, runs = family_runs(folder, family, scales)
     places = []
-    for run, scale in zip(runs, scales, strict=True):
+    for scale, run in runs.items():
         steps = step_folders(run.folder / "checkpoints", folder) or step_folders(run.folder, folder)
         places += [(scale, step, steps[step]) for step in sorted(steps)]
-    listed: dict[str, list[ListedStep]] = {scale: [] for scale in scales}
+    listed: dict[str, list[ListedStep]] = {scale: [] for scale in runs}
     for done, (scale, step, place) in enumerate(places, 1):
         listed[scale].append(_list_step(step, place, folder))
         if progress:
@@ -164,7 +182,7 @@ def list_folder(
         found,
         str(folder),
         {scale: tuple(steps) for scale, steps in listed.items()},
-        {scale: run.name for scale, run in zip(scales, runs, strict=True)},
+        {scale: run.name for scale, run in runs.items()},
     )
 
 
@@ -212,7 +230,8 @@ def _matters(name: str) -> bool:
 def _list_step(step: int, folder: Path, root: Path) -> ListedStep:
     named = tuple(sorted({shard for index in INDEXED for shard in _shards_named_in(folder / index)}))
     paths = {path.name: path for path in folder.iterdir()}
-    paths |= {f"{DYNAMICS}/{which}_gradients.pt": folder / DYNAMICS / f"{which}_gradients.pt" for which in GRADIENTS}
+    paths = {name: path for name, path in paths.items() if not _GRADIENT.fullmatch(name)}
+    paths |= {path.relative_to(folder).as_posix(): path for path in gradient_files(folder).values()}
     files = [
         ListedFile(name, path.stat().st_size, _sha256(inside(root, path)), path)
         for name, path in sorted(paths.items())

@@ -59,6 +59,14 @@ def _missing(listing: Listing, scale: str, steps: tuple[ListedStep, ...]) -> Ite
     would stand for two lengths of time. Where none has it, the spans are alike, and it is a warning.
     """
     own = [entry.step for entry in steps]
+    if lacking := sorted(set(listing.asked.get(scale, ())) - set(own)):
+        yield Finding(
+            "missing-step", FAULT, listing.family, scale, tuple(lacking), (),
+            f"{at_steps(lacking)} {'is' if len(lacking) == 1 else 'are'} to be measured, and missing",
+            spoiled(CHECKPOINT, lacking) + spoiled(GRADIENT, lacking),
+        )  # fmt: skip
+    if listing.chosen:
+        return
     others = [{entry.step for entry in entries} for name, entries in listing.scales.items() if name != scale]
     scheduled = missing_steps(own)
     elsewhere = set().union(*others)
@@ -110,14 +118,18 @@ def _missing_files(listing: Listing, scale: str, steps: tuple[ListedStep, ...], 
             first = all(not earlier.checkpoint for earlier in steps if earlier.step < entry.step)
             spoils = () if spanning is None or first else (Spoiled(DIFFERENCE, spanning),)
             after = f"; the difference that ends at step {spanning} spans it" if spoils else ""
+            if scale in listing.asked:  # its differences are refused, none spans it
+                spoils, after = (Spoiled(CHECKPOINT, entry.step),), ""
             yield Finding(
                 "missing-file", FAULT, listing.family, scale, (entry.step,), (),
                 f"step {entry.step} has no checkpoint, unlike the others{after}", spoils,
             )  # fmt: skip
         if entry.gradient(which) is None and with_gradient > len(steps) / 2:
+            refused = scale in listing.asked
             yield Finding(
-                "missing-file", WARNING, listing.family, scale, (entry.step,), (),
+                "missing-file", FAULT if refused else WARNING, listing.family, scale, (entry.step,), (),
                 f"step {entry.step} has no {which} gradients, unlike the others",
+                (Spoiled(GRADIENT, entry.step),) if refused else (),
             )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from gradcascade.sources.audit.listing import Listing, list_folder
 from gradcascade.sources.audit.listing_checks import check_listing
 from gradcascade.sources.audit.opened import open_run
 from gradcascade.sources.audit.quarantine import Conventions, Entry, Quarantine, entries_of
-from gradcascade.sources.layout import Run, find_runs
+from gradcascade.sources.layout import Run, family_runs
 
 _OUT_OF_PLACE = ("late-weights", "foreign-weights", "late-part", "foreign-part")
 
@@ -41,18 +41,21 @@ class Audit:
         Faults first, then by scale and step.
     conventions : Conventions
         What the steps of the quarantine mean.
+    contents : bool
+        Whether the tensors were read too.
     """
 
     listing: Listing
     findings: tuple[Finding, ...]
     conventions: Conventions
+    contents: bool = False
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The snapshots that the faults put into quarantine."""
         scales, which = self.listing.scales, self.conventions.gradients
-        checkpoints = {scale: [e.step for e in steps if e.checkpoint] for scale, steps in scales.items()}
-        gradients = {scale: [e.step for e in steps if e.gradient(which)] for scale, steps in scales.items()}
+        checkpoints = {scale: self.listing.checkpoints(scale) for scale in scales}
+        gradients = {scale: self.listing.gradients(scale, which) for scale in scales}
         return entries_of(self.findings, checkpoints, gradients, self.conventions.label)
 
     @property
@@ -89,6 +92,7 @@ def audit_family(
     label: str = "later",
     gradients: str = "train",
     progress: Callable[[str, int, int, str], None] | None = None,
+    scales: Mapping[str, str] | None = None,
 ) -> Audit:
     """Audit a family in a folder.
 
@@ -104,6 +108,8 @@ def audit_family(
         The conventions under which the family is to be measured.
     progress : callable, optional
         Called with a name, the number done, the total and a place.
+    scales : mapping of str to str, optional
+        The run of each scale; see :func:`gradcascade.sources.layout.family_runs`.
 
     Returns
     -------
@@ -118,13 +124,14 @@ def audit_family(
     def show(name: str) -> Callable[[int, int, str], None] | None:
         return functools.partial(progress, name) if progress else None
 
-    listing = list_folder(folder, family, show("listing"))
+    listing = list_folder(folder, family, show("listing"), scales)
     audit = audit_listing(listing, label=label, gradients=gradients)
     if not contents:
         return audit
-    runs = dict(zip(listing.scales, find_runs(folder), strict=True))
+    _, runs = family_runs(folder, family, scales)
     found = list(_contents(listing, folder, runs, gradients, show("reading")))
-    return dataclasses.replace(audit, findings=tuple(in_order(_reconciled(audit.findings, found))))
+    findings = tuple(in_order(_reconciled(audit.findings, found)))
+    return dataclasses.replace(audit, findings=findings, contents=True)
 
 
 def _contents(

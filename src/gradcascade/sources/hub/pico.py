@@ -22,7 +22,7 @@ from gradcascade.sources.hub.address import Address
 from gradcascade.sources.hub.client import Commit, HubClient, RemoteFile, Repository
 from gradcascade.sources.hub.exchange import MissingError
 from gradcascade.sources.hub.record import PUBLISHED_ENTRIES, TensorRecord
-from gradcascade.sources.hub.source import Absent, Found, HubSource
+from gradcascade.sources.hub.source import Absent, Found, HubSource, Place
 from gradcascade.sources.hub.space import Space
 from gradcascade.sources.layout import DYNAMICS
 from gradcascade.sources.naming import step_of, step_of_evaluation
@@ -130,7 +130,7 @@ def discover_pico(
 
 
 @dataclass(frozen=True)
-class _Place:
+class _File:
     revision: str
     path: str
     file: RemoteFile | None
@@ -169,30 +169,29 @@ class _Run:
             self.repository,
             tuple(self._snapshot(family, scale, step, places.get(step)) for step in wanted),
             self._small(head, files, run, steps),
-            files=len(wanted),
+            asked=tuple(wanted),
+            places={step: self._place(at) for step, at in places.items() if step in wanted},
+            files=1,
             size=size,
-            fetched=len(wanted) * size,
             held=1,
             entries=PUBLISHED_ENTRIES.get(self.address.name, size // 4),
-            places={
-                step: (places[step].revision, places[step].path.removesuffix(self._gradients))
-                for step in wanted
-                if step in places
-            },
         )
+
+    def _place(self, at: _File) -> Place:
+        return Place(at.revision, at.path.removesuffix(self._gradients).rstrip("/"), self._gradients)
 
     @property
     def _where(self) -> str:
         return f"{self.address.name}@{self.address.revision}"
 
-    def _in_commits(self, commits: list[Commit], files: Mapping[str, RemoteFile]) -> dict[int, _Place]:
+    def _in_commits(self, commits: list[Commit], files: Mapping[str, RemoteFile]) -> dict[int, _File]:
         """Steps by the titles of commits; the newest comes first, and stays."""
-        found: dict[int, _Place] = {}
+        found: dict[int, _File] = {}
         path = "/".join(filter(None, (self.address.folder, self._gradients)))
         for commit in commits:
             match = _TITLE.fullmatch(commit.title)
             if match and match[1] == self.which:
-                found.setdefault(int(match[2]), _Place(commit.sha, path, None))
+                found.setdefault(int(match[2]), _File(commit.sha, path, None))
         return found
 
     def _run_folder(self, files: Mapping[str, RemoteFile]) -> str:
@@ -205,15 +204,15 @@ class _Run:
             raise InputError(f"{self._where} holds several runs ({names}); name one, as in {self._where}:{min(runs)}")
         return next(iter(runs), "")
 
-    def _in_folders(self, head: str, files: Mapping[str, RemoteFile], run: str) -> dict[int, _Place]:
-        found: dict[int, _Place] = {}
+    def _in_folders(self, head: str, files: Mapping[str, RemoteFile], run: str) -> dict[int, _File]:
+        found: dict[int, _File] = {}
         for path, file in files.items():
             if not path.startswith(run) or not path.endswith(f"/{self._gradients}"):
                 continue
             folder = path[len(run) :].removesuffix(f"/{self._gradients}").removeprefix("checkpoints/")
             step = step_of(folder)
             if step is not None:
-                found[step] = _Place(head, path, file)
+                found[step] = _File(head, path, file)
         return found
 
     def _small(
@@ -228,9 +227,9 @@ class _Run:
                 found[place] = (file, head)
         return found
 
-    def _snapshot(self, family: str, scale: str, step: int, place: _Place | None) -> SnapshotRef:
+    def _snapshot(self, family: str, scale: str, step: int, place: _File | None) -> SnapshotRef:
         if place is None:
-            place = _Place(self.address.revision, self._gradients, None)
+            place = _File(self.address.revision, self._gradients, None)
             reader = Absent(f"{self._where} has no {self.which} gradient of step {step}; leave the step out")
         else:
             record = TensorRecord(self.space.small(self.repository) / "tensors.json", self.address.name, self.order)

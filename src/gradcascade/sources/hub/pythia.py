@@ -26,7 +26,7 @@ from gradcascade.sources.checkpoint import (
 from gradcascade.sources.hub.address import Address
 from gradcascade.sources.hub.client import HubClient, RemoteFile, Repository
 from gradcascade.sources.hub.record import PUBLISHED_ENTRIES, TensorRecord
-from gradcascade.sources.hub.source import Absent, Found, HubSource
+from gradcascade.sources.hub.source import Absent, Found, HubSource, Place
 from gradcascade.sources.hub.space import Space
 from gradcascade.sources.naming import step_of
 from gradcascade.sources.readers import Choice, difference
@@ -181,12 +181,12 @@ class _Run:
             self.repository,
             tuple(self._snapshot(family, scale, branches, *pair) for pair in pairwise(wanted)),
             {},
-            files=len(there) * len(files),
+            asked=tuple(wanted),
+            places={step: Place(branches[step]) for step in there},
+            files=len(files),
             size=size,
-            fetched=len(there) * size,
             held=2,
             entries=PUBLISHED_ENTRIES.get(self.repository.name, size // 2),
-            places={step: (branches[step], "") for step in there},
         )
 
     def _snapshot(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where the files of one step lie.
+
+    Parameters
+    ----------
+    revision : str
+        The commit.
+    folder : str
+        The step's folder in the repository; empty for its root.
+    file : str
+        The one file that is read, as seen from the folder; empty for a checkpoint, which may have several.
+    """
+
+    revision: str
+    folder: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True)
 class Found:
     """What was found of one scale, before anything large is fetched.
 
@@ -36,31 +56,44 @@ class Found:
     small : mapping of str to tuple
         Evaluation results and the training configuration: where each belongs in the folder of small files, with the
         file and its commit.
+    asked : tuple of int
+        Steps of the gradients, or of the checkpoints that are subtracted, each from the next; ascending.
+    places : mapping of int to Place
+        Where the steps lie; those that are asked for and are not there are missing.
     files : int
-        Large files that a whole pass fetches.
+        Large files of one checkpoint or one gradient.
     size : int
-        Bytes of the largest snapshot's files, of one checkpoint or one gradient file, about.
-    fetched : int
-        Bytes that a whole pass fetches, about.
+        Their bytes, about.
     held : int
-        Snapshots' files that lie on disk at once, at most.
+        Checkpoints or gradients that lie on disk at once, at most.
     entries : int
         Entries of a field, about.
-    places : mapping of int to tuple
-        By step: the commit, and the folder in the repository that holds the step's files (empty, or ending in a
-        slash).
     """
 
     scale: str
     repository: Repository
     snapshots: tuple[SnapshotRef, ...]
     small: Mapping[str, tuple[RemoteFile, str]]
+    asked: tuple[int, ...]
+    places: Mapping[int, Place]
     files: int
     size: int
-    fetched: int
     held: int
     entries: int
-    places: Mapping[int, tuple[str, str]]
+
+    @property
+    def checkpoints(self) -> tuple[int, ...]:
+        """Steps of the checkpoints that are subtracted, each from the next; none where gradients are read."""
+        return self.asked if any(snapshot.field == UPDATE for snapshot in self.snapshots) else ()
+
+    def fetches(self, snapshots: Collection[SnapshotRef]) -> int:
+        """How many checkpoints or gradients are fetched for some of the snapshots."""
+        ends = pairwise(self.asked) if self.checkpoints else ((step,) for step in self.asked)
+        wanted, needed = set(snapshots), set[int]()
+        for snapshot, steps in zip(self.snapshots, ends, strict=True):
+            if snapshot in wanted and all(step in self.places for step in steps):
+                needed.update(steps)
+        return len(needed)
 
 
 @dataclass(frozen=True)
@@ -85,35 +118,19 @@ class HubSource:
     found: tuple[Found, ...]
     _complaints: list[str] = field(default_factory=list, repr=False, compare=False)
 
-    def snapshots(self) -> list[SnapshotRef]:
-        """Every field there is, by scale, steps ascending; nothing is fetched."""
-        return [snapshot for found in self.found for snapshot in found.snapshots]
-
     @property
     def repositories(self) -> dict[str, str]:
         """The repository of each scale, ``owner/name``."""
         return {found.scale: found.repository.name for found in self.found}
 
     @property
-    def checkpoints(self) -> dict[str, list[int]]:
-        """The steps of each scale that have a checkpoint to subtract, ascending; none where gradients are read."""
-        return {
-            found.scale: sorted(found.places) if any(s.field == UPDATE for s in found.snapshots) else []
-            for found in self.found
-        }
+    def checkpoints(self) -> dict[str, tuple[int, ...]]:
+        """For each scale, the steps whose checkpoints are subtracted, each from the next; none of gradients."""
+        return {found.scale: found.checkpoints for found in self.found}
 
-    def files(self) -> dict[str, dict[int, list[RemoteFile]]]:
-        """The files of every step as the hub lists them, by scale and step, with paths within the step's folder.
-
-        Nothing is fetched but listings.
-        """
-        return {
-            found.scale: {
-                step: _step_files(found.repository, revision, folder)
-                for step, (revision, folder) in sorted(found.places.items())
-            }
-            for found in self.found
-        }
+    def snapshots(self) -> list[SnapshotRef]:
+        """Every field there is, by scale, steps ascending; nothing is fetched."""
+        return [snapshot for found in self.found for snapshot in found.snapshots]
 
     def metrics(self) -> pl.DataFrame:
         """Evaluation results of every scale, fetched if they are not here.
@@ -141,6 +158,10 @@ class HubSource:
                 self._complaints.append(f"{found.scale}: {error}")
         return metrics_table(self.family, rows)
 
+    def folders(self) -> dict[str, Path]:
+        """The folder of each scale's small files, which :meth:`metrics` fetches."""
+        return {found.scale: self.space.small(found.repository) for found in self.found}
+
     def complaints(self) -> list[str]:
         """A sentence for everything besides snapshots that could not be had."""
         return list(self._complaints)
@@ -167,8 +188,3 @@ class Absent:
     def __call__(self) -> NDArray[np.floating]:
         """Say so."""
         raise MissingError(self.reason)
-
-
-def _step_files(repository: Repository, revision: str, folder: str) -> list[RemoteFile]:
-    listed = repository.files(revision, folder.rstrip("/"))
-    return [replace(file, path=file.path.removeprefix(folder)) for file in listed if file.path.startswith(folder)]

@@ -1,0 +1,76 @@
+"""``gradcascade metrics``: external performance numbers of a study."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gradcascade.cli.options import Json
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def metrics(
+    study: Annotated[Path, typer.Argument(help="Folder of the study.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE...]",
+            help="Metrics to take up: .csv, .parquet, a folder of {scale}_step{N}.json, or runs with eval_results.",
+        ),
+    ] = None,
+    family: Annotated[str | None, typer.Option(help="Whose they are, if the file does not say.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Take up external performance numbers, and show how those of the study scale with model size."""
+    from gradcascade.performance.metrics import metric_exponents
+    from gradcascade.study.study import Study
+
+    attached = []
+    with Study.open(study) as opened:
+        for path in files or []:
+            found, others = opened.attach(path, family)
+            attached.append({"file": str(path), "values": found.height, "left_over": others})
+            if not as_json:
+                rest = f"; not measured here, left out: {', '.join(others)}" if others else ""
+                typer.echo(f"{path}: {found.height} values of {_listed(found, 'metric')}{rest}")
+        table = opened.metrics()
+        exponents = metric_exponents(table, opened.cascades())
+    if as_json:
+        answers = {"attached": attached, "metrics": table.to_dicts(), "exponents": exponents.to_dicts()}
+        typer.echo(json.dumps(answers))
+    elif table.is_empty():
+        typer.echo(f"the study {study} has no metrics; name a file after it to take some up")
+    else:
+        _print(table, exponents)
+
+
+def _print(table: pl.DataFrame, exponents: pl.DataFrame) -> None:
+    for rows in table.partition_by("family", "metric", maintain_order=True):
+        name, metric, steps = rows["family"][0], rows["metric"][0], rows["step"].unique()
+        typer.echo(
+            f"{name}, {metric}: {rows.height} values of {_listed(rows, 'scale')} at {steps.len()} steps, "
+            f"{steps.min():,} to {steps.max():,}"
+        )
+        own = exponents.filter(exponents["family"] == name, exponents["metric"] == metric)
+        known = own.drop_nulls("value")
+        if known.is_empty():
+            typer.echo(f"  no slope over model size: {own['reason'][-1] if own.height else 'nothing was measured'}")
+            continue
+        values = known["value"].to_list()
+        above = sum(value > 0 for value in values)
+        counted = f"above zero at {above} of {len(values)} steps"
+        typer.echo(f"  slope of its logarithm on log N: {counted}; {_last(known.row(-1, named=True))}")
+
+
+def _last(row: dict[str, Any]) -> str:
+    fit = "R2 undefined" if row["r2"] is None else f"R2 {row['r2']:.3f}"
+    return f"at step {row['step']:,} {row['value']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}], {fit}"
+
+
+def _listed(table: pl.DataFrame, column: str) -> str:
+    return ", ".join(table[column].unique(maintain_order=True).to_list())
