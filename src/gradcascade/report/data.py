@@ -59,6 +59,9 @@ class ReportData:
         The plan as it was asked for.
     refusals : polars.DataFrame
         Snapshots that could not be measured: family, scale, step, field, reason.
+    robustness : polars.DataFrame, optional
+        How far other choices of the method move the exponents: choice, exponent, shift, low, high (95 % interval),
+        and family and field where there are several.
     """
 
     title: str
@@ -75,6 +78,7 @@ class ReportData:
     provenance: dict[str, Any]
     plan_toml: str
     refusals: pl.DataFrame
+    robustness: pl.DataFrame | None = None
 
     @classmethod
     def from_tables(
@@ -87,6 +91,7 @@ class ReportData:
         window: windows.Window = None,
         title: str = "Finite-size gradient transport",
         refusals: pl.DataFrame | None = None,
+        robustness: pl.DataFrame | None = None,
     ) -> ReportData:
         """Fit, summarise and split a table of cascades.
 
@@ -107,6 +112,8 @@ class ReportData:
             Heading of the page.
         refusals : polars.DataFrame, optional
             Snapshots that could not be measured: family, scale, step, field, reason.
+        robustness : polars.DataFrame, optional
+            Columns choice, exponent, shift, low, high, and family and field where there are several.
 
         Returns
         -------
@@ -137,6 +144,7 @@ class ReportData:
             provenance=dict(provenance or {}),
             plan_toml=plan_toml,
             refusals=pl.DataFrame(schema=REFUSAL_SCHEMA) if refusals is None else refusals,
+            robustness=robustness,
         )
 
     @cached_property
