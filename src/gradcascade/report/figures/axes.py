@@ -129,15 +129,14 @@ def log_both(axes: Axes) -> None:
 
 
 def _readable(axis: Axis, low: float, high: float, ticks: int) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     decades = np.log10(high / low)
     if decades < 0.8:
         axis.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 2.5, 5, 10]))
-        axis.set_minor_locator(NullLocator())
     else:
         subs = (1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)
         axis.set_major_locator(LogLocator(base=10, subs=subs, numticks=2 * ticks))
     if decades < 4.5:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())

@@ -114,7 +114,7 @@ class GradientAgainstUpdate(ReportFigure):
                 self._draw_pairs(canvas, axes, family, rows.filter(pl.col("quantity") == quantity))
             self._draw_exponents(canvas, panels[0, 3 * place + 2], rows.filter(pl.col("step").is_null()))
             if len(self.data.families) > 1:
-                panels[0, 3 * place].set_title(f"{plain(family, 18)}: duration")
+                panels[0, 3 * place].set_title(f"{plain(family, 18)}: duration", y=1.0)
 
     def _draw_pairs(self, canvas: Canvas, axes: Axes, family: str, rows: pl.DataFrame) -> None:
         for scale, style in scale_styles(self.data.scales(family)).items():

@@ -122,11 +122,10 @@ def _lone(values: np.ndarray, settings: Style) -> dict[str, Any]:
     """Markers for the points between two gaps, which no line would show."""
     there = np.concatenate([[False], np.isfinite(values), [False]])
     lone = np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])
-    if lone.size == 0 or (settings["markevery"] == 1 and settings["marker"]):
-        return {}
+    marked: Any = settings["markevery"]
     if not settings.get("marker"):
-        return {"marker": ".", "markersize": 2.0, "markevery": lone.tolist()}
-    return {"markevery": sorted({*settings["markevery"], *lone.tolist()})}
+        return {"marker": ".", "markersize": 2.0, "markevery": lone.tolist()} if lone.size else {}
+    return {} if marked == 1 else {"markevery": sorted({*marked, *lone.tolist()})}
 
 
 def column(table: pl.DataFrame, name: str) -> np.ndarray:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROWS = {"D": "ΔD", "z": "Δz", "delta": "Δδ"}
-HATCHES = {"total": "", "dist": "//////", "assign": "......"}
+HATCHES = {"total": "", "dist": "//////", "assign": "xxxx"}
 
 
 class NullBaselines(ReportFigure):
@@ -156,8 +156,10 @@ class NullDecomposition(ReportFigure):
             self._draw_bars(canvas, row[-1], everything.filter(pl.col("step").is_null()))
         canvas.counted(panels[-1, :-1], "training step")
         canvas.label_rows(panels, list(ROWS.values()))
+        present = set(frame.drop_nulls("value")["part"])
         for part, style in PART_STYLES.items():
-            canvas.key(PART_LABELS[part], **style)
+            if part in present:
+                canvas.key(PART_LABELS[part], **style)
 
     def _window_means(self, steps: pl.DataFrame, group: Group) -> pl.DataFrame:
         """Take the parts over the steps where all three are known, or what there is where N2 was not measured."""

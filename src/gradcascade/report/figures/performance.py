@@ -242,4 +242,4 @@ def _note(axes: Axes, rows: pl.DataFrame) -> None:
             p = "" if row["p"] is None else f", p = {row['p']:.2g}"
             words += f" = {signed(row['pearson'], 2)}{p}"
     if words:
-        axes.set_title(f"r{words}", loc="right", fontsize=6.2, fontweight="normal", pad=2.0)
+        axes.set_title(f"r{words}", loc="right", fontsize=6.2, fontweight="normal", y=1.0, pad=2.0)

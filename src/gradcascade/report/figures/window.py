@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gradcascade.report.data import Group
 from gradcascade.report.figures.base import ReportFigure
 from gradcascade.report.figures.canvas import Canvas
 from gradcascade.report.figures.marks import column, draw_dots
@@ -96,8 +97,13 @@ class WindowSummary(ReportFigure):
             axes.grid(visible=False, axis="y")
             axes.set_ylim(min(places.values()) - 0.7, 0.7)
             axes.locator_params(axis="x", nbins=3)
-        names = [group_label(data, key[:2]) if key[2] == "real" else plain(key[2]) for key in places]
+        names = [self._row_name((family, field), variant) for family, field, variant in places]
         for axes in panels[0]:
             axes.set_yticks(list(places.values()), names)
         canvas.key("fitted: mean ± SD", color=GREY, marker="o")
         canvas.key(f"from D and z: D {MINUS} z, D {MINUS} z {MINUS} 1", **HOLLOW, color=GREY)
+
+    def _row_name(self, group: Group, variant: str) -> str:
+        if variant == "real":
+            return group_label(self.data, group)
+        return plain(variant) if "real" in self._drawn else f"{group_label(self.data, group)}, {plain(variant)}"
