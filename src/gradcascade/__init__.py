@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gradcascade.probe.cascade import Cascade
     from gradcascade.probe.graph import Graph, GraphSpec, load_graph
     from gradcascade.probe.relaxation import Probe
+    from gradcascade.report.access import figures
     from gradcascade.scaling.decomposition import decompose
     from gradcascade.scaling.exponents import channels, closure_error, fit_exponents
     from gradcascade.scaling.windows import default_window, summarise
@@ -50,6 +51,7 @@ __all__ = [
     "closure_error",
     "decompose",
     "default_window",
+    "figures",
     "fit_exponents",
     "infer",
     "load_graph",
@@ -78,6 +80,7 @@ _HOME = {
     "default_window": "scaling.windows",
     "summarise": "scaling.windows",
     "infer": "inference",
+    "figures": "report.access",
 }
 
 

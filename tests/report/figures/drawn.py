@@ -69,7 +69,7 @@ def _whisker(segment: np.ndarray) -> tuple[Any, ...]:
 
 def _cells(mesh: QuadMesh) -> Iterable[tuple[Any, ...]]:
     values = np.ma.asarray(mesh.get_array())
-    corners = mesh.get_coordinates()
+    corners = np.asarray(mesh.get_coordinates())
     for (row, place), value in np.ma.ndenumerate(values):
         middle = (corners[row, place] + corners[row + 1, place + 1]) / 2
         yield mark("cell", middle[0], middle[1], value)
@@ -109,4 +109,4 @@ def compare(drawing: Drawing, figure: Figure, expected: Callable[[Drawing], list
     assert len(want) == len(axes)
     for place, (one, other) in enumerate(zip(want, map(marks, axes), strict=True)):
         # Polygons repeat vertices where they close; points and whiskers count.
-        assert one == other, f"panel {place}: missing {list((one - other))[:5]}, too many {list((other - one))[:5]}"
+        assert one == other, f"panel {place}: missing {list(one - other)[:5]}, too many {list(other - one)[:5]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -57,7 +58,7 @@ def compressibility_map(figure: Any) -> list[Marks]:
     for rows in _groups(figure):
         here: Marks = Counter()
         steps = rows["step"].unique().sort().to_list()
-        edges = [(a + b) / 2 for a, b in zip(steps, steps[1:], strict=False)]
+        edges = [(a + b) / 2 for a, b in pairwise(steps)]
         edges = [2 * steps[0] - edges[0], *edges, 2 * steps[-1] - edges[-1]]
         for row in rows.drop_nulls("r2").iter_rows(named=True):
             place = steps.index(row["step"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from gradcascade.report.data import ReportData
@@ -39,7 +40,7 @@ def test_the_comparison_sees_a_line_too_few_a_point_moved_and_a_mark_too_many(st
     drawing = TransportOverSteps(study)
     for change in (
         lambda axes: axes.lines[-1].remove(),
-        lambda axes: axes.lines[-1].set_ydata(1.0001 * axes.lines[-1].get_ydata()),
+        lambda axes: axes.lines[-1].set_ydata(1.0001 * np.asarray(axes.lines[-1].get_ydata())),
         lambda axes: axes.plot([1], [0.01]),
     ):
         figure = drawing.plot()

@@ -13,6 +13,7 @@ from gradcascade.report.figures.canvas import Canvas
 from gradcascade.report.figures.quantities import group_labels, scale_lines
 
 KEYS = ["family", "field", "variant", "scale", "n"]
+NO_ACTIVITY = "The table of cascades has no column activity, so there is no profile to draw."
 SHARE_AXIS = r"active share $|A_l|\,/\,N$"
 
 
@@ -22,7 +23,7 @@ def mean_profiles(cascades: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     Parameters
     ----------
     cascades : polars.DataFrame
-        With n, activity and `keys`.
+        With n, activity and `keys`; without activity the result is empty.
     keys : list of str
         Columns, n among them, that name what is averaged over.
 
@@ -32,6 +33,9 @@ def mean_profiles(cascades: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
         `keys`, relaxation_step (l, from 0), share (mean of |A_l| / N, where a cascade that has stopped counts as
         zero), alive (cascades still active at l), cascades (how many were averaged).
     """
+    if "activity" not in cascades.columns:
+        numbers = {"relaxation_step": pl.Int64, "share": pl.Float64, "alive": pl.Int64, "cascades": pl.Int64}
+        return pl.DataFrame(schema={name: cascades.schema[name] for name in keys} | numbers)
     total = cascades.group_by(keys).agg(cascades=pl.len())
     kept = cascades.select(*keys, "activity")
     long = kept.with_columns(relaxation_step=pl.int_ranges(0, pl.col("activity").list.len()))
@@ -80,7 +84,8 @@ class ActivityProfiles(ReportFigure):
 
     def _missing(self) -> str | None:
         if self.frame().is_empty():
-            return "No included cascade lies in the window, so there is no profile to draw."
+            known = "activity" in self.data.cascades.columns
+            return "No included cascade lies in the window, so there is no profile." if known else NO_ACTIVITY
         return None
 
     def _draw(self, canvas: Canvas) -> None:
@@ -147,7 +152,8 @@ class ActivityAtSteps(ReportFigure):
 
     def _missing(self) -> str | None:
         if self.frame().is_empty():
-            return "No cascade that enters the fits was measured at the chosen steps, so there is no profile to draw."
+            known = "activity" in self.data.cascades.columns
+            return "At the chosen steps no cascade was measured that enters the fits." if known else NO_ACTIVITY
         return None
 
     def _draw(self, canvas: Canvas) -> None:
