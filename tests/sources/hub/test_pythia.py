@@ -215,3 +215,9 @@ def test_of_several_files_the_checkpoint_is_chosen():
     index = "model.safetensors.index.json"
     assert chosen("pytorch_model.bin", index, *shards, "model-x.safetensors") == [index, *sorted(shards)]
     assert chosen("optimizer.pt", "config.json") == []
+
+
+@pytest.mark.parametrize("name", [f"{NAME}@late", f"{NAME}@main:folder"])
+def test_a_branch_or_folder_is_not_passed_over(hub, remote, tmp_path, name):
+    with pytest.raises(InputError, match=r"the scale 4k is named with a branch or a folder.*write owner/name alone"):
+        source(hub, tmp_path, name)

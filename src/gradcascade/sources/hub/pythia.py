@@ -128,7 +128,7 @@ def discover_pythia(
     family : str
         The family's name.
     repositories : mapping of str to Address
-        By scale; steps are the branches ``step{N}``, whatever branch is named.
+        By scale; steps are the branches ``step{N}``, so none is named.
     steps : collection of int, optional
         Steps of the checkpoints to subtract, each from the next; by default all there are. Differences with one that
         is not there are refused when they are loaded, not bridged.
@@ -144,10 +144,15 @@ def discover_pythia(
     Raises
     ------
     InputError
-        If a repository cannot be had, or has fewer than two steps.
+        If a repository cannot be had, is named with a branch or folder, or has fewer than two steps.
     """
     found = []
     for scale, address in repositories.items():
+        if address.revision != "main" or address.folder:
+            raise InputError(
+                f"{address.name} of the scale {scale} is named with a branch or a folder, and the layout pythia reads "
+                "the branches step{N}; write owner/name alone"
+            )
         repository = client.repository(address.name)
         record = TensorRecord(space.small(repository) / "tensors.json", address.name, order)
         run = _Run(repository, space, record, label)
@@ -180,6 +185,7 @@ class _Run:
             scale,
             self.repository,
             tuple(self._snapshot(family, scale, branches, *pair) for pair in pairwise(wanted)),
+            self.space.small(self.repository),
             {},
             asked=tuple(wanted),
             places={step: Place(branches[step]) for step in there},
