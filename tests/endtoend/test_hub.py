@@ -273,6 +273,17 @@ def test_options_beside_a_preset(hub, at_the_hub, command, tmp_path):
     assert table("S")["family"].unique().to_list() == ["mine"] and len(table("S")) == 4 * 3
 
 
+def test_steps_that_a_plan_asks_for_no_longer_are_not_shown(hub, at_the_hub, command, tmp_path):
+    add_pythia_family(hub, (0, 1, 2, 1000, 2000, 3000), tmp_path / "files")
+    (tmp_path / "plan.toml").write_text(PLAN.format(owner="EleutherAI").partition('[[families]]\nname = "pico')[0])
+    assert command("measure", "plan.toml", "--out", "S")[0] == 0
+    own = tmp_path / "S" / "plan.toml"
+    own.write_text(own.read_text().replace("steps = [0, 1, 2, 1000, 2000, 3000]", "steps = [0, 1000, 3000]"))
+    assert command("measure", "S/plan.toml", "--out", "S")[0] == 0
+    sources = table("S").filter(pl.col("scale") == "14m", pl.col("variant") == "real")["source"].to_list()
+    assert [source.partition(": ")[2] for source in sources] == ["step1000 minus step0", "step3000 minus step1000"]
+
+
 def test_a_killed_process_is_continued_by_the_next(tmp_path):
     with Imitation() as hub:
         add_pythia_family(hub, (0, 1, 2), tmp_path / "files", "-x")

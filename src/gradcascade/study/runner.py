@@ -238,7 +238,7 @@ def _measure(
             current = False
         assert digest is not None
         if not current:
-            conventions = family.conventions()
+            conventions = family.conventions(snapshot.scale)
             store.set_current(snapshot.family, snapshot.scale, snapshot.step, snapshot.field, digest, conventions)
             current = True
         key = _key(snapshot, variant, digest)

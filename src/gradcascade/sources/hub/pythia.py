@@ -150,8 +150,8 @@ def discover_pythia(
     for scale, address in repositories.items():
         if address.revision != "main" or address.folder:
             raise InputError(
-                f"{address.name} of the scale {scale} is named with a branch or a folder, and the layout pythia reads "
-                "the branches step{N}; write owner/name alone"
+                f"{address.name} of the scale {scale} is named with a branch or a folder, and pythia reads the "
+                "branches step{N}; write owner/name alone"
             )
         repository = client.repository(address.name)
         record = TensorRecord(space.small(repository) / "tensors.json", address.name, order)
