@@ -169,7 +169,12 @@ def _run(
     keys = study.store.keys()
     total = len(snapshots) * len(variants_of(study.plan, 0))
     done = measured = known = 0
+    by_name = {family.name: source for family, source in sources}
+    before: str | None = None
     for number, (family, snapshot) in enumerate(snapshots, 1):
+        if before not in (None, family.name):
+            by_name[before].close()  # what one family leaves on disk must not lie beside the next
+        before = family.name
         try:
             for new in _measure(study, family, snapshot, probe, keys):
                 measured += new
