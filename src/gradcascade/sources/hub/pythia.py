@@ -169,9 +169,7 @@ class _Run:
 
     def found(self, family: str, scale: str, steps: Collection[int] | None) -> Found:
         """List the branches once, and the files of one of them."""
-        branches = {
-            step: sha for name, sha in self.repository.branches().items() if (step := step_of(name)) is not None
-        }
+        branches = self._branches()
         wanted = sorted(branches if steps is None else steps)
         there = [step for step in wanted if step in branches]
         if len(wanted) < 2 or not there:
@@ -194,6 +192,22 @@ class _Run:
             held=2,
             entries=PUBLISHED_ENTRIES.get(self.repository.name, size // 2),
         )
+
+    def _branches(self) -> dict[int, str]:
+        """Commits by step; of several branches for one step the one named ``step{N}`` counts."""
+        commits = self.repository.branches()
+        names: dict[int, str] = {}
+        for name in commits:
+            step = step_of(name)
+            if step is None or names.get(step) == f"step{step}":
+                continue
+            if step in names and name != f"step{step}":
+                raise InputError(
+                    f"{self.repository.name} has two branches for step {step}, {names[step]} and {name}; name another "
+                    "repository"
+                )
+            names[step] = name
+        return {step: commits[name] for step, name in names.items()}
 
     def _snapshot(
         self, family: str, scale: str, branches: Mapping[int, str], earlier: int, later: int

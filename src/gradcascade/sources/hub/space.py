@@ -72,8 +72,12 @@ class Space:
         """Forget everything that passes through, except these places."""
         self.claim()
         for path in self._passing():
-            if path not in places:
+            if path in places:
+                continue
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
+            else:  # a file browser's, or a link: not ours, and not followed
+                path.unlink()
 
     def forget(self, place: Path) -> None:
         """Remove what was fetched to a place, apart from what was broken off."""
