@@ -203,8 +203,8 @@ class _Run:
                 continue
             if step in names and name != f"step{step}":
                 raise InputError(
-                    f"{self.repository.name} has two branches for step {step}, {names[step]} and {name}; name another "
-                    "repository"
+                    f"{self.repository.name} has two branches for step {step}, {names[step]} and {name}; name "
+                    "another repository"
                 )
             names[step] = name
         return {step: commits[name] for step, name in names.items()}
