@@ -101,20 +101,17 @@ def covered(table: pl.DataFrame, low: str, high: str, truth: float) -> float:
     return 100 * table.select(pl.lit(truth).is_between(pl.col(low), pl.col(high)).mean()).item()
 
 
-NOMINAL = dict.fromkeys(
-    ("z", "D", "delta", "weighted z", "along training", "across scales", "block", "naive"), 95.0
-) | dict.fromkeys(
-    (
-        "curvature",
-        "R2 above null",
-        "shifts, Pearson",
-        "shifts, Spearman",
-        "naive Pearson",
-        "shifts of differences",
-        "best lag",
-    ),
-    5.0,
+INTERVALS = ("z", "D", "delta", "weighted z", "along training", "across scales", "block", "naive")
+TESTS = (
+    "curvature",
+    "R2 above null",
+    "shifts, Pearson",
+    "shifts, Spearman",
+    "naive Pearson",
+    "shifts of differences",
+    "best lag",
 )
+NOMINAL: dict[str, float] = {**dict.fromkeys(INTERVALS, 95.0), **dict.fromkeys(TESTS, 5.0)}
 """What the shares (%) in the columns of these names should be."""
 
 RECORDS: list[dict[str, object]] = []

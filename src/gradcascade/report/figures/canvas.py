@@ -184,7 +184,7 @@ class Canvas:
         label : str
             What is counted.
         """
-        ticks = max(3, int(2.2 * self._width / self._per_row - 0.7))
+        ticks = max(4, int(2.2 * self._width / self._per_row - 0.7))
         for axes in row:
             whole_numbers(axes, label, ticks)
 
