@@ -1,10 +1,15 @@
-"""The figures of the report, in the order in which the page shows them."""
+"""The figures of the report, in the order in which the page shows them, and that of the calibration.
+
+Every one has `plot()`, a Matplotlib figure as wide as one or two columns of a journal; `frame()`, the numbers drawn;
+`caption()`, its words; `missing()`, why there is nothing to draw; and `save()`, its files.
+"""
 
 from __future__ import annotations
 
 from gradcascade.report.data import ReportData
 from gradcascade.report.figures.activity import ActivityAtSteps, ActivityProfiles
 from gradcascade.report.figures.base import Drawing, ReportFigure
+from gradcascade.report.figures.calibration import Calibration
 from gradcascade.report.figures.compressibility import (
     CompressibilityMap,
     CompressibilityOverSteps,
@@ -21,6 +26,7 @@ from gradcascade.report.figures.window import WindowSummary
 __all__ = [
     "ActivityAtSteps",
     "ActivityProfiles",
+    "Calibration",
     "CompressibilityMap",
     "CompressibilityOverSteps",
     "CompressibilityPlane",

@@ -125,7 +125,7 @@ def log_both(axes: Axes) -> None:
     """
     plain_log_ticks(axes)
     axes.set_xscale("log")
-    _readable(axes.xaxis, *axes.get_xlim(), ticks=4)
+    _readable(axes.xaxis, *axes.get_xlim(), ticks=3)
 
 
 def _readable(axis: Axis, low: float, high: float, ticks: int) -> None:

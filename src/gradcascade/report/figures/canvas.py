@@ -106,6 +106,47 @@ class Canvas:
             axes[0, column].set_title(title, y=1.0)  # fixed: to look for room takes a tenth of the time
         return axes
 
+    def stacked(self, titles: Sequence[str], heights: Sequence[float]) -> list[Axes]:
+        """Lay out panels of different heights below each other.
+
+        Parameters
+        ----------
+        titles : sequence of str
+            One per panel, drawn as it is.
+        heights : sequence of float
+            In inches.
+
+        Returns
+        -------
+        list of matplotlib.axes.Axes
+            From the top.
+        """
+        self._height = sum(heights) + len(heights) * (TITLE_HEIGHT + TICKS_HEIGHT)
+        grid = self.figure.add_gridspec(len(heights), 1, height_ratios=heights)
+        axes = [self.figure.add_subplot(grid[place, 0]) for place in range(len(heights))]
+        for panel, title in zip(axes, titles, strict=True):
+            panel.set_title(title, y=1.0)
+            panel.grid(axis="y", color=GRID, linewidth=0.6)
+        return axes
+
+    def legend_of(self, axes: Axes, entries: Sequence[tuple[Any, str]]) -> None:
+        """Give a panel a legend of its own, to its right or, in one column, below it.
+
+        Parameters
+        ----------
+        axes : matplotlib.axes.Axes
+            From :meth:`stacked`.
+        entries : sequence of (artist, str)
+            What to show and its label.
+        """
+        artists, labels = zip(*entries, strict=True)
+        if self.narrow:
+            place = {"loc": "upper right", "bbox_to_anchor": (1.0, 0.0), "ncols": 2, "borderaxespad": 3.6}
+            self._height += 0.14 * (len(entries) + 1) // 2
+        else:
+            place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+        axes.legend(artists, labels, handlelength=1.2, **place)
+
     def label_rows(self, axes: np.ndarray, labels: Sequence[str]) -> None:
         """Label the vertical axes, once in each block.
 
@@ -143,7 +184,7 @@ class Canvas:
         label : str
             What is counted.
         """
-        ticks = max(3, int(2.2 * self._width / self._per_row - 0.7))
+        ticks = max(4, int(2.2 * self._width / self._per_row - 0.7))
         for axes in row:
             whole_numbers(axes, label, ticks)
 

@@ -141,6 +141,7 @@ class PerformanceBridge(ReportFigure):
         data, frame = self.data, self.frame()
         groups = [group for group in data.groups if group[0] in self._families]
         panels = canvas.panels(group_labels(data, groups), rows=4)
+        small = 5.0 if canvas.narrow else 6.2
         for column_of, group in zip(panels.T, groups, strict=True):
             rows = of_group(frame, group).filter(pl.col("step").is_not_null())
             notes = of_group(frame, group).filter(pl.col("step").is_null())
@@ -152,12 +153,12 @@ class PerformanceBridge(ReportFigure):
             for axes, channel in zip(column_of[1:3], CHANNELS, strict=True):
                 style = field_style(group[1])
                 draw_line(axes, rows.filter(pl.col("quantity") == channel), "step", "value", style)
-                _note(axes, notes.filter(pl.col("quantity") == channel))
+                _note(axes, small, notes.filter(pl.col("quantity") == channel))
                 canvas.key(f"mean over scales, {plain(group[1])}s", **style)
             canvas.zero(column_of[3])
             for quantity, style in QUANTITY_STYLES.items():
                 draw_line(column_of[3], rows.filter(pl.col("quantity") == quantity), "step", "value", style)
-            _note(column_of[3], notes.filter(pl.col("quantity").is_in(list(QUANTITIES))))
+            _note(column_of[3], small, notes.filter(pl.col("quantity").is_in(list(QUANTITIES))))
         canvas.counted(panels[-1], "training step")
         for axes in panels[1:3, 0]:
             plain_log_ticks(axes)
@@ -232,7 +233,7 @@ class PerformanceByScale(ReportFigure):
         canvas.label_rows(panels, [f"held-out {plain(self.metric)}"])
 
 
-def _note(axes: Axes, rows: pl.DataFrame) -> None:
+def _note(axes: Axes, size: float, rows: pl.DataFrame) -> None:
     """Write the correlations above the panel."""
     words = ""
     for row in rows.iter_rows(named=True):
@@ -242,4 +243,4 @@ def _note(axes: Axes, rows: pl.DataFrame) -> None:
             p = "" if row["p"] is None else f", p = {row['p']:.2g}"
             words += f" = {signed(row['pearson'], 2)}{p}"
     if words:
-        axes.set_title(f"r{words}", loc="right", fontsize=6.2, fontweight="normal", y=1.0, pad=2.0)
+        axes.set_title(f"r{words}", loc="right", fontsize=size, fontweight="normal", y=1.0, pad=2.0)
