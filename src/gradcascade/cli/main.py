@@ -10,7 +10,21 @@ from typing import Annotated, Any
 import typer
 
 from gradcascade import __version__
-from gradcascade.cli import audit, bench, cache, compare, demo, export, fit, graph, measure, probe, report, train
+from gradcascade.cli import (
+    audit,
+    bench,
+    cache,
+    compare,
+    demo,
+    export,
+    fit,
+    graph,
+    measure,
+    probe,
+    report,
+    train,
+    view,
+)
 from gradcascade.errors import InputError
 
 _INTERRUPTED = 130
@@ -34,6 +48,7 @@ app.command("measure")(measure.measure)
 app.command("fit")(fit.fit)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
+app.command("view")(view.view)
 app.command("export")(export.export)
 app.command("bench")(bench.bench)
 
