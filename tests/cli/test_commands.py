@@ -241,7 +241,7 @@ def test_an_interrupt_says_how_to_continue(family, tmp_path):
 
 
 def test_help_is_there_for_every_command():
-    names = ["demo", "train", "probe", "graph", "cache", "measure", "fit", "report", "export"]
+    names = ["demo", "train", "probe", "graph", "cache", "measure", "fit", "report", "view", "export"]
     listed = command("--help").stdout
     for name in names:
         assert f"\n  {name}" in listed

@@ -75,7 +75,12 @@ def page(browser: Browser, server: ReportServer) -> Iterator[Page]:
     opened.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
     opened.on("pageerror", lambda error: wrong.append(f"error: {error}"))
     opened.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
-    opened.on("request", lambda request: request.url.startswith(server.url) or wrong.append(request.url))
+
+    def asked(url: str) -> None:
+        if not url.startswith((server.url, "data:")):
+            wrong.append(url)
+
+    opened.on("request", lambda request: asked(request.url))
     opened.goto(server.url)
     yield opened
     context.close()
