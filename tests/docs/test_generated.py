@@ -5,6 +5,7 @@ import pytest
 import typer
 from doc_pages import ROOT
 
+import gradcascade as gc
 from gradcascade.cli.main import app
 
 SPEC = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
@@ -31,3 +32,9 @@ def test_every_command_and_option_is_in_the_page_of_the_command_line(name):
                 assert f"`{option}`" in part[0]
     overview = text.partition("## ")[0]
     assert re.search(rf"^\| `{name}\b", overview, re.MULTILINE), f"{name} is not in the overview"
+
+
+def test_every_public_name_is_in_the_page_of_the_library():
+    text = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\.\. auto\w+:: gradcascade\.(\w+)$", text, re.MULTILINE)
+    assert sorted(documented) == sorted(gc.__all__)
