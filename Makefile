@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 
 # torch and Numba threads would spin against each other on small machines.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint types check clean
+.PHONY: demo test lint types docs clean
 
 demo: $(STAMP)
 	$(BIN)/gradcascade demo --out demo
@@ -22,6 +23,17 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/pyright
 
+# The site, with warnings as errors; docs/check_site.py then looks for links that lead nowhere and outside addresses.
+docs: $(DOCS_STAMP)
+	rm -rf site
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs site
+	rm -rf site/.doctrees site/.buildinfo
+	$(BIN)/python docs/check_site.py site
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $(DOCS_STAMP)
+
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("gradcascade needs Python 3.11 or newer, found " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
@@ -29,5 +41,5 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) demo build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo site build dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

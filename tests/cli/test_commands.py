@@ -95,10 +95,15 @@ def test_measure_fit_report_export(study):
     page = json.loads(command("report", study, "--json").stdout)["report"]
     assert page.endswith("index.html")
     assert (study / "report" / "index.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-    for kind, read in (("parquet", pl.read_parquet), ("csv", pl.read_csv), ("json", pl.read_json)):
+    for kind, read in (("parquet", pl.read_parquet), ("csv", pl.read_csv)):
         assert command("export", study, "--format", kind).returncode == 0
         table = read(study / "export" / f"cascades.{kind}")
         assert table["size"].to_list() == opened_sizes(study)
+    assert command("export", study, "--format", "json", "--out", study / "other").stdout.startswith("21 tables in ")
+    content = json.loads((study / "other" / "tables.json").read_text(encoding="utf-8"))
+    assert content["schema_version"] == 1
+    assert [row["size"] for row in content["tables"]["cascades"]] == opened_sizes(study)
+    assert "2605.02968" in (study / "other" / "CITATION.bib").read_text(encoding="utf-8")
 
 
 def test_fit_gives_every_answer(study):
@@ -236,7 +241,7 @@ def test_an_interrupt_says_how_to_continue(family, tmp_path):
 
 
 def test_help_is_there_for_every_command():
-    names = ["demo", "train", "probe", "graph", "cache", "measure", "fit", "report", "export"]
+    names = ["demo", "train", "probe", "graph", "cache", "measure", "fit", "report", "view", "export"]
     listed = command("--help").stdout
     for name in names:
         assert f"\n  {name}" in listed

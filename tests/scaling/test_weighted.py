@@ -60,3 +60,11 @@ def test_what_is_missing_is_said(cascades: Build) -> None:
     same = table.with_columns(n=pl.lit(50))
     assert "all have the same n" in weighted_exponents(same)["reason"][0]
     assert weighted_exponents(table.head(0)).is_empty()
+
+
+def test_the_same_bits_every_time(cascades: Build) -> None:
+    table = cascades(steps=range(40), replicates=3)
+    first = weighted_exponents(table)
+    for seed in range(8):
+        shuffled = table.sample(fraction=1.0, shuffle=True, seed=seed)
+        assert weighted_exponents(shuffled).equals(first)

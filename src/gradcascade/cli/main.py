@@ -24,6 +24,7 @@ from gradcascade.cli import (
     probe,
     report,
     train,
+    view,
 )
 from gradcascade.errors import InputError
 
@@ -49,6 +50,7 @@ app.command("metrics")(metrics.metrics)
 app.command("fit")(fit.fit)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
+app.command("view")(view.view)
 app.command("export")(export.export)
 app.command("bench")(bench.bench)
 

@@ -22,7 +22,7 @@ RULE = 1
 
 @dataclass(frozen=True)
 class Probe:
-    """Threshold, graph and relaxation of METHOD's probe; calling it measures a field.
+    """Threshold, graph and relaxation of the probe (arXiv:2605.02968); calling it measures a field.
 
     Attributes
     ----------

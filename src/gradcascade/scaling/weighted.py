@@ -58,7 +58,10 @@ def weighted_exponents(cascades: pl.DataFrame) -> pl.DataFrame:
 def _variances(rows: pl.DataFrame, channel: str) -> pl.DataFrame:
     """Variance of one log cascade of every scale, pooled over steps, and the number of replicates at each step."""
     log = pl.col(channel).cast(pl.Float64).log()
-    steps = rows.group_by(*FIT_KEYS, "scale").agg(_squares=((log - log.mean()) ** 2).sum(), _replicates=pl.len())
+    # In order, so that the sums over steps below are the same bits every time.
+    steps = rows.group_by(*FIT_KEYS, "scale", maintain_order=True).agg(
+        _squares=((log - log.mean()) ** 2).sum(), _replicates=pl.len()
+    )
     pooled = pl.col("_squares").sum() / (pl.col("_replicates") - 1).sum()
     return steps.with_columns(
         _variance=pl.when((pl.col("_replicates") - 1).sum().over(_SCALE) > 0).then(pooled.over(_SCALE))

@@ -1,0 +1,1 @@
+"""What leaves a study: tables in one documented, versioned schema, and what to cite."""

@@ -1,0 +1,81 @@
+"""Gather the tables of a study, in the columns and types of the schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from gradcascade.export.schema import TABLES
+
+if TYPE_CHECKING:
+    from gradcascade.report.data import ReportData
+
+POLARS_TYPES = {
+    "string": pl.String(),
+    "integer": pl.Int64(),
+    "number": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "integers": pl.List(pl.Int64),
+}
+"""Type of every kind of column in Polars, and so in Parquet."""
+
+
+def polars_schema(name: str) -> dict[str, pl.DataType]:
+    """Columns of an exported table with their Polars types.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`gradcascade.export.schema.TABLES`.
+
+    Returns
+    -------
+    dict of str to polars.DataType
+        In order.
+    """
+    return {column.name: POLARS_TYPES[column.type] for column in TABLES[name].columns}
+
+
+def study_tables(data: ReportData) -> dict[str, pl.DataFrame]:
+    """Everything that is exported of a study.
+
+    Parameters
+    ----------
+    data : ReportData
+        What the report is made from.
+
+    Returns
+    -------
+    dict of str to polars.DataFrame
+        Every table of the schema, with exactly its columns; those that were not answered (no metrics, say) are empty.
+
+    Raises
+    ------
+    ValueError
+        If a table has other columns than the schema says, which is a defect of this package.
+    """
+    ends = [(family, field, *steps) for (family, field), steps in data.windows.items()]
+    found = {
+        "cascades": data.cascades,
+        "metrics": data.metrics,
+        "refusals": data.refusals,
+        "windows": pl.DataFrame(ends, schema=polars_schema("windows"), orient="row"),
+        "fits": data.fits,
+        "summary": data.summary,
+        "decomposition": data.decomposition,
+        **data.answers,
+    }
+    if unknown := sorted(set(found) - set(TABLES)):
+        raise ValueError(f"the tables {', '.join(unknown)} are not described in gradcascade.export")
+    return {name: _described(name, found.get(name)) for name in TABLES}
+
+
+def _described(name: str, table: pl.DataFrame | None) -> pl.DataFrame:
+    schema = polars_schema(name)
+    if table is None:
+        return pl.DataFrame(schema=schema)
+    if set(table.columns) != set(schema):
+        odd = sorted(set(table.columns) ^ set(schema))
+        raise ValueError(f"the columns {', '.join(odd)} of {name} are not as gradcascade.export describes them")
+    return table.select(pl.col(column).cast(kind) for column, kind in schema.items())

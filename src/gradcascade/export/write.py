@@ -1,0 +1,133 @@
+"""Write tables as Parquet, CSV or JSON, so that each can be read back without loss."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gradcascade import __version__
+from gradcascade.errors import InputError
+from gradcascade.export.citations import bibtex
+from gradcascade.export.schema import FILE, SCHEMA_VERSION, shipped_schema
+
+FORMATS = ("parquet", "csv", "json")
+
+JSON_FILE = "tables.json"
+CITATION_FILE = "CITATION.bib"
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a spreadsheet take a text for a formula when it comes first; the last four are full-width forms."""
+
+GUARD = "'"
+"""Put before a text in a CSV file that begins like a formula, or with this very character."""
+
+
+def write_tables(
+    tables: Mapping[str, pl.DataFrame], folder: Path, form: str, families: Mapping[str, str]
+) -> list[Path]:
+    """Write tables into a folder, with the schema and what to cite beside them.
+
+    Parameters
+    ----------
+    tables : mapping of str to polars.DataFrame
+        From :func:`gradcascade.export.tables.study_tables`.
+    folder : pathlib.Path
+        Where to; made if absent. Files of the same names are replaced.
+    form : str
+        One of :data:`FORMATS`: ``parquet`` and ``csv`` give a file for each table, ``json`` one file,
+        ``tables.json``.
+    families : mapping of str to str
+        What was measured, for the citations: see :func:`gradcascade.export.citations.bibtex`.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files of the tables.
+
+    Raises
+    ------
+    InputError
+        If the format is unknown, or the folder cannot be written.
+    """
+    if form not in FORMATS:
+        raise InputError(f"there is no format {form!r}; choose from {', '.join(FORMATS)}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if form == "json":
+            paths = [folder / JSON_FILE]
+            paths[0].write_text(as_json(tables), encoding="utf-8")
+        else:
+            paths = [folder / f"{name}.{form}" for name in tables]
+            for path, table in zip(paths, tables.values(), strict=True):
+                if form == "parquet":
+                    table.write_parquet(path)
+                else:
+                    as_csv(table).write_csv(path)
+        (folder / FILE).write_text(shipped_schema(), encoding="utf-8")
+        (folder / CITATION_FILE).write_text(bibtex(families), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}; choose another --out") from None
+    return paths
+
+
+def as_csv(table: pl.DataFrame) -> pl.DataFrame:
+    """Make a table fit for CSV.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        Any exported table.
+
+    Returns
+    -------
+    polars.DataFrame
+        Lists joined by spaces, and texts that a spreadsheet would run as formulas guarded by an apostrophe. A null
+        is written as an empty cell, an empty text as a quoted one.
+    """
+    cells = []
+    for name, kind in table.schema.items():
+        cell = pl.col(name)
+        if isinstance(kind, pl.List):
+            cells.append(cell.cast(pl.List(pl.String)).list.join(" "))
+        elif kind == pl.String:
+            risky = pl.any_horizontal(cell.str.starts_with(start) for start in (*FORMULA_STARTS, GUARD))
+            cells.append(pl.when(risky).then(pl.concat_str(pl.lit(GUARD), cell)).otherwise(cell).alias(name))
+    return table.with_columns(cells)
+
+
+def as_json(tables: Mapping[str, pl.DataFrame]) -> str:
+    """Write tables as one JSON object, as :func:`gradcascade.export.schema.json_schema` describes it.
+
+    Parameters
+    ----------
+    tables : mapping of str to polars.DataFrame
+        All tables of the schema.
+
+    Returns
+    -------
+    str
+        ``schema_version``, the version of gradcascade, and each table as a list of rows, one a line.
+    """
+    lines = [f'{{"schema_version": {SCHEMA_VERSION}, "gradcascade": {json.dumps(__version__)}, "tables": {{']
+    parts = []
+    for name, table in tables.items():
+        rows = ",\n".join(
+            json.dumps(_finite(row), ensure_ascii=False, allow_nan=False) for row in table.iter_rows(named=True)
+        )
+        parts.append(f"{json.dumps(name)}: [\n{rows}\n]" if rows else f"{json.dumps(name)}: []")
+    return "\n".join([*lines, ",\n".join(parts), "}}"]) + "\n"
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: _spelled(value) if isinstance(value, float) else value for name, value in row.items()}
+
+
+def _spelled(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

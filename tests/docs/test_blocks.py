@@ -1,0 +1,131 @@
+"""Every Python block of the pages runs, page by page; shell blocks name commands, options and targets that exist."""
+
+import re
+import shlex
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+from doc_pages import PAGES, ROOT, blocks, prose
+from sample_runs import write_pico_run
+
+import gradcascade as gc
+from gradcascade.cli.fit import report_data
+from gradcascade.cli.main import app
+from gradcascade.export.tables import study_tables
+from gradcascade.export.write import write_tables
+from gradcascade.sources.audit.quarantine import read_quarantine
+from gradcascade.study.plan import FamilyPlan, read_plan
+
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+WITH_PYTHON = [page for page in PAGES if any(block.language == "python" for block in blocks(page))]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """What the examples take for granted: runs, studies measured from them, and exports."""
+    folder = tmp_path_factory.mktemp("desk")
+    for width in (6, 12, 18, 24):
+        write_pico_run(folder / "runs" / f"tiny-d{width}", tuple(range(0, 80, 10)), width, blocks=1)
+    with gc.Study.create(folder / "my-study", gc.Plan(families=(FamilyPlan(name="tiny", path="../runs"),))) as study:
+        gc.run(study)
+        tables = study_tables(report_data(study))
+    write_tables(tables, folder / "my-study" / "export", "parquet", {})
+    for form in ("csv", "json"):
+        write_tables(tables, folder / "tables", form, {})
+    shutil.copytree(folder / "my-study", folder / "demo" / "study")
+    return folder
+
+
+def given(page):
+    """Names that the blocks of a page use without making them."""
+    if page != "README.md":
+        return {}
+    import torch
+
+    model = torch.nn.Sequential()
+    model.add_module("attn", torch.nn.ModuleDict({name: torch.nn.Linear(4, 4) for name in ("v_proj", "o_proj")}))
+    attention: torch.nn.ModuleDict = model.attn  # type: ignore[assignment]
+    loss = attention["o_proj"](attention["v_proj"](torch.ones(3, 4))).square().mean()
+    return {"model": model, "loss": loss, "step": 0}
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON)
+def test_every_python_block_runs(page, desk, tmp_path, monkeypatch):
+    shutil.copytree(desk, tmp_path / "desk")
+    monkeypatch.chdir(tmp_path / "desk")
+    names = {"__name__": "__main__", **given(page)}
+    for block in blocks(page):
+        if block.language == "python":
+            exec(compile("\n" * (block.line - 1) + block.text, str(ROOT / page), "exec"), names)  # noqa: S102
+
+
+def commands(text):
+    """Calls of gradcascade in a shell block, as lists of words, without comments."""
+    for line in text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words and Path(words[0]).name == "gradcascade":
+            yield words[1:]
+
+
+def calls():
+    for page in PAGES:
+        for block in blocks(page):
+            if block.language in ("sh", ""):
+                yield from ((block.place, words) for words in commands(block.text))
+
+
+@pytest.mark.parametrize(("place", "words"), list(calls()), ids=lambda part: part if isinstance(part, str) else None)
+def test_every_command_in_a_shell_block_is_accepted(place, words):
+    assert words[0] in COMMANDS, f"{place}: there is no command {words[0]}"
+    with COMMANDS[words[0]].make_context(words[0], list(words[1:])):
+        pass  # unknown options and wrong values are refused before anything is run
+
+
+def test_there_are_shell_blocks_to_check():
+    assert len(list(calls())) > 10
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_in_the_text_exists(page):
+    for code in re.findall(r"`gradcascade ([^`]+)`", prose(page)):
+        name, *rest = code.split()
+        if name in ("COMMAND", "...") or name.startswith("-"):
+            continue
+        assert name in COMMANDS, f"{page}: gradcascade {code}"
+        known = {
+            option for parameter in COMMANDS[name].params for option in parameter.opts + parameter.secondary_opts
+        }
+        for word in rest:
+            option = word.strip("[]").partition("=")[0]
+            assert not option.startswith("--") or option in known | {"--help"}, f"{page}: gradcascade {code}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_target_of_make_exists(page):
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    shell = "\n".join(block.text for block in blocks(page) if block.language == "sh")
+    named = re.findall(r"`make (\w+)`", prose(page)) + re.findall(r"^make (\w+)", shell, re.MULTILINE)
+    assert set(named) <= targets
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_toml_block_is_a_plan_or_a_quarantine(page, tmp_path):
+    for number, block in enumerate(block for block in blocks(page) if block.language == "toml"):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(block.text, encoding="utf-8")
+        content = tomllib.loads(block.text)
+        if "snapshots" in content:
+            assert read_quarantine(path).entries
+        elif "families" in content or "nulls" in content:
+            assert read_plan(path)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_of_the_repository_that_is_named_exists(page):
+    for path in re.findall(r"`((?:src|docs|tests|benchmarks)/[\w./-]+)`", prose(page)):
+        assert (ROOT / path).exists(), f"{page} names {path}"
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", prose(page)):
+        assert ((ROOT / page).parent / target).exists(), f"{page} links to {target}"

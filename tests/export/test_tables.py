@@ -1,0 +1,49 @@
+import dataclasses
+
+import polars as pl
+import pytest
+
+import gradcascade as gc
+from gradcascade.cli.fit import report_data
+from gradcascade.export.schema import TABLES
+from gradcascade.export.tables import polars_schema, study_tables
+
+
+def test_a_real_study_fills_every_table(tables):
+    assert [name for name, table in tables.items() if table.is_empty()] == []
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_column_is_described_and_every_described_column_is_there(tables, name):
+    assert dict(tables[name].schema) == polars_schema(name)
+    missing = {column for column in tables[name].columns if tables[name][column].null_count()}
+    assert missing <= {column.name for column in TABLES[name].columns if column.nullable}
+
+
+def test_the_tables_are_those_of_the_report(study, tables):
+    with gc.Study.open(study) as opened:
+        data = report_data(opened)
+        assert tables["cascades"].equals(opened.cascades())
+    for name, answer in data.answers.items():
+        assert tables[name].columns == answer.columns  # in the order of the answer, too
+        assert tables[name].equals(answer.select(pl.col(c).cast(k) for c, k in tables[name].schema.items()))
+    for name in ("fits", "summary", "decomposition", "metrics", "refusals"):
+        assert tables[name].equals(getattr(data, name))
+    assert tables["windows"].rows() == [(*group, *ends) for group, ends in data.windows.items()]
+
+
+def test_what_was_not_answered_is_an_empty_table(study):
+    with gc.Study.open(study) as opened:
+        data = report_data(opened)
+    data = dataclasses.replace(data, metrics=data.metrics.clear())
+    found = study_tables(data)
+    assert "associations" not in data.answers
+    assert found["associations"].is_empty() and dict(found["associations"].schema) == polars_schema("associations")
+
+
+def test_a_column_without_a_description_is_a_defect(study):
+    with gc.Study.open(study) as opened:
+        data = report_data(opened)
+    odd = dataclasses.replace(data, summary=data.summary.with_columns(median=0.0))
+    with pytest.raises(ValueError, match="the columns median of summary"):
+        study_tables(odd)
