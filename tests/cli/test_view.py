@@ -53,7 +53,7 @@ def get(url):
         return answer.read().decode()
 
 
-def until(url, reached, seconds=120):
+def until(url, reached, seconds=300):
     deadline = time.monotonic() + seconds
     while not reached(told := json.loads(get(f"{url}version"))):
         assert time.monotonic() < deadline, told
@@ -66,7 +66,7 @@ def test_it_follows_a_measurement_and_ends_with_ctrl_c(folder, planned, view):
     assert "Waiting for the first report" in get(url)
     until(url, lambda told: told["words"].startswith("There are no cascades yet"))
     measure = start("measure", "runs", "--family", "tiny", "--out", "study", cwd=folder)
-    assert measure.wait(120) == 0, measure.communicate()
+    assert measure.wait(300) == 0, measure.communicate()
     measure.communicate()
     told = until(url, lambda told: told["words"] == "Measuring has ended: 60 cascades." and told["version"])
     assert not told["measuring"]
