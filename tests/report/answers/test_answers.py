@@ -131,6 +131,21 @@ def test_metrics_that_follow_a_channel_are_found() -> None:
     assert "No channel can be tested" in few["associations"][0]
 
 
+def test_slopes_of_metrics_and_published_associations_stand_beside() -> None:
+    cascades = study_cascades("pythia", entries=ENTRIES, steps=range(1, 31), fields=("update",))
+    data = ReportData.from_tables(cascades, perplexities(cascades, "accuracy"))
+    answers = {answer.name: answer for answer in all_answers(data)}
+    slopes = answers["metric-exponents"]
+    assert slopes.table["slope"].to_list() == pytest.approx(data.answers["metric_exponents"]["value"].to_list())
+    assert "accuracy: at the last step with at least three scales, 30, " in slopes.sentences[0]
+    rows = answers["associations"].table.filter(scale="all").to_dicts()
+    published = {row["channel"]: row["published r"] for row in rows if row["metric"] == "slope of accuracy"}
+    assert (published["v_rel"], published["n_steps/N"], published["D"]) == (-0.62, 0.67, -0.11)
+    assert published["z"] is None
+    two = ReportData.from_tables(cascades.filter(pl.col("scale") != "tiny", pl.col("scale") != "small"), data.metrics)
+    assert "No slope of a metric" in named(two)["metric-exponents"][0]
+
+
 def test_words() -> None:
     assert typeset("z is -0.036, delta +0.03, beta x-1") == "z is −0.036, δ +0.03, β x-1"
     assert listed([]) == ""
