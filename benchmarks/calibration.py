@@ -1,6 +1,6 @@
 """How often the intervals, tests and verdicts are right, on planted cascades; prints a chapter of docs/validation.md.
 
-python benchmarks/calibration.py [--repetitions 2000] [--only steps,means,...]
+python benchmarks/calibration.py [--repetitions 2000] [--only steps,means4,...] [--out FOLDER]
 
 Every repetition is one family in one table of cascades, so that what is measured is what a user runs.
 """
@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterable
+from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,12 +101,42 @@ def covered(table: pl.DataFrame, low: str, high: str, truth: float) -> float:
     return 100 * table.select(pl.lit(truth).is_between(pl.col(low), pl.col(high)).mean()).item()
 
 
+INTERVALS = ("z", "D", "delta", "weighted z", "along training", "across scales", "block", "naive")
+TESTS = (
+    "curvature",
+    "R2 above null",
+    "shifts, Pearson",
+    "shifts, Spearman",
+    "naive Pearson",
+    "shifts of differences",
+    "best lag",
+)
+NOMINAL: dict[str, float] = {**dict.fromkeys(INTERVALS, 95.0), **dict.fromkeys(TESTS, 5.0)}
+"""What the shares (%) in the columns of these names should be."""
+
+RECORDS: list[dict[str, object]] = []
+"""Every share with a nominal value, for the figure: part, case, quantity, nominal, share."""
+
+_open: dict[str, Any] = {}
+
+
 def heading(words: str, columns: Iterable[str]) -> None:
     names = list(columns)
+    _open.update(part=words.split(",")[0].split(":")[0], columns=names)
     print(f"\n{words}\n\n| {' | '.join(names)} |\n| {' | '.join('---' for _ in names)} |", flush=True)
 
 
 def line(*cells: object) -> None:
+    named = list(zip(_open["columns"], cells, strict=True))
+    shares = {name: cell for name, cell in named if isinstance(cell, float) and name in NOMINAL}
+    labels = takewhile(lambda pair: not isinstance(pair[1], float), named)
+    words = [
+        f"{cell} {name}" if isinstance(cell, int) else f"phi {cell}" if name == "phi" else str(cell)
+        for name, cell in labels
+    ]
+    for quantity, share in shares.items():
+        case = {"part": _open["part"], "case": ", ".join(words), "quantity": quantity}
+        RECORDS.append({**case, "nominal": NOMINAL[quantity], "share": share})
     print(
         "| " + " | ".join(f"{cell:.1f}" if isinstance(cell, float) else str(cell) for cell in cells) + " |",
         flush=True,
@@ -308,8 +340,15 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--repetitions", type=int, default=2000)
     parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--out", type=Path, help="folder for calibration.csv and its figure")
     arguments = parser.parse_args()
     for part in arguments.only.split(","):
         begun = time.perf_counter()
         PARTS[part](arguments.repetitions)
         print(f"\n{arguments.repetitions} repetitions each, {time.perf_counter() - begun:.0f} s.", flush=True)
+    if arguments.out is not None and RECORDS:
+        from gradcascade.report.figures.calibration import Calibration
+
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        table = pl.DataFrame(RECORDS).with_columns(repetitions=pl.lit(arguments.repetitions, pl.Int64))
+        Calibration(table).save(arguments.out)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gradcascade.probe.cascade import Cascade
     from gradcascade.probe.graph import Graph, GraphSpec, load_graph
     from gradcascade.probe.relaxation import Probe
+    from gradcascade.report.access import figures
     from gradcascade.scaling.channels import channels
     from gradcascade.scaling.decomposition import decompose
     from gradcascade.scaling.exponents import closure_error, fit_exponents
@@ -51,6 +52,7 @@ __all__ = [
     "closure_error",
     "decompose",
     "default_window",
+    "figures",
     "fit_exponents",
     "infer",
     "load_graph",
@@ -79,6 +81,7 @@ _HOME = {
     "default_window": "scaling.windows",
     "summarise": "scaling.windows",
     "infer": "inference",
+    "figures": "report.access",
 }
 
 

@@ -251,7 +251,7 @@ def test_a_dry_run_fetches_nothing_large(hub, at_the_hub, command, tmp_path):
         for name, remote in hub.repositories.items()
         if "pythia" in name
     }
-    assert found["files_fetched"] == 5 * 154 + 16
+    assert (found["files_fetched"], found["small_files_fetched"]) == (5 * 154 + 16, 16 + 4)
     gradients = [
         len(remote.branches[f"pico-decoder-{scale}-1"][-1].files["learning_dynamics/train_gradients.pt"])
         for scale, remote in ((scale, hub.repositories[f"pico-lm/pico-decoder-{scale}"]) for scale in PICO)
@@ -260,7 +260,7 @@ def test_a_dry_run_fetches_nothing_large(hub, at_the_hub, command, tmp_path):
     assert found["peak_disk"] == max(2 * max(sizes.values()), max(gradients)) and found["seconds"] > 0
     code, out, _ = command("measure", "pico-lm", "--out", "S", "--dry-run")
     assert "pico-lm / tiny / gradient: 4 steps, 0 to 3000" in out
-    assert "16 snapshots, 64 cascades, 16 files of 0.2 MB to fetch" in out
+    assert "16 snapshots, 64 cascades, 16 files of 0.2 MB to fetch, and 20 small ones" in out
     assert "of disk needed at the peak" in out and "by a probe run of" in out
 
 
@@ -271,6 +271,30 @@ def test_options_beside_a_preset(hub, at_the_hub, command, tmp_path):
     words = ("measure", "pico-lm", "--out", "S", "--family", "mine", "--nulls", "N0", "--replicates", "2")
     assert command(*words)[0] == 0
     assert table("S")["family"].unique().to_list() == ["mine"] and len(table("S")) == 4 * 3
+
+
+def test_steps_that_a_plan_asks_for_no_longer_are_not_shown(hub, at_the_hub, command, tmp_path):
+    add_pythia_family(hub, (0, 1, 2, 1000, 2000, 3000), tmp_path / "files")
+    (tmp_path / "plan.toml").write_text(PLAN.format(owner="EleutherAI").partition('[[families]]\nname = "pico')[0])
+    assert command("measure", "plan.toml", "--out", "S")[0] == 0
+    own = tmp_path / "S" / "plan.toml"
+    own.write_text(own.read_text().replace("steps = [0, 1, 2, 1000, 2000, 3000]", "steps = [0, 1000, 3000]"))
+    assert command("measure", "S/plan.toml", "--out", "S")[0] == 0
+    sources = table("S").filter(pl.col("scale") == "14m", pl.col("variant") == "real")["source"].to_list()
+    assert [source.partition(": ")[2] for source in sources] == ["step1000 minus step0", "step3000 minus step1000"]
+
+
+def test_two_families_never_have_more_than_two_checkpoints_on_disk(hub, at_the_hub, command, tmp_path):
+    add_pythia_family(hub, (0, 1, 2), tmp_path / "files")
+    plan = PLAN.format(owner="EleutherAI").partition('[[families]]\nname = "pico')[0].replace("1000, 2000, 3000", "")
+    nulls, family, rest = plan.partition("[[families]]")
+    (tmp_path / "plan.toml").write_text(nulls + family + rest + family + rest.replace('"pythia"\nf', '"again"\nf'))
+    held = []
+    hub.watchers.append(lambda: held.append(len(list((tmp_path / "S").rglob("passing/*/*")))))
+    code, _, err = command("measure", "plan.toml", "--out", "S")
+    assert code == 0, err
+    assert set(table("S")["family"]) == {"pythia", "again"}
+    assert max(held) == 1  # besides the one that arrives
 
 
 def test_a_killed_process_is_continued_by_the_next(tmp_path):

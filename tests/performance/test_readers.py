@@ -164,3 +164,16 @@ def test_bad_tables_are_refused(tmp_path: Path, name: str, content: str, words: 
     with pytest.raises(InputError) as caught:
         read_table(path)
     assert words in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cell", ["nan", "NaN", "NAN", "inf", "-inf", ""])
+def test_a_cell_that_is_no_number_is_left_out_however_it_is_spelled(tmp_path, cell):
+    (tmp_path / "m.csv").write_text(f"scale,step,loss\na,10,3.5\nb,10,{cell}\n")
+    assert read_table(tmp_path / "m.csv", "x").rows() == [("x", "a", 10, "loss", 3.5)]
+
+
+@pytest.mark.parametrize("step", ["-5", "99999999999999999999", "1e30"])
+def test_a_step_that_can_be_none_is_refused(tmp_path, step):
+    (tmp_path / "m.csv").write_text(f"scale,step,loss\na,{step},3.5\n")
+    with pytest.raises(InputError, match="has steps below 0 or above"):
+        read_table(tmp_path / "m.csv", "x")

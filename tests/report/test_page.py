@@ -59,7 +59,7 @@ def test_page_and_figures_are_written(written: Path) -> None:
     assert written.stat().st_size < 1_000_000
     stems = {path.stem for path in (written.parent / "figures").iterdir()}
     assert {"transport", "exponents", "compressibility", "nulls", "activity", "performance"} <= stems
-    assert len(list((written.parent / "figures").iterdir())) == 3 * len(stems)
+    assert len(list((written.parent / "figures").iterdir())) == 4 * len(stems)
 
 
 def test_page_asks_nothing_of_the_network(written: Path) -> None:

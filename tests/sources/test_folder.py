@@ -282,3 +282,15 @@ def test_a_relative_link_within_the_folder_is_fine(own: Path) -> None:
     (checkpoints / "step_100").symlink_to("step_20")
     assert json.loads((own / "runs/nano-d6/eval_results/step_100.json").read_text())
     assert not discover(own, fields=["update"]).snapshots()[1].load().any()
+
+
+def test_a_broken_first_gradient_costs_its_own_snapshot_only(own: Path) -> None:
+    path = own / "runs" / "nano-d6" / "checkpoints" / "step_0" / "learning_dynamics" / "train_gradients.pt"
+    whole = {(ref.scale, ref.step, ref.field): ref.load() for ref in discover(own).snapshots()}
+    path.write_bytes(path.read_bytes()[:-300])
+    for ref in discover(own).snapshots():
+        if path in ref.files:
+            with pytest.raises(InputError, match="cut off or broken"):
+                ref.load()
+        else:
+            assert np.array_equal(ref.load(), whole[ref.scale, ref.step, ref.field])

@@ -237,3 +237,26 @@ def test_scales_can_be_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=words):
             discover(tmp_path / "a" if ".." in scales.values() else tmp_path, scales=scales)
+
+
+def test_all_updates_of_a_run_have_one_order_whatever_format_each_step_has(tmp_path: Path) -> None:
+    tensors = {
+        step: {name: np.full(3, step * weight, np.float32) for name, weight in (("z", 1), ("a", 10), ("m", 100))}
+        for step in (1, 2, 4, 8)
+    }
+    save_pt(tensors[1], tmp_path / "step_1" / "pytorch_model.bin")
+    save_pt(tensors[2], tmp_path / "step_2" / "pytorch_model.bin")
+    save_safetensors(tensors[4], tmp_path / "step_4" / "model.safetensors")
+    save_safetensors(tensors[8], tmp_path / "step_8" / "model.safetensors")
+    for ref, span in zip(discover(tmp_path).snapshots(), (1, 2, 4), strict=True):
+        assert ref.load().tolist() == [span] * 3 + [10 * span] * 3 + [100 * span] * 3
+    (tmp_path / "step_1" / "pytorch_model.bin").write_bytes(b"PK\x03\x04")
+    assert [ref.load()[0] for ref in discover(tmp_path).snapshots()[1:]] == [2, 4]
+
+
+def test_all_gradients_of_a_run_have_one_order_whatever_format_each_step_has(tmp_path: Path) -> None:
+    tensors = {"z": np.full(3, 1, np.float32), "a": np.full(3, 2, np.float32)}
+    save_pt(tensors, tmp_path / "step_1" / "gradients.pt")
+    save_safetensors(tensors, tmp_path / "step_2" / "gradients.safetensors")
+    for ref in discover(tmp_path).snapshots():
+        assert ref.load().tolist() == [1, 1, 1, 2, 2, 2]

@@ -145,3 +145,15 @@ def test_known_corruption_of_a_published_family_is_left_out(tmp_path: Path, monk
     source = published(tmp_path / "study", family)
     earlier = quarantine_reasons(tmp_path / "study", [(family, source)], source.snapshots())
     assert {name[1:3] for name in earlier if name[1] == "12b"} == {("12b", 49_000), ("12b", 50_000)}
+
+
+def test_the_others_are_not_held_against_a_gradient_in_quarantine(runs: Path, tmp_path: Path) -> None:
+    write_pico_run(tmp_path / "other" / "x", STEPS[:1], 12, blocks=2)
+    gradients = Path("checkpoints", "step_0", "learning_dynamics", "train_gradients.pt")
+    (runs / "tiny-d6" / gradients).write_bytes((tmp_path / "other" / "x" / gradients).read_bytes())
+    asked = plan(fields=("gradient",))
+    assert len(measured(tmp_path / "study", asked)[0].refused) == 2  # which of the three is wrong is not known
+    write_quarantine(listed(("d6", "gradient", 0)), tmp_path / "study" / "quarantine.toml")
+    outcome, table, _ = measured(tmp_path / "study", asked)
+    assert outcome.refused == ()
+    assert sorted(table.filter(table["scale"] == "d6")["step"]) == [10, 20]

@@ -320,3 +320,21 @@ def test_chosen_tensors_and_scales_are_measured_and_a_change_of_mind_shows_the_o
         gc.run(study)
         assert study.cascades().height == table.height
         assert not set(study.cascades()["content_hash"]) & set(table["content_hash"])
+
+
+def test_what_a_plan_asks_for_no_longer_is_not_shown(runs, tmp_path):
+    scales = {"a": "tiny-d6", "b": "tiny-d12"}
+    family = FamilyPlan(name="tiny", path="../runs", scales=scales)
+    _, first = measured(tmp_path / "study", plan(families=(family,)))
+    one = edited(tmp_path / "study", '["gradient", "update"]', '["gradient"]')
+    assert one.equals(first.filter(pl.col("field") == "gradient"))
+    alone = edited(tmp_path / "study", '"a" = "tiny-d6", ', "")
+    assert alone.equals(one.filter(pl.col("scale") == "b"))
+
+
+def test_steps_of_another_run_are_not_shown_as_those_of_the_scale(runs, tmp_path):
+    write_pico_run(tmp_path / "runs" / "short", STEPS[:1], 12, blocks=2)
+    family = FamilyPlan(name="tiny", path="../runs", scales={"a": "tiny-d6"}, fields=("gradient",))
+    measured(tmp_path / "study", plan(families=(family,)))
+    other = edited(tmp_path / "study", '"tiny-d6"', '"short"')
+    assert other.select("step", "n").unique().rows() == [(0, 4 * 384)]

@@ -80,6 +80,7 @@ def _audits(
                 gradients=entry.gradients,
                 progress=progress,
                 scales=entry.scales,
+                select=entry.tensors,
             )
             for entry in plan.families
         ]

@@ -41,7 +41,8 @@ def describe(plan: Plan, out: Path, threads: int | None, as_json: bool, quaranti
     if found.files is None:
         typer.echo(f"{snapshots}, {_amount(found.read)} to read")
     else:
-        typer.echo(f"{snapshots}, {found.files} files of {_amount(found.fetched)} to fetch")
+        besides = f", and {found.small} small ones (evaluations, configurations)" if found.small else ""
+        typer.echo(f"{snapshots}, {found.files} files of {_amount(found.fetched)} to fetch{besides}")
         typer.echo(f"{_amount(found.held)} of disk needed at the peak, in {out}")
     typer.echo(f"{_duration(found.seconds)} of measuring on this machine, by a probe run of {found.probed:,} entries")
 
@@ -52,6 +53,7 @@ def _summary(found: Estimate) -> dict[str, Any]:
         "cascades": found.cascades,
         "bytes_read": found.read,
         "files_fetched": found.files or 0,
+        "small_files_fetched": found.small,
         "bytes_fetched": found.fetched,
         "peak_disk": found.held,
         "seconds": found.seconds,

@@ -68,28 +68,18 @@ def fit(
 
 def report_data(study: Study, window: tuple[int, int] | None = None, rule: WindowRule | None = None) -> ReportData:
     """Everything the report is made from, of an open study."""
-    from gradcascade.report.data import ReportData
-    from gradcascade.study.plan import plan_toml
+    from gradcascade.report.access import study_data
 
+    if rule is None:
+        return study_data(study, window)
     cascades = study.cascades()
-    if cascades.is_empty():
-        raise InputError(f"the study {study.folder} has no cascades yet; run `gradcascade measure` first")
-    return ReportData.from_tables(
-        cascades,
-        study.metrics(),
-        probe=study.plan.probe.model_dump(),
-        provenance=study.provenance(),
-        plan_toml=plan_toml(study.plan),
-        window=window_of(cascades, rule) if rule else window or study.plan.fit.window,
-        refusals=study.refusals(),
-        schedules=study.schedules(),
-    )
+    return study_data(study, None if cascades.is_empty() else window_of(cascades, rule))
 
 
 def window_of(cascades: pl.DataFrame, rule: WindowRule) -> Window:
     """Windows by a rule; families that a rule says nothing of get the default."""
     from gradcascade.scaling.found_windows import find_windows, found_window
-    from gradcascade.scaling.windows import published_windows
+    from gradcascade.scaling.windows import published_windows, windows
 
     if rule is WindowRule.found:
         return found_window(find_windows(cascades))
@@ -98,7 +88,7 @@ def window_of(cascades: pl.DataFrame, rule: WindowRule) -> Window:
         if not found:
             raise InputError("no family here has a published window (pico-lm and pythia have); give --window")
         return found
-    return None
+    return windows(cascades)
 
 
 def print_inference(data: ReportData) -> None:

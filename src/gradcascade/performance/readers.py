@@ -29,7 +29,11 @@ _ACCURACIES = ("acc_norm", "acc_norm,none", "acc", "acc,none")
 
 _PYTHIA_FILE = re.compile(r"(?P<scale>.+)_step(?P<step>\d+)\.json")
 _PALOMA_FILE = re.compile(r"step_(?P<step>\d+)\.json")
+_NO_NUMBERS = ("nan", "NaN", "NAN", "inf", "-inf", "Inf", "-Inf")
+"""How tables write numbers that are none; spelled otherwise than Polars does, they would make a column text."""
+
 _LABELS = ("family", "scale", "metric")
+_LAST_STEP = 10**15
 _Row = tuple[str, str, int, str, float | None]
 
 
@@ -152,6 +156,8 @@ def read_table(path: Path | str, family: str | None = None) -> pl.DataFrame:
     require_numbers(table, ("step", "value"), what)
     table = table.filter(pl.col("value").cast(pl.Float64).is_finite())
     require_values(table, (*_LABELS, "step"), what)
+    if not table["step"].is_between(0, _LAST_STEP).all():
+        raise InputError(f"the {what} has steps below 0 or above {_LAST_STEP:,}; give the steps of the optimizer")
     if table["step"].dtype.is_float() and (table["step"] != table["step"].round()).any():
         raise InputError(f"the {what} has steps that are not whole numbers; give the steps of the optimizer")
     return _table(table.select(*METRIC_SCHEMA).iter_rows(), what)
@@ -165,7 +171,7 @@ def _read(path: Path) -> pl.DataFrame:
         if suffix == ".parquet":
             return pl.read_parquet(path)
         # Every row decides a column's type: a step beyond the first rows may be the only one with a fraction.
-        return pl.read_csv(path, infer_schema_length=None)
+        return pl.read_csv(path, infer_schema_length=None, null_values=["", *_NO_NUMBERS])
     except (pl.exceptions.PolarsError, OSError) as error:
         first = str(error).strip().splitlines() or ["it is empty"]
         raise InputError(f"{path} cannot be read as {suffix[1:]}: {first[0]}") from error

@@ -63,6 +63,9 @@ class ReportData:
         Snapshots that could not be measured, or were left out: family, scale, step, field, reason.
     schedules : mapping of str to callable
         Learning rate at given steps, by family, for the partial correlations.
+    robustness : polars.DataFrame, optional
+        How far other choices of the method move the exponents: choice, exponent, shift, low, high (95 % interval),
+        and family and field where there are several.
     """
 
     title: str
@@ -80,6 +83,7 @@ class ReportData:
     plan_toml: str
     refusals: pl.DataFrame
     schedules: Mapping[str, Schedule] = field(default_factory=lambda: SCHEDULES)
+    robustness: pl.DataFrame | None = None
 
     @classmethod
     def from_tables(
@@ -93,6 +97,7 @@ class ReportData:
         title: str = "Finite-size gradient transport",
         refusals: pl.DataFrame | None = None,
         schedules: Mapping[str, Schedule] = SCHEDULES,
+        robustness: pl.DataFrame | None = None,
     ) -> ReportData:
         """Fit, summarise and split a table of cascades.
 
@@ -115,6 +120,8 @@ class ReportData:
             Snapshots that could not be measured: family, scale, step, field, reason.
         schedules : mapping of str to callable
             Learning rate at given steps, by family.
+        robustness : polars.DataFrame, optional
+            Columns choice, exponent, shift, low, high, and family and field where there are several.
 
         Returns
         -------
@@ -146,6 +153,7 @@ class ReportData:
             plan_toml=plan_toml,
             refusals=pl.DataFrame(schema=REFUSAL_SCHEMA) if refusals is None else refusals,
             schedules=schedules,
+            robustness=robustness,
         )
 
     @cached_property

@@ -61,6 +61,11 @@ def open_checkpoint(path: Path) -> dict[str, StoredTensor]:
 
 @functools.lru_cache(maxsize=2)
 def _opened(path: Path, signature: tuple[int, int, int] | None) -> dict[str, StoredTensor]:
+    return described(path)
+
+
+def described(path: Path) -> dict[str, StoredTensor]:
+    """As `open_checkpoint`, without keeping the checkpoint open."""
     return _open_shards(path) if path.name.endswith(".json") else open_tensors(path)
 
 

@@ -114,16 +114,20 @@ class FolderSource:
 
     def _gradients(self, run: Run, scale: str) -> Iterator[SnapshotRef]:
         files = [(step.step, step.gradients[self.which]) for step in run.steps if self.which in step.gradients]
+        references = tuple(file for _, file in files)
         for step, file in files:
-            reader = GradientReader(file, files[0][1], self._choice(run))
+            reader = GradientReader(file, references, self._choice(run))
             yield self._snapshot(scale, step, GRADIENT, (file,), reader)
 
     def _updates(self, run: Run, scale: str) -> Iterator[SnapshotRef]:
         files = [(step.step, step.checkpoint) for step in run.steps if step.checkpoint]
-        recorded = [path for step in run.steps for path in step.gradients.values()]
-        order_from = recorded[0] if recorded and run.pico else None
+        choice = self._choice(run)
+        recorded = tuple(path for step in run.steps for path in step.gradients.values())
         for (before, earlier), (after, later) in pairwise(files):
-            reader = UpdateReader(earlier, later, order_from, self._choice(run))
+            # Another format lists the tensors in another order: that of the first checkpoint is that of all.
+            first = tuple(path for _, path in files if path.name == files[0][1].name)
+            order_from = recorded if choice.by_short_name else first if later.name != first[0].name else ()
+            reader = UpdateReader(earlier, later, order_from, choice)
             label = after if self.label == "later" else before
             yield self._snapshot(scale, label, UPDATE, (later, earlier), reader)
 

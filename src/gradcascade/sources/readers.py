@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
-from gradcascade.sources.checkpoint import open_checkpoint, parameters
+from gradcascade.sources.checkpoint import described, open_checkpoint, parameters
 from gradcascade.sources.naming import ordered, selected
 from gradcascade.sources.pico import model_order, pico_tensors
 from gradcascade.sources.stored import StoredTensor
@@ -60,24 +61,35 @@ class GradientReader:
     ----------
     file : pathlib.Path
         The gradient file.
-    reference : pathlib.Path
-        The first gradient file of the same run, whose tensors and shapes this one must have.
+    references : tuple of pathlib.Path
+        The gradient files of the same run; this one must have the tensors and shapes of the first that can be read,
+        and has their order.
     choice : Choice
         Which tensors.
     """
 
     file: Path
-    reference: Path
+    references: tuple[Path, ...]
     choice: Choice
 
     def __call__(self) -> NDArray[np.floating]:
         """Load the field, shape (N,)."""
         tensors = self.choice.of(open_tensors(self.file), self.file)
-        if self.reference != self.file:
-            _same_model(
-                tensors, self.file, self.choice.of(open_tensors(self.reference), self.reference), self.reference
-            )
+        for reference in self.references:
+            if reference == self.file:
+                break
+            try:
+                known = self.choice.of(open_tensors(reference), reference)
+            except InputError:  # its own snapshot is refused for that, the others need not be
+                continue
+            _same_model(tensors, self.file, known, reference)
+            tensors = {name: tensors[name] for name in known}
+            break
         return assembled(list(tensors.values()))
+
+    def without(self, files: Collection[Path]) -> GradientReader:
+        """The same, not held against files that are in quarantine."""
+        return replace(self, references=tuple(path for path in self.references if path not in files))
 
 
 @dataclass(frozen=True)
@@ -91,16 +103,17 @@ class UpdateReader:
     ----------
     earlier, later : pathlib.Path
         The files that open the two checkpoints.
-    order_from : pathlib.Path or None
-        A gradient file of the run, whose order of tensors the update follows; without one, Pico's tensors follow
-        the order of the model's modules and others the order of the later checkpoint's file.
+    order_from : tuple of pathlib.Path
+        Gradient files or checkpoints of the run; the update follows the order of tensors in the first that can be
+        read. Without one, Pico's tensors follow the order of the model's modules and others the order of the later
+        checkpoint's file.
     choice : Choice
         Which tensors.
     """
 
     earlier: Path
     later: Path
-    order_from: Path | None
+    order_from: tuple[Path, ...]
     choice: Choice
 
     def __call__(self) -> NDArray[np.floating]:
@@ -111,17 +124,32 @@ class UpdateReader:
         return difference(before, after, self._names(after))
 
     def _names(self, found: Mapping[str, StoredTensor]) -> list[str]:
-        if not self.choice.by_short_name:
-            return list(found)
-        if self.order_from is None:
+        for path in self.order_from:
+            try:
+                names = _names_in(path, self.choice)
+            except InputError:
+                if path != self.order_from[-1]:
+                    continue
+                raise
+            if set(names) != set(found):
+                raise InputError(
+                    f"{self.later} has {len(found)} tensors to measure and {path} has {len(names)}, or others; "
+                    "keep the runs of different models in different folders"
+                )
+            return list(names)
+        if self.choice.by_short_name:
             return ordered(model_order(len(found) // 3), self.choice.order)
-        names = list(self.choice.of(open_tensors(self.order_from), self.order_from))
-        if set(names) != set(found):
-            raise InputError(
-                f"{self.later} has {len(found)} of Pico's tensors and {self.order_from} has {len(names)}; "
-                "keep the runs of different models in different folders"
-            )
-        return names
+        return list(found)
+
+
+def _names_in(path: Path, choice: Choice) -> tuple[str, ...]:
+    status = path.stat() if path.exists() else None
+    return _read_names(path, choice, (status.st_ino, status.st_size, status.st_mtime_ns) if status else None)
+
+
+@functools.lru_cache(maxsize=64)
+def _read_names(path: Path, choice: Choice, signature: tuple[int, int, int] | None) -> tuple[str, ...]:
+    return tuple(choice.of(described(path), path))
 
 
 def difference(
@@ -169,9 +197,9 @@ def revision_of(files: tuple[Path, ...], reader: GradientReader | UpdateReader) 
     str
         ``local-`` and twelve hexadecimal digits, from sizes, times of change and options; contents are not read.
     """
-    order_from = getattr(reader, "order_from", None)
+    order_from = reader.order_from[:1] if isinstance(reader, UpdateReader) else ()
     parts = [repr(reader.choice)]
-    for file in (*files, *([order_from] if order_from else [])):
+    for file in (*files, *order_from):
         status = file.stat()
         parts.append(f"{file.name} {status.st_size} {status.st_mtime_ns}")
     return "local-" + hashlib.blake2b("\n".join(parts).encode(), digest_size=6).hexdigest()

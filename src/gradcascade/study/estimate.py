@@ -45,6 +45,8 @@ class Estimate:
         Files to fetch from the hub; None if nothing of the plan lies there.
     fetched : int
         Bytes to fetch, from the files of one step of each scale.
+    small : int
+        Evaluation results and configurations to fetch besides: a few bytes each, not counted in `files`.
     held : int
         Bytes of downloads on disk at the peak.
     seconds : float
@@ -59,6 +61,7 @@ class Estimate:
     read: int
     files: int | None
     fetched: int
+    small: int
     held: int
     seconds: float
     probed: int
@@ -91,7 +94,7 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
     """
     steps: dict[str, list[int]] = {}
     entries: list[int] = []
-    read = fetched = files = held = 0
+    read = fetched = files = small = held = 0
     remote = False
     sources = [(family, open_source(study, family)) for family in plan.families]
     there = [snapshot for _, source in sources for snapshot in source.snapshots()]
@@ -111,6 +114,7 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
                 entries += [found.entries] * len(own)
                 fetched += found.fetches(own) * found.size
                 files += found.fetches(own) * found.files
+                small += len(found.small)
                 held = max(held, min(found.held, found.fetches(own)) * found.size)
     if there and not kept:
         raise InputError(f"all {len(there)} snapshots of the plan are in quarantine; nothing is left to measure")
@@ -125,6 +129,7 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
         read=read + fetched,
         files=files if remote else None,
         fetched=fetched,
+        small=small,
         held=held,
         seconds=_seconds(plan, probed, threads) * sum(entries) / probed,
         probed=probed,

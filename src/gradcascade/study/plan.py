@@ -134,9 +134,21 @@ class FamilyPlan(_Strict):
         left_out = {"hub", "evaluations", *(name for name in ("tensors", "scales") if not getattr(self, name))}
         return self.model_dump(exclude=left_out)
 
-    def conventions(self) -> str:
-        """What decides which numbers stand for a step, as text."""
-        return " ".join([self.gradients, self.order, self.label, *self.tensors])
+    def asks_for(self, scale: str, step: int, field: str) -> bool:
+        """Whether a snapshot, by its label, is one that is to be measured, as far as the plan alone tells."""
+        if field not in self.fields:
+            return False
+        if not self.hub:
+            return self.scales is None or scale in self.scales
+        steps = self.hub.steps
+        if steps is not None and self.hub.layout == "pythia":
+            steps = steps[1:] if self.label == "later" else steps[:-1]
+        return scale in self.hub.repositories and (steps is None or step in steps)
+
+    def conventions(self, scale: str) -> str:
+        """What decides which numbers stand for a step of a scale, as text."""
+        run = (self.hub.repositories if self.hub else self.scales or {}).get(scale)
+        return " ".join([self.gradients, self.order, self.label, *self.tensors, *([f"of {run}"] if run else [])])
 
 
 class Plan(_Strict):

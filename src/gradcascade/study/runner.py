@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from gradcascade.fields.statistics import content_hash, kurtosis
 from gradcascade.probe.cascade import Cascade
 from gradcascade.probe.relaxation import Probe
 from gradcascade.probe.threads import thread_count
-from gradcascade.sources.base import SnapshotRef, Source
+from gradcascade.sources.base import GRADIENT, SnapshotRef, Source
+from gradcascade.sources.readers import GradientReader
 from gradcascade.study.plan import FamilyPlan, family_folder, study_path
 from gradcascade.study.quarantine import quarantine_reasons
 from gradcascade.study.schedules import describe_schedule, keep_schedules
@@ -168,7 +169,12 @@ def _run(
     keys = study.store.keys()
     total = len(snapshots) * len(variants_of(study.plan, 0))
     done = measured = known = 0
+    by_name = {family.name: source for family, source in sources}
+    before: str | None = None
     for number, (family, snapshot) in enumerate(snapshots, 1):
+        if before not in (None, family.name):
+            by_name[before].close()  # what one family leaves on disk must not lie beside the next
+        before = family.name
         try:
             for new in _measure(study, family, snapshot, probe, keys):
                 measured += new
@@ -188,7 +194,7 @@ def _left_out(
 ) -> tuple[list[tuple[FamilyPlan, SnapshotRef]], tuple[str, ...]]:
     """Take what is in quarantine out of the snapshots, and remember why; gives the others, and the sentences."""
     reasons = quarantine_reasons(study.folder, sources, [snapshot for _, snapshot in snapshots])
-    kept, sentences = [], []
+    kept, sentences, spoiled = [], [], set[Path]()
     for family, snapshot in snapshots:
         name = (snapshot.family, snapshot.scale, snapshot.step, snapshot.field)
         reason = reasons.get(name)
@@ -197,7 +203,14 @@ def _left_out(
             continue
         study.store.set_aside(*name, f"in quarantine: {reason}")
         sentences.append(f"{snapshot.scale}, step {snapshot.step}, {snapshot.field}: {reason}")
-    return kept, tuple(sentences)
+        spoiled.update(snapshot.files if snapshot.field == GRADIENT else ())
+    return [(family, _without(snapshot, spoiled)) for family, snapshot in kept], tuple(sentences)
+
+
+def _without(snapshot: SnapshotRef, files: set[Path]) -> SnapshotRef:
+    """The snapshot, not held against gradients that are in quarantine."""
+    reader = snapshot.reader
+    return replace(snapshot, reader=reader.without(files)) if isinstance(reader, GradientReader) else snapshot
 
 
 def _evaluations(study: Study, family: FamilyPlan, source: Source) -> pl.DataFrame:
@@ -238,7 +251,7 @@ def _measure(
             current = False
         assert digest is not None
         if not current:
-            conventions = family.conventions()
+            conventions = family.conventions(snapshot.scale)
             store.set_current(snapshot.family, snapshot.scale, snapshot.step, snapshot.field, digest, conventions)
             current = True
         key = _key(snapshot, variant, digest)

@@ -114,10 +114,18 @@ class Study:
         return table.sort(["family", "field", "variant", "step", "n", "scale", "replicate"])
 
     def _asked_for(self, table: pl.DataFrame) -> pl.DataFrame:
-        conventions = {family.name: family.conventions() for family in self.plan.families}
-        seen = self.store.current().filter(
-            pl.col("conventions")
-            == pl.col("family").replace_strict(conventions, default=None, return_dtype=pl.String)
+        families = {family.name: family for family in self.plan.families}
+        current = self.store.current()
+        seen = current.filter(
+            pl.Series(
+                [
+                    name in families
+                    and conventions == families[name].conventions(scale)
+                    and families[name].asks_for(scale, step, field)
+                    for name, scale, step, field, _, conventions in current.iter_rows()
+                ],
+                dtype=pl.Boolean,
+            )
         )
         asked = pl.DataFrame(
             [

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import matplotlib as mpl
@@ -7,50 +8,48 @@ import numpy as np
 import polars as pl
 import pytest
 from matplotlib._pylab_helpers import Gcf
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gradcascade.report.data import ReportData, of_group
+from gradcascade.report.data import ReportData
 from gradcascade.report.figures import (
     KINDS,
     ActivityProfiles,
-    CompressibilityMap,
+    CompressibilityPlane,
     ExponentsOverSteps,
+    GradientAgainstUpdate,
+    NullBaselines,
     NullDecomposition,
     PerformanceBridge,
+    PerformanceByScale,
+    Tertiles,
     TransportOverSteps,
+    WindowSummary,
     all_figures,
 )
 from gradcascade.report.figures.base import ReportFigure
 from gradcascade.report.figures.style import plain, scale_styles
 
-from ..cascades import study_cascades
+from ..cascades import perplexities, study_cascades
+from .studies import robustness_table
+
+ROBUSTNESS = robustness_table()
 
 
-def drawn(axes: Axes) -> list[tuple[np.ndarray, np.ndarray]]:
-    lines = [(np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)) for line in axes.lines]
-    return [line for line in lines if line[0].size]
-
-
-def has_line(axes: Axes, x: pl.Series, y: pl.Series) -> bool:
-    want = np.asarray(x, float), y.cast(pl.Float64).to_numpy()
-    return any(
-        have[0].shape == want[0].shape
-        and all(np.allclose(h, w, equal_nan=True) for h, w in zip(have, want, strict=True))
-        for have in drawn(axes)
-    )
+@pytest.fixture(scope="module")
+def full(data: ReportData) -> ReportData:
+    return dataclasses.replace(data, robustness=ROBUSTNESS)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_every_figure_draws_and_saves_without_touching_global_settings(
-    kind: type[ReportFigure], data: ReportData, tmp_path: Path
+    kind: type[ReportFigure], full: ReportData, tmp_path: Path
 ) -> None:
     before = dict(mpl.rcParams)
-    figure = kind(data)
+    figure = kind(full)
     assert figure.missing() is None
     assert isinstance(figure.plot(), Figure)
     files = figure.save(tmp_path)
-    assert sorted(path.suffix for path in files.values()) == [".csv", ".png", ".svg"]
+    assert sorted(path.suffix for path in files.values()) == [".csv", ".pdf", ".png", ".svg"]
     assert all(path.stat().st_size > 500 for path in files.values())
     assert pl.read_csv(files["csv"]).height == figure.frame().height
     assert figure.caption().endswith(".")
@@ -68,10 +67,6 @@ def test_transport_frame_is_what_is_drawn_and_what_was_measured(data: ReportData
         pl.col("field") == row["field"], pl.col("variant") == "real", pl.col("scale") == "d48", pl.col("step") == 100
     ).row(0, named=True)
     assert row["v_rel"] == pytest.approx(same["size"] / same["n"] / same["duration"])
-    for axes, group in zip(figure.plot().axes, data.groups, strict=True):
-        assert len(drawn(axes)) == 8
-        for _, line in of_group(frame, group).group_by("variant", "scale"):
-            assert has_line(axes, line["step"], line["v_rel"])
 
 
 def test_exponents_are_drawn_with_their_intervals(data: ReportData) -> None:
@@ -81,14 +76,11 @@ def test_exponents_are_drawn_with_their_intervals(data: ReportData) -> None:
     shifted = frame.filter(pl.col("quantity") == "D - 1", pl.col("variant") == "real").row(0, named=True)
     for name in ("value", "low", "high"):
         assert shifted[name] == pytest.approx(fit[name] - 1)
-    panels = np.array(figure.plot().axes).reshape(3, 2)
-    for row, quantity in zip(panels, ("D - 1", "z", "delta"), strict=True):
-        for axes, group in zip(row, data.groups, strict=True):
-            for _, line in of_group(frame, group).filter(pl.col("quantity") == quantity).group_by("variant"):
-                assert has_line(axes, line["step"], line["value"])
-            assert len(axes.collections) == 2
+    panels = figure.plot().axes
+    for place, quantity in enumerate(("D - 1", "z", "delta")):
+        values = frame.filter(pl.col("quantity") == quantity)["value"].to_numpy()
+        for axes in (panels[place], panels[place + 3]):
             bottom, top = axes.get_ylim()
-            values = frame.filter(pl.col("quantity") == quantity)["value"].to_numpy()
             assert bottom < values.min() and values.max() < top
 
 
@@ -98,11 +90,11 @@ def test_a_gap_in_the_fits_is_a_gap_in_the_line(data: ReportData) -> None:
     frame = ExponentsOverSteps(gappy).frame()
     assert frame.filter(pl.col("step") == 100, pl.col("variant") == "real")["value"].null_count() == 6
     axes = ExponentsOverSteps(gappy).plot().axes[0]
-    assert any(np.isnan(y).sum() == 1 for _, y in drawn(axes))
+    assert any(np.isnan(np.asarray(line.get_ydata(), float)).sum() == 1 for line in axes.lines)
 
 
-def test_map_holds_the_window_only(data: ReportData) -> None:
-    frame = CompressibilityMap(data).frame()
+def test_plane_holds_the_window_only(data: ReportData) -> None:
+    frame = CompressibilityPlane(data).frame()
     assert frame["step"].min() == 80
     assert set(frame["variant"]) == {"real", "N0"}
 
@@ -144,7 +136,7 @@ def test_perplexity_is_preferred_among_metrics(data: ReportData) -> None:
     assert PerformanceBridge(data).metric == "perplexity"
     other = data.metrics.with_columns(metric=pl.lit("accuracy"))
     both = ReportData.from_tables(data.cascades, pl.concat([other, data.metrics]))
-    assert PerformanceBridge(both).frame()["metric"].unique().to_list() == ["perplexity"]
+    assert PerformanceByScale(both).frame()["metric"].unique().to_list() == ["perplexity"]
     assert PerformanceBridge(ReportData.from_tables(data.cascades, other)).metric == "accuracy"
 
 
@@ -175,3 +167,139 @@ def test_the_same_data_gives_the_same_svg(data: ReportData, tmp_path: Path) -> N
 def test_names_of_the_figures_are_unique(data: ReportData) -> None:
     names = [figure.name for figure in all_figures(data)]
     assert len(set(names)) == len(names)
+
+
+def test_closure_is_drawn_where_the_fitted_exponents_are(data: ReportData) -> None:
+    wide = WindowSummary(data).table()
+    assert wide["D - z"].to_numpy() == pytest.approx(wide["beta"].to_numpy(), abs=1e-12)
+    assert wide["D - z - 1"].to_numpy() == pytest.approx(wide["delta"].to_numpy(), abs=1e-12)
+    summary = data.summary.filter(pl.col("variant") == "real", pl.col("exponent") == "z")
+    real = WindowSummary(data).frame().filter(pl.col("variant") == "real", pl.col("quantity") == "z")
+    assert real.select("mean", "sd", "n_steps").rows() == summary.select("mean", "sd", "n_steps").rows()
+
+
+def test_medians_are_those_of_eleven_steps_and_only_of_long_series() -> None:
+    assert (
+        TransportOverSteps(ReportData.from_tables(study_cascades(steps=range(21)))).frame()["median"].is_null().all()
+    )
+    frame = TransportOverSteps(ReportData.from_tables(study_cascades(steps=range(30), noise=0.2))).frame()
+    assert frame.filter(pl.col("variant") != "real")["median"].is_null().all()
+    for _, line in frame.filter(pl.col("variant") == "real").group_by("field", "scale"):
+        raw = line.sort("step")["v_rel"].to_numpy()
+        slow = [np.median(raw[max(0, i - 5) : i + 6]) for i in range(raw.size)]
+        assert line.sort("step")["median"].to_numpy() == pytest.approx(np.array(slow))
+
+
+def test_tertiles_average_the_thirds_of_the_window(data: ReportData) -> None:
+    frame = Tertiles(data).frame()
+    z = data.fits.filter(pl.col("variant") == "real", pl.col("exponent") == "z", pl.col("field") == "gradient")
+    late = frame.filter(
+        pl.col("field") == "gradient",
+        pl.col("quantity") == "z",
+        pl.col("series") == "real",
+        pl.col("tertile") == "late",
+    ).row(0, named=True)
+    assert (late["first_step"], late["last_step"], late["n_steps"]) == (180, 200, 2)
+    assert late["mean"] == pytest.approx(z.filter(pl.col("step") >= 180)["value"].mean())
+    split = frame.pivot("series", index=["field", "quantity", "tertile"], values="mean")
+    assert (split["dist"] + split["assign"]).to_numpy() == pytest.approx(split["total"].to_numpy())
+    assert (split["real"] - split["null"]).to_numpy() == pytest.approx(split["total"].to_numpy())
+
+
+def test_the_bridge_correlates_with_the_metric_as_infer_does(data: ReportData) -> None:
+    frame = PerformanceBridge(data).frame()
+    known = data.answers["associations"].filter(
+        pl.col("scale") == "all", pl.col("metric") == "slope of perplexity", pl.col("field") == "update"
+    )
+    names = {"z": "z", "delta": "delta", "D - 1": "D", "v_rel": "v_rel", "duration_per_n": "duration_per_n"}
+    written = frame.filter(pl.col("field") == "update").drop_nulls("pearson")
+    assert set(written["quantity"]) == set(names)
+    for row in written.iter_rows(named=True):
+        same = known.filter(pl.col("channel") == names[row["quantity"]]).row(0, named=True)
+        assert (row["pearson"], row["p"]) == pytest.approx((same["pearson"], same["p"]))
+        assert row["steps"] == same["n_steps"]
+
+
+def test_fields_of_one_size_are_paired_and_others_are_not() -> None:
+    cascades = study_cascades(noise=0.1)
+    paired = GradientAgainstUpdate(ReportData.from_tables(cascades)).frame().drop_nulls("series")
+    assert set(paired["method"]) == {"paired"}
+    larger = pl.when(pl.col("field") == "update").then(3 * pl.col("n")).otherwise("n")
+    apart = cascades.with_columns(
+        n=larger, size=pl.when(pl.col("field") == "update").then(3 * pl.col("size")).otherwise("size")
+    )
+    independent = GradientAgainstUpdate(ReportData.from_tables(apart)).frame().drop_nulls("series")
+    assert set(independent["method"]) == {"independent"}
+    for one, other in zip(
+        paired.sort("quantity", "series").to_dicts(), independent.sort("quantity", "series").to_dicts(), strict=True
+    ):
+        assert one["value"] == pytest.approx(other["value"], abs=1e-9)
+        assert other["low"] < other["value"] < other["high"]
+        if one["series"] in ("gradient", "update"):
+            assert (one["low"], one["high"]) == pytest.approx((other["low"], other["high"]))
+    for frame in (paired, independent):
+        wide = frame.pivot("series", index="quantity", values="value")
+        gap = wide["gradient"] - wide["update"]
+        assert gap.to_numpy() == pytest.approx(wide["gradient - update"].to_numpy(), abs=1e-9)
+
+
+def test_shifts_are_counted_in_standard_errors(full: ReportData) -> None:
+    from gradcascade.report.figures import RobustnessMap
+
+    row = RobustnessMap(full).frame().row(0, named=True)
+    error = (row["high"] - row["low"]) / (2 * 1.959964)
+    assert row["in_errors"] == pytest.approx(row["shift"] / error)
+    flat = dataclasses.replace(full, robustness=ROBUSTNESS.with_columns(low="shift", high="shift"))
+    assert RobustnessMap(flat).frame()["in_errors"].is_null().all()
+    assert RobustnessMap(flat).plot().axes
+
+
+def test_robustness_that_was_not_measured_says_what_to_run(data: ReportData) -> None:
+    robustness = {figure.name: figure for figure in all_figures(data)}["robustness"]
+    assert robustness.missing() == (
+        "No other choices of the method were measured; run `gradcascade robustness` first."
+    )
+    assert robustness.frame().is_empty()
+
+
+EDGES = {
+    "one scale": study_cascades(entries={"d24": 36_864}),
+    "one step": study_cascades(steps=(0,)),
+    "only nulls": study_cascades(variants=("N0", "N1", "N2")),
+    "only N2": study_cascades(variants=("real", "N2")),
+    "one field": study_cascades(fields=("update",), variants=("real",)),
+    "all at the ceiling": study_cascades(steps=(1, 2)).with_columns(ceiling=True),
+    "nothing": study_cascades(steps=(1,)).clear(),
+    "without activity": study_cascades(steps=(1, 2)).drop("activity"),
+    "another kind of field": study_cascades(fields=("update",)).with_columns(field=pl.lit("moment")),
+}
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_of_an_unusual_study_each_figure_draws_something_or_says_what_is_missing(edge: str) -> None:
+    cascades = EDGES[edge]
+    metrics = perplexities(cascades) if cascades.height else None
+    for figure in all_figures(ReportData.from_tables(cascades, metrics)):
+        missing, drawn = figure.missing(), figure.plot("one")
+        if missing is None:
+            assert any(axes.has_data() for axes in drawn.axes), figure.name
+        else:
+            assert missing.endswith(".") and not drawn.axes
+            assert " ".join(drawn.texts[0].get_text().split()) == missing
+
+
+def test_one_scale_is_drawn_where_no_exponent_is_needed() -> None:
+    known = {f.name for f in all_figures(ReportData.from_tables(EDGES["one scale"])) if f.missing() is None}
+    assert known == {"transport", "activity", "activity-steps", "gradient-update"}
+
+
+def test_only_nulls_are_drawn_without_a_real_line() -> None:
+    figure = NullBaselines(ReportData.from_tables(EDGES["only nulls"]))
+    texts = [text.get_text() for text in figure.plot().legends[0].get_texts()]
+    assert texts == ["N0", "N1", "N2", "window"]
+
+
+def test_ten_thousand_steps_are_drawn_as_pixels_in_a_small_file(tmp_path: Path) -> None:
+    cascades = study_cascades(steps=range(10_000), fields=("gradient",), variants=("real",))
+    files = ExponentsOverSteps(ReportData.from_tables(cascades)).save(tmp_path)
+    assert files["svg"].stat().st_size < 1_000_000 and files["pdf"].stat().st_size < 1_000_000

@@ -21,6 +21,7 @@ from imitation_family import (
     write_family,
     write_gradient_family,
 )
+from sample_runs import save_safetensors
 
 from gradcascade.sources.audit import FAULT, NOTE, WARNING, audit_family
 
@@ -443,3 +444,17 @@ def test_validation_gradients_are_audited_by_themselves(families: dict[str, Path
     shutil.copyfile(gradient_path(root, 12, 400, "val"), gradient_path(root, 12, 500, "val"))
     assert [f for f in audit_family(root).findings if f.severity != NOTE] == []
     assert [e.step for e in audit_family(root, gradients="val").entries] == [400, 500]
+
+
+def test_precision_is_judged_over_the_tensors_that_are_measured(tmp_path: Path) -> None:
+    """A third of the entries hardly moves at one step: a field of these alone is lost, a field of all is not."""
+    rng = np.random.default_rng(0)
+    large, small = rng.normal(size=(80, 40)), rng.normal(size=(40, 40))
+    for step in range(0, 60, 10):
+        large += 0.1 * rng.normal(size=large.shape)
+        small += 0.1 * (rng.normal(size=small.shape) if step != 30 else rng.random(small.shape) < 0.03)
+        tensors = {"embedding": large.astype(np.float16), "block": small.astype(np.float16)}
+        save_safetensors(tensors, tmp_path / f"step_{step}" / "model.safetensors")
+    assert audit_family(tmp_path).findings == ()
+    (found,) = audit_family(tmp_path, select=["blo*"]).findings
+    assert (found.kind, found.steps) == ("coarse", (20, 30))

@@ -1,5 +1,7 @@
+import json
 import pickle
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -216,6 +218,25 @@ def test_the_token_is_sent_to_the_hub_alone_and_told_to_nobody(hub, repository, 
     with pytest.raises(SourceLostError) as said:
         repository.branches()
     assert "secret" not in repr(said.value) and said.value.__cause__ is None
+
+
+@pytest.mark.parametrize("token", ["hf_s\u00e9cret", "hf_\u200bsecret", "hf_sec\x01ret"])
+def test_a_token_that_cannot_be_one_is_named_and_not_shown(hub, repository, monkeypatch, token):
+    monkeypatch.setenv("HF_TOKEN", token)
+    with pytest.raises(SourceLostError, match=r"token .* has characters that no token has; log in again") as said:
+        repository.branches()
+    assert "cret" not in repr(said.value)
+
+
+def test_pages_that_go_in_a_circle_end(hub, repository, monkeypatch):
+    def circle(self, items, query):
+        link = f'<{hub.endpoint}{urlsplit(self.path).path}?cursor=7>; rel="next"'
+        self.reply(200, json.dumps(items[:7]).encode(), {"Link": link})
+
+    monkeypatch.setattr("imitation._Hub.paged", circle)
+    with pytest.raises(SourceLostError, match="something else than a hub does"):
+        repository.commits("main")
+    assert len(hub.asked("/commits/")) == 2
 
 
 def test_pages_are_asked_of_the_hub_alone_whatever_the_link_says(hub, repository):

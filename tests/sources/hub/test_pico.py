@@ -199,3 +199,28 @@ def test_the_layouts_of_hub_and_disk_give_the_same_field(hub, remote, tmp_path):
     local = discover(tmp_path / "some-decoder-1", fields=("gradient",)).snapshots()
     for here, there in zip(local, source(hub, tmp_path).snapshots(), strict=True):
         assert np.array_equal(here.load(), there.load())
+
+
+def test_runs_that_share_a_repository_keep_what_is_theirs(hub, tmp_path):
+    repository = hub.repository("someone/runs")
+    add_pico_run(repository, "first", 6, STEPS, tmp_path)
+    add_pico_run(repository, "second", 12, STEPS[:1], tmp_path)
+    places = {"a": Address.of("someone/runs@first"), "b": Address.of("someone/runs@second")}
+    client = HubClient(hub.endpoint, patience=Patience(sleep=at_once), timeout=0.5)
+    found = discover_pico(client, Space(tmp_path / "space"), "pico", places)
+    assert found.metrics().select("scale", "step", "value").rows() == [
+        *(("a", step, perplexity(step, 6)) for step in STEPS),
+        ("b", STEPS[0], perplexity(STEPS[0], 12)),
+    ]
+    assert len(set(found.folders().values())) == 2
+    assert [ref.load().size for ref in found.snapshots()] == [384] * len(STEPS) + [4 * 384]
+    found.close()
+
+
+def test_evaluations_that_the_branch_has_no_more_are_not_those_of_the_run(hub, remote, tmp_path):
+    source(hub, tmp_path).metrics()
+    del remote.branches[BRANCH]
+    add_pico_run(remote, BRANCH, 6, STEPS[:1], tmp_path)
+    found = source(hub, tmp_path)
+    assert found.metrics()["step"].to_list() == [STEPS[0]]
+    found.close()

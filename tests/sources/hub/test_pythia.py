@@ -215,3 +215,25 @@ def test_of_several_files_the_checkpoint_is_chosen():
     index = "model.safetensors.index.json"
     assert chosen("pytorch_model.bin", index, *shards, "model-x.safetensors") == [index, *sorted(shards)]
     assert chosen("optimizer.pt", "config.json") == []
+
+
+@pytest.mark.parametrize("name", [f"{NAME}@late", f"{NAME}@main:folder"])
+def test_a_branch_or_folder_is_not_passed_over(hub, remote, tmp_path, name):
+    with pytest.raises(InputError, match=r"the scale 4k is named with a branch or a folder.*write owner/name alone"):
+        source(hub, tmp_path, name)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_of_several_branches_for_a_step_the_one_named_as_the_others_counts(hub, tmp_path, before):
+    remote = hub.repository(NAME)
+    stranger = checkpoint(pythia_tensors(4, 99), tmp_path, "whole")
+    if before:
+        remote.commit("checkpoint-1", "another", stranger)
+    add_pythia_model(remote, 4, (0, 1), tmp_path)
+    remote.commit("checkpoint-1", "another", stranger)
+    (ref,) = source(hub, tmp_path).snapshots()
+    assert np.array_equal(ref.load(), update(0, 1))
+    remote.commit("checkpoint-7", "one", stranger)
+    remote.commit("step_7", "another", stranger)
+    with pytest.raises(InputError, match="two branches for step 7, checkpoint-7 and step_7"):
+        source(hub, tmp_path)

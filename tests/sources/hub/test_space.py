@@ -63,3 +63,15 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         Space(tmp_path / "file" / "space").claim()
+
+
+def test_what_a_file_browser_leaves_is_no_obstacle_and_links_are_not_followed(tmp_path):
+    space = Space(tmp_path / "space")
+    (tmp_path / "elsewhere").mkdir()
+    passing = space.folder / "passing"
+    passing.mkdir(parents=True)
+    (passing / ".DS_Store").write_text("x")
+    (passing / "link").symlink_to(tmp_path / "elsewhere")
+    space.keep_only()
+    assert list(passing.iterdir()) == [] and (tmp_path / "elsewhere").is_dir()
+    space.close()

@@ -1,4 +1,4 @@
-"""What every figure of the report has: a drawing, the numbers behind it, and a sentence."""
+"""What every figure has: a drawing, the numbers behind it, and a sentence."""
 
 from __future__ import annotations
 
@@ -6,73 +6,65 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
 import polars as pl
 
-from gradcascade.report.data import Group, ReportData
-from gradcascade.report.figures.style import GREY, house_style, plain
+from gradcascade.errors import InputError
+from gradcascade.report.data import ReportData
+from gradcascade.report.figures.canvas import Canvas
+from gradcascade.report.figures.style import GREY, WIDTHS, house_style, plain
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANEL_WIDTH = 3.55
-PANEL_HEIGHT = 2.35
+SUFFIXES = ("svg", "pdf", "png", "csv")
+PNG_DPI = 300
+RASTER_DPI = 300
+
+Width = Literal["one", "two"]
 
 
-class ReportFigure(ABC):
+class Drawing(ABC):
     """One figure: `plot()` draws it, `frame()` holds exactly the numbers drawn.
 
-    Parameters
-    ----------
-    data : ReportData
-        What the report is made from.
+    A subclass says what is drawn (`_frame`), draws it (`_draw`), says it in words (`_caption`) and, where there is
+    nothing to draw, why (`_missing`). The columns of its frame are in its docstring.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
 
-    def __init__(self, data: ReportData):
-        self.data = data
+    @abstractmethod
+    def _frame(self) -> pl.DataFrame: ...
 
     @abstractmethod
+    def _caption(self) -> str: ...
+
+    @abstractmethod
+    def _missing(self) -> str | None: ...
+
+    @abstractmethod
+    def _draw(self, canvas: Canvas) -> None: ...
+
+    @cached_property
+    def _numbers(self) -> pl.DataFrame:
+        return self._frame()
+
     def frame(self) -> pl.DataFrame:
-        """Collect the numbers that are drawn, one row per point.
+        """Numbers that are drawn, no more and no fewer.
 
         Returns
         -------
         polars.DataFrame
-            Null where a point is missing.
+            One row per point; null where a point is missing.
         """
-
-    @abstractmethod
-    def caption(self) -> str:
-        """Say in a sentence or two what the figure shows.
-
-        Returns
-        -------
-        str
-            Plain text.
-        """
-
-    @abstractmethod
-    def missing(self) -> str | None:
-        """Say why there is nothing to draw.
-
-        Returns
-        -------
-        str or None
-            One sentence, or None if there is something to draw.
-        """
-
-    @abstractmethod
-    def _draw(self, figure: Figure) -> None: ...
+        return self._numbers
 
     def table(self) -> pl.DataFrame:
-        """Arrange the numbers for reading.
+        """Numbers, arranged for reading.
 
         Returns
         -------
@@ -81,46 +73,115 @@ class ReportFigure(ABC):
         """
         return self.frame()
 
-    def plot(self) -> Figure:
+    def caption(self) -> str:
+        """Say in a sentence or two what the figure shows.
+
+        Returns
+        -------
+        str
+            Plain text.
+        """
+        return self._caption()
+
+    def missing(self) -> str | None:
+        """Say why there is nothing to draw.
+
+        Returns
+        -------
+        str or None
+            One sentence, or None if there is something to draw.
+        """
+        return self._missing()
+
+    def plot(self, width: Width = "two") -> Figure:
         """Draw the figure; where there is nothing to draw, it holds the reason in words.
+
+        Parameters
+        ----------
+        width : {"one", "two"}
+            As wide as one column of a journal (85 mm) or as both (178 mm). The height follows from the panels.
 
         Returns
         -------
         matplotlib.figure.Figure
             Not registered with pyplot; nothing is shown.
+
+        Raises
+        ------
+        InputError
+            If the width is another one.
         """
         from matplotlib.figure import Figure
 
+        if width not in WIDTHS:
+            raise InputError(f'the width of a figure is "one" or "two" columns, got {width!r}; choose one of these')
         with house_style(), _any_alphabet():
-            figure = Figure(figsize=(2 * PANEL_WIDTH, PANEL_HEIGHT), layout="constrained")
+            figure = Figure(figsize=(WIDTHS[width], 0.4 * WIDTHS[width]))
+            # A little room at the sides: new ticks can move a label outwards after the layout has measured it.
+            figure.set_layout_engine("constrained", rect=(0.005, 0.0, 0.99, 1.0))
             reason = self.missing()
             if reason is None:
-                self._draw(figure)
+                canvas = Canvas(figure, width)
+                self._draw(canvas)
+                canvas.finish()
             else:
-                figure.text(0.5, 0.5, plain(reason, 400), ha="center", va="center", wrap=True, color=GREY)
+                figure.set_size_inches(WIDTHS[width], 1.4)
+                figure.text(0.5, 0.5, _folded(reason, width), ha="center", va="center", color=GREY)
         return figure
 
-    def save(self, folder: Path) -> dict[str, Path]:
-        """Write the figure as PNG and SVG and its numbers as CSV.
+    def save(self, folder: Path, width: Width = "two") -> dict[str, Path]:
+        """Write the figure as SVG, PDF (fonts embedded) and PNG (300 dots per inch), and its numbers as CSV.
 
         Parameters
         ----------
         folder : pathlib.Path
             An existing folder.
+        width : {"one", "two"}
+            As in :meth:`plot`.
 
         Returns
         -------
         dict of str to pathlib.Path
-            The files by suffix: png, svg, csv.
+            The files by suffix: svg, pdf, png, csv.
         """
-        files = {suffix: folder / f"{self.name}.{suffix}" for suffix in ("png", "svg", "csv")}
-        figure = self.plot()
+        files = {suffix: folder / f"{self.name}.{suffix}" for suffix in SUFFIXES}
+        figure = self.plot(width)
         with house_style(), _any_alphabet():
-            figure.savefig(files["svg"], metadata={"Date": None, "Creator": None})
-            figure.set_layout_engine("none")  # what was laid out stays; doing it twice takes half of the time
-            figure.savefig(files["png"], dpi=160)
+            figure.savefig(files["svg"], metadata={"Date": None, "Creator": None}, dpi=RASTER_DPI)
+            figure.set_layout_engine("none")  # what was laid out stays; doing it again takes half of the time
+            figure.savefig(files["pdf"], metadata={"CreationDate": None, "Creator": None, "Producer": None})
+            figure.savefig(files["png"], dpi=PNG_DPI)
         self.frame().write_csv(files["csv"])
         return files
+
+
+class ReportFigure(Drawing):
+    """A figure of a report.
+
+    Parameters
+    ----------
+    data : ReportData
+        What the report is made from.
+    """
+
+    def __init__(self, data: ReportData):
+        self.data = data
+
+    @property
+    def _drawn(self) -> list[str]:
+        """The variants that most figures draw: the real fields and one null."""
+        return [name for name in ("real", self.data.baseline) if name in self.data.variants]
+
+    def _wide(self, index: Sequence[str], on: str, values: str, order: Sequence[str]) -> pl.DataFrame:
+        """The frame with one column for each entry of `on`, in the given order."""
+        wide = self.frame().pivot(on, index=list(index), values=values).sort(index)
+        return wide.select(*index, *(name for name in order if name in wide.columns[len(index) :]))
+
+
+def _folded(text: str, width: Width) -> str:
+    from textwrap import fill
+
+    return fill(plain(text, 600), 56 if width == "one" else 110)
 
 
 @contextmanager
@@ -130,122 +191,3 @@ def _any_alphabet() -> Iterator[None]:
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         warnings.filterwarnings("ignore", message=".*does not support .* natively")
         yield
-
-
-def group_label(data: ReportData, group: Group) -> str:
-    """Name a panel: the field, after the family if there are several.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-    group : tuple of str
-        Family and field.
-
-    Returns
-    -------
-    str
-        Safe to draw.
-    """
-    family, field = group
-    many = len(data.families) > 1
-    return f"{plain(family, 22)}: {plain(field)}s" if many else f"{plain(field)}s"
-
-
-def scale_label(data: ReportData, family: str, scale: str) -> str:
-    """Name a scale in a legend, with its number of entries, after the family if there are several.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-    family, scale : str
-        Which one.
-
-    Returns
-    -------
-    str
-        Safe to draw.
-    """
-    prefix = f"{plain(family, 16)} " if len(data.families) > 1 else ""
-    return f"{prefix}{plain(scale)}, N = {data.entries(family)[scale]:,}"
-
-
-def panel_row(figure: Figure, data: ReportData, groups: Sequence[Group], sharey: bool = True) -> list[Axes]:
-    """Lay out one panel per group, two in a row, titled, with training steps below.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        Where to draw; its size is set.
-    data : ReportData
-        The report, for the names.
-    groups : sequence of (str, str)
-        Family and field of each panel.
-    sharey : bool
-        Same vertical axis in all panels.
-
-    Returns
-    -------
-    list of matplotlib.axes.Axes
-        In the order of the groups.
-    """
-    columns = min(2, len(groups))
-    rows = -(-len(groups) // columns)
-    figure.set_size_inches(2 * PANEL_WIDTH, 0.75 + rows * (PANEL_HEIGHT + 0.2))
-    grid = figure.subplots(rows, columns, sharey=sharey, squeeze=False)
-    panels = list(grid.flat)
-    for spare in panels[len(groups) :]:
-        spare.set_visible(False)
-    for axes, group in zip(panels, groups, strict=False):
-        axes.set_title(group_label(data, group))
-        axes.grid(axis="y", color="#e3e6ea", linewidth=0.6)
-    return panels[: len(groups)]
-
-
-def panel_grid(figure: Figure, data: ReportData, rows: int, extra: int = 0) -> np.ndarray:
-    """Lay out rows of panels with one column per (family, field), titled in the first row.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        Where to draw; its size is set.
-    data : ReportData
-        The report.
-    rows : int
-        Number of rows; panels of one row share their vertical axis.
-    extra : int
-        Further columns at the right, without title.
-
-    Returns
-    -------
-    numpy.ndarray
-        Axes, rows x (groups + extra).
-    """
-    columns = len(data.groups) + extra
-    width = PANEL_WIDTH if columns <= 2 else 2.75
-    figure.set_size_inches(max(columns, 2) * width, 0.8 + rows * 1.85)
-    grid = figure.subplots(rows, columns, sharex="col", sharey="row", squeeze=False)
-    for axes, group in zip(grid[0], data.groups, strict=False):
-        axes.set_title(group_label(data, group))
-    for axes in grid.flat:
-        axes.grid(axis="y", color="#e3e6ea", linewidth=0.6)
-    return grid
-
-
-def column(table: pl.DataFrame, name: str) -> np.ndarray:
-    """Take a column as float64 with NaN where null.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        Any table.
-    name : str
-        A numeric column.
-
-    Returns
-    -------
-    numpy.ndarray
-        One value per row.
-    """
-    return table[name].cast(pl.Float64).to_numpy()

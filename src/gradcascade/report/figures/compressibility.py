@@ -1,57 +1,44 @@
-"""Compressibility: how well one power law summarises the scales, along training and as a map."""
+"""Compressibility: how well one power law summarises the scales, along training, as a map, and in the plane."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+import numpy as np
 import polars as pl
 
 from gradcascade.report.data import of_group
-from gradcascade.report.figures.base import ReportFigure, column, panel_row
-from gradcascade.report.figures.exponents import FIELD_STYLE, OTHER_FIELD, no_exponents
-from gradcascade.report.figures.style import (
-    BLUE,
-    GREY,
-    INK,
-    VERMILION,
-    density,
-    legend_below,
-    line_key,
-    plain,
-    shade_window,
-    whole_numbers,
-    window_key,
+from gradcascade.report.figures.base import ReportFigure
+from gradcascade.report.figures.canvas import Canvas
+from gradcascade.report.figures.marks import column, draw_dots, draw_line
+from gradcascade.report.figures.quantities import (
+    NULL_STYLE,
+    QUANTITY_STYLES,
+    field_style,
+    group_labels,
+    no_exponents,
+    with_median,
 )
+from gradcascade.report.figures.style import GRID, plain
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-CHANNELS: dict[str, dict[str, Any]] = {
-    "D": {"color": INK, "linestyle": "-", "marker": "o"},
-    "z": {"color": VERMILION, "linestyle": (0, (5, 1.5)), "marker": "s"},
-    "delta": {"color": BLUE, "linestyle": (0, (1.2, 1)), "marker": "^"},
-}
-CHANNEL_LABELS = {"D": "size (D)", "z": "duration (z)", "delta": "v_rel (δ)"}
+CHANNELS = {"D": QUANTITY_STYLES["D - 1"], "z": QUANTITY_STYLES["z"], "delta": QUANTITY_STYLES["delta"]}
+CHANNEL_LABELS = {"D": "size (D)", "z": "duration (z)", "delta": "$v_\\mathrm{rel}$ (δ)"}
 
 
 class CompressibilityOverSteps(ReportFigure):
-    """R2 of the one-slope fits against step."""
+    """R2 of the one-slope fits against step.
+
+    Columns: family, field, variant, exponent, step, r2 (null where undefined), median (11-step rolling median; null
+    where none is drawn); the real fields, and the duration of the null.
+    """
 
     name = "compressibility"
     title = "Compressibility along training"
 
-    def frame(self) -> pl.DataFrame:
-        """Collect R2 of the real fields, and of the null's duration.
-
-        Returns
-        -------
-        polars.DataFrame
-            Columns family, field, variant, exponent, step, r2 (null where undefined).
-        """
+    def _frame(self) -> pl.DataFrame:
         real = (pl.col("variant") == "real") & pl.col("exponent").is_in(list(CHANNELS))
         null = (pl.col("variant") == self.data.baseline) & (pl.col("exponent") == "z")
-        columns = ["family", "field", "variant", "exponent", "step"]
-        return self.data.fits.filter(real | null).select(*columns, "r2").sort(columns)
+        keys = ["family", "field", "variant", "exponent"]
+        rows = self.data.fits.filter(real | null).select(*keys, "step", "r2").sort(*keys, "step")
+        return with_median(rows, keys, "r2")
 
     def table(self) -> pl.DataFrame:
         """Arrange R2 with one column per exponent.
@@ -61,131 +48,167 @@ class CompressibilityOverSteps(ReportFigure):
         polars.DataFrame
             One row per family, field, variant and step.
         """
-        keys = ["family", "field", "variant", "step"]
-        wide = self.frame().pivot("exponent", index=keys, values="r2")
-        return wide.select(*keys, *(name for name in CHANNELS if name in wide.columns)).sort(keys)
+        return self._wide(["family", "field", "variant", "step"], "exponent", "r2", list(CHANNELS))
 
-    def caption(self) -> str:
-        """Say what is drawn.
-
-        Returns
-        -------
-        str
-            Plain text.
-        """
+    def _caption(self) -> str:
         null = f" Grey: the duration of the {self.data.baseline} null." if self.data.baseline else ""
         return (
             "R² of each one-slope fit: how well one power law summarises the scales. Where a slope is near zero, a "
             f"low R² is expected even of clean data.{null}"
         )
 
-    def missing(self) -> str | None:
-        """Say why there is nothing to draw.
-
-        Returns
-        -------
-        str or None
-            One sentence, or None.
-        """
+    def _missing(self) -> str | None:
         if self.frame()["r2"].is_not_null().any():
             return None
         return no_exponents(self.data) or "No R² is defined for the fields drawn here."
 
-    def _draw(self, figure: Figure) -> None:
+    def _draw(self, canvas: Canvas) -> None:
         data, frame = self.data, self.frame()
-        panels = panel_row(figure, data, data.groups)
-        for axes, group in zip(panels, data.groups, strict=True):
-            shade_window(axes, data.windows[group])
+        panels = canvas.panels(group_labels(data))
+        for axes, group in zip(panels[0], data.groups, strict=True):
+            canvas.window(axes, data.windows[group])
             rows = of_group(frame, group)
-            null = rows.filter(pl.col("variant") != "real")
-            axes.plot(null["step"], column(null, "r2"), color=GREY, linewidth=0.9, alpha=0.7)
+            draw_line(axes, rows.filter(pl.col("variant") != "real"), "step", "r2", NULL_STYLE)
             for exponent, style in CHANNELS.items():
-                line = rows.filter(pl.col("variant") == "real", pl.col("exponent") == exponent)
-                axes.plot(line["step"], column(line, "r2"), **(density(line.height) | style))
+                real = rows.filter(pl.col("variant") == "real", pl.col("exponent") == exponent)
+                draw_line(axes, real, "step", "r2", style)
             axes.set_ylim(-0.02, 1.04)
-            whole_numbers(axes, "training step")
-        for axes in panels[::2]:
-            axes.set_ylabel("R² of the fit over scales")
-        keys = [
-            (line_key(**style), CHANNEL_LABELS[name].replace("v_rel", r"$v_\mathrm{rel}$"))
-            for name, style in CHANNELS.items()
-        ]
+        canvas.counted(panels[0], "training step")
+        canvas.label_rows(panels, ["R² of the fit over scales"])
+        for name, style in CHANNELS.items() if "real" in data.variants else []:
+            canvas.key(CHANNEL_LABELS[name], **style)
         if data.baseline:
-            keys.append((line_key(color=GREY, linewidth=0.9, alpha=0.7), f"duration of {plain(data.baseline)}"))
-        legend_below(figure, [*keys, (window_key(), "window")], columns=5)
+            canvas.key(f"duration of {plain(data.baseline)}", **NULL_STYLE)
 
 
 class CompressibilityMap(ReportFigure):
-    """The map of R2_z against R2_delta, one point per step."""
+    """R2 as the lightness of a map: channels against steps, real fields and the null's below.
+
+    Columns: family, field, variant, exponent, step, r2 (null, and hatched in the map, where undefined).
+    """
 
     name = "compressibility-map"
     title = "Compressibility map"
 
-    def frame(self) -> pl.DataFrame:
-        """Pair the two R2 of each window step.
+    def _frame(self) -> pl.DataFrame:
+        keys = ["family", "field", "variant", "exponent", "step"]
+        drawn = pl.col("variant").is_in(self._drawn) & pl.col("exponent").is_in(list(CHANNELS))
+        return self.data.fits.filter(drawn).select(*keys, "r2").sort(keys)
+
+    def table(self) -> pl.DataFrame:
+        """Arrange R2 with one column per exponent.
 
         Returns
         -------
         polars.DataFrame
-            Columns family, field, variant, step, R2_z, R2_delta; steps of the window where both are defined.
+            One row per family, field, variant and step.
         """
+        return self._wide(["family", "field", "variant", "step"], "exponent", "r2", list(CHANNELS))
+
+    def _caption(self) -> str:
+        null = f", and below them of the {self.data.baseline} null" if self.data.baseline else ""
+        return (
+            f"R² of the one-slope fit of every channel at every step, of the real fields{null}: bright where one "
+            "power law summarises the scales, dark where it does not, hatched where R² is undefined."
+        )
+
+    def _missing(self) -> str | None:
+        if self.frame()["r2"].is_not_null().any():
+            return None
+        return no_exponents(self.data) or "No R² is defined for the fields drawn here."
+
+    def _draw(self, canvas: Canvas) -> None:
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
+
+        data, frame = self.data, self.frame()
+        lines = [(variant, exponent) for variant in self._drawn for exponent in CHANNELS]
+        panels = canvas.panels(group_labels(data), height=0.3 + 0.19 * len(lines))
+        norm = Normalize(0, 1)
+        for axes, group in zip(panels[0], data.groups, strict=True):
+            rows = of_group(frame, group)
+            steps = rows["step"].unique().sort().to_numpy()
+            cells = np.full((len(lines), steps.size), np.nan)
+            for place, (variant, exponent) in enumerate(lines):
+                one = rows.filter(pl.col("variant") == variant, pl.col("exponent") == exponent)
+                cells[place, np.searchsorted(steps, one["step"].to_numpy())] = column(one, "r2")
+            axes.set_facecolor("#ffffff")
+            axes.patch.set(hatch="//////", edgecolor="#b5bcc6", linewidth=0)
+            mesh = np.ma.masked_invalid(cells)
+            axes.pcolormesh(
+                _edges(steps), np.arange(len(lines) + 1) - 0.5, mesh, norm=norm, cmap="cividis", rasterized=True
+            )
+            axes.set_ylim(len(lines) - 0.5, -0.5)
+            axes.grid(visible=False)
+            names = [CHANNEL_LABELS[e] + ("" if v == "real" else f", {plain(v)}") for v, e in lines]
+            axes.set_yticks(np.arange(len(lines)), names)
+            axes.tick_params(axis="y", length=0)
+        canvas.counted(panels[0], "training step")
+        shades = ScalarMappable(norm, "cividis")
+        canvas.colours(panels, shades, "R² of the fit")
+
+
+class CompressibilityPlane(ReportFigure):
+    """R2_z against R2_delta, one point per step of the window.
+
+    Columns: family, field, variant, step, R2_z, R2_delta; steps of the window where both are defined.
+    """
+
+    name = "compressibility-plane"
+    title = "Compressibility of durations and of transport"
+
+    def _frame(self) -> pl.DataFrame:
         keys = ["family", "field", "variant", "step"]
-        drawn = ["real", self.data.baseline or "real"]
-        fits = self.data.fits.filter(pl.col("variant").is_in(drawn))
-        pair = [
+        fits = self.data.fits.filter(pl.col("variant").is_in(self._drawn))
+        z, delta = (
             fits.filter(pl.col("exponent") == name).select(*keys, pl.col("r2").alias(f"R2_{name}"))
             for name in ("z", "delta")
-        ]
-        table = pair[0].join(pair[1], on=keys).drop_nulls()
+        )
+        table = z.join(delta, on=keys).drop_nulls()
         parts = [of_group(table, g).filter(pl.col("step").is_between(*w)) for g, w in self.data.windows.items()]
         return pl.concat([table.clear(), *parts]).sort(keys)
 
-    def caption(self) -> str:
-        """Say what is drawn.
-
-        Returns
-        -------
-        str
-            Plain text.
-        """
+    def _caption(self) -> str:
+        null = f" Grey crosses: the {self.data.baseline} null." if self.data.baseline else ""
         return (
             "Each point is one step of the window: how well a power law fits durations (horizontal) and v_rel "
-            "(vertical). Top right: both follow one. Grey crosses: the null."
+            f"(vertical). Top right: both follow one.{null}"
         )
 
-    def missing(self) -> str | None:
-        """Say why there is nothing to draw.
-
-        Returns
-        -------
-        str or None
-            One sentence, or None.
-        """
+    def _missing(self) -> str | None:
         if not self.frame().is_empty():
             return None
         return no_exponents(self.data) or "No step of the window has both R² defined."
 
-    def _draw(self, figure: Figure) -> None:
+    def _draw(self, canvas: Canvas) -> None:
         data, frame = self.data, self.frame()
-        panels = panel_row(figure, data, data.groups)
-        for axes, group in zip(panels, data.groups, strict=True):
+        panels = canvas.panels(group_labels(data), height=2.4)
+        for axes, group in zip(panels[0], data.groups, strict=True):
             rows = of_group(frame, group)
-            style = FIELD_STYLE.get(group[1], OTHER_FIELD)
-            null = rows.filter(pl.col("variant") == data.baseline)
-            axes.plot(null["R2_z"], null["R2_delta"], "x", color=GREY, markersize=4.5, alpha=0.8)
-            real = rows.filter(pl.col("variant") == "real")
-            axes.plot(real["R2_z"], real["R2_delta"], linestyle="none", **style, mec="white", mew=0.4, ms=5.2)
+            for variant in reversed(self._drawn):
+                points = rows.filter(pl.col("variant") == variant)
+                style = field_style(group[1]) | {"mec": "white", "mew": 0.4, "ms": 5.0}
+                cross = NULL_STYLE | {"marker": "x", "ms": 4.2}
+                draw_dots(
+                    axes,
+                    column(points, "R2_z"),
+                    column(points, "R2_delta"),
+                    style if variant == "real" else cross,
+                )
             axes.set_xlim(-0.03, 1.03)
             axes.set_ylim(-0.03, 1.03)
-            axes.grid(color="#e3e6ea", linewidth=0.6)
+            axes.grid(axis="x", color=GRID, linewidth=0.6)
             axes.set_xlabel("R² of the duration fit (z)")
-        for axes in panels[::2]:
-            axes.set_ylabel(r"R² of the $v_\mathrm{rel}$ fit (δ)")
-        fields = dict.fromkeys(field for _, field in data.groups)
-        keys = [
-            (line_key(**FIELD_STYLE.get(field, OTHER_FIELD), linestyle="none"), f"real {plain(field)}s")
-            for field in fields
-        ]
+        canvas.label_rows(panels, [r"R² of the $v_\mathrm{rel}$ fit (δ)"])
+        for _, field in data.groups if "real" in self._drawn else []:
+            canvas.key(f"real {plain(field)}s", **field_style(field) | {"linestyle": "none"})
         if data.baseline:
-            keys.append((line_key(color=GREY, marker="x", linestyle="none"), f"{plain(data.baseline)} null"))
-        legend_below(figure, keys)
+            canvas.key(f"{plain(data.baseline)} null", **NULL_STYLE | {"marker": "x", "linestyle": "none"})
+
+
+def _edges(steps: np.ndarray) -> np.ndarray:
+    """Edges of cells around the steps: half way to each neighbour."""
+    if steps.size == 1:
+        return np.array([steps[0] - 0.5, steps[0] + 0.5])
+    middle = (steps[1:] + steps[:-1]) / 2
+    return np.concatenate([[2 * steps[0] - middle[0]], middle, [2 * steps[-1] - middle[-1]]])

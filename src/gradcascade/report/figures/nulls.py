@@ -1,66 +1,116 @@
-"""The differences to the nulls, split into what the values do and what their places do."""
+"""The nulls: each beside the real fields, the split of the difference, and the thirds of the window."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from gradcascade.report.data import Group, of_group
-from gradcascade.report.figures.base import ReportFigure, column, group_label, panel_grid
-from gradcascade.report.figures.style import (
-    BLUE,
-    INK,
-    VERMILION,
-    density,
-    legend_below,
-    line_key,
-    shade_window,
-    whole_numbers,
-    window_key,
+from gradcascade.report.figures.base import ReportFigure
+from gradcascade.report.figures.canvas import Canvas
+from gradcascade.report.figures.marks import column, draw_dots, draw_line
+from gradcascade.report.figures.quantities import (
+    AXES,
+    NULL_STYLE,
+    PART_LABELS,
+    PART_STYLES,
+    QUANTITIES,
+    VARIANT_STYLES,
+    group_labels,
+    no_exponents,
+    quantity_rows,
+    with_median,
 )
+from gradcascade.report.figures.style import plain
+from gradcascade.scaling.tertiles import TERTILES, summarise_tertiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 ROWS = {"D": "ΔD", "z": "Δz", "delta": "Δδ"}
-PARTS: dict[str, dict[str, Any]] = {
-    "total": {"color": INK, "linestyle": "-", "marker": "o"},
-    "dist": {"color": BLUE, "linestyle": (0, (5, 1.5)), "marker": "s"},
-    "assign": {"color": VERMILION, "linestyle": (0, (1.2, 1)), "marker": "^"},
-}
-PART_LABELS = {
-    "total": "total (real \N{MINUS SIGN} N0)",
-    "dist": "distribution (N2 \N{MINUS SIGN} N0)",
-    "assign": "assignment (real \N{MINUS SIGN} N2)",
-}
-HATCHES = {"total": "", "dist": "////", "assign": "\\\\\\\\"}
+HATCHES = {"total": "", "dist": "//////", "assign": "xxxx"}
 
 
-class NullDecomposition(ReportFigure):
-    """Total, distribution and assignment part of each exponent's difference to the null."""
+class NullBaselines(ReportFigure):
+    """D - 1, z and delta of the real fields and of every null against step.
 
-    name = "nulls"
-    title = "What the nulls explain"
+    Columns: family, field, variant, quantity ("D - 1", "z", "delta"), step, value, median (11-step rolling median;
+    null where none is drawn).
+    """
 
-    def frame(self) -> pl.DataFrame:
-        """Collect the differences drawn, per step and over the window.
+    name = "null-baselines"
+    title = "Null baselines"
+
+    def _frame(self) -> pl.DataFrame:
+        keys = ["family", "field", "variant", "quantity"]
+        fits = self.data.fits.filter(pl.col("variant").is_in(self._variants))
+        rows = quantity_rows(fits).select(*keys, "step", "value").sort(*keys, "step")
+        return with_median(rows, keys, "value")
+
+    def table(self) -> pl.DataFrame:
+        """Arrange the exponents with one column per variant.
 
         Returns
         -------
         polars.DataFrame
-            Columns family, field, exponent, part, step, value, sd. Rows with a null step are the window's mean
-            with its SD; all others are single steps.
+            One row per family, field, quantity and step.
         """
-        keys = ["family", "field", "exponent"]
-        split = self.data.decomposition.filter(pl.col("exponent").is_in(list(ROWS)))
-        steps = split.unpivot(list(PARTS), index=[*keys, "step"], variable_name="part", value_name="value")
-        steps = steps.with_columns(sd=pl.lit(None, pl.Float64))
+        return self._wide(["family", "field", "quantity", "step"], "variant", "value", self._variants)
+
+    @property
+    def _variants(self) -> list[str]:
+        return self.data.variants[: len(VARIANT_STYLES) - 1]
+
+    def _caption(self) -> str:
+        return (
+            "The exponents of the real fields beside those of their nulls: N0 is normal noise, N1 normal noise with "
+            "the field's mean and variance, N2 the field's own values at random places."
+        )
+
+    def _missing(self) -> str | None:
+        if not self.data.baseline:
+            return "No null was measured, so there is no baseline to draw."
+        if self.frame()["value"].is_not_null().any():
+            return None
+        return no_exponents(self.data) or "No exponent could be fitted for the fields drawn here."
+
+    def _draw(self, canvas: Canvas) -> None:
+        data, frame = self.data, self.frame()
+        styles = dict(zip(self._variants, VARIANT_STYLES["real" not in self._variants :], strict=False))
+        panels = canvas.panels(group_labels(data), rows=len(QUANTITIES))
+        for row, quantity in zip(panels, QUANTITIES, strict=True):
+            for axes, group in zip(row, data.groups, strict=True):
+                canvas.window(axes, data.windows[group])
+                canvas.zero(axes)
+                rows = of_group(frame, group).filter(pl.col("quantity") == quantity)
+                for variant, style in reversed(styles.items()):
+                    draw_line(axes, rows.filter(pl.col("variant") == variant), "step", "value", style)
+        canvas.counted(panels[-1], "training step")
+        canvas.label_rows(panels, [AXES[quantity] for quantity in QUANTITIES])
+        for variant, style in styles.items():
+            canvas.key(plain(variant), **style)
+
+
+class NullDecomposition(ReportFigure):
+    """Total, distribution and assignment part of each exponent's difference to the null.
+
+    Columns: family, field, exponent, part, step, value, sd, median. Rows with a null step are the window's mean with
+    its SD; all others are single steps, with the 11-step rolling median where one is drawn.
+    """
+
+    name = "nulls"
+    title = "What the nulls explain"
+
+    def _frame(self) -> pl.DataFrame:
+        keys = ["family", "field", "exponent", "part"]
+        steps = _parts(self.data.decomposition.filter(pl.col("exponent").is_in(list(ROWS))))
         parts = [self._window_means(of_group(steps, group), group) for group in self.data.groups]
-        order = ["family", "field", "exponent", "part", "step", "value", "sd"]
-        return pl.concat([steps.select(order), *parts]).sort(order[:5], nulls_last=True)
+        steps = with_median(steps.sort(*keys, "step"), keys, "value").with_columns(sd=pl.lit(None, pl.Float64))
+        order = [*keys, "step", "value", "sd"]
+        means = [part.with_columns(median=pl.lit(None, pl.Float64)).select(*order, "median") for part in parts]
+        return pl.concat([steps.select(*order, "median"), *means]).sort(order[:5], nulls_last=True)
 
     def table(self) -> pl.DataFrame:
         """Arrange the differences per step with one column per part.
@@ -71,31 +121,17 @@ class NullDecomposition(ReportFigure):
             One row per family, field, exponent and step.
         """
         keys = ["family", "field", "exponent", "step"]
-        return self.frame().filter(pl.col("step").is_not_null()).pivot("part", index=keys, values="value").sort(keys)
+        return self._wide(keys, "part", "value", list(PART_STYLES)).filter(pl.col("step").is_not_null())
 
-    def caption(self) -> str:
-        """Say what is drawn.
-
-        Returns
-        -------
-        str
-            Plain text.
-        """
+    def _caption(self) -> str:
         return (
             "How far each exponent is from that of plain normal noise (total), split exactly into what the values' "
             "distribution explains (the same values at random places, minus noise) and what their assignment to "
-            "places adds. The bars at the right are means over the window; whiskers are SD over its steps, a "
+            "places adds. The bars at the end are means over the window; whiskers are SD over its steps, a "
             "spread and not a standard error."
         )
 
-    def missing(self) -> str | None:
-        """Say why there is nothing to draw.
-
-        Returns
-        -------
-        str or None
-            One sentence, or None.
-        """
+    def _missing(self) -> str | None:
         if self.frame()["value"].is_not_null().any():
             return None
         if self.data.fits["value"].is_null().all():
@@ -106,24 +142,24 @@ class NullDecomposition(ReportFigure):
             return f"No {names} fields were measured, so there is no difference to split."
         return "At no step do the real fields and their nulls both have exponents."
 
-    def _draw(self, figure: Figure) -> None:
+    def _draw(self, canvas: Canvas) -> None:
         data, frame = self.data, self.frame()
-        grid = panel_grid(figure, data, rows=len(ROWS), extra=1)
-        for axes_row, (exponent, label) in zip(grid, ROWS.items(), strict=True):
-            for axes, group in zip(axes_row, data.groups, strict=False):
-                shade_window(axes, data.windows[group])
-                axes.axhline(0, color="#8a93a0", linewidth=0.8)
-                rows = of_group(frame, group).filter(pl.col("exponent") == exponent, pl.col("step").is_not_null())
-                for part, style in PARTS.items():
-                    line = rows.filter(pl.col("part") == part)
-                    axes.plot(line["step"], column(line, "value"), **(density(line.height) | style))
-            self._draw_bars(axes_row[-1], frame.filter(pl.col("exponent") == exponent, pl.col("step").is_null()))
-            axes_row[0].set_ylabel(label)
-        for axes in grid[-1, :-1]:
-            whole_numbers(axes, "training step")
-        grid[0, -1].set_title("window mean ± SD")
-        keys = [(line_key(**style), PART_LABELS[part]) for part, style in PARTS.items()]
-        legend_below(figure, [*keys, (window_key(), "window")])
+        panels = canvas.panels([*group_labels(data), "window mean ± SD"], rows=len(ROWS), last_wide=True)
+        for row, exponent in zip(panels, ROWS, strict=True):
+            everything = frame.filter(pl.col("exponent") == exponent)
+            for axes, group in zip(row[:-1], data.groups, strict=True):
+                canvas.window(axes, data.windows[group])
+                canvas.zero(axes)
+                rows = of_group(everything, group).filter(pl.col("step").is_not_null())
+                for part, style in PART_STYLES.items():
+                    draw_line(axes, rows.filter(pl.col("part") == part), "step", "value", style)
+            self._draw_bars(canvas, row[-1], everything.filter(pl.col("step").is_null()))
+        canvas.counted(panels[-1, :-1], "training step")
+        canvas.label_rows(panels, list(ROWS.values()))
+        present = set(frame.drop_nulls("value")["part"])
+        for part, style in PART_STYLES.items():
+            if part in present:
+                canvas.key(PART_LABELS[part], **style)
 
     def _window_means(self, steps: pl.DataFrame, group: Group) -> pl.DataFrame:
         """Take the parts over the steps where all three are known, or what there is where N2 was not measured."""
@@ -133,31 +169,104 @@ class NullDecomposition(ReportFigure):
         known = of_group(self.data.decomposition_summary, group).filter(
             pl.col("n_steps") > 0, pl.col("exponent").is_in(list(ROWS))
         )
-        means = known.unpivot(list(PARTS), index=keys[:3], variable_name="part", value_name="value")
-        spreads = known.unpivot([f"{p}_sd" for p in PARTS], index=keys[:3], variable_name="part", value_name="sd")
+        means = known.unpivot(list(PART_STYLES), index=keys[:3], variable_name="part", value_name="value")
+        spreads = known.unpivot(
+            [f"{p}_sd" for p in PART_STYLES], index=keys[:3], variable_name="part", value_name="sd"
+        )
         spreads = spreads.with_columns(pl.col("part").str.strip_suffix("_sd"))
         split = means.join(spreads, on=keys, how="left").select(alone.columns)
         rest = alone.join(split, on=keys[:3], how="anti")
         both = pl.concat([split, rest]).with_columns(step=pl.lit(None, pl.Int64))
-        return both.select("family", "field", "exponent", "part", "step", "value", "sd")
+        return both.select(*keys, "step", "value", "sd")
 
-    def _draw_bars(self, axes: Axes, rows: pl.DataFrame) -> None:
-        axes.axhline(0, color="#8a93a0", linewidth=0.8)
+    def _draw_bars(self, canvas: Canvas, axes: Axes, rows: pl.DataFrame) -> None:
+        canvas.zero(axes)
         groups = self.data.groups
-        for i, group in enumerate(groups):
-            for j, (part, style) in enumerate(PARTS.items()):
-                bar = of_group(rows, group).filter(pl.col("part") == part)
-                if bar.is_empty() or bar["value"][0] is None:
-                    continue
-                place, height, spread = i + (j - 1) * 0.26, bar["value"][0], bar["sd"][0]
-                paint = (
-                    {"color": style["color"]}
-                    if part == "total"
-                    else {"facecolor": "white", "edgecolor": style["color"], "hatch": HATCHES[part], "linewidth": 0.9}
-                )
-                axes.bar(place, height, width=0.23, **paint)
-                if spread is not None:
-                    axes.errorbar(place, height, yerr=spread, color="#5b6573", linewidth=1, capsize=2.2)
-        labels = [group_label(self.data, group).replace(": ", ":\n") for group in groups]
-        axes.set_xticks(np.arange(len(groups)), labels)
+        for j, (part, style) in enumerate(PART_STYLES.items()):
+            bars = [of_group(rows, group).filter(pl.col("part") == part) for group in groups]
+            place = np.array([i + (j - 1) * 0.27 for i, bar in enumerate(bars) if bar["value"].is_not_null().any()])
+            known = pl.concat([rows.clear(), *bars]).drop_nulls("value")
+            height, sd = column(known, "value"), column(known, "sd")
+            face = style["color"] if part == "total" else "white"
+            axes.bar(
+                place,
+                height,
+                width=0.25,
+                facecolor=face,
+                edgecolor=style["color"],
+                hatch=HATCHES[part],
+                linewidth=0.8,
+            )
+            there = np.isfinite(sd)
+            ends = place[there], (height - sd)[there], (height + sd)[there]
+            axes.vlines(*ends, color="#5b6573", linewidth=1.0)
+        names = [label.replace(": ", ":\n") for label in group_labels(self.data)]
+        axes.set_xticks(np.arange(len(groups)), names)
         axes.set_xlim(-0.6, len(groups) - 0.4)
+
+
+class Tertiles(ReportFigure):
+    """Each exponent and its null differences in the early, middle and late third of the window.
+
+    Columns: family, field, quantity ("D - 1", "z", "delta"), series ("real", "null", "total", "dist", "assign"),
+    tertile, mean, sd (null for a single step), first_step, last_step, n_steps.
+    """
+
+    name = "tertiles"
+    title = "Early, middle and late in the window"
+
+    def _frame(self) -> pl.DataFrame:
+        names = {"real": "real", self.data.baseline: "null"}
+        columns = ["family", "field", "step", "quantity", "series", "value"]
+        fits = quantity_rows(self.data.fits.filter(pl.col("variant").is_in(self._drawn)))
+        values = fits.with_columns(series=pl.col("variant").replace(names)).select(columns)
+        split = _parts(self.data.decomposition.filter(pl.col("exponent").is_in(list(ROWS))))
+        quantity = {exponent: quantity for quantity, exponent in QUANTITIES.items()}
+        split = split.with_columns(quantity=pl.col("exponent").replace(quantity), series="part").select(columns)
+        return summarise_tertiles(pl.concat([values, split]), ["quantity", "series"], self.data.windows)
+
+    def _caption(self) -> str:
+        return (
+            "Means in the early, middle and late third of the window's steps, with the SD over the steps of each "
+            "third as whiskers: the exponents of the real fields"
+            + (f" and of the {self.data.baseline} null" if self.data.baseline else "")
+            + ", and their difference in total and in its two parts. What is stable stays level."
+        )
+
+    def _missing(self) -> str | None:
+        if not self.frame().is_empty():
+            return None
+        return no_exponents(self.data) or "No window has three steps with exponents, so there are no thirds of it."
+
+    def _draw(self, canvas: Canvas) -> None:
+        data, frame = self.data, self.frame()
+        styles = {
+            "real": {"color": "#10151d", "marker": "o", "markerfacecolor": "white", "markersize": 4.5},
+            "null": NULL_STYLE | {"marker": "x", "markersize": 4.5},
+            **PART_STYLES,
+        }
+        panels = canvas.panels(group_labels(data), rows=len(QUANTITIES))
+        thirds = {name: place for place, name in enumerate(TERTILES)}
+        for row, quantity in zip(panels, QUANTITIES, strict=True):
+            for axes, group in zip(row, data.groups, strict=True):
+                canvas.zero(axes)
+                rows = of_group(frame, group).filter(pl.col("quantity") == quantity)
+                for place, (series, style) in enumerate(styles.items()):
+                    one = rows.filter(pl.col("series") == series)
+                    third = one["tertile"].replace_strict(thirds, return_dtype=pl.Float64).to_numpy()
+                    x = third + (place - 2) * 0.15
+                    draw_dots(axes, x, column(one, "mean"), style, column(one, "sd"))
+                axes.set_xticks(range(len(TERTILES)), TERTILES)
+                axes.set_xlim(-0.5, len(TERTILES) - 0.5)
+        canvas.label_rows(panels, ["D \N{MINUS SIGN} 1 and ΔD", "z and Δz", "δ and Δδ"])
+        labels = {"real": "real", "null": f"{plain(data.baseline)} null"} | PART_LABELS
+        present = set(frame["series"])
+        for series, style in styles.items():
+            if series in present:
+                canvas.key(labels[series], **style | {"linestyle": "none"})
+
+
+def _parts(decomposition: pl.DataFrame) -> pl.DataFrame:
+    """The null differences per step: family, field, exponent, step, part, value."""
+    keys = ["family", "field", "exponent", "step"]
+    return decomposition.unpivot(list(PART_STYLES), index=keys, variable_name="part", value_name="value")

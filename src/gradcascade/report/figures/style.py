@@ -10,30 +10,40 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, the parts that also differ in lightness.
-BLUE, VERMILION, GREEN, GREY, INK = "#0072B2", "#D55E00", "#009E73", "#767676", "#1c2430"
+# Okabe and Ito's hues, moved apart in lightness: from ink to sky each is a clearly lighter grey than the one before.
+INK, BLUE, VERMILION, GREEN, SKY = "#10151d", "#00548f", "#cf5a00", "#3aa57f", "#83bfe6"
+PURPLE = "#8a4b9f"
+GREY, RULE, GRID = "#767676", "#8a93a0", "#e3e6ea"
 WINDOW_COLOUR = "#e9edf2"
+WIDTHS = {"one": 85 / 25.4, "two": 178 / 25.4}
+"""Widths in inches: one column (85 mm) and both (178 mm), which fit the columns of the usual journals."""
+
+GUIDE = "_guide"
+"""Label of what is drawn to guide the eye and holds no datum: zero lines, the window, diagonals."""
+
 MARKERS = "osD^vPX<>ph*d"
-DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1.2, 1)), (0, (8, 2)))
+SOLID, DASHED, DASH_DOT, DOTTED = "-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1.2, 1))
+DASHES: tuple[Any, ...] = (SOLID, DASHED, DASH_DOT, DOTTED, (0, (8, 2)))
 MARKER_COUNT = 14
 NAME_LIMIT = 30
 LEGEND_LIMIT = 20
 RC: dict[Any, Any] = {
-    # The text of the SVG stays text; DejaVu is the widest font of the list, so a substitute never overflows.
+    # The text of the SVG stays text, which can be searched, copied and edited; DejaVu is the widest font of the list,
+    # so a substitute never overflows. The PDF has its fonts embedded, as TrueType, which journals ask for.
     "svg.fonttype": "none",
     "svg.hashsalt": "gradcascade",
     "pdf.fonttype": 42,
+    "ps.fonttype": 42,
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial"],
     "mathtext.fontset": "dejavusans",
-    "font.size": 8.5,
-    "axes.titlesize": 9.0,
+    "font.size": 7.5,
+    "axes.titlesize": 8.0,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 8.5,
+    "axes.labelsize": 7.5,
     "axes.labelcolor": INK,
     "text.color": INK,
     "axes.edgecolor": "#5b6573",
@@ -43,12 +53,12 @@ RC: dict[Any, Any] = {
     "axes.axisbelow": True,
     "xtick.color": "#3a4452",
     "ytick.color": "#3a4452",
-    "xtick.labelsize": 7.8,
-    "ytick.labelsize": 7.8,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
     "lines.linewidth": 1.4,
-    "lines.markersize": 3.6,
+    "lines.markersize": 3.4,
     "legend.frameon": False,
-    "legend.fontsize": 7.8,
+    "legend.fontsize": 7.0,
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "savefig.facecolor": "white",
@@ -114,100 +124,24 @@ def scale_styles(scales: Sequence[str]) -> dict[str, dict[str, Any]]:
     }
 
 
-def density(points: int) -> dict[str, Any]:
+def density(places: np.ndarray) -> dict[str, Any]:
     """Thin out the markers, and the line, of a long series, so that lines stay apart.
 
     Parameters
     ----------
-    points : int
-        Number of points of the line.
+    places : numpy.ndarray
+        Where the points of the line stand on the drawn horizontal axis, in order.
 
     Returns
     -------
     dict
         The keyword arguments `markevery` and `linewidth` of `Axes.plot`.
     """
-    if points <= 40:
+    if places.size <= 40:
         return {"markevery": 1, "linewidth": 1.4}
-    return {"markevery": points // MARKER_COUNT, "linewidth": 1.2 if points <= 100 else 0.8}
-
-
-def whole_numbers(axes: Axes, label: str) -> None:
-    """Label the horizontal axis and keep its ticks on whole numbers.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        With steps on the horizontal axis.
-    label : str
-        What is counted.
-    """
-    from matplotlib.ticker import MaxNLocator
-
-    axes.set_xlabel(label)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10], integer=True, min_n_ticks=1))
-
-
-def shade_window(axes: Axes, window: tuple[int, int]) -> None:
-    """Shade the stable window behind the data.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        With training steps on the horizontal axis.
-    window : tuple of int
-        First and last step.
-    """
-    axes.axvspan(window[0], window[1], color=WINDOW_COLOUR, linewidth=0, zorder=0)
-
-
-def cover(axes: Axes, values: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-    """Set vertical limits that show every value, and of the intervals all but the widest tenth.
-
-    With three or four scales a single interval can be a hundred times wider than the differences of interest.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Whose limits to set.
-    values, low, high : numpy.ndarray
-        Drawn values and the ends of their intervals, NaN where missing.
-    """
-    shown = values[np.isfinite(values)]
-    if shown.size == 0:
-        return
-    ends = np.concatenate([low, high])
-    ends = ends[np.isfinite(ends)]
-    bottom, top = min(shown.min(), 0.0), max(shown.max(), 0.0)
-    if ends.size:
-        bottom = min(bottom, float(np.quantile(ends, 0.05)))
-        top = max(top, float(np.quantile(ends, 0.95)))
-    room = 0.06 * (top - bottom) or 0.1
-    axes.set_ylim(bottom - room, top + room)
-
-
-def plain_log_ticks(axes: Axes) -> None:
-    """Make the vertical axis logarithmic, with ticks a reader can read off.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Whose vertical axis; its data must be drawn already.
-    """
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
-
-    axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    decades = np.log10(high / low)
-    if decades < 0.8:
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-        axes.yaxis.set_minor_locator(NullLocator())
-    else:
-        subs = (1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)
-        axes.yaxis.set_major_locator(LogLocator(base=10, subs=subs, numticks=12))
-    if decades < 4.5:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    even = np.linspace(places[0], places[-1], MARKER_COUNT)
+    kept = np.unique(np.searchsorted(places, even).clip(0, places.size - 1))
+    return {"markevery": kept.tolist(), "linewidth": 1.2 if places.size <= 100 else 0.8}
 
 
 def line_key(**style: Any) -> Any:
@@ -241,8 +175,8 @@ def window_key() -> Any:
     return Patch(facecolor=WINDOW_COLOUR, edgecolor="#c3cad3", linewidth=0.5)
 
 
-def legend_below(figure: Figure, entries: Sequence[tuple[Any, str]], columns: int = 4) -> None:
-    """Put one legend under all panels, where it covers nothing.
+def legend_below(figure: Figure, entries: Sequence[tuple[Any, str]], width: float) -> float:
+    """Put one legend under all panels, where it covers nothing, with as many columns as fit.
 
     Parameters
     ----------
@@ -250,22 +184,35 @@ def legend_below(figure: Figure, entries: Sequence[tuple[Any, str]], columns: in
         With constrained layout.
     entries : sequence of (artist, str)
         What to show and its label, drawn as it is.
-    columns : int
-        Most entries in a row.
+    width : float
+        Of the figure, in inches.
+
+    Returns
+    -------
+    float
+        Height of the legend, in inches.
     """
+    if not entries:
+        return 0.0
     if len(entries) > LEGEND_LIMIT:
         kept = sorted({round(place) for place in np.linspace(0, len(entries) - 1, LEGEND_LIMIT)})
         more = line_key(linestyle="none"), f"and {len(entries) - len(kept)} more between them"
         entries = [*(entries[place] for place in kept), more]
     labels = [label for _, label in entries]
+    # A letter is about 0.54 of the size of the font wide; beside the label stand its line and the space to the next.
+    longest = max(len(label.replace(r"\mathrm", "")) for label in labels)
+    room = RC["legend.fontsize"] / 72 * (0.54 * longest + 3.0 + 0.8 + 1.4)
+    columns = max(1, min(len(labels), int((width - 0.1) / room)))
     # Matplotlib drops labels that begin with an underscore; set afterwards, they stay.
     legend = figure.legend(
         [artist for artist, _ in entries],
         ["." * max(len(label), 1) for label in labels],
         loc="outside lower center",
-        ncols=min(columns, len(labels)),
-        handlelength=3.2,
-        columnspacing=1.6,
+        ncols=columns,
+        handlelength=3.0,
+        columnspacing=1.4,
+        borderaxespad=0.2,
     )
     for text, label in zip(legend.get_texts(), labels, strict=True):
         text.set_text(label)
+    return -(-len(labels) // columns) * 1.45 * RC["legend.fontsize"] / 72 + 0.08

@@ -211,16 +211,18 @@ def _coarse(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
     An entry that is zero, or one unit in the last place of the stored type, says little more than that rounding fell
     one way or the other. The probe's threshold is the 90th percentile: when 90 % of the entries are such, it is
     itself one unit or zero, rounding decides what is active, and the difference is spoiled; from 50 % on it is a
-    warning. When at most 1 % of the entries are not zero, the difference is nearly zero, whatever they are.
+    warning. When at most 1 % of the entries are not zero, the difference is nearly zero, whatever they are. Counted
+    are the entries that make up the field.
     """
     d = series.distances
-    entries = int(d.sizes.sum())
+    field = slice(None) if series.run.measured is None else list(series.run.measured)
+    entries = int(d.sizes[field].sum())
     for k, (before, step) in enumerate(zip(series.steps, series.steps[1:], strict=False)):
-        zero, unit = d.zeros[k].sum() / entries, d.within_unit[k].sum() / entries
+        zero, unit = d.zeros[k, field].sum() / entries, d.within_unit[k, field].sum() / entries
         where = f"the difference from step {before} to step {step}"
         spoils = (Spoiled(DIFFERENCE, step),)
         said = f"{zero:.1%} of its entries are zero, {unit - zero:.1%} one unit in the last place of the stored type"
-        if zero == 1:
+        if d.zeros[k].sum() == d.sizes.sum():
             continue  # identical contents, told already
         if zero >= 1 - NEARLY_ZERO:
             yield series.run.finding(

@@ -38,6 +38,8 @@ class OpenedRun:
         Tensors of all of them.
     sizes : tuple of int
         Entries of each tensor.
+    measured : tuple of int or None
+        Which of the tensors make up the field that is to be measured; None for all.
     findings : list of Finding
         Unreadable files, other tensors, other types, NaN.
     """
@@ -51,6 +53,7 @@ class OpenedRun:
     names: tuple[str, ...]
     sizes: tuple[int, ...]
     findings: list[Finding] = field(default_factory=list)
+    measured: tuple[int, ...] | None = None
 
     def tensors(self, step: int) -> dict[str, StoredTensor]:
         """The tensors of a step, in the order of `names`."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gradcascade.errors import InputError
 from gradcascade.sources.audit.content_checks import check_checkpoints
 from gradcascade.sources.audit.findings import (
     CHECKPOINT,
@@ -25,6 +26,8 @@ from gradcascade.sources.audit.listing_checks import check_listing
 from gradcascade.sources.audit.opened import open_run
 from gradcascade.sources.audit.quarantine import Conventions, Entry, Quarantine, entries_of
 from gradcascade.sources.layout import Run, family_runs
+from gradcascade.sources.naming import selected
+from gradcascade.sources.pico import pico_tensors
 
 _OUT_OF_PLACE = ("late-weights", "foreign-weights", "late-part", "foreign-part")
 
@@ -93,6 +96,7 @@ def audit_family(
     gradients: str = "train",
     progress: Callable[[str, int, int, str], None] | None = None,
     scales: Mapping[str, str] | None = None,
+    select: Sequence[str] = (),
 ) -> Audit:
     """Audit a family in a folder.
 
@@ -110,6 +114,8 @@ def audit_family(
         Called with a name, the number done, the total and a place.
     scales : mapping of str to str, optional
         The run of each scale; see :func:`gradcascade.sources.layout.family_runs`.
+    select : sequence of str
+        Shell patterns of the tensors to be measured; see :func:`gradcascade.sources.folder.discover`.
 
     Returns
     -------
@@ -129,7 +135,7 @@ def audit_family(
     if not contents:
         return audit
     _, runs = family_runs(folder, family, scales)
-    found = list(_contents(listing, folder, runs, gradients, show("reading")))
+    found = list(_contents(listing, folder, runs, gradients, select, show("reading")))
     findings = tuple(in_order(_reconciled(audit.findings, found)))
     return dataclasses.replace(audit, findings=findings, contents=True)
 
@@ -139,6 +145,7 @@ def _contents(
     root: Path,
     runs: dict[str, Run],
     gradients: str,
+    select: Sequence[str],
     progress: Callable[[int, int, str], None] | None,
 ) -> Iterator[Finding]:
     total = sum(
@@ -156,11 +163,23 @@ def _contents(
         checkpoints = {step.step: step.checkpoint for step in run.steps if step.checkpoint}
         opened = open_run(listing.family, scale, CHECKPOINT, root, checkpoints, lambda step: advance(f"step {step}"))
         yield from opened.findings
+        opened = dataclasses.replace(opened, measured=_measured(run, opened.names, select))
         yield from check_checkpoints(opened, lambda k, scale=scale: advance(f"{scale} checkpoint {k}"))
         files = {step.step: step.gradients[gradients] for step in run.steps if gradients in step.gradients}
         opened = open_run(listing.family, scale, GRADIENT, root, files, lambda step: advance(f"step {step}"))
         yield from opened.findings
         yield from check_gradients(opened)
+
+
+def _measured(run: Run, names: Sequence[str], select: Sequence[str]) -> tuple[int, ...] | None:
+    """Which tensors of the checkpoints make up an update; None for all, or where it is for measuring to complain."""
+    places = {name: place for place, name in enumerate(names)}
+    try:
+        if select:
+            return tuple(places[name] for name in selected(names, select, run.name))
+        return tuple(pico_tensors(places, run.name).values()) if run.pico else None
+    except InputError:
+        return None
 
 
 def _reconciled(listed: Sequence[Finding], contents: Sequence[Finding]) -> Iterator[Finding]:

@@ -137,6 +137,11 @@ class Exchange:
         from gradcascade import __version__
 
         own = build_hf_headers(library_name="gradcascade", library_version=__version__)
+        if not all(value.isascii() and value.isprintable() for value in own.values()):
+            raise SourceLostError(
+                "the token for the hub has characters that no token has; log in again with `hf auth login`, or "
+                "correct $HF_TOKEN"
+            )
         # Compressed answers could neither be continued nor compared with the listed size.
         own |= {"Accept-Encoding": "identity", **headers}
         try:
@@ -189,7 +194,11 @@ class Exchange:
     def listing(self, path: str, what: str, params: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
         """Items of a listing of the hub, page by page."""
         url: str | None = f"{self.endpoint}/api/models/{path}"
+        asked = set[str]()
         while url:
+            if url in asked:  # pages that go in a circle never end
+                raise SourceLostError(_stranger(self.endpoint, what))
+            asked.add(url)
             page, following = self.get(url, what, _page, params=params)
             if not isinstance(page, list):
                 raise SourceLostError(_stranger(self.endpoint, what))

@@ -123,8 +123,12 @@ def discover_pico(
         If a repository cannot be had, or has no gradients.
     """
     found = []
+    names = [address.name for address in repositories.values()]
     for scale, address in repositories.items():
-        run = _Run(client.repository(address.name), address, space, which, order)
+        repository = client.repository(address.name)
+        several = names.count(address.name) > 1
+        kept = space.small(repository, f"{address.revision}:{address.folder}" if several else "")
+        run = _Run(repository, address, space, kept, which, order)
         found.append(run.found(family, scale, steps))
     return HubSource(family, client, space, tuple(found))
 
@@ -141,6 +145,7 @@ class _Run:
     repository: Repository
     address: Address
     space: Space
+    kept: Path
     which: str
     order: str
 
@@ -168,6 +173,7 @@ class _Run:
             scale,
             self.repository,
             tuple(self._snapshot(family, scale, step, places.get(step)) for step in wanted),
+            self.kept,
             self._small(head, files, run, steps),
             asked=tuple(wanted),
             places={step: self._place(at) for step, at in places.items() if step in wanted},
@@ -232,7 +238,7 @@ class _Run:
             place = _File(self.address.revision, self._gradients, None)
             reader = Absent(f"{self._where} has no {self.which} gradient of step {step}; leave the step out")
         else:
-            record = TensorRecord(self.space.small(self.repository) / "tensors.json", self.address.name, self.order)
+            record = TensorRecord(self.kept / "tensors.json", self.address.name, self.order)
             reader = HubGradientReader(self.repository, place.revision, place.path, place.file, self.space, record)
         source = f"{self.address.name}: {place.path}"
         return SnapshotRef(family, scale, step, GRADIENT, (), source, place.revision, reader)

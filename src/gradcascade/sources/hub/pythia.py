@@ -128,7 +128,7 @@ def discover_pythia(
     family : str
         The family's name.
     repositories : mapping of str to Address
-        By scale; steps are the branches ``step{N}``, whatever branch is named.
+        By scale; steps are the branches ``step{N}``, so none is named.
     steps : collection of int, optional
         Steps of the checkpoints to subtract, each from the next; by default all there are. Differences with one that
         is not there are refused when they are loaded, not bridged.
@@ -144,10 +144,15 @@ def discover_pythia(
     Raises
     ------
     InputError
-        If a repository cannot be had, or has fewer than two steps.
+        If a repository cannot be had, is named with a branch or folder, or has fewer than two steps.
     """
     found = []
     for scale, address in repositories.items():
+        if address.revision != "main" or address.folder:
+            raise InputError(
+                f"{address.name} of the scale {scale} is named with a branch or a folder, and pythia reads the "
+                "branches step{N}; write owner/name alone"
+            )
         repository = client.repository(address.name)
         record = TensorRecord(space.small(repository) / "tensors.json", address.name, order)
         run = _Run(repository, space, record, label)
@@ -164,9 +169,7 @@ class _Run:
 
     def found(self, family: str, scale: str, steps: Collection[int] | None) -> Found:
         """List the branches once, and the files of one of them."""
-        branches = {
-            step: sha for name, sha in self.repository.branches().items() if (step := step_of(name)) is not None
-        }
+        branches = self._branches()
         wanted = sorted(branches if steps is None else steps)
         there = [step for step in wanted if step in branches]
         if len(wanted) < 2 or not there:
@@ -180,6 +183,7 @@ class _Run:
             scale,
             self.repository,
             tuple(self._snapshot(family, scale, branches, *pair) for pair in pairwise(wanted)),
+            self.space.small(self.repository),
             {},
             asked=tuple(wanted),
             places={step: Place(branches[step]) for step in there},
@@ -188,6 +192,22 @@ class _Run:
             held=2,
             entries=PUBLISHED_ENTRIES.get(self.repository.name, size // 2),
         )
+
+    def _branches(self) -> dict[int, str]:
+        """Commits by step; of several branches for one step the one named ``step{N}`` counts."""
+        commits = self.repository.branches()
+        names: dict[int, str] = {}
+        for name in commits:
+            step = step_of(name)
+            if step is None or names.get(step) == f"step{step}":
+                continue
+            if step in names and name != f"step{step}":
+                raise InputError(
+                    f"{self.repository.name} has two branches for step {step}, {names[step]} and {name}; name "
+                    "another repository"
+                )
+            names[step] = name
+        return {step: commits[name] for step, name in names.items()}
 
     def _snapshot(
         self, family: str, scale: str, branches: Mapping[int, str], earlier: int, later: int

@@ -17,6 +17,7 @@ from gradcascade.sources.evaluations import metrics_table, read_evaluations
 from gradcascade.sources.hub.client import HubClient, RemoteFile, Repository
 from gradcascade.sources.hub.exchange import MissingError
 from gradcascade.sources.hub.space import Space
+from gradcascade.sources.naming import step_of_evaluation
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,6 +54,8 @@ class Found:
         Where it lies.
     snapshots : tuple of SnapshotRef
         Its fields, steps ascending.
+    kept : pathlib.Path
+        Folder for the small files of this run, which no other shares.
     small : mapping of str to tuple
         Evaluation results and the training configuration: where each belongs in the folder of small files, with the
         file and its commit.
@@ -73,6 +76,7 @@ class Found:
     scale: str
     repository: Repository
     snapshots: tuple[SnapshotRef, ...]
+    kept: Path
     small: Mapping[str, tuple[RemoteFile, str]]
     asked: tuple[int, ...]
     places: Mapping[int, Place]
@@ -149,18 +153,19 @@ class HubSource:
         rows = []
         self.space.claim()
         for found in self.found:
-            folder = self.space.small(found.repository)
+            folder = found.kept
             for place, (file, revision) in found.small.items():
                 self._fetch_small(found, file, revision, folder / place)
-            try:
-                rows += [(found.scale, *row) for row in read_evaluations(folder, folder)]
+            listed = {step_of_evaluation(Path(place).name) for place in found.small}
+            try:  # what an earlier pass left there may not be the run's any more
+                rows += [(found.scale, *row) for row in read_evaluations(folder, folder) if row[0] in listed]
             except InputError as error:
                 self._complaints.append(f"{found.scale}: {error}")
         return metrics_table(self.family, rows)
 
     def folders(self) -> dict[str, Path]:
         """The folder of each scale's small files, which :meth:`metrics` fetches."""
-        return {found.scale: self.space.small(found.repository) for found in self.found}
+        return {found.scale: found.kept for found in self.found}
 
     def complaints(self) -> list[str]:
         """A sentence for everything besides snapshots that could not be had."""

@@ -7,6 +7,7 @@ holds the files being read, each checkpoint in a folder of its own, and is empty
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,9 +32,9 @@ class Space:
 
     folder: Path
 
-    def small(self, repository: Repository) -> Path:
-        """Folder for small files of a repository that are kept."""
-        return self.folder / "small" / _folder_name(repository.name)
+    def small(self, repository: Repository, run: str = "") -> Path:
+        """Folder for small files of a repository that are kept; of one run, where several lie in the repository."""
+        return self.folder / "small" / (_folder_name(repository.name) + (f"@{_digest(run)}" if run else ""))
 
     def place(self, repository: Repository, revision: str) -> Path:
         """Folder for files of one commit that are read and forgotten."""
@@ -71,8 +72,12 @@ class Space:
         """Forget everything that passes through, except these places."""
         self.claim()
         for path in self._passing():
-            if path not in places:
+            if path in places:
+                continue
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
+            else:  # a file browser's, or a link: not ours, and not followed
+                path.unlink()
 
     def forget(self, place: Path) -> None:
         """Remove what was fetched to a place, apart from what was broken off."""
@@ -130,3 +135,7 @@ class Space:
 
 def _folder_name(repository: str) -> str:
     return repository.replace("/", "--")
+
+
+def _digest(run: str) -> str:
+    return hashlib.sha256(run.encode()).hexdigest()[:12]

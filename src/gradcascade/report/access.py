@@ -1,0 +1,121 @@
+"""From a study to its figures in one call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradcascade.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from gradcascade.report.data import ReportData
+    from gradcascade.report.figures.base import ReportFigure
+    from gradcascade.scaling.windows import Window
+    from gradcascade.study.study import Study
+
+
+def figures(
+    study: Study | str | Path | pl.DataFrame, window: Window = None, metrics: pl.DataFrame | None = None
+) -> dict[str, ReportFigure]:
+    """Make every figure of a study; nothing is drawn before :meth:`plot` is called.
+
+    Every figure has ``plot(width)``, which returns a Matplotlib figure as wide as one or two columns of a journal and
+    shows nothing; ``frame()``, the numbers that are drawn; ``caption()``, what it shows in words; ``missing()``, why
+    there is nothing to draw, or None; and ``save(folder, width)``, which writes SVG, PDF, PNG and CSV.
+
+    Parameters
+    ----------
+    study : Study or str or pathlib.Path or polars.DataFrame
+        An open study, its folder, or a table of cascades.
+    window : tuple, mapping or None
+        As in :func:`gradcascade.scaling.windows.windows`; by default that of the study's plan.
+    metrics : polars.DataFrame, optional
+        External performance, ``family, scale, step, metric, value``; by default that of the study.
+
+    Returns
+    -------
+    dict of str to ReportFigure
+        By name, in the order of the report: transport, window, exponents, compressibility, compressibility-map,
+        compressibility-plane, null-baselines, nulls, tertiles, performance, performance-scales, activity,
+        activity-steps, gradient-update, robustness.
+
+    Raises
+    ------
+    InputError
+        If there is no study, it has no cascades yet, or the window is not two ordered steps of it.
+
+    Examples
+    --------
+    Two scales are too few for exponents; their transport can be drawn all the same.
+
+    >>> import gradcascade as gc, polars as pl
+    >>> rows = [("toy", "gradient", "real", name, n, step, n // 8, 5)
+    ...         for name, n in (("small", 1000), ("large", 8000)) for step in (1, 2, 3)]
+    >>> columns = ["family", "field", "variant", "scale", "n", "step", "size", "duration"]
+    >>> drawn = gc.figures(pl.DataFrame(rows, schema=columns, orient="row"))
+    >>> drawn["transport"].plot(width="one").get_size_inches().round(2).tolist()[0]
+    3.35
+    >>> drawn["transport"].frame().select("scale", "step", "v_rel").row(0)
+    ('large', 1, 0.025)
+    >>> drawn["exponents"].missing()
+    'No exponent could be fitted: a fit needs at least 3 scales and this study has 2.'
+
+    Of a study on disk: ``gc.figures("my-study")["transport"].plot().savefig("transport.pdf")``, or, with fonts
+    embedded and the numbers beside it, ``gc.figures("my-study")["transport"].save(Path("."))``.
+    """
+    import polars as pl
+
+    from gradcascade.report.data import ReportData
+    from gradcascade.report.figures import all_figures
+    from gradcascade.study.study import Study
+
+    if isinstance(study, pl.DataFrame):
+        data = ReportData.from_tables(study, metrics, window=window)
+    elif isinstance(study, Study):
+        data = study_data(study, window, metrics)
+    else:
+        with Study.open(study) as opened:
+            data = study_data(opened, window, metrics)
+    return {figure.name: figure for figure in all_figures(data)}
+
+
+def study_data(study: Study, window: Window = None, metrics: pl.DataFrame | None = None) -> ReportData:
+    """Gather everything the report is made from, of an open study.
+
+    Parameters
+    ----------
+    study : Study
+        An open study.
+    window : tuple, mapping or None
+        As in :func:`gradcascade.scaling.windows.windows`; by default that of the study's plan.
+    metrics : polars.DataFrame, optional
+        External performance; by default that of the study.
+
+    Returns
+    -------
+    ReportData
+        The tables and what was derived from them.
+
+    Raises
+    ------
+    InputError
+        If the study has no cascades yet, or the window is not two ordered steps of it.
+    """
+    from gradcascade.report.data import ReportData
+    from gradcascade.study.plan import plan_toml
+
+    cascades = study.cascades()
+    if cascades.is_empty():
+        raise InputError(f"the study {study.folder} has no cascades yet; run `gradcascade measure` first")
+    return ReportData.from_tables(
+        cascades,
+        study.metrics() if metrics is None else metrics,
+        probe=study.plan.probe.model_dump(),
+        provenance=study.provenance(),
+        plan_toml=plan_toml(study.plan),
+        window=study.plan.fit.window if window is None else window,
+        refusals=study.refusals(),
+        schedules=study.schedules(),
+    )

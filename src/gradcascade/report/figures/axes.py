@@ -1,0 +1,142 @@
+"""Axes a reader can read off: whole steps, logarithms with plain numbers, limits that show the data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+
+def whole_numbers(axes: Axes, label: str, ticks: int = 7) -> None:
+    """Label the horizontal axis and keep its ticks on whole numbers.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        With steps on the horizontal axis.
+    label : str
+        What is counted.
+    ticks : int
+        Most ticks.
+    """
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.set_xlabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 2.5, 5, 10], integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: _short(step, 10_000)))
+
+
+def _short(step: float, limit: int) -> str:
+    text = f"{step / 1000:g}k" if abs(step) >= limit else f"{step:g}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def log_steps(axes: Axes, steps: Sequence[int]) -> None:
+    """Label the horizontal axis with training steps, on a logarithmic scale where they span a factor of eight.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        With steps on the horizontal axis.
+    steps : sequence of int
+        Those drawn. A step 0 stands left of the first positive one.
+    """
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    positive = sorted(step for step in set(steps) if step > 0)
+    if len(positive) < 3 or positive[-1] < 8 * positive[0]:
+        whole_numbers(axes, "training step")
+        return
+    first, last = positive[0], positive[-1]
+    zero = min(steps) <= 0
+    axes.set_xscale("symlog", linthresh=first, linscale=0.5) if zero else axes.set_xscale("log")
+    decades = np.log10(last / first)
+    subs = (1, 2, 5) if decades < 2 else (1, 3) if decades < 3 else (1,)
+    ticks = [sub * 10**power for power in range(int(np.log10(last)) + 1) for sub in subs]
+    ticks = [tick for tick in ticks if first <= tick <= 1.05 * last]
+    axes.xaxis.set_major_locator(FixedLocator([0, *ticks] if zero else ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: _short(step, 1000)))
+    axes.set_xlabel("training step (logarithmic)")
+
+
+def cover(axes: Axes, values: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    """Set vertical limits that show every value, and of the intervals all but the widest tenth.
+
+    With three or four scales a single interval can be a hundred times wider than the differences of interest.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Whose limits to set.
+    values, low, high : numpy.ndarray
+        Drawn values and the ends of their intervals, NaN where missing.
+    """
+    shown = values[np.isfinite(values)]
+    if shown.size == 0:
+        return
+    ends = np.concatenate([low, high])
+    ends = ends[np.isfinite(ends)]
+    bottom, top = min(shown.min(), 0.0), max(shown.max(), 0.0)
+    if ends.size:
+        bottom = min(bottom, float(np.quantile(ends, 0.05)))
+        top = max(top, float(np.quantile(ends, 0.95)))
+    room = 0.06 * (top - bottom) or 0.1
+    axes.set_ylim(bottom - room, top + room)
+
+
+def plain_log_ticks(axes: Axes) -> None:
+    """Make the vertical axis logarithmic, with ticks a reader can read off.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Whose vertical axis; its data must be drawn already.
+    """
+    axes.set_yscale("log")
+    _readable(axes.yaxis, *axes.get_ylim(), ticks=6)
+
+
+def per_million(axes: Axes) -> None:
+    """Write the ticks of the vertical axis as parts per million.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Whose vertical axis.
+    """
+    from matplotlib.ticker import FuncFormatter
+
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{1e6 * value:.5g}"))
+
+
+def log_both(axes: Axes) -> None:
+    """Make both axes logarithmic, with ticks a reader can read off.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Whose axes; its data must be drawn already.
+    """
+    plain_log_ticks(axes)
+    axes.set_xscale("log")
+    _readable(axes.xaxis, *axes.get_xlim(), ticks=3)
+
+
+def _readable(axis: Axis, low: float, high: float, ticks: int) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    decades = np.log10(high / low)
+    if decades < 0.8:
+        axis.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 2.5, 5, 10]))
+    else:
+        subs = (1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)
+        axis.set_major_locator(LogLocator(base=10, subs=subs, numticks=2 * ticks))
+    if decades < 4.5:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
+    axis.set_minor_locator(NullLocator())

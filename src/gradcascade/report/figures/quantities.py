@@ -1,0 +1,248 @@
+"""What several figures draw in the same way: exponents, fields, nulls, parts of a difference, scales."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from gradcascade.report.data import Group, ReportData
+from gradcascade.report.figures.canvas import Canvas
+from gradcascade.report.figures.marks import draw_line
+from gradcascade.report.figures.style import (
+    BLUE,
+    DASH_DOT,
+    DASHED,
+    DOTTED,
+    GREEN,
+    GREY,
+    INK,
+    SKY,
+    SOLID,
+    VERMILION,
+    plain,
+    scale_styles,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+QUANTITIES = {"D - 1": "D", "z": "z", "delta": "delta"}
+SYMBOLS = {"D - 1": "D \N{MINUS SIGN} 1", "z": "z", "delta": "δ"}
+AXES = {
+    "D - 1": "D \N{MINUS SIGN} 1  (size)",
+    "z": "z  (duration)",
+    "delta": "δ  ($v_\\mathrm{rel}$)",
+}
+
+QUANTITY_STYLES: dict[str, dict[str, Any]] = {
+    "D - 1": {"color": INK, "linestyle": SOLID, "marker": "o"},
+    "z": {"color": GREEN, "linestyle": DASHED, "marker": "s"},
+    "delta": {"color": SKY, "linestyle": DOTTED, "marker": "^"},
+}
+FIELD_STYLES: dict[str, dict[str, Any]] = {
+    "gradient": {"color": BLUE, "marker": "o", "linestyle": SOLID},
+    "update": {"color": VERMILION, "marker": "s", "linestyle": DASH_DOT},
+}
+OTHER_FIELD: dict[str, Any] = {"color": GREEN, "marker": "D", "linestyle": DASHED}
+NULL_STYLE: dict[str, Any] = {"color": "#8c8c8c", "linestyle": DASHED, "linewidth": 1.0, "marker": ""}
+
+PART_STYLES: dict[str, dict[str, Any]] = {
+    "total": {"color": INK, "linestyle": SOLID, "marker": "o"},
+    "dist": {"color": BLUE, "linestyle": DASHED, "marker": "s"},
+    "assign": {"color": VERMILION, "linestyle": DOTTED, "marker": "^"},
+}
+PART_LABELS = {
+    "total": "total (real \N{MINUS SIGN} N0)",
+    "dist": "distribution (N2 \N{MINUS SIGN} N0)",
+    "assign": "assignment (real \N{MINUS SIGN} N2)",
+}
+
+VARIANT_STYLES: tuple[dict[str, Any], ...] = (
+    {"color": INK, "linestyle": SOLID, "marker": "o"},
+    {"color": GREY, "linestyle": DASHED, "marker": "s"},
+    {"color": SKY, "linestyle": DASH_DOT, "marker": "D"},
+    {"color": VERMILION, "linestyle": DOTTED, "marker": "^"},
+    {"color": BLUE, "linestyle": (0, (8, 2)), "marker": "v"},
+    {"color": GREEN, "linestyle": (0, (6, 1, 1, 1, 1, 1)), "marker": "P"},
+)
+
+MEDIAN_STEPS = 11
+"""Steps of the rolling medians, which are for drawing only (arXiv:2605.02968)."""
+
+
+def field_style(field: str) -> dict[str, Any]:
+    """Style of a kind of field.
+
+    Parameters
+    ----------
+    field : str
+        "gradient" or "update", or any other.
+
+    Returns
+    -------
+    dict
+        Keyword arguments of `Axes.plot`.
+    """
+    return FIELD_STYLES.get(field, OTHER_FIELD)
+
+
+def group_label(data: ReportData, group: Group) -> str:
+    """Name a panel: the field, after the family if there are several.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+    group : tuple of str
+        Family and field.
+
+    Returns
+    -------
+    str
+        Safe to draw.
+    """
+    family, field = group
+    many = len(data.families) > 1
+    return f"{plain(family, 18)}: {plain(field, 18)}s" if many else f"{plain(field)}s"
+
+
+def group_labels(data: ReportData, groups: Sequence[Group] | None = None) -> list[str]:
+    """Names of the panels.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+    groups : sequence of (str, str), optional
+        Family and field of each; by default all.
+
+    Returns
+    -------
+    list of str
+        Safe to draw.
+    """
+    return [group_label(data, group) for group in (data.groups if groups is None else groups)]
+
+
+def no_exponents(data: ReportData) -> str | None:
+    """Say why no exponent could be fitted at all.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    str or None
+        One sentence, or None if there are exponents.
+    """
+    if data.fits["value"].is_not_null().any():
+        return None
+    most = max((len(data.scales(family)) for family in data.families), default=0)
+    why = (
+        f"a fit needs at least 3 scales and this study has {most}"
+        if most < 3
+        else "fewer than 3 scales are left at every step (the reasons are listed below)"
+    )
+    return f"No exponent could be fitted: {why}."
+
+
+def quantity_rows(fits: pl.DataFrame) -> pl.DataFrame:
+    """Take D - 1, z and delta of a table of fits.
+
+    Parameters
+    ----------
+    fits : polars.DataFrame
+        With the columns exponent, value, low, high.
+
+    Returns
+    -------
+    polars.DataFrame
+        Its other columns, and quantity ("D - 1", "z", "delta"); value, low and high of D less one.
+    """
+    names = {exponent: quantity for quantity, exponent in QUANTITIES.items()}
+    shift = pl.when(pl.col("exponent") == "D").then(1.0).otherwise(0.0)
+    kept = fits.filter(pl.col("exponent").is_in(list(names)))
+    shifted = [pl.col(name) - shift for name in ("value", "low", "high") if name in fits.columns]
+    return kept.with_columns(*shifted, quantity=pl.col("exponent").replace(names)).drop("exponent")
+
+
+def with_median(table: pl.DataFrame, keys: Sequence[str], value: str) -> pl.DataFrame:
+    """Add the centred rolling median over 11 steps of every series, for drawing.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        Sorted by `keys` and then by step.
+    keys : sequence of str
+        Columns that name a series.
+    value : str
+        Column to smooth.
+
+    Returns
+    -------
+    polars.DataFrame
+        With the column median: null where the value is, and throughout a series of fewer than 22 steps, which needs
+        none. At the ends the median is over the steps there are.
+    """
+    rolled = pl.col(value).rolling_median(MEDIAN_STEPS, center=True, min_samples=1).over(keys)
+    shown = (pl.len().over(keys) >= 2 * MEDIAN_STEPS) & pl.col(value).is_not_null()
+    return table.with_columns(median=pl.when(shown).then(rolled))
+
+
+def scale_label(data: ReportData, family: str, scale: str) -> str:
+    """Name a scale in a legend, with its number of entries, after the family if there are several.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+    family, scale : str
+        Which one.
+
+    Returns
+    -------
+    str
+        Safe to draw.
+    """
+    prefix = f"{plain(family, 16)} " if len(data.families) > 1 else ""
+    return f"{prefix}{plain(scale)}, N = {data.entries(family)[scale]:,}"
+
+
+def scale_lines(
+    canvas: Canvas, axes: Axes, data: ReportData, family: str, rows: pl.DataFrame, x: str, y: str
+) -> None:
+    """Draw a line for each scale of a family, with their keys.
+
+    The real fields are strong and the null faint; where only nulls were measured, the null is strong.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        The figure.
+    axes : matplotlib.axes.Axes
+        Where.
+    data : ReportData
+        The report.
+    family : str
+        Whose scales.
+    rows : polars.DataFrame
+        With the columns variant and scale, in order of `x`.
+    x, y : str
+        Columns.
+    """
+    strong = "real" if "real" in data.variants else data.baseline
+    for scale, style in scale_styles(data.scales(family)).items():
+        own = rows.filter(pl.col("scale") == scale)
+        faint = {"color": style["color"], "linewidth": 0.8, "linestyle": DASHED, "alpha": 0.6, "marker": ""}
+        draw_line(axes, own.filter(pl.col("variant") != strong), x, y, faint)
+        draw_line(axes, own.filter(pl.col("variant") == strong), x, y, style)
+        if own.height:
+            canvas.key(scale_label(data, family, scale), **style)
+    if strong != "real":
+        canvas.key(f"(all of the {plain(strong)} null)", linestyle="none")
+    elif data.baseline:
+        canvas.key(f"{plain(data.baseline)} null", color=GREY, linewidth=0.8, linestyle=DASHED)

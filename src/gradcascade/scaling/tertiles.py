@@ -1,0 +1,94 @@
+"""Tertiles: the window cut into an early, a middle and a late third, to see drift inside it."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from gradcascade.scaling.tables import require_columns
+from gradcascade.scaling.windows import Window, windows
+
+TERTILES = ("early", "middle", "late")
+"""The thirds of a window, in order."""
+
+
+def tertile(table: pl.DataFrame, window: Window = None) -> pl.Series:
+    """Say in which third of the window of its family and field each row lies.
+
+    The steps of a window are cut by their count, so that the thirds hold equally many; what is left over goes to the
+    earlier thirds.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        Any table with ``family, field, step``.
+    window : tuple, mapping or None
+        As in :func:`gradcascade.scaling.windows.windows`.
+
+    Returns
+    -------
+    polars.Series
+        "early", "middle" or "late", one entry per row; null outside the window. A window of fewer than three steps
+        has no thirds: all null.
+
+    Raises
+    ------
+    InputError
+        If columns are missing, or the window is not two ordered steps.
+    """
+    places: list[tuple[str, str, int, str]] = []
+    for (family, field), (first, last) in windows(table, window).items():
+        own = table.filter(
+            pl.col("family") == family, pl.col("field") == field, pl.col("step").is_between(first, last)
+        )
+        steps = own["step"].unique().sort().to_list()
+        if len(steps) >= len(TERTILES):
+            for name, part in zip(TERTILES, np.array_split(steps, len(TERTILES)), strict=True):
+                places += [(family, field, int(step), name) for step in part]
+    schema = {name: table.schema[name] for name in ("family", "field", "step")} | {"tertile": pl.String}
+    known = pl.DataFrame(places, schema=schema, orient="row")
+    rows = table.select("family", "field", "step").with_row_index("_row")
+    return rows.join(known, on=["family", "field", "step"], how="left").sort("_row").get_column("tertile")
+
+
+def summarise_tertiles(values: pl.DataFrame, keys: list[str], window: Window = None) -> pl.DataFrame:
+    """Mean and standard deviation of anything measured along training, in each third of the window.
+
+    Parameters
+    ----------
+    values : polars.DataFrame
+        ``family, field, step, value`` and ``keys``; null values are left out, after the thirds were cut.
+    keys : list of str
+        Further columns that name a series, such as ``variant`` and ``exponent``.
+    window : tuple, mapping or None
+        As in :func:`gradcascade.scaling.windows.windows`.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per ``family, field``, ``keys`` and ``tertile``, in that order: ``mean``, ``sd`` (sample standard
+        deviation over steps; null for a single step), ``first_step``, ``last_step`` and ``n_steps`` of those known.
+
+    Raises
+    ------
+    InputError
+        As :func:`tertile`.
+    """
+    require_columns(values, ("family", "field", "step", "value", *keys), "table of values")
+    names = ["family", "field", *keys, "tertile"]
+    order = pl.col("tertile").replace_strict({name: i for i, name in enumerate(TERTILES)}, return_dtype=pl.Int64)
+    step, value = pl.col("step"), pl.col("value")
+    return (
+        values.with_columns(tertile(values, window))
+        .drop_nulls(["tertile", "value"])
+        .sort("step", maintain_order=True)
+        .group_by(names, maintain_order=True)
+        .agg(
+            mean=value.mean(),
+            sd=value.std(),
+            first_step=step.min(),
+            last_step=step.max(),
+            n_steps=value.count().cast(pl.Int64),
+        )
+        .sort(*names[:-1], order)
+    )

@@ -1,0 +1,55 @@
+"""The frame of every figure is what the figure shows, mark by mark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from gradcascade.report.data import ReportData
+from gradcascade.report.figures import KINDS, ReportFigure, TransportOverSteps
+from gradcascade.report.figures.robustness import RobustnessMap
+from gradcascade.report.tables import signed
+
+from .drawn import compare, panels
+from .expected import EXPECTED
+from .studies import gappy, planted
+
+STUDIES: dict[str, Callable[[], ReportData]] = {"planted": planted, "with gaps": gappy}
+
+
+@pytest.fixture(scope="module", params=STUDIES)
+def study(request: pytest.FixtureRequest) -> ReportData:
+    return STUDIES[request.param]()
+
+
+@pytest.mark.parametrize("width", ["one", "two"])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_the_frame_is_what_is_drawn(kind: type[ReportFigure], width: str, study: ReportData) -> None:
+    figure = kind(study)
+    assert figure.missing() is None
+    compare(figure, figure.plot(width), EXPECTED[figure.name])  # pyright: ignore[reportArgumentType]
+
+
+def test_every_kind_of_figure_is_compared() -> None:
+    assert {kind.name for kind in KINDS} == set(EXPECTED)
+
+
+def test_the_comparison_sees_a_line_too_few_a_point_moved_and_a_mark_too_many(study: ReportData) -> None:
+    drawing = TransportOverSteps(study)
+    for change in (
+        lambda axes: axes.lines[-1].remove(),
+        lambda axes: axes.lines[-1].set_ydata(1.0001 * np.asarray(axes.lines[-1].get_ydata())),
+        lambda axes: axes.plot([1], [0.01]),
+    ):
+        figure = drawing.plot()
+        change(panels(figure)[1])
+        with pytest.raises(AssertionError, match="panel 1"):
+            compare(drawing, figure, EXPECTED["transport"])
+
+
+def test_the_robustness_map_writes_its_shifts(study: ReportData) -> None:
+    figure = RobustnessMap(study)
+    texts = [text.get_text() for axes in panels(figure.plot()) for text in axes.texts]
+    assert sorted(texts) == sorted(signed(shift) for shift in figure.frame()["shift"])
