@@ -80,8 +80,9 @@ def main() -> None:
         start, worked = time.perf_counter(), time.process_time()
         page = write_report(ReportData.from_tables(cascades, perplexities(cascades)), Path(folder) / "written")
         seconds, worked = time.perf_counter() - start, time.process_time() - worked
+        size = page.stat().st_size / 1e6
         print(
-            f"{cascades.height:,} cascades: written in {seconds:.1f} s ({worked:.1f} s of processor), {page.stat().st_size / 1e6:.2f} MB"
+            f"{cascades.height:,} cascades: written in {seconds:.1f} s ({worked:.1f} s of processor), {size:.2f} MB"
         )
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         opened(browser, page, "10,000 cascades, figures included")
