@@ -37,10 +37,19 @@ def test_every_table_of_infer_is_answered(data: ReportData) -> None:
 def test_a_table_without_words_is_shown_as_it_is(data: ReportData) -> None:
     more = dataclasses.replace(data)
     table = pl.DataFrame({"graph": ["ring"], "z": [0.1]})
-    more.__dict__["answers"] = data.answers | {"robustness": table}
+    more.__dict__["answers"] = data.answers | {"other_graphs": table}
     last = all_answers(more)[-1]
-    assert (last.name, last.title) == ("robustness", "Robustness")
+    assert (last.name, last.title) == ("other-graphs", "Other graphs")
     assert last.table.equals(table)
+
+
+def test_shifts_by_other_choices_are_told(data: ReportData) -> None:
+    rows = [("ring", "z", 0.1, 0.05, 0.15), ("alpha 0.2", "z", -0.02, -0.05, 0.01), ("ring", "D", 0.0, 0.0, 0.0)]
+    table = pl.DataFrame(rows, schema=["choice", "exponent", "shift", "low", "high"], orient="row")
+    assert named(dataclasses.replace(data, robustness=table))["robustness"] == [
+        "z moves by −0.020 to +0.100; the 95 % interval of the shift excludes zero in 1 of 2 choices."
+    ]
+    assert "robustness" not in named(data)
 
 
 def test_the_contrast_of_fields_is_the_difference_of_their_exponents(data: ReportData) -> None:

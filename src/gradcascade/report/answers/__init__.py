@@ -43,6 +43,7 @@ MAKERS = (
     checks.compressibility_answer,
     checks.rounding_answer,
     checks.weighted_answer,
+    outside.robustness_answer,
     outside.metric_answer,
     outside.association_answer,
 )

@@ -16,6 +16,42 @@ FALSE_DISCOVERIES = 0.05
 CHANNELS = {"v_rel": "v_rel", "duration_per_n": "n_steps/N", **SYMBOLS}
 
 
+def robustness_answer(data: ReportData) -> Answer | None:
+    """Say how far other choices of the method move the exponents.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    Answer or None
+        None where no other choice was measured.
+    """
+    full = data.robustness
+    if full is None or full.is_empty():
+        return None
+    sentences = []
+    for exponent in ("z", "delta"):
+        known = full.filter(pl.col("exponent") == exponent, pl.col("shift").is_not_null())
+        if known.is_empty():
+            continue
+        ends = known.select(low=pl.col("shift").min(), high=pl.col("shift").max()).row(0)
+        clear = known.filter((pl.col("low") > 0) | (pl.col("high") < 0)).height
+        sentences.append(
+            f"{SYMBOLS[exponent]} moves by {interval(*ends)}; the 95 % interval of the shift excludes zero in "
+            f"{clear} of {known.height} choices."
+        )
+    how = (
+        "The cascades are measured again with other settings of the probe; a shift is the exponent of the window with "
+        "the other choice less that with the default.",
+    )
+    said = tuple(sentences) or ("No shift of z or δ is known.",)
+    table = full.with_columns(pl.col("exponent").replace(SYMBOLS))
+    return Answer("robustness", "Other choices of the method", said, table, how, full)
+
+
 def metric_answer(data: ReportData) -> Answer | None:
     """Say how the external metrics change with scale.
 
