@@ -44,7 +44,8 @@ def robustness_answer(data: ReportData) -> Answer | None:
             f"{clear} of {known.height} choices."
         )
     how = (
-        "The cascades are measured again with other settings of the probe; a shift is the exponent of the window with "
+        "The cascades are measured again with other settings of the probe; a shift is the exponent of the "
+        "window with "
         "the other choice less that with the default.",
     )
     said = tuple(sentences) or ("No shift of z or δ is known.",)
