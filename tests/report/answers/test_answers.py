@@ -37,10 +37,19 @@ def test_every_table_of_infer_is_answered(data: ReportData) -> None:
 def test_a_table_without_words_is_shown_as_it_is(data: ReportData) -> None:
     more = dataclasses.replace(data)
     table = pl.DataFrame({"graph": ["ring"], "z": [0.1]})
-    more.__dict__["answers"] = data.answers | {"robustness": table}
+    more.__dict__["answers"] = data.answers | {"other_graphs": table}
     last = all_answers(more)[-1]
-    assert (last.name, last.title) == ("robustness", "Robustness")
+    assert (last.name, last.title) == ("other-graphs", "Other graphs")
     assert last.table.equals(table)
+
+
+def test_shifts_by_other_choices_are_told(data: ReportData) -> None:
+    rows = [("ring", "z", 0.1, 0.05, 0.15), ("alpha 0.2", "z", -0.02, -0.05, 0.01), ("ring", "D", 0.0, 0.0, 0.0)]
+    table = pl.DataFrame(rows, schema=["choice", "exponent", "shift", "low", "high"], orient="row")
+    assert named(dataclasses.replace(data, robustness=table))["robustness"] == [
+        "z moves by −0.020 to +0.100; the 95 % interval of the shift excludes zero in 1 of 2 choices."
+    ]
+    assert "robustness" not in named(data)
 
 
 def test_the_contrast_of_fields_is_the_difference_of_their_exponents(data: ReportData) -> None:
@@ -129,6 +138,21 @@ def test_metrics_that_follow_a_channel_are_found() -> None:
     assert any("n_steps/N with log loss" in pair for pair in pairs)
     few = named(ReportData.from_tables(study_cascades(), perplexities(study_cascades(steps=(20, 40)))))
     assert "No channel can be tested" in few["associations"][0]
+
+
+def test_slopes_of_metrics_and_published_associations_stand_beside() -> None:
+    cascades = study_cascades("pythia", entries=ENTRIES, steps=range(1, 31), fields=("update",))
+    data = ReportData.from_tables(cascades, perplexities(cascades, "accuracy"))
+    answers = {answer.name: answer for answer in all_answers(data)}
+    slopes = answers["metric-exponents"]
+    assert slopes.table["slope"].to_list() == pytest.approx(data.answers["metric_exponents"]["value"].to_list())
+    assert "accuracy: at the last step with at least three scales, 30, " in slopes.sentences[0]
+    rows = answers["associations"].table.filter(scale="all").to_dicts()
+    published = {row["channel"]: row["published r"] for row in rows if row["metric"] == "slope of accuracy"}
+    assert (published["v_rel"], published["n_steps/N"], published["D"]) == (-0.62, 0.67, -0.11)
+    assert published["z"] is None
+    two = ReportData.from_tables(cascades.filter(pl.col("scale") != "tiny", pl.col("scale") != "small"), data.metrics)
+    assert "No slope of a metric" in named(two)["metric-exponents"][0]
 
 
 def test_words() -> None:

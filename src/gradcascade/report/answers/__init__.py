@@ -26,6 +26,7 @@ KNOWN = {
     "continuous",
     "rounding",
     "associations",
+    "metric_exponents",
 }
 """Tables of :func:`gradcascade.infer` that an answer below puts into words."""
 
@@ -42,6 +43,8 @@ MAKERS = (
     checks.compressibility_answer,
     checks.rounding_answer,
     checks.weighted_answer,
+    outside.robustness_answer,
+    outside.metric_answer,
     outside.association_answer,
 )
 
