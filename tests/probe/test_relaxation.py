@@ -115,6 +115,13 @@ def test_the_hash_names_what_determines_the_result():
     assert len({gc.Probe(**settings).hash for settings in [{}, *changed]}) == 6
 
 
+def test_settings_may_be_numbers_of_numpy():
+    probe = gc.Probe(alpha=np.float64(0.3), m=np.int64(2), graph_seed=np.int64(42), max_steps=np.int32(500))
+    assert probe.hash == gc.Probe().hash
+    field = make_field("normal", 500, 1)
+    assert probe(field).activity.tolist() == gc.Probe()(field).activity.tolist()
+
+
 def test_the_number_of_threads_comes_from_the_call_then_the_environment(monkeypatch):
     monkeypatch.setenv("GRADCASCADE_THREADS", "3")
     assert (thread_count(), thread_count(1)) == (3, 1)

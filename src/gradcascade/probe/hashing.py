@@ -5,6 +5,8 @@ The mixer is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014). The NumP
 
 from __future__ import annotations
 
+from operator import index
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +53,7 @@ def stream_key(*parts: int) -> np.uint64:
     Parameters
     ----------
     *parts : int
-        Any integers; negative ones are taken modulo 2**64.
+        Any integers, NumPy's too; negative ones are taken modulo 2**64.
 
     Returns
     -------
@@ -59,6 +61,6 @@ def stream_key(*parts: int) -> np.uint64:
     """
     key = np.zeros(1, np.uint64)
     for part in parts:
-        word = np.array([part & 0xFFFFFFFFFFFFFFFF], np.uint64)
+        word = np.array([index(part) & 0xFFFFFFFFFFFFFFFF], np.uint64)
         key = mix_array((key ^ word) + GOLDEN)
     return key[0]
