@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -116,7 +118,8 @@ def test_the_hash_names_what_determines_the_result():
 
 
 def test_settings_may_be_numbers_of_numpy():
-    probe = gc.Probe(alpha=np.float64(0.3), m=np.int64(2), graph_seed=np.int64(42), max_steps=np.int32(500))
+    numbers: dict[str, Any] = {"m": np.int64(2), "graph_seed": np.int64(42), "max_steps": np.int32(500)}
+    probe = gc.Probe(alpha=np.float64(0.3), **numbers)
     assert probe.hash == gc.Probe().hash
     field = make_field("normal", 500, 1)
     assert probe(field).activity.tolist() == gc.Probe()(field).activity.tolist()

@@ -6,6 +6,7 @@ The mixer is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014). The NumP
 from __future__ import annotations
 
 from operator import index
+from typing import SupportsIndex
 
 import numba
 import numpy as np
@@ -47,7 +48,7 @@ def uniform_array(key: np.uint64, counter: NDArray[np.uint64]) -> NDArray[np.flo
     return (mix_array(key + GOLDEN * (counter + np.uint64(1))) >> _S11).astype(np.float64) * _UNIT
 
 
-def stream_key(*parts: int) -> np.uint64:
+def stream_key(*parts: SupportsIndex) -> np.uint64:
     """Derive the key of an independent stream from integers such as (purpose, seed, n).
 
     Parameters
