@@ -18,6 +18,12 @@ def test_a_null_depends_on_seed_and_replicate_but_not_on_threads(kind):
     assert not np.array_equal(first, gc.null(kind, FIELD, seed=42, replicate=1))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_seed_may_be_an_integer_of_numpy(kind):
+    steps = np.array([1000])
+    assert np.array_equal(gc.null(kind, FIELD[:1000], seed=42 + steps[0]), gc.null(kind, FIELD[:1000], seed=1042))
+
+
 def test_n0_is_standard_normal_and_needs_only_the_number_of_entries():
     drawn = gc.null("N0", FIELD, seed=1)
     assert drawn.dtype == np.float32

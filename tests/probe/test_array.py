@@ -21,6 +21,24 @@ def test_tensors_are_read_like_arrays(dtype):
     assert np.array_equal(as_field(tensor), expected.reshape(-1))
 
 
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_eight_bits_are_widened_exactly(dtype):
+    tensor = torch.from_numpy(BASE).to(dtype)
+    assert np.array_equal(as_field(tensor), tensor.double().numpy().reshape(-1))
+
+
+def test_a_tensor_with_a_pending_sign_is_read():
+    tensor = torch.view_as_complex(torch.from_numpy(BASE.astype(np.float32)).reshape(-1, 2)).conj().imag
+    assert np.array_equal(as_field(tensor), -BASE.astype(np.float32).reshape(-1, 2)[:, 1])
+
+
+def test_an_array_at_an_odd_address_is_read():
+    data = b"x" + BASE.astype(np.float32).tobytes()
+    field = np.frombuffer(data, np.float32, offset=1)
+    assert not field.flags.aligned
+    assert gc.Probe()(field).activity.tolist() == gc.Probe()(BASE).activity.tolist()
+
+
 @pytest.mark.parametrize("view", [BASE.T, BASE[:, ::2], BASE[::-1], BASE.astype(">f4"), np.asfortranarray(BASE)])
 def test_any_layout_is_read_in_row_major_order(view):
     field = as_field(view)
@@ -48,6 +66,9 @@ def test_integers_are_taken_as_numbers():
         (np.ones(2), "at least 3 entries, got 2"),
         (np.ones(5, complex), "real floating-point numbers, got complex128"),
         (np.array(["a", "b", "c"]), "real floating-point numbers"),
+        ([[1.0, 2.0], [3.0]], "is an array of numbers, and this is none"),
+        (torch.ones(5).to_sparse(), "float32 tensor of this layout"),
+        (torch.empty(5, device="meta"), "float32 tensor of this layout"),
     ],
 )
 def test_what_is_no_field_is_refused(values, words):

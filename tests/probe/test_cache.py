@@ -50,7 +50,35 @@ def garble(entry):
     (entry / "manifest.json").write_text("{")
 
 
-@pytest.mark.parametrize("damage", [truncate, flip, forget, garble])
+def empty(entry):
+    (entry / "manifest.json").write_text("{}")
+
+
+def list_nothing(entry):
+    (entry / "manifest.json").write_text("null")
+
+
+def rewrite(entry, before, after):
+    data = (entry / "a.npy").read_bytes()
+    assert data.count(before) == 1
+    (entry / "a.npy").write_bytes(data.replace(before, after))
+
+
+def open_quote(entry):
+    rewrite(entry, b"'descr'", b"'descr#")
+
+
+def unbalance(entry):
+    rewrite(entry, b", }", b", (")
+
+
+def turn_bytes(entry):
+    rewrite(entry, b"'<i4'", b"'>i4'")
+
+
+@pytest.mark.parametrize(
+    "damage", [truncate, flip, forget, garble, empty, list_nothing, open_quote, unbalance, turn_bytes]
+)
 def test_damage_is_noticed_and_the_entry_removed(folder, damage):
     cache.store("entry", ARRAYS)
     damage(folder / "entry")
@@ -66,6 +94,33 @@ def test_a_cache_that_cannot_be_written_only_warns(folder, monkeypatch):
     monkeypatch.setenv("GRADCASCADE_CACHE", str(folder / "file" / "below"))
     with pytest.warns(cache.CacheWarning, match="could not be cached"):
         cache.store("entry", ARRAYS)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs the permissions of POSIX")
+def test_a_cache_below_a_closed_folder_only_warns(folder):
+    # Such as the home of another user. The superuser may enter every folder, so the test becomes somebody else.
+    (folder / "closed").mkdir(mode=0o000)
+    code = f"""
+import os
+from pathlib import Path
+from gradcascade.probe import cache
+import numpy as np
+import warnings
+os.environ["GRADCASCADE_CACHE"] = {str(folder / "closed" / "cache")!r}
+cache.checksum(np.ones(3))
+if os.geteuid() == 0:
+    os.seteuid(65534)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    assert cache.load("entry") is None
+    assert not caught, caught[0].message
+    cache.store("entry", {{"a": np.ones(3)}})
+print(*(str(each.message) for each in caught), sep="\\n")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    (folder / "closed").chmod(0o700)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("the graph entry could not be cached") and done.stdout.count("\n") == 1
 
 
 def test_an_entry_that_is_there_already_stays(folder):

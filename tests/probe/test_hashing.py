@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from gradcascade.probe import hashing
 
@@ -24,3 +25,9 @@ def test_streams_are_uniform_and_do_not_repeat_each_other():
 def test_keys_differ_with_every_part():
     keys = {int(hashing.stream_key(*parts)) for parts in [(), (0,), (0, 0), (1, 0), (0, 1), (-1,), (2**64 - 2,)]}
     assert len(keys) == 7
+
+
+def test_numpy_integers_are_integers():
+    assert hashing.stream_key(np.int64(-3), np.int32(5)) == hashing.stream_key(-3, 5)
+    with pytest.raises(TypeError):
+        hashing.stream_key(42.0)  # pyright: ignore[reportArgumentType]

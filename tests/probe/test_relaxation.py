@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -113,6 +115,14 @@ def test_the_hash_names_what_determines_the_result():
     assert gc.Probe().hash == gc.Probe(engine="reference", threads=1).hash
     changed = [{"alpha": 0.2}, {"quantile": 0.8}, {"graph_seed": 1}, {"max_steps": 9}, {"estimator": "subsample"}]
     assert len({gc.Probe(**settings).hash for settings in [{}, *changed]}) == 6
+
+
+def test_settings_may_be_numbers_of_numpy():
+    numbers: dict[str, Any] = {"m": np.int64(2), "graph_seed": np.int64(42), "max_steps": np.int32(500)}
+    probe = gc.Probe(alpha=np.float64(0.3), **numbers)
+    assert probe.hash == gc.Probe().hash
+    field = make_field("normal", 500, 1)
+    assert probe(field).activity.tolist() == gc.Probe()(field).activity.tolist()
 
 
 def test_the_number_of_threads_comes_from_the_call_then_the_environment(monkeypatch):

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
+from operator import index
 from typing import Any, Literal
 
 import numba
@@ -103,7 +104,7 @@ def _normal(
     finish: Callable[[Field], None] | None = None,
 ) -> Field:
     result = np.empty(n, dtype)
-    root = [part & 0xFFFFFFFFFFFFFFFF for part in (*key, n)]
+    root = [index(part) & 0xFFFFFFFFFFFFFFFF for part in (*key, n)]
 
     def fill(number: int) -> None:
         block = result[number * _BLOCK : (number + 1) * _BLOCK]

@@ -17,8 +17,8 @@ def as_field(values: Any) -> NDArray[np.floating]:
     Parameters
     ----------
     values : array
-        NumPy array (or what ``numpy.asarray`` takes) or torch tensor, of any shape; float16, bfloat16, float32,
-        float64, or integers.
+        NumPy array (or what ``numpy.asarray`` takes) or torch tensor, of any shape; float8, float16, bfloat16,
+        float32, float64, or integers.
 
     Returns
     -------
@@ -28,14 +28,14 @@ def as_field(values: Any) -> NDArray[np.floating]:
     Raises
     ------
     InputError
-        If it has fewer than three entries or is not real-valued.
+        If it has fewer than three entries, is not real-valued, or is a tensor that is not dense.
     """
     if hasattr(values, "detach") and hasattr(values, "cpu"):
-        values = values.detach().cpu()
-        if str(values.dtype) == "torch.bfloat16":  # NumPy has no such type; float32 holds it exactly
-            values = values.float()
-        values = values.numpy()
-    array = np.asarray(values)
+        values = _tensor(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise InputError(f"a field is an array of numbers, and this is none: {error}") from None
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
@@ -43,6 +43,19 @@ def as_field(values: Any) -> NDArray[np.floating]:
         array = array.astype(np.float32)
     check_field(str(array.dtype), array.size)
     return np.ascontiguousarray(array).reshape(-1)
+
+
+def _tensor(values: Any) -> NDArray[Any]:
+    """Give a torch tensor as an array."""
+    kind = str(values.dtype).removeprefix("torch.")
+    try:
+        values = values.detach().cpu()
+        if kind == "bfloat16" or kind.startswith("float8"):  # NumPy has no such types; float32 holds them exactly
+            values = values.float()
+        return values.numpy(force=True)
+    except (TypeError, RuntimeError) as error:  # sparse, quantised, without memory of its own
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"a {kind} tensor of this layout cannot be read as a field: {reason}") from None
 
 
 def check_field(kind: str, size: int) -> None:

@@ -116,17 +116,30 @@ def load(name: str) -> Arrays | None:
     try:
         manifest = json.loads((folder / _MANIFEST).read_text())
         arrays = {key: np.load(folder / f"{key}.npy", mmap_mode="r") for key in manifest}
-        if all(checksum(array) == manifest[key] for key, array in arrays.items()):
+        # The checksums cover the content of the files, not the headers that say what it is.
+        numbers = bool(arrays) and all(
+            array.dtype.isnative and array.dtype.kind in "iuf" for array in arrays.values()
+        )
+        if numbers and all(checksum(array) == manifest[key] for key, array in arrays.items()):
             _touch(folder)
             return {key: np.asarray(array) for key, array in arrays.items()}
-    except FileNotFoundError:
-        if not folder.exists():
+    except PermissionError as error:
+        if _exists(folder):
+            warnings.warn(f"the cached graph {name} cannot be read: {error}", CacheWarning, stacklevel=2)
+        return None
+    except Exception:  # a damaged header can make NumPy raise nearly anything
+        if not _exists(folder):
             return None
-    except (OSError, ValueError, EOFError):
-        pass
     warnings.warn(f"the cached graph {name} is damaged; it is built again", CacheWarning, stacklevel=2)
     _remove(folder)
     return None
+
+
+def _exists(path: Path) -> bool:
+    """Whether something is there that can be reached: false also below a folder that is closed to this user."""
+    with contextlib.suppress(OSError):
+        return path.exists()
+    return False
 
 
 def _touch(folder: Path) -> None:
@@ -166,12 +179,13 @@ def store(name: str, arrays: Arrays) -> None:
         (scratch / _MANIFEST).write_text(json.dumps(manifest))
         scratch.rename(root / name)
     except OSError as error:
-        if not (root / name).exists():  # another process may have stored the same entry first
+        if not _exists(root / name):  # another process may have stored the same entry first
             warnings.warn(f"the graph {name} could not be cached: {error}", CacheWarning, stacklevel=2)
     finally:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
-    _tidy(root, room, name)
+    with contextlib.suppress(OSError):  # a cache that cannot even be listed
+        _tidy(root, room, name)
 
 
 def _tidy(root: Path, room: int, newest: str) -> None:

@@ -187,8 +187,11 @@ def from_edges(n: int, u: NDArray[np.int32], v: NDArray[np.int32], spec: GraphSp
     Raises
     ------
     InputError
-        If a node has no edge: it could not hand anything on.
+        If a node has no edge (it could not hand anything on), or an edge leads to a node that is none.
     """
+    for ends in (u, v):
+        if (stray := ends[(ends < 0) | (ends >= n)]).size:
+            raise InputError(f"edges lead to node {stray[0]}, and {n:,} nodes are numbered 0 to {n - 1:,}")
     offsets = np.zeros(n + 1, np.uint32 if 2 * len(u) < 2**32 else np.int64)
     _count(u, v, offsets)
     lonely = np.flatnonzero(offsets[1:] == offsets[:-1])
@@ -221,8 +224,8 @@ def load_graph(spec: GraphSpec, threads: int | None = None) -> Graph:
     """Give the graph of a definition: from memory, else from the cache folder, else built and kept there."""
     graph = _loaded.pop(spec, None) or _read_or_build(spec, threads)
     _loaded[spec] = graph  # the last one used comes last
-    while len(_loaded) > IN_MEMORY:
-        del _loaded[next(iter(_loaded))]
+    for oldest in list(_loaded)[:-IN_MEMORY]:
+        _loaded.pop(oldest, None)  # another thread of Python may have been faster
     return graph
 
 

@@ -5,6 +5,9 @@ The mixer is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014). The NumP
 
 from __future__ import annotations
 
+from operator import index
+from typing import SupportsIndex
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -45,13 +48,13 @@ def uniform_array(key: np.uint64, counter: NDArray[np.uint64]) -> NDArray[np.flo
     return (mix_array(key + GOLDEN * (counter + np.uint64(1))) >> _S11).astype(np.float64) * _UNIT
 
 
-def stream_key(*parts: int) -> np.uint64:
+def stream_key(*parts: SupportsIndex) -> np.uint64:
     """Derive the key of an independent stream from integers such as (purpose, seed, n).
 
     Parameters
     ----------
     *parts : int
-        Any integers; negative ones are taken modulo 2**64.
+        Any integers, NumPy's too; negative ones are taken modulo 2**64.
 
     Returns
     -------
@@ -59,6 +62,6 @@ def stream_key(*parts: int) -> np.uint64:
     """
     key = np.zeros(1, np.uint64)
     for part in parts:
-        word = np.array([part & 0xFFFFFFFFFFFFFFFF], np.uint64)
+        word = np.array([index(part) & 0xFFFFFFFFFFFFFFFF], np.uint64)
         key = mix_array((key ^ word) + GOLDEN)
     return key[0]

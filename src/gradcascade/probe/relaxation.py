@@ -73,21 +73,21 @@ class Probe:
             raise InputError(f"max_steps must be at least 1, got {self.max_steps}")
         if self.estimator not in ("exact", "subsample"):
             raise InputError(f"estimator must be exact or subsample, got {self.estimator!r}")
-        if self.threads is not None and self.threads < 1:
-            raise InputError(f"threads must be at least 1, got {self.threads}")
+        if self.threads is not None:
+            thread_count(self.threads)
         GraphSpec(self.graph, self.m + 1000, self.m, self.graph_seed)  # any size that every kind takes
         engines.check(self.engine)
 
     def settings(self) -> dict[str, Any]:
         """Everything that determines a result, and nothing else (no engine, no threads)."""
         return {
-            "alpha": self.alpha,
-            "quantile": self.quantile,
+            "alpha": float(self.alpha),
+            "quantile": float(self.quantile),
             "estimator": self.estimator,
             "graph": self.graph,
-            "m": self.m,
-            "graph_seed": self.graph_seed,
-            "max_steps": self.max_steps,
+            "m": int(self.m),
+            "graph_seed": int(self.graph_seed),
+            "max_steps": int(self.max_steps),
             "rule": RULE,
         }
 
