@@ -79,6 +79,10 @@ class GradientReader:
             )
         return assembled(list(tensors.values()))
 
+    def layout(self) -> tuple[tuple[str, int], ...]:
+        """Name and number of entries of every tensor of the field, in order."""
+        return sizes_of(self.choice.of(open_tensors(self.file), self.file))
+
 
 @dataclass(frozen=True)
 class UpdateReader:
@@ -110,6 +114,11 @@ class UpdateReader:
         _same_model(after, self.later, before, self.earlier)
         return difference(before, after, self._names(after))
 
+    def layout(self) -> tuple[tuple[str, int], ...]:
+        """Name and number of entries of every tensor of the field, in order."""
+        after = self.choice.of(open_checkpoint(self.later), self.later)
+        return sizes_of({name: after[name] for name in self._names(after)})
+
     def _names(self, found: Mapping[str, StoredTensor]) -> list[str]:
         if not self.choice.by_short_name:
             return list(found)
@@ -122,6 +131,11 @@ class UpdateReader:
                 "keep the runs of different models in different folders"
             )
         return names
+
+
+def sizes_of(tensors: Mapping[str, StoredTensor]) -> tuple[tuple[str, int], ...]:
+    """Name and number of entries of every tensor, in the given order."""
+    return tuple((name, tensor.size) for name, tensor in tensors.items())
 
 
 def difference(

@@ -16,7 +16,7 @@ from gradcascade.errors import InputError
 from gradcascade.sources.audit.quarantine import FILE as QUARANTINE
 from gradcascade.study.plan import FORMAT, Plan, plan_toml, read_plan
 from gradcascade.study.store import Store
-from gradcascade.study.variants import REAL, variants_of
+from gradcascade.study.variants import UNSEEDED, variants_of
 
 _SCRATCH = ".writing-"
 
@@ -128,7 +128,10 @@ class Study:
         return (
             table.join(seen.select(names), on=names, how="semi")
             .join(asked, on=["variant", "replicate", "probe_hash"])
-            .filter(pl.col("seed") == pl.col("base") + pl.when(pl.col("variant") == REAL).then(0).otherwise("step"))
+            .filter(
+                pl.col("seed")
+                == pl.col("base") + pl.when(pl.col("variant").is_in(UNSEEDED)).then(0).otherwise("step")
+            )
             .drop("base")
         )
 

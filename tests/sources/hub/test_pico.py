@@ -199,3 +199,15 @@ def test_the_layouts_of_hub_and_disk_give_the_same_field(hub, remote, tmp_path):
     local = discover(tmp_path / "some-decoder-1", fields=("gradient",)).snapshots()
     for here, there in zip(local, source(hub, tmp_path).snapshots(), strict=True):
         assert np.array_equal(here.load(), there.load())
+
+
+def test_a_snapshot_knows_the_tensors_of_its_field_once_it_was_loaded(hub, remote, tmp_path):
+    first, second, _ = source(hub, tmp_path, order="grouped").snapshots()
+    assert first.layout() is None
+    values, start = second.load(), 0
+    tensors = pico_gradient(second.step, 6, 1000)
+    for name, size in second.layout() or ():
+        assert np.array_equal(values[start : start + size], tensors[f"_forward_module.module.{name}"].reshape(-1))
+        start += size
+    assert start == values.size
+    assert first.layout() == second.layout()

@@ -215,3 +215,12 @@ def test_of_several_files_the_checkpoint_is_chosen():
     index = "model.safetensors.index.json"
     assert chosen("pytorch_model.bin", index, *shards, "model-x.safetensors") == [index, *sorted(shards)]
     assert chosen("optimizer.pt", "config.json") == []
+
+
+def test_a_snapshot_knows_the_tensors_of_its_field_once_it_was_loaded(hub, remote, tmp_path):
+    first, second = source(hub, tmp_path).snapshots()[:2]
+    assert second.layout() is None
+    values = first.load()
+    shapes = {name: part.size for name, part in parameters_of(pythia_tensors(4, STEPS[1])).items()}
+    assert second.layout() == tuple(shapes.items())
+    assert sum(shapes.values()) == values.size
