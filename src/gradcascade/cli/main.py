@@ -10,7 +10,21 @@ from typing import Annotated, Any
 import typer
 
 from gradcascade import __version__
-from gradcascade.cli import audit, bench, cache, compare, demo, export, fit, graph, measure, probe, report, train
+from gradcascade.cli import (
+    audit,
+    bench,
+    cache,
+    compare,
+    demo,
+    export,
+    fit,
+    graph,
+    measure,
+    probe,
+    report,
+    robustness,
+    train,
+)  # fmt: skip
 from gradcascade.errors import InputError
 
 _INTERRUPTED = 130
@@ -33,6 +47,7 @@ app.command("audit")(audit.audit)
 app.command("measure")(measure.measure)
 app.command("fit")(fit.fit)
 app.command("compare")(compare.compare)
+app.command("robustness")(robustness.robustness)
 app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("bench")(bench.bench)

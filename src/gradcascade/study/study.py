@@ -110,12 +110,19 @@ class Study:
             table = self._asked_for(table)
         return table.sort(["family", "field", "variant", "step", "n", "scale", "replicate"])
 
-    def _asked_for(self, table: pl.DataFrame) -> pl.DataFrame:
+    def current(self) -> pl.DataFrame:
+        """Contents that each snapshot had when it was seen last, read as the plan says.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``family, scale, step, field, content_hash``.
+        """
         conventions = {family.name: family.conventions() for family in self.plan.families}
-        seen = self.store.current().filter(
-            pl.col("conventions")
-            == pl.col("family").replace_strict(conventions, default=None, return_dtype=pl.String)
-        )
+        own = pl.col("family").replace_strict(conventions, default=None, return_dtype=pl.String)
+        return self.store.current().filter(pl.col("conventions") == own).drop("conventions")
+
+    def _asked_for(self, table: pl.DataFrame) -> pl.DataFrame:
         asked = pl.DataFrame(
             [
                 (variant.name, variant.replicate, variant.probe_hash, variant.seed)
@@ -124,9 +131,8 @@ class Study:
             schema={"variant": pl.String, "replicate": pl.Int64, "probe_hash": pl.String, "base": pl.Int64},
             orient="row",
         )
-        names = ["family", "scale", "step", "field", "content_hash"]
         return (
-            table.join(seen.select(names), on=names, how="semi")
+            table.join(self.current(), on=["family", "scale", "step", "field", "content_hash"], how="semi")
             .join(asked, on=["variant", "replicate", "probe_hash"])
             .filter(
                 pl.col("seed")
