@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -61,13 +62,50 @@ def test_only_steps_and_scales_that_both_have_are_compared(cascades: Build) -> N
     assert row["n_steps"] == 5 and row["shift"] == pytest.approx(0.2)
 
 
-def test_few_steps_give_a_shift_without_an_interval(cascades: Build) -> None:
-    planned = cascades(steps=range(4)).with_columns(pl.col("duration").cast(pl.Float64))
+def test_one_step_gives_a_shift_without_an_interval(cascades: Build) -> None:
+    planned = cascades(steps=[3]).with_columns(pl.col("duration").cast(pl.Float64))
     found = choice_shifts(pl.concat([chosen(planned, PLANNED), chosen(longer(planned, 0.2), "alpha 0.2")]))
     assert set(found["verdict"]) == {"no interval"}
     assert found["low"].null_count() == found.height
-    assert all("only 4 steps in the window" in reason for reason in found["reason"])
+    assert set(found["reason"]) == {"one step has both; an interval needs two"}
     assert found["scales_low"].null_count() == 0
+
+
+def test_a_choice_that_reaches_the_ceiling_has_no_shift(cascades: Build) -> None:
+    planned = cascades()
+    stuck = planned.with_columns(ceiling=pl.lit(True))
+    found = choice_shifts(pl.concat([chosen(planned, PLANNED), chosen(stuck, "graph ring")]))
+    assert found["shift"].null_count() == found.height == 4
+    assert all(reason.startswith("no step has both") for reason in found["reason"])
+
+
+def test_the_interval_is_that_of_a_paired_t_test(cascades: Build) -> None:
+    from scipy.stats import ttest_rel
+
+    planned, other = cascades(steps=range(6)), cascades(steps=range(6), seed=7)
+    row = choice_shifts(pl.concat([chosen(planned, PLANNED), chosen(other, "alpha 0.2")])).row(
+        by_predicate=pl.col("exponent") == "z", named=True
+    )
+    ours, theirs = (
+        fit_exponents(table).filter(pl.col("exponent") == "z").sort("step")["value"].to_numpy()
+        for table in (other, planned)
+    )
+    expected: Any = ttest_rel(ours, theirs)
+    expected = expected.confidence_interval()
+    assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high))
+
+
+def test_one_choice_in_twenty_that_does_nothing_seems_to_move(cascades: Build) -> None:
+    rng = np.random.default_rng(1)
+    planned, other = (
+        pl.concat([cascades(steps=range(8)).with_columns(family=pl.lit(f"f{k}")) for k in range(400)]).with_columns(
+            duration=pl.Series(np.exp(rng.normal(3, 0.1, 400 * 32)))
+        )
+        for _ in range(2)
+    )
+    found = choice_shifts(pl.concat([chosen(planned, PLANNED), chosen(other, "alpha 0.2")]))
+    share = (found.filter(pl.col("exponent") == "z")["verdict"] == "moves").mean()
+    assert share == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 400))
 
 
 def test_replicates_are_averaged(cascades: Build) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gradcascade.study.study import Study
 
 _EXPONENTS = ("D", "z", "delta")
-_NOTE = "beta moves as delta does; intervals are 95 %, so about one choice in twenty that does nothing seems to move"
+_NOTE = "95 % intervals over these steps: one in twenty choices that do nothing seems to move. beta moves as delta."
 
 
 def robustness(
@@ -77,7 +77,7 @@ def _measured(study: Study, steps: int, replicates: int, engine: str, threads: i
 
 def _print(found: Robustness, settings: str) -> None:
     typer.echo(f"{found.measured} cascades measured, {found.known} known before")
-    typer.echo(f"as planned: {settings}; each line changes one of these, or the field")
+    typer.echo(f"as planned: {settings}; one changed at a time")
     for part in found.table.partition_by("family", "field", maintain_order=True):
         rows = part.to_dicts()
         here = (found.cascades["family"] == rows[0]["family"]) & (found.cascades["field"] == rows[0]["field"])
@@ -89,16 +89,14 @@ def _print(found: Robustness, settings: str) -> None:
             planned = "missing" if own[0]["planned"] is None else f"{own[0]['planned']:+.3f}"
             typer.echo(f"  {exponent} = {planned} as planned; moved by")
             for row in own:
-                typer.echo(f"    {row['choice']:<24}{_shift(row)}")
-    reasons = dict.fromkeys(row["reason"] for row in found.table.to_dicts() if row["reason"])
-    for reason in reasons:
-        typer.echo(f"no interval: {reason}")
+                few = f" ({row['n_steps']} steps)" if 1 < row["n_steps"] < len(steps) else ""
+                typer.echo(f"    {row['choice']:<24}{_shift(row)}{few}")
     typer.echo(_NOTE)
 
 
 def _shift(row: dict[str, Any]) -> str:
     if row["shift"] is None:
-        return "missing"
+        return f"missing: {row['reason']}"
     if row["low"] is None:
-        return f"{row['shift']:+.3f}"
+        return f"{row['shift']:+.3f}  {row['verdict']}: {row['reason']}"
     return f"{row['shift']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]  {row['verdict']}"

@@ -22,7 +22,7 @@ from gradcascade.study.study import Study
 from gradcascade.study.variants import UNSEEDED, make_probe
 
 STEPS = 8
-"""Steps in a sample: few, but enough for an interval that allows for their correlation (five)."""
+"""Steps in a sample."""
 
 REPLICATES = 3
 
