@@ -135,3 +135,11 @@ def test_too_few_scales_are_named(cascades: Build) -> None:
 
 def test_a_table_without_nulls_has_no_differences(cascades: Build) -> None:
     assert null_differences(cascades()).is_empty() and window_null_errors(cascades()).is_empty()
+
+
+def test_the_order_of_the_rows_does_not_matter_to_the_last_digit(cascades: Build) -> None:
+    table = measured(cascades)
+    for seed in range(5):
+        mixed = table.sample(fraction=1.0, shuffle=True, seed=seed)
+        assert null_differences(mixed).equals(null_differences(table))
+        assert window_null_errors(mixed).equals(window_null_errors(table))

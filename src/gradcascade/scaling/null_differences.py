@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from gradcascade.scaling.exponents import CHANNELS, EXPONENTS, log_points, prepared
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, fit_lines
@@ -145,12 +146,13 @@ def window_null_errors(
     steps = rows.select("family", "field", "step").unique(maintain_order=True)
     inside = steps.filter(in_window(steps, window))
     key = ["family", "field", "difference", "exponent"]
-    lines = lines.join(inside, on=["family", "field", "step"], how="semi").drop_nulls("value")
-    means = lines.group_by(key).agg(mean=pl.col("value").mean(), n_steps=pl.len())
+    lines = lines.join(inside, on=["family", "field", "step"], how="semi").drop_nulls("value").sort(*key, "step")
+    means = lines.group_by(key, maintain_order=True).agg(mean=pl.col("value").mean(), n_steps=pl.len())
     share = parts_of.join(lines.select(*_LINE, "exponent"), on=[*_LINE, "exponent"], how="semi").join(
         means, on=key, how="left"
     )
     # One scale and variant is one source of error: its variance is known once, and enters at every step.
+    share = share.sort(*key, "scale", "variant", "step")
     pooled = share.group_by(*key, "scale", "variant", maintain_order=True).agg(
         weight=(pl.col("weight") / pl.col("n_steps").cast(pl.Float64) ** 2).sum(),
         value=pl.col("mean").first(),
@@ -234,18 +236,20 @@ def _errors(shares: pl.DataFrame, key: list[str], value: str, confidence: float)
     """Standard error and t interval of a sum of independent variances, each with its own degrees of freedom."""
     from scipy.stats import t
 
-    part = pl.col("weight") * pl.col("variance")
-    once = pl.col("variant").filter(pl.col("variance").is_null()).first()
+    # Sums run in a fixed order, so that the same study gives the same digits.
+    shares = shares.sort(*key, "scale", "variant")
+    starts = group_starts(shares, key)
+    unknown = pl.col("variance").is_null()
+    once = pl.col("variant").filter(unknown).first()
     found = shares.group_by(key, maintain_order=True).agg(
-        pl.col(value).first().alias("_value"),
-        _variance=pl.when(pl.col("variance").is_null().any()).then(None).otherwise(part.sum()),
-        _squares=(part**2 / pl.col("degrees")).sum(),
+        _value=pl.col(value).first(),
         replicates_reason=pl.when(once.is_not_null()).then(
             pl.format("{} was measured once at every step; replicates give an error", once)
         ),
     )
-    variance = found.get_column("_variance").cast(pl.Float64).fill_null(np.nan).to_numpy()
-    squares = found.get_column("_squares").to_numpy()
+    parts = (shares["weight"] * shares["variance"]).cast(pl.Float64).fill_null(np.nan).to_numpy()
+    variance = _sums(parts, starts)
+    squares = _sums(parts**2 / np.maximum(shares["degrees"].to_numpy(), 1), starts)
     degrees = np.where(squares > 0, variance**2 / np.where(squares > 0, squares, 1.0), 1.0)
     half = t.ppf(0.5 + confidence / 2, degrees) * np.sqrt(variance)
     return found.select(
@@ -255,3 +259,7 @@ def _errors(shares: pl.DataFrame, key: list[str], value: str, confidence: float)
         replicates_low=(pl.col("_value") - pl.Series(half)).fill_nan(None),
         replicates_high=(pl.col("_value") + pl.Series(half)).fill_nan(None),
     )
+
+
+def _sums(values: NDArray[np.float64], starts: NDArray[np.intp]) -> NDArray[np.float64]:
+    return np.add.reduceat(values, starts) if starts.size else np.zeros(0)

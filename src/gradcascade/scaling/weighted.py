@@ -72,7 +72,10 @@ def replicate_variances(rows: pl.DataFrame, channel: str) -> pl.DataFrame:
         has two replicates), its ``_degrees`` of freedom, and the ``_replicates`` of the step.
     """
     log = pl.col(channel).cast(pl.Float64).log()
-    steps = rows.group_by(*FIT_KEYS, "scale").agg(_squares=((log - log.mean()) ** 2).sum(), _replicates=pl.len())
+    # In order: sums that run in another order differ in their last digits.
+    steps = rows.group_by(*FIT_KEYS, "scale", maintain_order=True).agg(
+        _squares=((log - log.mean()) ** 2).sum(), _replicates=pl.len()
+    )
     pooled = pl.col("_squares").sum() / (pl.col("_replicates") - 1).sum()
     return steps.with_columns(
         _variance=pl.when((pl.col("_replicates") - 1).sum().over(_SCALE) > 0).then(pooled.over(_SCALE)),
