@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gradcascade.scaling.exponents import closure_error, fit_exponents
     from gradcascade.scaling.windows import default_window, summarise
     from gradcascade.study.plan import Plan, read_plan
+    from gradcascade.study.robustness import robustness
     from gradcascade.study.runner import run
     from gradcascade.study.study import Study
     from gradcascade.training.recorder import Recorder
@@ -58,6 +59,7 @@ __all__ = [
     "load_graph",
     "null",
     "read_plan",
+    "robustness",
     "run",
     "summarise",
 ]
@@ -73,6 +75,7 @@ _HOME = {
     "read_plan": "study.plan",
     "Study": "study.study",
     "run": "study.runner",
+    "robustness": "study.robustness",
     "Recorder": "training.recorder",
     "channels": "scaling.channels",
     "closure_error": "scaling.exponents",

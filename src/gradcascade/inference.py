@@ -15,9 +15,10 @@ from gradcascade.scaling.duration_law import duration_laws, window_duration_law
 from gradcascade.scaling.exponents import fit_exponents
 from gradcascade.scaling.found_windows import find_windows
 from gradcascade.scaling.leave_one_out import leave_one_out
+from gradcascade.scaling.null_differences import null_differences, window_null_errors
 from gradcascade.scaling.verdict import verdicts
 from gradcascade.scaling.weighted import weighted_exponents
-from gradcascade.scaling.window_means import window_differences, window_intervals
+from gradcascade.scaling.window_means import ALL_PARTS, window_differences, window_intervals
 from gradcascade.scaling.windows import Window
 
 
@@ -43,11 +44,10 @@ def infer(
     Returns
     -------
     dict of str to polars.DataFrame
-        ``verdicts, intervals, differences, found_windows`` (over the window), ``leave_one_out, curvature, laws,
-        compressibility, weighted`` (per step), ``window_curvature, window_laws``; with activity profiles
-        ``continuous`` and ``rounding``; with metrics ``metric_exponents``
-        (beta_PPL, alpha_acc) and ``associations``. Each is the table of the function that its
-        module documents.
+        ``verdicts, intervals, differences, null_errors, found_windows`` (over the window), ``leave_one_out,
+        curvature, laws, compressibility, weighted, null_differences`` (per step), ``window_curvature,
+        window_laws``; with activity profiles ``continuous`` and ``rounding``; with metrics ``metric_exponents``
+        (beta_PPL, alpha_acc) and ``associations``. Each is the table of the function that its module documents.
 
     Raises
     ------
@@ -58,7 +58,9 @@ def infer(
     tables = {
         "verdicts": verdicts(cascades, window),
         "intervals": window_intervals(cascades, window),
-        "differences": window_differences(cascades, window),
+        "differences": window_differences(cascades, window, parts=ALL_PARTS),
+        "null_differences": null_differences(cascades),
+        "null_errors": window_null_errors(cascades, window),
         "found_windows": find_windows(cascades),
         "leave_one_out": leave_one_out(cascades),
         "curvature": bends,

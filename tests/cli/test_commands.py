@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import polars as pl
 import pytest
-from sample_runs import write_pico_run
+from sample_runs import save_pt, write_pico_run
 
 import gradcascade as gc
 
@@ -55,6 +55,19 @@ def test_probe_prints_the_object_of_the_contract(tmp_path):
     assert (found["engine"], found["graph"]) == ("cpu", "barabasi-albert")
     null = command("probe", tmp_path / "field.npy", "--json", "--null", "N2", "--seed", 7)
     assert json.loads(null.stdout)["activity"] == gc.Probe()(gc.null("N2", field, seed=7)).activity.tolist()
+
+
+def test_probe_measures_every_null_of_a_file_of_tensors(tmp_path):
+    tensors = {"layers.0.a": np.arange(40.0).reshape(8, 5), "layers.1.a": -np.ones(60), "layers.0.b": np.ones(33)}
+    tensors = {name: values.astype(np.float32) for name, values in tensors.items()}
+    save_pt(tensors, tmp_path / "t.pt")
+    layout = [(name, values.size) for name, values in tensors.items()]
+    field = np.concatenate([values.reshape(-1) for values in tensors.values()])
+    for kind in ("signs", "in-tensor", "in-block", "clipped"):
+        words = ["--null", kind, "--seed", 7, "--clip", 1.5, "--quantile", 0.8, "--json"]
+        found = json.loads(command("probe", tmp_path / "t.pt", *words).stdout)
+        drawn = gc.null(kind, field, 7, layout=layout, clip=1.5, quantile=0.8)
+        assert found["activity"] == gc.Probe(quantile=0.8)(drawn).activity.tolist()
 
 
 def test_graph_writes_the_very_graph_the_probe_uses(tmp_path):
@@ -167,6 +180,7 @@ BAD = {
     "engine": (["probe", "good.npy", "--engine", "abacus"], "engine 'abacus' is unknown"),
     "graph-kind": (["probe", "good.npy", "--graph", "lattice"], "'lattice' is unknown"),
     "null-kind": (["probe", "good.npy", "--null", "N9"], "'N9' is unknown"),
+    "clip": (["probe", "good.npy", "--null", "clipped", "--clip", 1], "clip must be a number above 1"),
     "key": (["probe", "good.npy", "--key", "nothing"], "nothing"),
     "threads": (["probe", "good.npy", "--threads", 0], "--threads"),
     "small-graph": (["graph", 2, "--out", "edges.npy"], "needs 3 to"),

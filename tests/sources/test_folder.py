@@ -294,3 +294,19 @@ def test_a_broken_first_gradient_costs_its_own_snapshot_only(own: Path) -> None:
                 ref.load()
         else:
             assert np.array_equal(ref.load(), whole[ref.scale, ref.step, ref.field])
+
+
+@pytest.mark.parametrize("order", ["file", "sorted", "grouped"])
+def test_a_snapshot_knows_the_tensors_of_its_field(family: Path, order: str) -> None:
+    for ref in discover(family / "runs" / "nano-d12", order=order).snapshots():
+        seed = 1000 + ref.step if ref.field == "gradient" else ref.step
+        after = recorded(pico_parameters(seed, width=12))
+        before = recorded(pico_parameters(STEPS[STEPS.index(ref.step) - 1], width=12))
+        values, start = ref.load(), 0
+        layout = ref.layout()
+        assert layout is not None and len(layout) == 36
+        for name, size in layout:
+            expected = after[name] if ref.field == "gradient" else after[name] - before[name]
+            np.testing.assert_array_equal(values[start : start + size], expected.reshape(-1))
+            start += size
+        assert start == values.size

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sample_runs import save_pt
 
 from gradcascade.errors import InputError
 from gradcascade.sources import flatten, open_tensors, read_field, read_tensors
+from gradcascade.sources.tensors import read_layout
 
 RNG = np.random.default_rng(0)
 
@@ -158,3 +160,12 @@ def test_readers_need_no_torch(tmp_path: Path) -> None:
         f"for suffix in ('pt', 'safetensors'): assert read_field({str(tmp_path / 'm.')!r} + suffix).sum() == 3\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_layout_of_a_file_is_that_of_its_field(tmp_path):
+    tensors = {"b": np.ones((2, 3), np.float32), "a": np.zeros(5, np.float32)}
+    save_pt(tensors, tmp_path / "t.pt")
+    assert read_layout(tmp_path / "t.pt") == (("b", 6), ("a", 5))
+    assert read_layout(tmp_path / "t.pt", "a") == (("a", 5),)
+    np.save(tmp_path / "f.npy", np.ones((3, 4)))
+    assert read_layout(tmp_path / "f.npy") == (("array", 12),)

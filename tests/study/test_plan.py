@@ -93,6 +93,7 @@ def test_an_empty_plan_is_the_published_protocol(tmp_path):
         ),
         ("[[families]]\nname = 'a'\npath = 'b'\n[[families]]\nname = 'a'\npath = 'c'", "two families are named 'a'"),
         ("[probe]\nalpha = 'much'", r"probe\.alpha: .*number"),
+        ("[nulls]\nclip = 1", r"nulls\.clip: .*greater than 1"),
         ("[nulls]\nkinds = ['N7']", r"nulls\.kinds\.0: .*'N7'"),
         ("[fit]\nwindow = [9, 3]", "window ends at 3 before it starts at 9"),
         ("format = 2", "format"),

@@ -338,3 +338,38 @@ def test_steps_of_another_run_are_not_shown_as_those_of_the_scale(runs, tmp_path
     measured(tmp_path / "study", plan(families=(family,)))
     other = edited(tmp_path / "study", '"tiny-d6"', '"short"')
     assert other.select("step", "n").unique().rows() == [(0, 4 * 384)]
+
+
+CONTROLS = ("signs", "in-tensor", "in-block", "clipped")
+
+
+def test_controls_are_measured_with_the_layout_of_their_field(runs, tmp_path):
+    outcome, table = measured(tmp_path / "study", plan(nulls=NullPlan(kinds=CONTROLS, replicates=2)))
+    assert outcome.measured == 15 * (1 + 3 * 2 + 1)  # nothing is drawn for clipped: one replicate
+    with gc.Study.open(tmp_path / "study") as study:
+        snapshots = open_source(study.folder, study.plan.families[0]).snapshots()
+    for snapshot in [snapshots[0], snapshots[-1]]:
+        field = snapshot.load()
+        here = (pl.col("scale") == snapshot.scale) & (pl.col("step") == snapshot.step)
+        rows = table.filter(here & (pl.col("field") == snapshot.field) & (pl.col("variant") != "real"))
+        assert len(rows) == 7
+        for row in rows.iter_rows(named=True):
+            drawn = gc.null(
+                row["variant"], field, 42 + snapshot.step, replicate=row["replicate"], layout=snapshot.layout()
+            )
+            assert row["activity"] == gc.Probe()(drawn).activity.tolist()
+            assert row["seed"] == (0 if row["variant"] == "clipped" else 42 + snapshot.step)
+    assert measured(tmp_path / "study", plan(nulls=NullPlan(kinds=CONTROLS, replicates=2)))[0].measured == 0
+
+
+def test_where_the_field_is_clipped_is_part_of_what_was_measured(runs, tmp_path):
+    def clipped(name, clip, quantile=0.9):
+        changed = plan(nulls=NullPlan(kinds=("clipped",), clip=clip), probe=ProbePlan(quantile=quantile))
+        _, table = measured(tmp_path / name, changed)
+        return table.filter((pl.col("variant") == "clipped") & (pl.col("scale") == "d18"))
+
+    usual, lower, other = clipped("a", 3.0), clipped("b", 1.5), clipped("c", 1.5, 0.8)
+    assert set(usual["probe_hash"]) == {gc.Probe().hash} != set(lower["probe_hash"])
+    assert lower["max_over_tau"].to_numpy() == pytest.approx(1.5, rel=1e-6)
+    assert other["max_over_tau"].to_numpy() == pytest.approx(1.5, rel=1e-6)  # of the plan's own threshold
+    assert (usual["max_over_tau"] <= 3.000001).all()

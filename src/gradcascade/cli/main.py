@@ -23,6 +23,7 @@ from gradcascade.cli import (
     metrics,
     probe,
     report,
+    robustness,
     train,
     view,
 )
@@ -49,6 +50,7 @@ app.command("measure")(measure.measure)
 app.command("metrics")(metrics.metrics)
 app.command("fit")(fit.fit)
 app.command("compare")(compare.compare)
+app.command("robustness")(robustness.robustness)
 app.command("report")(report.report)
 app.command("view")(view.view)
 app.command("export")(export.export)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradcascade.cli.options import Alpha, Engine, GraphKind, GraphSeed, Json, MaxSteps, Quantile, Threads
+from gradcascade.cli.options import NULLS, Alpha, Engine, GraphKind, GraphSeed, Json, MaxSteps, Quantile, Threads
 from gradcascade.cli.progress import ProgressDisplay
 from gradcascade.cli.warmup import warm_up
 from gradcascade.errors import InputError
@@ -41,7 +41,7 @@ def measure(
     sources: Annotated[list[str], typer.Argument(help=_SOURCES, metavar="SOURCE...")],
     out: Annotated[Path, typer.Option(help="Folder of the study; the same command continues it.")],
     family: Annotated[str | None, typer.Option(help="Name of the family (default: found from the folder).")] = None,
-    nulls: Annotated[str, typer.Option(help="Nulls to measure beside the real fields; an empty text for none.")] = (
+    nulls: Annotated[str, typer.Option(help=f"Nulls to measure beside the real fields, of {NULLS}; '' for none.")] = (
         "N0,N1,N2"
     ),
     replicates: Annotated[int, typer.Option(min=1, help="Replicates of each null.")] = 1,
@@ -70,7 +70,9 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure every field of the sources and its nulls; each cascade is kept as soon as it is there."""
-    from gradcascade.study.plan import make_plan, read_plan
+    from typing import get_args
+
+    from gradcascade.study.plan import Null, make_plan, read_plan
 
     if len(sources) == 1 and sources[0].endswith(".toml"):
         plan_file = Path(sources[0])
@@ -97,7 +99,7 @@ def measure(
                     "graph_seed": graph_seed,
                     "max_steps": max_steps,
                 },
-                "nulls": {"kinds": _listed(nulls, ("N0", "N1", "N2")), "replicates": replicates, "seed": seed},
+                "nulls": {"kinds": _listed(nulls, get_args(Null)), "replicates": replicates, "seed": seed},
                 "fit": {"window": _window(sources)},
                 "families": [
                     _family(source, family, chosen, tuple(tensors or ()), out).model_dump() for source in sources

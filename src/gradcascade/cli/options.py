@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+NULLS = "N0, N1, N2, signs, in-tensor, in-block or clipped"
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Alpha = Annotated[float, typer.Option(help="Share that an active node hands on, in (0, 1).")]
 Quantile = Annotated[float, typer.Option(help="The threshold is this quantile of the magnitudes, in (0, 1).")]

@@ -13,24 +13,31 @@ from numbers import Integral
 from operator import index
 from typing import Any, Literal
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
+from gradcascade.fields.controls import CLIP, clip_field, draw_signs
+from gradcascade.fields.layout import Layout, block_ranges, tensor_ranges
 from gradcascade.fields.moments import moments
+from gradcascade.fields.permutation import permute, permute_within
 from gradcascade.probe.array import as_field
 from gradcascade.probe.graph import MIN_NODES
-from gradcascade.probe.hashing import stream_key, uniform
+from gradcascade.probe.hashing import stream_key
 from gradcascade.probe.threads import thread_count
 
 Field = NDArray[np.floating]
 
-KINDS = ("N0", "N1", "N2")
+PUBLISHED = ("N0", "N1", "N2")
+"""The nulls of arXiv:2605.02968."""
+
+KINDS = (*PUBLISHED, "signs", "in-tensor", "in-block", "clipped")
+"""All nulls; the place of a name in here is part of its random stream."""
+
+FIXED = ("clipped",)
+"""Nulls in which nothing is drawn: neither seed nor replicate changes them."""
 
 _BLOCK = 1 << 20
-_BUCKET = 1 << 15
-_DRAWN = 1024
 
 
 def null(
@@ -40,6 +47,9 @@ def null(
     *,
     replicate: int = 0,
     deviation: Literal["population", "sample"] = "population",
+    layout: Layout | None = None,
+    clip: float = CLIP,
+    quantile: float = 0.9,
     threads: int | None = None,
 ) -> Field:
     """Draw a null of a field.
@@ -48,7 +58,10 @@ def null(
     ----------
     kind : str
         ``"N0"``: independent standard normal numbers. ``"N1"``: independent normal numbers with the mean and
-        variance of the field. ``"N2"``: the field's own values in random order.
+        variance of the field. ``"N2"``: the field's own values in random order, which is also what relabelling the
+        graph's nodes at random does. ``"signs"``: every magnitude at its place, with a random sign. ``"in-tensor"``,
+        ``"in-block"``: the values in random order within each tensor, or within each block of the network.
+        ``"clipped"``: magnitudes beyond ``clip`` times the threshold brought down to it.
     field : array or int
         NumPy array or torch tensor of any shape; for N0 its number of entries is enough.
     seed : int
@@ -57,6 +70,12 @@ def null(
         Number of the replicate, from 0.
     deviation : {"population", "sample"}
         Which standard deviation N1 takes.
+    layout : sequence of (str, int), optional
+        Name and number of entries of every tensor of the field, in order; for in-tensor and in-block.
+    clip : float
+        Multiple of the threshold that clipped brings entries down to, above 1.
+    quantile : float
+        For clipped, the threshold is this quantile of the magnitudes.
     threads : int, optional
         Number of threads; it does not change the result.
 
@@ -68,7 +87,7 @@ def null(
     Raises
     ------
     InputError
-        If the kind is unknown or the field cannot be used.
+        If the kind is unknown, the field cannot be used, or the layout is missing or is not that of the field.
     """
     if kind not in KINDS:
         raise InputError(f"null {kind!r} is unknown; choose one of {', '.join(KINDS)}")
@@ -88,7 +107,19 @@ def null(
         scale = math.ldexp(math.sqrt(found.second * found.n / freedom), found.exponent)
         mean = math.ldexp(found.mean, found.exponent)
         return _normal(key, len(values), values.dtype.type, count, lambda block: _affine(block, mean, scale))
-    return permute(values, stream_key(*key, len(values)), count)
+    if kind == "clipped":
+        return clip_field(values, clip, quantile, count)
+    stream = stream_key(*key, len(values))
+    if kind == "N2":
+        return permute(values, stream, count)
+    if kind == "signs":
+        return draw_signs(values, stream, count)
+    if layout is None:
+        raise InputError(
+            f"the null {kind} needs the layout of the field: name and number of entries of every tensor, in order"
+        )
+    ranges = tensor_ranges if kind == "in-tensor" else block_ranges
+    return permute_within(values, ranges(layout, len(values)), stream, count)
 
 
 def _affine(block: Field, mean: float, scale: float) -> None:
@@ -115,90 +146,4 @@ def _normal(
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(fill, range(-(-n // _BLOCK))))
-    return result
-
-
-@numba.njit(inline="always")
-def _draw_buckets(key, first, buckets, drawn):
-    """Draw the buckets of the entries from ``first`` on: a loop of its own, which is vectorised."""
-    for k in range(drawn.shape[0]):
-        drawn[k] = np.uint32(uniform(key, first + np.uint64(k)) * buckets)
-
-
-@numba.njit(cache=True)
-def _count_buckets(key, start, stop, buckets, counts):
-    drawn = np.empty(_DRAWN, np.uint32)
-    for first in range(start, stop, _DRAWN):
-        some = drawn[: min(_DRAWN, stop - first)]
-        _draw_buckets(key, np.uint64(first), buckets, some)
-        for k in range(some.shape[0]):
-            counts[some[k]] += 1
-
-
-@numba.njit(cache=True)
-def _fill_buckets(values, key, start, stop, buckets, places, result):
-    drawn = np.empty(_DRAWN, np.uint32)
-    for first in range(start, stop, _DRAWN):
-        own = values[first : min(first + _DRAWN, stop)]
-        some = drawn[: own.shape[0]]
-        _draw_buckets(key, np.uint64(first), buckets, some)
-        for k in range(own.shape[0]):
-            place = places[some[k]]
-            places[some[k]] = place + 1
-            result[np.uint64(place)] = own[k]
-
-
-@numba.njit(parallel=True, cache=True)
-def _to_buckets(values, key, buckets, parts, result, starts):
-    """Send every entry to a random bucket, in the order of the entries within each bucket."""
-    n = values.shape[0]
-    places = np.zeros((parts, buckets), np.int64)
-    for part in numba.prange(parts):
-        _count_buckets(key, part * n // parts, (part + 1) * n // parts, buckets, places[part])
-    total = 0
-    for bucket in range(buckets):
-        starts[bucket] = total
-        for part in range(parts):
-            count = places[part, bucket]
-            places[part, bucket] = total
-            total += count
-    starts[buckets] = total
-    for part in numba.prange(parts):
-        _fill_buckets(values, key, part * n // parts, (part + 1) * n // parts, buckets, places[part], result)
-
-
-@numba.njit(parallel=True, cache=True)
-def _shuffle_buckets(result, starts, key):
-    """Fisher-Yates within each bucket; the draw at each place has a counter of its own."""
-    for bucket in numba.prange(starts.shape[0] - 1):
-        start = starts[bucket]
-        for i in range(starts[bucket + 1] - 1, start, -1):
-            j = start + np.int64(uniform(key, np.uint64(i)) * (i - start + 1))
-            result[i], result[j] = result[j], result[i]
-
-
-def permute(values: Field, key: np.uint64, threads: int = 1) -> Field:
-    """Random order of the entries: random buckets, then a shuffle in each (Rao, 1961; Sandelius, 1962).
-
-    Every order is equally likely, and all random access stays within a bucket that fits into cache.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (N,).
-    key : numpy.uint64
-        Random stream.
-    threads : int
-        Number of parts that are moved at the same time; it does not change the result.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (N,).
-    """
-    buckets = max(1, len(values) // _BUCKET)
-    result = np.empty_like(values)
-    starts = np.empty(buckets + 1, np.int64)
-    _to_buckets(values, key, buckets, threads, result, starts)
-    _shuffle_buckets(result, starts, stream_key(int(key), 1))
     return result

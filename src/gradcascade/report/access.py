@@ -105,10 +105,12 @@ def study_data(study: Study, window: Window = None, metrics: pl.DataFrame | None
     """
     from gradcascade.report.data import ReportData
     from gradcascade.study.plan import plan_toml
+    from gradcascade.study.robustness import stored_robustness
 
     cascades = study.cascades()
     if cascades.is_empty():
         raise InputError(f"the study {study.folder} has no cascades yet; run `gradcascade measure` first")
+    shifts = stored_robustness(study)
     return ReportData.from_tables(
         cascades,
         study.metrics() if metrics is None else metrics,
@@ -118,4 +120,5 @@ def study_data(study: Study, window: Window = None, metrics: pl.DataFrame | None
         window=study.plan.fit.window if window is None else window,
         refusals=study.refusals(),
         schedules=study.schedules(),
+        robustness=None if shifts.is_empty() else shifts,
     )

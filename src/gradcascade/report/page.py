@@ -101,7 +101,7 @@ def _content(data: ReportData, views: list[FigureView], answers: list[Answer]) -
         "windows": [(f"{family}, {field}s", *ends) for (family, field), ends in data.windows.items()],
         "nulls": as_table(tables.null_summary(data), "Differences to the nulls over the window"),
         "exclusions": as_table(tables.exclusions(data), "Excluded cascades"),
-        "refusals": as_table(data.refusals, "Snapshots that could not be measured"),
+        "refusals": as_table(data.refusals, "Snapshots that were not measured"),
         "missing": as_table(tables.missing_exponents(data), "Steps without exponents"),
         "closure": as_table(closure, "Closure error"),
         "worst_closure": f"{max(worst):.1e}".replace("-", tables.MINUS) if worst else None,

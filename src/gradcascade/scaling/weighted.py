@@ -43,7 +43,8 @@ def weighted_exponents(cascades: pl.DataFrame) -> pl.DataFrame:
         *FIT_KEYS, "exponent", pl.col("value").alias("_plain"), "n_scales", "reason"
     )
     tables = [
-        _weighted(points, _variances(rows, channel), exponent, channel) for exponent, channel in CHANNELS.items()
+        _weighted(points, replicate_variances(rows, channel), exponent, channel)
+        for exponent, channel in CHANNELS.items()
     ]
     reason = pl.when(pl.col("_plain").is_null()).then("reason").otherwise("_why")
     order = pl.col("exponent").replace_strict({name: i for i, name in enumerate(EXPONENTS)}, return_dtype=pl.Int64)
@@ -55,8 +56,22 @@ def weighted_exponents(cascades: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _variances(rows: pl.DataFrame, channel: str) -> pl.DataFrame:
-    """Variance of one log cascade of every scale, pooled over steps, and the number of replicates at each step."""
+def replicate_variances(rows: pl.DataFrame, channel: str) -> pl.DataFrame:
+    """Variance of the logarithm of one cascade of every scale, between the replicates of a step, pooled over steps.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        From :func:`gradcascade.scaling.exponents.prepared`, the included ones.
+    channel : str
+        The channel.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per ``family, field, variant, step, scale``: ``_variance`` (the same at every step; null if no step
+        has two replicates), its ``_degrees`` of freedom, and the ``_replicates`` of the step.
+    """
     log = pl.col(channel).cast(pl.Float64).log()
     # In order, so that the sums over steps below are the same bits every time.
     steps = rows.group_by(*FIT_KEYS, "scale", maintain_order=True).agg(
@@ -64,8 +79,9 @@ def _variances(rows: pl.DataFrame, channel: str) -> pl.DataFrame:
     )
     pooled = pl.col("_squares").sum() / (pl.col("_replicates") - 1).sum()
     return steps.with_columns(
-        _variance=pl.when((pl.col("_replicates") - 1).sum().over(_SCALE) > 0).then(pooled.over(_SCALE))
-    ).select(*FIT_KEYS, "scale", "_variance", "_replicates")
+        _variance=pl.when((pl.col("_replicates") - 1).sum().over(_SCALE) > 0).then(pooled.over(_SCALE)),
+        _degrees=(pl.col("_replicates") - 1).sum().over(_SCALE),
+    ).select(*FIT_KEYS, "scale", "_variance", "_degrees", "_replicates")
 
 
 def _weighted(points: pl.DataFrame, variances: pl.DataFrame, exponent: str, channel: str) -> pl.DataFrame:

@@ -26,6 +26,13 @@ from gradcascade.scaling.windows import Range, Window, windows
 PARTS: dict[str, tuple[str, str]] = {"total": ("real", "N0"), "dist": ("N2", "N0"), "assign": ("real", "N2")}
 """The null differences of arXiv:2605.02968: first variant less second."""
 
+CONTROL_PARTS: dict[str, tuple[str, str]] = {
+    name: ("real", name) for name in ("signs", "in-tensor", "in-block", "clipped")
+}
+"""What the signs, the places within a tensor or a block, and the largest entries add."""
+
+ALL_PARTS = PARTS | CONTROL_PARTS
+
 MEAN_SCHEMA: dict[str, type[pl.DataType]] = {
     **ALONG_SCHEMA,
     "scales_value": pl.Float64,
@@ -122,25 +129,63 @@ def window_differences(
     rows = prepared(cascades)
     chosen = windows(rows, window)
     points = log_points(rows)
-    present = {key: set(part["variant"]) for key, part in rows.group_by("family", "field")}
-    tables, every = [], []
-    for name, (first, second) in parts.items():
-        both = [key for key, variants in present.items() if {first, second} <= variants]
-        every += [(*key, name) for key in both]
-        one = points.filter(pl.col("variant") == first)
-        other = points.filter(pl.col("variant") == second).select(*_POINT, *_LOGS)
-        joined = one.join(other, on=_POINT, suffix="_other").with_columns(
-            *(pl.col(log) - pl.col(f"{log}_other") for log in _LOGS), _what=pl.lit(name)
-        )
-        tables.append(joined.select(*_POINT, "_what", "log_n", *_LOGS))
-    schema = {"family": pl.String, "field": pl.String, "_what": pl.String}
-    asked = pl.DataFrame(every, schema=schema, orient="row")
+    asked = known_parts(rows, parts).rename({"difference": "_what"})
     order = {name: place for place, name in enumerate(parts)}
+    differences = differenced(points, parts).rename({"difference": "_what"})
     return (
-        _answers(pl.concat(tables), asked, chosen, confidence, along)
+        _answers(differences, asked, chosen, confidence, along)
         .sort("family", "field", pl.col("_what").replace_strict(order, return_dtype=pl.Int64), maintain_order=True)
         .rename({"_what": "difference"})
     )
+
+
+def known_parts(rows: pl.DataFrame, parts: Mapping[str, tuple[str, str]]) -> pl.DataFrame:
+    """Which differences each family and field has cascades for.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        A table with ``family, field, variant``.
+    parts : mapping of str to (str, str)
+        As for :func:`window_differences`.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``family, field, difference``.
+    """
+    present = {key: set(part["variant"]) for key, part in rows.group_by("family", "field")}
+    every = [
+        (*key, name) for name, both in parts.items() for key, variants in present.items() if set(both) <= variants
+    ]
+    return pl.DataFrame(every, schema=dict.fromkeys(("family", "field", "difference"), pl.String), orient="row")
+
+
+def differenced(points: pl.DataFrame, parts: Mapping[str, tuple[str, str]]) -> pl.DataFrame:
+    """Subtract the logarithms of two variants at every step and scale that both have.
+
+    Parameters
+    ----------
+    points : polars.DataFrame
+        From :func:`gradcascade.scaling.exponents.log_points`.
+    parts : mapping of str to (str, str)
+        As for :func:`window_differences`; at least one.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``family, field, step, scale, difference, log_n``, and the differences ``log_size, log_duration, log_v_abs,
+        log_v_rel``.
+    """
+    tables = []
+    for name, (first, second) in parts.items():
+        one = points.filter(pl.col("variant") == first)
+        other = points.filter(pl.col("variant") == second).select(*_POINT, *_LOGS)
+        joined = one.join(other, on=_POINT, suffix="_other").with_columns(
+            *(pl.col(log) - pl.col(f"{log}_other") for log in _LOGS), difference=pl.lit(name)
+        )
+        tables.append(joined.select(*_POINT, "difference", "log_n", *_LOGS))
+    return pl.concat(tables)
 
 
 def _answers(

@@ -68,6 +68,23 @@ class SnapshotRef:
         """
         return self.reader()
 
+    def layout(self) -> tuple[tuple[str, int], ...] | None:
+        """Names and sizes of the tensors of the field, once it was loaded; no values are read.
+
+        Returns
+        -------
+        tuple of (str, int) or None
+            Name and number of entries of every tensor, in the order in which they make up the field; None if the
+            source does not know.
+
+        Raises
+        ------
+        InputError
+            As :meth:`load`.
+        """
+        layout = getattr(self.reader, "layout", None)
+        return layout() if layout else None
+
 
 class Source(Protocol):
     """A family of models whose snapshots can be measured."""

@@ -74,6 +74,10 @@ class GradientReader:
 
     def __call__(self) -> NDArray[np.floating]:
         """Load the field, shape (N,)."""
+        return assembled(list(self._tensors().values()))
+
+    def _tensors(self) -> dict[str, StoredTensor]:
+        """The tensors of the field, in the order of the run's first readable file."""
         tensors = self.choice.of(open_tensors(self.file), self.file)
         for reference in self.references:
             if reference == self.file:
@@ -85,11 +89,15 @@ class GradientReader:
             _same_model(tensors, self.file, known, reference)
             tensors = {name: tensors[name] for name in known}
             break
-        return assembled(list(tensors.values()))
+        return tensors
 
     def without(self, files: Collection[Path]) -> GradientReader:
         """The same, not held against files that are in quarantine."""
         return replace(self, references=tuple(path for path in self.references if path not in files))
+
+    def layout(self) -> tuple[tuple[str, int], ...]:
+        """Name and number of entries of every tensor of the field, in order."""
+        return sizes_of(self._tensors())
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,11 @@ class UpdateReader:
         _same_model(after, self.later, before, self.earlier)
         return difference(before, after, self._names(after))
 
+    def layout(self) -> tuple[tuple[str, int], ...]:
+        """Name and number of entries of every tensor of the field, in order."""
+        after = self.choice.of(open_checkpoint(self.later), self.later)
+        return sizes_of({name: after[name] for name in self._names(after)})
+
     def _names(self, found: Mapping[str, StoredTensor]) -> list[str]:
         for path in self.order_from:
             try:
@@ -150,6 +163,11 @@ def _names_in(path: Path, choice: Choice) -> tuple[str, ...]:
 @functools.lru_cache(maxsize=64)
 def _read_names(path: Path, choice: Choice, signature: tuple[int, int, int] | None) -> tuple[str, ...]:
     return tuple(choice.of(described(path), path))
+
+
+def sizes_of(tensors: Mapping[str, StoredTensor]) -> tuple[tuple[str, int], ...]:
+    """Name and number of entries of every tensor, in the given order."""
+    return tuple((name, tensor.size) for name, tensor in tensors.items())
 
 
 def difference(

@@ -121,6 +121,27 @@ def read_field(path: Path | str, key: str | None = None) -> NDArray:
     return assembled(list(tensors.values()))
 
 
+def read_layout(path: Path | str, key: str | None = None) -> tuple[tuple[str, int], ...]:
+    """Name and number of entries of every tensor that :func:`read_field` lays end to end.
+
+    Parameters
+    ----------
+    path, key : pathlib.Path, str or None
+        As for :func:`read_field`; they were read before.
+
+    Returns
+    -------
+    tuple of (str, int)
+        The array of a ``.npy`` file is one tensor.
+
+    Raises
+    ------
+    InputError
+        As `open_tensors`.
+    """
+    return tuple((name, stored.size) for name, stored in open_tensors(path).items() if key in (None, name))
+
+
 def flatten(tensors: Mapping[str, NDArray]) -> NDArray[np.floating]:
     """Lay tensors end to end, each in row-major order.
 

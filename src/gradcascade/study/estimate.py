@@ -146,7 +146,7 @@ def _seconds(plan: Plan, n: int, threads: int | None) -> float:
     start = time.perf_counter()
     content_hash(field)
     for variant in variants_of(plan, 0):
-        drawn = draw(plan, variant, field, probe.threads)
+        drawn = draw(plan, variant, field, probe.threads, lambda: (("field", n),))
         probe(drawn)
         kurtosis(drawn)
     return time.perf_counter() - start

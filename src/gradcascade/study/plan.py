@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from gradcascade.errors import InputError
 
+Null = Literal["N0", "N1", "N2", "signs", "in-tensor", "in-block", "clipped"]
+
 FORMAT = 1
 """Number of the layout of a study folder."""
 
@@ -38,10 +40,12 @@ class ProbePlan(_Strict):
 class NullPlan(_Strict):
     """Which nulls are measured beside every real field, and how they are seeded (``seed + step``)."""
 
-    kinds: tuple[Literal["N0", "N1", "N2"], ...] = ("N0", "N1", "N2")
+    kinds: tuple[Null, ...] = ("N0", "N1", "N2")
     replicates: int = Field(default=1, ge=1)
     seed: int = 42
     deviation: Literal["population", "sample"] = "population"
+    clip: float = Field(default=3.0, gt=1, allow_inf_nan=False)
+    """Multiple of the threshold that the clipped field is cut to."""
 
 
 class FitPlan(_Strict):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,19 +10,16 @@ from typing import Any
 
 import polars as pl
 
-from gradcascade.errors import InputError, SourceLostError
-from gradcascade.fields.statistics import content_hash, kurtosis
-from gradcascade.probe.cascade import Cascade
+from gradcascade.errors import InputError
 from gradcascade.probe.relaxation import Probe
-from gradcascade.probe.threads import thread_count
 from gradcascade.sources.base import GRADIENT, SnapshotRef, Source
 from gradcascade.sources.readers import GradientReader
 from gradcascade.study.plan import FamilyPlan, family_folder, study_path
 from gradcascade.study.quarantine import quarantine_reasons
 from gradcascade.study.schedules import describe_schedule, keep_schedules
-from gradcascade.study.store import KEY
+from gradcascade.study.snapshot import Job, UnmeasurableError, measure_snapshot
 from gradcascade.study.study import Study
-from gradcascade.study.variants import Variant, draw, make_probe, variants_of
+from gradcascade.study.variants import make_probe, variants_of
 
 
 @dataclass(frozen=True)
@@ -63,10 +57,6 @@ class Outcome:
     known: int
     refused: tuple[str, ...]
     quarantined: tuple[str, ...] = ()
-
-
-class _UnmeasurableError(Exception):
-    """One snapshot cannot be read or measured; the others can."""
 
 
 def open_source(study: Path, family: FamilyPlan, watch: Callable[[str, int, int], None] | None = None) -> Source:
@@ -176,17 +166,24 @@ def _run(
             by_name[before].close()  # what one family leaves on disk must not lie beside the next
         before = family.name
         try:
-            for new in _measure(study, family, snapshot, probe, keys):
+            jobs = [Job(study.plan, probe, variant) for variant in variants_of(study.plan, snapshot.step)]
+            note = _remember_current(study, family, snapshot)
+            for new in measure_snapshot(study.store, family, snapshot, jobs, keys, note):
                 measured += new
                 known += not new
                 done += 1
                 if progress:
                     progress(Progress(done, total, snapshot))
-        except _UnmeasurableError as error:
+        except UnmeasurableError as error:
             study.store.refuse(snapshot.family, snapshot.scale, snapshot.step, snapshot.field, str(error))
             refused.append(f"{snapshot.scale}, step {snapshot.step}, {snapshot.field}: {error}")
             done = number * len(variants_of(study.plan, 0))
     return Outcome(measured, known, tuple(refused), quarantined)
+
+
+def _remember_current(study: Study, family: FamilyPlan, at: SnapshotRef) -> Callable[[str], None]:
+    conventions = family.conventions(at.scale)
+    return lambda digest: study.store.set_current(at.family, at.scale, at.step, at.field, digest, conventions)
 
 
 def _left_out(
@@ -226,96 +223,3 @@ def _evaluations(study: Study, family: FamilyPlan, source: Source) -> pl.DataFra
             f"{family.name!r} has none of these scales; name another folder"
         )
     return found
-
-
-def _measure(
-    study: Study, family: FamilyPlan, snapshot: SnapshotRef, probe: Probe, keys: set[tuple[Any, ...]]
-) -> Iterator[bool]:
-    """Measure the variants of one snapshot that are missing; yields for each whether it was."""
-    store = study.store
-    name = _content_name(family, snapshot)
-    state = _state(snapshot)
-    digest = store.content_hash(name, state)
-    values = None
-    current = False
-    for variant in variants_of(study.plan, snapshot.step):
-        if values is None and (digest is None or _key(snapshot, variant, digest) not in keys):
-            try:
-                values = snapshot.load()
-            except SourceLostError:
-                raise
-            except InputError as error:
-                raise _UnmeasurableError(str(error)) from None
-            digest = content_hash(values)
-            store.remember_content(name, state, digest)
-            current = False
-        assert digest is not None
-        if not current:
-            conventions = family.conventions(snapshot.scale)
-            store.set_current(snapshot.family, snapshot.scale, snapshot.step, snapshot.field, digest, conventions)
-            current = True
-        key = _key(snapshot, variant, digest)
-        if key in keys or values is None:
-            yield False
-            continue
-        start = time.perf_counter()
-        try:
-            field = draw(study.plan, variant, values, probe.threads)
-            cascade = probe(field)
-        except InputError as error:
-            raise _UnmeasurableError(str(error)) from None
-        row = _row(snapshot, key, cascade, kurtosis(field, thread_count(probe.threads)), time.perf_counter() - start)
-        store.add(row)
-        keys.add(key)
-        yield True
-
-
-def _content_name(family: FamilyPlan, snapshot: SnapshotRef) -> str:
-    """What a snapshot's values follow from, apart from the state of its files."""
-    return json.dumps([snapshot.scale, snapshot.step, snapshot.field, family.reading()], sort_keys=True)
-
-
-def _state(snapshot: SnapshotRef) -> str:
-    """Changes whenever the files may have changed, so that unchanged ones need not be read again."""
-    if not snapshot.files:
-        return json.dumps([snapshot.revision, snapshot.source])
-    try:
-        stats = [file.stat() for file in snapshot.files]
-    except OSError:
-        return "unreadable"
-    return json.dumps([snapshot.revision, *([stat.st_size, stat.st_mtime_ns] for stat in stats)])
-
-
-def _key(snapshot: SnapshotRef, variant: Variant, digest: str) -> tuple[Any, ...]:
-    values = {
-        "family": snapshot.family,
-        "scale": snapshot.scale,
-        "step": snapshot.step,
-        "field": snapshot.field,
-        "variant": variant.name,
-        "replicate": variant.replicate,
-        "content_hash": digest,
-        "probe_hash": variant.probe_hash,
-        "seed": variant.seed,
-    }
-    return tuple(values[name] for name in KEY)
-
-
-def _row(
-    snapshot: SnapshotRef, key: tuple[Any, ...], cascade: Cascade, shape: float, seconds: float
-) -> dict[str, Any]:
-    return {
-        **dict(zip(KEY, key, strict=True)),
-        "n": cascade.n,
-        "tau": cascade.tau,
-        "size": cascade.size,
-        "duration": cascade.duration,
-        "ceiling": cascade.ceiling,
-        "activity": cascade.activity,
-        "max_over_tau": cascade.max_over_tau,
-        "kurtosis": shape if math.isfinite(shape) else None,
-        "zero_share": cascade.zero_share,
-        "source": snapshot.source,
-        "revision": snapshot.revision,
-        "seconds": seconds,
-    }

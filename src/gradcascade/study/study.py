@@ -16,7 +16,7 @@ from gradcascade.errors import InputError
 from gradcascade.sources.audit.quarantine import FILE as QUARANTINE
 from gradcascade.study.plan import FORMAT, Plan, plan_toml, read_plan
 from gradcascade.study.store import Store
-from gradcascade.study.variants import REAL, variants_of
+from gradcascade.study.variants import UNSEEDED, variants_of
 
 if TYPE_CHECKING:
     from gradcascade.performance.association import Schedule
@@ -113,20 +113,25 @@ class Study:
             table = self._asked_for(table)
         return table.sort(["family", "field", "variant", "step", "n", "scale", "replicate"])
 
-    def _asked_for(self, table: pl.DataFrame) -> pl.DataFrame:
+    def current(self) -> pl.DataFrame:
+        """Contents that each snapshot had when it was seen last, of those that the plan asks for.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``family, scale, step, field, content_hash``.
+        """
         families = {family.name: family for family in self.plan.families}
         current = self.store.current()
-        seen = current.filter(
-            pl.Series(
-                [
-                    name in families
-                    and conventions == families[name].conventions(scale)
-                    and families[name].asks_for(scale, step, field)
-                    for name, scale, step, field, _, conventions in current.iter_rows()
-                ],
-                dtype=pl.Boolean,
-            )
-        )
+        wanted = [
+            name in families
+            and conventions == families[name].conventions(scale)
+            and families[name].asks_for(scale, step, field)
+            for name, scale, step, field, _, conventions in current.iter_rows()
+        ]
+        return current.filter(pl.Series(wanted, dtype=pl.Boolean)).drop("conventions")
+
+    def _asked_for(self, table: pl.DataFrame) -> pl.DataFrame:
         asked = pl.DataFrame(
             [
                 (variant.name, variant.replicate, variant.probe_hash, variant.seed)
@@ -135,11 +140,13 @@ class Study:
             schema={"variant": pl.String, "replicate": pl.Int64, "probe_hash": pl.String, "base": pl.Int64},
             orient="row",
         )
-        names = ["family", "scale", "step", "field", "content_hash"]
         return (
-            table.join(seen.select(names), on=names, how="semi")
+            table.join(self.current(), on=["family", "scale", "step", "field", "content_hash"], how="semi")
             .join(asked, on=["variant", "replicate", "probe_hash"])
-            .filter(pl.col("seed") == pl.col("base") + pl.when(pl.col("variant") == REAL).then(0).otherwise("step"))
+            .filter(
+                pl.col("seed")
+                == pl.col("base") + pl.when(pl.col("variant").is_in(UNSEEDED)).then(0).otherwise("step")
+            )
             .drop("base")
         )
 

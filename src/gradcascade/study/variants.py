@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcascade.fields.nulls import null
+from gradcascade.fields.controls import CLIP
+from gradcascade.fields.layout import Layout
+from gradcascade.fields.nulls import FIXED, null
 from gradcascade.probe.relaxation import Probe
 from gradcascade.study.plan import Plan
 
 REAL = "real"
+
+UNSEEDED = (REAL, *FIXED)
+"""Variants in which nothing is drawn: their seed is 0, and they have one replicate."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class Variant:
     replicate : int
         Number of the replicate, from 0.
     seed : int
-        Seed of the null, ``seed + step``; 0 for the real field.
+        Seed of the null, ``seed + step``; 0 where nothing is drawn.
     probe_hash : str
         Hash of the settings of the measurement.
     """
@@ -48,14 +54,36 @@ def variants_of(plan: Plan, step: int) -> list[Variant]:
     result = [Variant(REAL, 0, 0, plain)]
     for kind in plan.nulls.kinds:
         name = plain
-        if kind == "N1" and plan.nulls.deviation != "population":  # a setting of the null, not of the probe
-            name = hashlib.sha256(f"{plain}:{plan.nulls.deviation}".encode()).hexdigest()[:16]
-        result += [Variant(kind, r, plan.nulls.seed + step, name) for r in range(plan.nulls.replicates)]
+        setting = _setting(plan, kind)
+        if setting is not None:
+            name = hashlib.sha256(f"{plain}:{setting}".encode()).hexdigest()[:16]
+        if kind in UNSEEDED:
+            result.append(Variant(kind, 0, 0, name))
+        else:
+            result += [Variant(kind, r, plan.nulls.seed + step, name) for r in range(plan.nulls.replicates)]
     return result
 
 
-def draw(plan: Plan, variant: Variant, values: NDArray[np.floating], threads: int | None) -> NDArray[np.floating]:
-    """Give the field of a variant: the real values, or a null of them."""
+def _setting(plan: Plan, kind: str) -> str | None:
+    """A setting of the null itself, not of the probe, that is not the default."""
+    if kind == "N1" and plan.nulls.deviation != "population":
+        return plan.nulls.deviation
+    if kind == "clipped" and plan.nulls.clip != CLIP:
+        return f"clip {plan.nulls.clip!r}"
+    return None
+
+
+def draw(
+    plan: Plan,
+    variant: Variant,
+    values: NDArray[np.floating],
+    threads: int | None,
+    layout: Callable[[], Layout | None] = lambda: None,
+) -> NDArray[np.floating]:
+    """Give the field of a variant: the real values, or a null of them.
+
+    ``layout`` is called where a null needs to know the tensors that make up the field.
+    """
     if variant.name == REAL:
         return values
     return null(
@@ -64,5 +92,8 @@ def draw(plan: Plan, variant: Variant, values: NDArray[np.floating], threads: in
         variant.seed,
         replicate=variant.replicate,
         deviation=plan.nulls.deviation,
+        layout=layout() if variant.name.startswith("in-") else None,
+        clip=plan.nulls.clip,
+        quantile=plan.probe.quantile,
         threads=threads,
     )

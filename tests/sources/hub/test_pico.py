@@ -224,3 +224,15 @@ def test_evaluations_that_the_branch_has_no_more_are_not_those_of_the_run(hub, r
     found = source(hub, tmp_path)
     assert found.metrics()["step"].to_list() == [STEPS[0]]
     found.close()
+
+
+def test_a_snapshot_knows_the_tensors_of_its_field_once_it_was_loaded(hub, remote, tmp_path):
+    first, second, _ = source(hub, tmp_path, order="grouped").snapshots()
+    assert first.layout() is None
+    values, start = second.load(), 0
+    tensors = pico_gradient(second.step, 6, 1000)
+    for name, size in second.layout() or ():
+        assert np.array_equal(values[start : start + size], tensors[f"_forward_module.module.{name}"].reshape(-1))
+        start += size
+    assert start == values.size
+    assert first.layout() == second.layout()

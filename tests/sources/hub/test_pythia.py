@@ -237,3 +237,12 @@ def test_of_several_branches_for_a_step_the_one_named_as_the_others_counts(hub, 
     remote.commit("step_7", "another", stranger)
     with pytest.raises(InputError, match="two branches for step 7, checkpoint-7 and step_7"):
         source(hub, tmp_path)
+
+
+def test_a_snapshot_knows_the_tensors_of_its_field_once_it_was_loaded(hub, remote, tmp_path):
+    first, second = source(hub, tmp_path).snapshots()[:2]
+    assert second.layout() is None
+    values = first.load()
+    shapes = {name: part.size for name, part in parameters_of(pythia_tensors(4, STEPS[1])).items()}
+    assert second.layout() == tuple(shapes.items())
+    assert sum(shapes.values()) == values.size

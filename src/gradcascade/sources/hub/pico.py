@@ -71,6 +71,10 @@ class HubGradientReader:
         finally:
             self.space.forget(place)
 
+    def layout(self) -> tuple[tuple[str, int], ...] | None:
+        """Name and number of entries of every tensor of the field, in order; None before the first was loaded."""
+        return self.record.layout()
+
     def _read(self, path: Path) -> NDArray[np.floating]:
         tensors = Choice(pico=True).of(open_tensors(path), path)
         names = self.record.names(tensors, f"{self.path} of {self.repository.name} at {self.revision}")

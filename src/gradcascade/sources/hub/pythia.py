@@ -65,6 +65,10 @@ class HubUpdateReader:
             close_checkpoints()
             self.space.keep_only(places[1])
 
+    def layout(self) -> tuple[tuple[str, int], ...] | None:
+        """Name and number of entries of every tensor of the field, in order; None before the first was loaded."""
+        return self.record.layout()
+
     def _read(self) -> NDArray[np.floating]:
         before, after = (self._open(revision) for revision in (self.earlier, self.later))
         return difference(before, after, self.record.names(after, self._where(self.later)))

@@ -85,6 +85,13 @@ class TensorRecord:
                 )
         return ordered(known, self.order)
 
+    def layout(self) -> tuple[tuple[str, int], ...] | None:
+        """Name and number of entries of every tensor of the run's fields, in order; None if nothing was read yet."""
+        known = self._known()
+        if known is None:
+            return None
+        return tuple((name, math.prod(known[name])) for name in ordered(known, self.order))
+
     def _known(self) -> dict[str, tuple[int, ...]] | None:
         try:
             items = json.loads(self.file.read_text(encoding="utf-8"))

@@ -1,0 +1,87 @@
+"""The layout of a field: which tensors it is made of, and which of them belong to one block of the network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from gradcascade.errors import InputError
+
+Layout = Sequence[tuple[str, int]]
+"""Name and number of entries of every tensor, in the order in which they make up the field."""
+
+Ranges = list[tuple[int, int]]
+
+_BLOCK = re.compile(r"(?:.*?\.)?[0-9]+(?=\.|$)")
+
+
+def tensor_ranges(layout: Layout, n: int) -> list[Ranges]:
+    """Places of every tensor.
+
+    Parameters
+    ----------
+    layout : sequence of (str, int)
+        Name and number of entries of every tensor.
+    n : int
+        Entries of the field.
+
+    Returns
+    -------
+    list of list of (int, int)
+        For every tensor with entries the one range ``(start, stop)`` of its places.
+
+    Raises
+    ------
+    InputError
+        If the tensors do not have the field's entries in all.
+    """
+    return _gathered(enumerate(size for _, size in layout), n)
+
+
+def block_ranges(layout: Layout, n: int) -> list[Ranges]:
+    """Places of every block of the network.
+
+    Tensors belong together if their names begin alike up to the first number that stands between dots:
+    ``layers.3.attention.v_proj`` and ``layers.3.swiglu.w_2``. A tensor whose name has no such number (an embedding, a
+    final norm) is a block of its own.
+
+    Parameters
+    ----------
+    layout, n : sequence of (str, int), int
+        As for :func:`tensor_ranges`.
+
+    Returns
+    -------
+    list of list of (int, int)
+        For every block the ranges of its places, adjacent ones joined.
+
+    Raises
+    ------
+    InputError
+        As :func:`tensor_ranges`.
+    """
+    return _gathered(((_block(name) or (number,), size) for number, (name, size) in enumerate(layout)), n)
+
+
+def _block(name: str) -> str | None:
+    found = _BLOCK.match(name)
+    return found[0] if found else None
+
+
+def _gathered(sizes: Iterable[tuple[object, int]], n: int) -> list[Ranges]:
+    groups: dict[object, Ranges] = {}
+    start = 0
+    for group, size in sizes:
+        if size:
+            ranges = groups.setdefault(group, [])
+            if ranges and ranges[-1][1] == start:
+                ranges[-1] = (ranges[-1][0], start + size)
+            else:
+                ranges.append((start, start + size))
+        start += size
+    if start != n:
+        raise InputError(
+            f"the layout names tensors of {start:,} entries in all and the field has {n:,}; give the tensors that "
+            f"make up this field, in order"
+        )
+    return list(groups.values())

@@ -1,0 +1,265 @@
+"""Null differences with their errors: how well the scales show them, and what other draws of the nulls would give.
+
+A difference of two exponents is the slope of the difference of two logarithms. It carries two errors. That of the
+line comes from the scatter of the scales about it and holds everything, in few degrees of freedom. That of the
+replicates holds only what the random draws of the nulls contribute: it says whether more of them would help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gradcascade.scaling.exponents import CHANNELS, EXPONENTS, log_points, prepared
+from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, fit_lines
+from gradcascade.scaling.tables import group_starts
+from gradcascade.scaling.weighted import replicate_variances
+from gradcascade.scaling.window_means import ALL_PARTS, differenced, known_parts
+from gradcascade.scaling.windows import Window, in_window
+
+NOT_DRAWN = ("real", "clipped")
+"""Variants that are the same at every draw."""
+
+_DRAWS: dict[str, type[pl.DataType]] = {
+    "replicates_se": pl.Float64,
+    "replicates_low": pl.Float64,
+    "replicates_high": pl.Float64,
+    "replicates_reason": pl.String,
+}
+
+STEP_SCHEMA: dict[str, type[pl.DataType]] = {
+    "family": pl.String,
+    "field": pl.String,
+    "step": pl.Int64,
+    "difference": pl.String,
+    "exponent": pl.String,
+    "value": pl.Float64,
+    "se": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "n_scales": pl.Int64,
+    "reason": pl.String,
+    **_DRAWS,
+}
+"""Columns of the differences of single steps, in order."""
+
+WINDOW_SCHEMA: dict[str, type[pl.DataType]] = {
+    "family": pl.String,
+    "field": pl.String,
+    "difference": pl.String,
+    "exponent": pl.String,
+    "mean": pl.Float64,
+    "n_steps": pl.Int64,
+    **_DRAWS,
+}
+"""Columns of the means over a window, in order."""
+
+Parts = Mapping[str, tuple[str, str]]
+
+_LINE = ["family", "field", "difference", "step"]
+
+
+def null_differences(
+    cascades: pl.DataFrame, parts: Parts = ALL_PARTS, confidence: float = CONFIDENCE
+) -> pl.DataFrame:
+    """Difference of every exponent between two variants at every step, with both intervals.
+
+    Parameters
+    ----------
+    cascades : polars.DataFrame
+        As for :func:`gradcascade.scaling.exponents.fit_exponents`.
+    parts : mapping of str to (str, str)
+        Name of each difference, the first variant and the one to subtract.
+    confidence : float
+        Coverage of the intervals from replicates; those of the lines are 95 %.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per ``family, field, step, difference, exponent`` for every difference that a family and field has
+        cascades for: ``value``; ``se, low, high`` of the line through the differences of ``n_scales`` scales (k - 2
+        degrees of freedom) and ``reason``; and ``replicates_se, replicates_low, replicates_high``, the error that
+        the draws of the nulls give the value. For it, the variance between the replicates of a step is taken scale
+        by scale, pooled over the steps, and carried through the line; degrees of freedom after Satterthwaite (1946).
+        ``replicates_reason`` says why it is missing: a null was measured once at every step.
+
+    Raises
+    ------
+    InputError
+        As :func:`gradcascade.scaling.exponents.fit_exponents`.
+    """
+    rows, lines, parts_of = _lines(cascades, parts)
+    errors = _errors(parts_of, [*_LINE, "exponent"], "value", confidence)
+    every = known_parts(rows, parts).join(rows.select("family", "field", "step").unique(), on=["family", "field"])
+    return (
+        every.join(_places(), how="cross")
+        .join(lines, on=[*_LINE, "exponent"], how="left")
+        .join(errors, on=[*_LINE, "exponent"], how="left")
+        .with_columns(pl.col("n_scales").fill_null(0))
+        .with_columns(
+            reason=pl.when(pl.col("value").is_null()).then(
+                pl.format(
+                    "{} scales have both variants; a slope needs {} of different n", "n_scales", pl.lit(MIN_SCALES)
+                )
+            )
+        )
+        .with_columns(replicates_reason=pl.coalesce("replicates_reason", "reason"))
+        .with_columns(_part_place(parts))
+        .sort("family", "field", "step", "part", "place")
+        .select(pl.col(name).cast(kind) for name, kind in STEP_SCHEMA.items())
+    )
+
+
+def window_null_errors(
+    cascades: pl.DataFrame, window: Window = None, parts: Parts = ALL_PARTS, confidence: float = CONFIDENCE
+) -> pl.DataFrame:
+    """What the draws of the nulls contribute to the error of the differences' means over a window.
+
+    Parameters
+    ----------
+    cascades : polars.DataFrame
+        As for :func:`null_differences`.
+    window : tuple, mapping or None
+        As in :func:`gradcascade.scaling.windows.windows`.
+    parts : mapping of str to (str, str)
+        As for :func:`null_differences`.
+    confidence : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per ``family, field, difference, exponent``: ``mean`` over the ``n_steps`` steps of the window that
+        have the difference, and ``replicates_se, replicates_low, replicates_high, replicates_reason`` as in
+        :func:`null_differences`; steps are drawn independently.
+
+    Raises
+    ------
+    InputError
+        As :func:`null_differences`, or if the window is not two ordered steps.
+    """
+    rows, lines, parts_of = _lines(cascades, parts)
+    # The window is that of all steps, also of those without a fit.
+    steps = rows.select("family", "field", "step").unique(maintain_order=True)
+    inside = steps.filter(in_window(steps, window))
+    key = ["family", "field", "difference", "exponent"]
+    lines = lines.join(inside, on=["family", "field", "step"], how="semi").drop_nulls("value").sort(*key, "step")
+    means = lines.group_by(key, maintain_order=True).agg(mean=pl.col("value").mean(), n_steps=pl.len())
+    share = parts_of.join(lines.select(*_LINE, "exponent"), on=[*_LINE, "exponent"], how="semi").join(
+        means, on=key, how="left"
+    )
+    # One scale and variant is one source of error: its variance is known once, and enters at every step.
+    share = share.sort(*key, "scale", "variant", "step")
+    pooled = share.group_by(*key, "scale", "variant", maintain_order=True).agg(
+        weight=(pl.col("weight") / pl.col("n_steps").cast(pl.Float64) ** 2).sum(),
+        value=pl.col("mean").first(),
+        variance=pl.col("variance").first(),
+        degrees=pl.col("degrees").first(),
+    )
+    errors = _errors(pooled, key, "value", confidence)
+    every = known_parts(rows, parts).join(_places(), how="cross")
+    return (
+        every.join(means, on=key, how="left")
+        .join(errors, on=key, how="left")
+        .with_columns(
+            pl.col("n_steps").fill_null(0),
+            replicates_reason=pl.when(pl.col("mean").is_null())
+            .then(pl.lit("no step in the window has the value"))
+            .otherwise("replicates_reason"),
+        )
+        .with_columns(_part_place(parts))
+        .sort("family", "field", "part", "place")
+        .select(pl.col(name).cast(kind) for name, kind in WINDOW_SCHEMA.items())
+    )
+
+
+def _places() -> pl.DataFrame:
+    return pl.DataFrame({"exponent": EXPONENTS, "place": range(len(EXPONENTS))})
+
+
+def _part_place(parts: Parts) -> pl.Expr:
+    order = {name: place for place, name in enumerate(parts)}
+    return pl.col("difference").replace_strict(order, return_dtype=pl.Int64).alias("part")
+
+
+def _lines(cascades: pl.DataFrame, parts: Parts) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Checked rows; slopes of the differences; and what each scale and variant gives to the variance of a slope."""
+    rows = prepared(cascades)
+    points = log_points(rows)
+    gaps = differenced(points, parts).sort(*_LINE, "log_n", "scale")
+    starts = group_starts(gaps, _LINE)
+    x = gaps.get_column("log_n").to_numpy()
+    lines, sources = [], []
+    mean = pl.col("log_n") - pl.col("log_n").mean().over(_LINE)
+    weight = (mean / (mean**2).sum().over(_LINE)) ** 2
+    weights = gaps.select(*_LINE, "scale", weight=weight, k=pl.len().over(_LINE))
+    drawn = pl.DataFrame(
+        [(name, variant) for name, both in parts.items() for variant in both],
+        schema={"difference": pl.String, "variant": pl.String},
+        orient="row",
+    )
+    named = weights.join(drawn, on="difference")
+    for exponent, channel in CHANNELS.items():
+        fit = fit_lines(x, gaps.get_column(f"log_{channel}").to_numpy(), starts)
+        lines.append(
+            gaps.select(_LINE)[starts].with_columns(
+                exponent=pl.lit(exponent),
+                value=pl.Series(fit.value, dtype=pl.Float64).fill_nan(None),
+                se=pl.Series(fit.se, dtype=pl.Float64).fill_nan(None),
+                low=pl.Series(fit.low, dtype=pl.Float64).fill_nan(None),
+                high=pl.Series(fit.high, dtype=pl.Float64).fill_nan(None),
+                n_scales=pl.Series(fit.n_points, dtype=pl.Int64),
+            )
+        )
+        spread = replicate_variances(rows.filter("included"), channel)
+        fixed = pl.col("variant").is_in(NOT_DRAWN)
+        sources.append(
+            named.join(spread, on=["family", "field", "variant", "step", "scale"], how="left").select(
+                *_LINE,
+                "scale",
+                "variant",
+                exponent=pl.lit(exponent),
+                weight=pl.col("weight") / pl.col("_replicates"),
+                variance=pl.when(fixed).then(0.0).otherwise("_variance"),
+                degrees=pl.when(fixed).then(1).otherwise("_degrees"),
+            )
+        )
+    table, shares = pl.concat(lines), pl.concat(sources)
+    values = table.select(*_LINE, "exponent", "value").drop_nulls("value")
+    return rows, table, shares.join(values, on=[*_LINE, "exponent"])
+
+
+def _errors(shares: pl.DataFrame, key: list[str], value: str, confidence: float) -> pl.DataFrame:
+    """Standard error and t interval of a sum of independent variances, each with its own degrees of freedom."""
+    from scipy.stats import t
+
+    # Sums run in a fixed order, so that the same study gives the same digits.
+    shares = shares.sort(*key, "scale", "variant")
+    starts = group_starts(shares, key)
+    unknown = pl.col("variance").is_null()
+    once = pl.col("variant").filter(unknown).first()
+    found = shares.group_by(key, maintain_order=True).agg(
+        _value=pl.col(value).first(),
+        replicates_reason=pl.when(once.is_not_null()).then(
+            pl.format("{} was measured once at every step; replicates give an error", once)
+        ),
+    )
+    parts = (shares["weight"] * shares["variance"]).cast(pl.Float64).fill_null(np.nan).to_numpy()
+    variance = _sums(parts, starts)
+    squares = _sums(parts**2 / np.maximum(shares["degrees"].to_numpy(), 1), starts)
+    degrees = np.where(squares > 0, variance**2 / np.where(squares > 0, squares, 1.0), 1.0)
+    half = t.ppf(0.5 + confidence / 2, degrees) * np.sqrt(variance)
+    return found.select(
+        *key,
+        "replicates_reason",
+        replicates_se=pl.Series(np.sqrt(variance)).fill_nan(None),
+        replicates_low=(pl.col("_value") - pl.Series(half)).fill_nan(None),
+        replicates_high=(pl.col("_value") + pl.Series(half)).fill_nan(None),
+    )
+
+
+def _sums(values: NDArray[np.float64], starts: NDArray[np.intp]) -> NDArray[np.float64]:
+    return np.add.reduceat(values, starts) if starts.size else np.zeros(0)

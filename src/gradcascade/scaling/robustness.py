@@ -1,0 +1,114 @@
+"""How far each exponent moves when one choice of the measurement is changed."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from gradcascade.errors import InputError
+from gradcascade.scaling.regression import CONFIDENCE, t_quantiles
+from gradcascade.scaling.tables import require_columns
+from gradcascade.scaling.window_means import window_differences, window_intervals
+
+PLANNED = "as planned"
+"""The choice that all others are compared with."""
+
+MOVES, NOISE, UNKNOWN = "moves", "within noise", "no interval"
+
+SHIFT_SCHEMA: dict[str, type[pl.DataType]] = {
+    "family": pl.String,
+    "field": pl.String,
+    "kind": pl.String,
+    "choice": pl.String,
+    "exponent": pl.String,
+    "planned": pl.Float64,
+    "shift": pl.Float64,
+    "sd": pl.Float64,
+    "n_steps": pl.Int64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "scales_value": pl.Float64,
+    "scales_low": pl.Float64,
+    "scales_high": pl.Float64,
+    "n_scales": pl.Int64,
+    "scales_reason": pl.String,
+    "verdict": pl.String,
+    "reason": pl.String,
+}
+"""Columns of the table of shifts, in order."""
+
+_REASON = (
+    pl.when(pl.col("n_steps") == 1)
+    .then(pl.lit("one step has both; an interval needs two"))
+    .otherwise(pl.lit("no step has both (three scales each, none at the ceiling)"))
+)
+_ORDER = {"D": 0, "z": 1, "beta": 2, "delta": 3}
+
+
+def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.DataFrame:
+    """Compare every choice with the measurement as planned, at the same steps and scales.
+
+    The logarithms of both are subtracted step by step and scale by scale before a line is fitted (replicates are
+    averaged first), so what both share drops out. All steps in the table count.
+
+    The interval is Student's, of the paired differences of the steps, with one degree of freedom less than steps. It
+    is that of the mean over the window of these very runs, of which the steps are an even sample: where differences
+    change slowly along training such a sample does better than a random one, so correlation does not make the
+    interval too narrow, as it would that of a mean over other runs.
+
+    Parameters
+    ----------
+    cascades : polars.DataFrame
+        As for :func:`gradcascade.scaling.exponents.fit_exponents`, with ``choice`` (a name, or ``"as planned"``) and
+        ``kind`` (what the choice is of) in place of ``variant``; a ``variant`` is not looked at.
+    confidence : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per ``family, field, kind, choice, exponent``, sorted by family, field and exponent and then by how
+        far the choice moves it, farthest first: ``planned``, the exponent as planned (mean over the steps),
+        ``shift``, the mean over the ``n_steps`` steps at which both are fitted, of choice less planned, with its
+        ``sd`` over steps and its interval ``low, high``; the shift of the line of the averaged logarithms with the
+        interval across scales (``scales_value``, ``scales_low``, ``scales_high``, as in
+        :func:`gradcascade.scaling.window_means.window_differences`), which asks whether other runs would show it;
+        and ``verdict``: ``"moves"`` if ``low, high`` leave zero out, else ``"within noise"``, or ``"no interval"``
+        with the ``reason``.
+
+    Raises
+    ------
+    InputError
+        As :func:`gradcascade.scaling.exponents.fit_exponents`, or if nothing was measured as planned.
+    """
+    require_columns(cascades, ("family", "field", "step", "kind", "choice"), "table of cascades")
+    table = cascades.with_columns(variant=pl.col("choice"))
+    choices = table.filter(pl.col("choice") != PLANNED).select("kind", "choice").unique().sort("kind", "choice")
+    if choices.is_empty():
+        return pl.DataFrame(schema=SHIFT_SCHEMA)
+    if choices.height == table.select("choice").n_unique():
+        raise InputError(f"the table of cascades has nothing measured {PLANNED}; measure that too")
+    ends = table.group_by("family", "field").agg(first=pl.col("step").min(), last=pl.col("step").max())
+    window = {(family, field): (first, last) for family, field, first, last in ends.iter_rows()}
+    base = window_intervals(table.filter(pl.col("choice") == PLANNED), window, confidence, along=True)
+    base = base.select("family", "field", "exponent", planned=pl.col("mean"))
+    parts = {name: (name, PLANNED) for name in choices["choice"]}
+    found = window_differences(table, window, confidence, parts)
+    count = found.get_column("n_steps").to_numpy()
+    wide = np.where(
+        count > 1, t_quantiles(np.maximum(count - 1, 1), confidence) / np.sqrt(np.maximum(count, 1)), np.nan
+    )
+    half = pl.col("sd") * pl.Series(wide, dtype=pl.Float64).fill_nan(None)
+    moved = pl.when(pl.col("low").is_null()).then(pl.lit(UNKNOWN))
+    moved = moved.when((pl.col("low") > 0) | (pl.col("high") < 0)).then(pl.lit(MOVES)).otherwise(pl.lit(NOISE))
+    place = pl.col("exponent").replace_strict(_ORDER, return_dtype=pl.Int64)
+    return (
+        found.rename({"difference": "choice", "mean": "shift"})
+        .with_columns(low=pl.col("shift") - half, high=pl.col("shift") + half)
+        .join(choices, on="choice", how="left")
+        .join(base, on=["family", "field", "exponent"], how="left")
+        .with_columns(verdict=moved, reason=pl.when(pl.col("low").is_null()).then(_REASON))
+        .sort("family", "field", place, pl.col("shift").abs(), "choice", descending=[*[False] * 3, True, False])
+        .sort("family", "field", place, pl.col("shift").is_null(), maintain_order=True)
+        .select(pl.col(name).cast(kind) for name, kind in SHIFT_SCHEMA.items())
+    )

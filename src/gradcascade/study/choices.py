@@ -1,0 +1,78 @@
+"""The choices of a measurement that the papers do not settle, each changed alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradcascade.fields.nulls import KINDS as NULLS
+from gradcascade.probe.graph import EDGES_PER_NODE
+from gradcascade.probe.graph import KINDS as GRAPHS
+from gradcascade.scaling.robustness import PLANNED
+from gradcascade.study.plan import NullPlan, Plan
+from gradcascade.study.variants import REAL, Variant, variants_of
+
+ALPHAS = (0.2, 0.4)
+QUANTILES = (0.8, 0.95)
+FURTHER_SEEDS = 3
+
+_SEEDLESS = ("ring", "regular")
+_CONTROL = "control"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to measure.
+
+    Attributes
+    ----------
+    kind : str
+        What the choice is of: ``"graph"``, ``"graph seed"``, ``"alpha"``, ``"quantile"`` or ``"control"``.
+    name : str
+        The choice, such as ``"graph ring"``, ``"alpha 0.2"`` or ``"signs"``.
+    plan : Plan
+        The plan with this one choice made.
+    """
+
+    kind: str
+    name: str
+    plan: Plan
+
+    def variants(self, step: int) -> list[Variant]:
+        """What is measured of a snapshot of this step: the real field, or the replicates of the control."""
+        return [found for found in variants_of(self.plan, step) if (found.name == REAL) == (self.kind != _CONTROL)]
+
+
+def choices_of(plan: Plan, replicates: int) -> tuple[Choice, ...]:
+    """Everything that is compared with a plan, which comes first.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan of a study.
+    replicates : int
+        Replicates of every control in which something is drawn.
+
+    Returns
+    -------
+    tuple of Choice
+        The plan itself; every other kind of graph (with m = 2); further topology seeds, where the graph depends on
+        them; other values of alpha and of the quantile; every null.
+    """
+    probe = plan.probe
+    changes = [("graph", kind, {"graph": kind, "m": EDGES_PER_NODE}) for kind in GRAPHS if kind != probe.graph]
+    if probe.graph not in _SEEDLESS:
+        seeds = range(probe.graph_seed + 1, probe.graph_seed + 1 + FURTHER_SEEDS)
+        changes += [("graph seed", str(seed), {"graph_seed": seed}) for seed in seeds]
+    changes += [("alpha", f"{alpha:g}", {"alpha": alpha}) for alpha in ALPHAS if alpha != probe.alpha]
+    changes += [("quantile", f"{q:g}", {"quantile": q}) for q in QUANTILES if q != probe.quantile]
+    none = plan.nulls.model_copy(update={"kinds": ()})
+    found = [Choice("plan", PLANNED, _with(plan, none))]
+    found += [Choice(kind, f"{kind} {name}", _with(plan, none, **changed)) for kind, name, changed in changes]
+    for kind in NULLS:
+        drawn = plan.nulls.model_copy(update={"kinds": (kind,), "replicates": replicates})
+        found.append(Choice(_CONTROL, kind, _with(plan, drawn)))
+    return tuple(found)
+
+
+def _with(plan: Plan, nulls: NullPlan, **probe: object) -> Plan:
+    return plan.model_copy(update={"nulls": nulls, "probe": plan.probe.model_copy(update=probe)})

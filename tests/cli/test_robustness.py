@@ -1,0 +1,108 @@
+import json
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from sample_runs import write_pico_run
+
+import gradcascade as gc
+
+
+def command(*words, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "gradcascade", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=cwd,
+    )
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("family")
+    for width in (6, 12, 18):
+        write_pico_run(folder / "runs" / f"tiny-d{width}", tuple(range(0, 80, 10)), width, blocks=2)
+    assert command("measure", "runs", "--out", "study", "--fields", "gradient", cwd=folder).returncode == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def printed(family):
+    done = command("robustness", "study", "--steps", 5, "--replicates", 2, cwd=family)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_it_prints_every_choice_farthest_first(printed):
+    lines = printed.stdout.splitlines()
+    assert lines[0] == f"{3 * 5 * 22} cascades measured, {3 * 5 * 4} known before"
+    assert "alpha 0.3, quantile 0.9, barabasi-albert graph, seed 42" in lines[1]
+    assert lines[2] == "tiny, gradients, 5 steps of 20 to 70"
+    for exponent in ("D", "z", "delta"):
+        start = next(i for i, line in enumerate(lines) if line.startswith(f"  {exponent} = "))
+        rows = [line for line in lines[start + 1 : start + 20]]
+        shifts = [abs(float(row.split("[")[0].split()[-1])) for row in rows]
+        assert shifts == sorted(shifts, reverse=True)
+        for choice in ("graph ring", "graph seed 43", "alpha 0.2", "quantile 0.95", "N2", "in-block", "clipped"):
+            assert any(row.startswith(f"    {choice:<24}") for row in rows)
+        assert all(row.endswith(("moves", "within noise")) for row in rows)
+    assert max(map(len, lines)) <= 110
+    assert printed.stderr.splitlines()[0].startswith("measuring: 1/")
+
+
+def test_the_same_command_is_free_and_the_fits_are_as_before(family, printed):
+    before = command("fit", "study", "--json", cwd=family).stdout
+    done = command("robustness", "study", "--steps", 5, "--replicates", 2, "--json", cwd=family)
+    found = json.loads(done.stdout)
+    assert (found["measured"], found["known"], found["refused"]) == (0, 3 * 5 * 26, [])
+    with gc.Study.open(family / "study") as study:
+        expected = gc.robustness(study, steps=5, replicates=2).table
+        assert {row["variant"] for row in study.cascades().to_dicts()} == {"real", "N0", "N1", "N2"}
+        assert study.cascades()["probe_hash"].unique().to_list() == [gc.Probe().hash]
+    assert found["robustness"] == expected.to_dicts()
+    assert command("fit", "study", "--json", cwd=family).stdout == before
+
+
+def test_an_interrupt_says_how_to_continue_and_loses_nothing(family, tmp_path):
+    shutil.copytree(family / "runs", tmp_path / "runs")
+    assert command("measure", "runs", "--out", "study", "--nulls", "", cwd=tmp_path).returncode == 0
+    words = [sys.executable, "-m", "gradcascade", "robustness", "study", "--replicates", "500"]
+    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    with gc.Study.open(tmp_path / "study") as study:
+        planned = study.cascades()
+        while len(study.cascades(everything=True)) == len(planned):
+            process.stderr.readline()  # a line of progress
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command continues" in said
+    with gc.Study.open(tmp_path / "study") as study:
+        assert study.cascades().equals(planned)
+
+
+def test_sources_that_are_gone_are_one_sentence(family, tmp_path):
+    shutil.copytree(family / "study", tmp_path / "study")
+    done = command("robustness", "study", cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert "runs" in done.stderr and "Traceback" not in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_snapshot_that_cannot_be_read_is_named_after_the_rest(family, tmp_path):
+    shutil.copytree(family / "runs", tmp_path / "runs")
+    assert command("measure", "runs", "--out", "study", "--fields", "gradient", cwd=tmp_path).returncode == 0
+    path = tmp_path / "runs" / "tiny-d12" / "checkpoints" / "step_70" / "learning_dynamics" / "train_gradients.pt"
+    path.write_bytes(b"PK")
+    done = command("robustness", "study", "--steps", 2, "--replicates", 1, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "1 snapshot could not be measured: d12, step 70, gradient: " in done.stderr
+    assert "graph ring" in done.stdout and "no interval: one step has both" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["nowhere"], ["study", "--steps", 0]])
+def test_bad_input(family, words):
+    done = command("robustness", *words, cwd=family)
+    assert done.returncode == 2 and done.stdout == "" and "Traceback" not in done.stderr

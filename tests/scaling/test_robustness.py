@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gradcascade.errors import InputError
+from gradcascade.scaling.exponents import fit_exponents
+from gradcascade.scaling.robustness import PLANNED, SHIFT_SCHEMA, choice_shifts
+
+Build = Callable[..., pl.DataFrame]
+
+
+def chosen(table: pl.DataFrame, name: str, kind: str = "alpha") -> pl.DataFrame:
+    return table.with_columns(choice=pl.lit(name), kind=pl.lit(kind))
+
+
+def longer(table: pl.DataFrame, exponent: float) -> pl.DataFrame:
+    """Durations that grow with N by a further power, not rounded."""
+    n = pl.col("n").cast(pl.Float64)
+    return table.with_columns(duration=pl.col("duration") * (n / 36_864) ** exponent)
+
+
+def test_a_planted_shift_is_found_and_the_rest_is_noise(cascades: Build) -> None:
+    planned = cascades(steps=range(8)).with_columns(pl.col("duration").cast(pl.Float64))
+    rng = np.random.default_rng(0)
+    wobble = planned.with_columns(duration=pl.col("duration") * pl.Series(rng.uniform(0.97, 1.03, planned.height)))
+    table = pl.concat(
+        [
+            chosen(planned, PLANNED, "plan"),
+            chosen(longer(planned, 0.1), "alpha 0.2"),
+            chosen(longer(planned, -0.3), "alpha 0.4"),
+            chosen(wobble, "graph ring", "graph"),
+        ]
+    )
+    found = choice_shifts(table)
+    assert found.columns == list(SHIFT_SCHEMA)
+    z = found.filter(pl.col("exponent") == "z")
+    assert z["choice"].to_list() == ["alpha 0.4", "alpha 0.2", "graph ring"]  # farthest first
+    assert z["kind"].to_list() == ["alpha", "alpha", "graph"]
+    np.testing.assert_allclose(z["shift"].to_numpy()[:2], [-0.3, 0.1], atol=1e-12)
+    np.testing.assert_allclose(z["scales_value"].to_numpy()[:2], [-0.3, 0.1], atol=1e-12)
+    assert z["verdict"].to_list() == ["moves", "moves", "within noise"]
+    assert set(found.filter(pl.col("exponent") == "D")["verdict"]) == {"within noise"}
+    beta, delta = (found.filter(pl.col("exponent") == name).sort("choice") for name in ("beta", "delta"))
+    np.testing.assert_allclose(beta["shift"].to_numpy(), delta["shift"].to_numpy(), atol=1e-12)
+    np.testing.assert_allclose(beta.sort("choice")["shift"].to_numpy(), -z.sort("choice")["shift"].to_numpy())
+    fits = fit_exponents(planned).filter(pl.col("exponent") == "z")
+    assert z["planned"].to_list() == pytest.approx([fits["value"].mean()] * 3)
+
+
+def test_only_steps_and_scales_that_both_have_are_compared(cascades: Build) -> None:
+    planned = cascades(steps=range(6))
+    other = longer(planned, 0.2).filter((pl.col("step") > 0) & ((pl.col("step") > 1) | (pl.col("scale") != "d24")))
+    planned = planned.with_columns(pl.col("duration").cast(pl.Float64))
+    row = choice_shifts(pl.concat([chosen(planned, PLANNED), chosen(other, "alpha 0.2")])).row(
+        by_predicate=pl.col("exponent") == "z", named=True
+    )
+    assert row["n_steps"] == 5 and row["shift"] == pytest.approx(0.2)
+
+
+def test_one_step_gives_a_shift_without_an_interval(cascades: Build) -> None:
+    planned = cascades(steps=[3]).with_columns(pl.col("duration").cast(pl.Float64))
+    found = choice_shifts(pl.concat([chosen(planned, PLANNED), chosen(longer(planned, 0.2), "alpha 0.2")]))
+    assert set(found["verdict"]) == {"no interval"}
+    assert found["low"].null_count() == found.height
+    assert set(found["reason"]) == {"one step has both; an interval needs two"}
+    assert found["scales_low"].null_count() == 0
+
+
+def test_a_choice_that_reaches_the_ceiling_has_no_shift(cascades: Build) -> None:
+    planned = cascades()
+    stuck = planned.with_columns(ceiling=pl.lit(True))
+    found = choice_shifts(pl.concat([chosen(planned, PLANNED), chosen(stuck, "graph ring")]))
+    assert found["shift"].null_count() == found.height == 4
+    assert all(reason.startswith("no step has both") for reason in found["reason"])
+
+
+def test_the_interval_is_that_of_a_paired_t_test(cascades: Build) -> None:
+    from scipy.stats import ttest_rel
+
+    planned, other = cascades(steps=range(6)), cascades(steps=range(6), seed=7)
+    row = choice_shifts(pl.concat([chosen(planned, PLANNED), chosen(other, "alpha 0.2")])).row(
+        by_predicate=pl.col("exponent") == "z", named=True
+    )
+    ours, theirs = (
+        fit_exponents(table).filter(pl.col("exponent") == "z").sort("step")["value"].to_numpy()
+        for table in (other, planned)
+    )
+    expected: Any = ttest_rel(ours, theirs)
+    expected = expected.confidence_interval()
+    assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high))
+
+
+def test_one_choice_in_twenty_that_does_nothing_seems_to_move(cascades: Build) -> None:
+    rng = np.random.default_rng(1)
+    planned, other = (
+        pl.concat([cascades(steps=range(8)).with_columns(family=pl.lit(f"f{k}")) for k in range(400)]).with_columns(
+            duration=pl.Series(np.exp(rng.normal(3, 0.1, 400 * 32)))
+        )
+        for _ in range(2)
+    )
+    found = choice_shifts(pl.concat([chosen(planned, PLANNED), chosen(other, "alpha 0.2")]))
+    share = (found.filter(pl.col("exponent") == "z")["verdict"] == "moves").mean()
+    assert share == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 400))
+
+
+def test_replicates_are_averaged(cascades: Build) -> None:
+    planned, drawn = cascades(steps=range(5)), cascades(steps=range(5), replicates=3, seed=1)
+    found = choice_shifts(pl.concat([chosen(planned, PLANNED), chosen(drawn, "signs", "control")]))
+    logs = drawn.group_by("step", "scale").agg(pl.col("duration").log().mean().exp(), pl.col("n").first())
+    columns = [pl.lit(0).alias("replicate"), pl.lit("nano").alias("family"), pl.lit("gradient").alias("field")]
+    mean = logs.with_columns(*columns, size=pl.col("n"), variant=pl.lit("real"), ceiling=False)
+    expected = (
+        fit_exponents(mean).filter(pl.col("exponent") == "z")["value"]
+        - fit_exponents(planned).filter(pl.col("exponent") == "z")["value"]
+    ).mean()
+    assert found.filter(pl.col("exponent") == "z")["shift"].item() == pytest.approx(expected)
+
+
+def test_nothing_to_compare(cascades: Build) -> None:
+    planned = chosen(cascades(), PLANNED)
+    assert choice_shifts(planned).is_empty() and choice_shifts(planned.clear()).is_empty()
+    with pytest.raises(InputError, match="has nothing measured as planned"):
+        choice_shifts(chosen(cascades(), "alpha 0.2"))
+    with pytest.raises(InputError, match="lacks the columns kind, choice"):
+        choice_shifts(cascades())
