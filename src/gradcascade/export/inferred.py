@@ -65,6 +65,46 @@ DIFFERENCES = Table(
     ),
 )
 
+_DIFFERENCE = text("difference", "total, dist or assign; for controls, the two variants that are subtracted.")
+
+_DRAWS = (
+    number("replicates_se", "", "Standard error that the draws of the nulls give the difference, from replicates."),
+    number("replicates_low", "", "Lower end of the 95 % interval from replicates."),
+    number("replicates_high", "", "Upper end of the 95 % interval from replicates."),
+    text("replicates_reason", "Why there is no error from replicates, in words.", True),
+)
+
+NULL_DIFFERENCES = Table(
+    "One null difference of an exponent at one step, with the interval of its line and the one from replicates.",
+    (FAMILY, FIELD, STEP, _DIFFERENCE, EXPONENT, *FITTED, N_SCALES, REASON, *_DRAWS),
+)
+
+NULL_ERRORS = Table(
+    "What the draws of the nulls contribute to the error of a null difference's mean over the window.",
+    (
+        FAMILY,
+        FIELD,
+        _DIFFERENCE,
+        EXPONENT,
+        number("mean", "", "Mean of the difference over the steps of the window."),
+        N_WINDOW,
+        *_DRAWS,
+    ),
+)
+
+METRIC_EXPONENTS = Table(
+    "Slope of a metric's logarithm on log N at one step (beta_PPL, alpha_acc).",
+    (
+        FAMILY,
+        text("metric", "Name of the metric."),
+        STEP,
+        *FITTED,
+        number("r2", "", "R2 of the line; missing where the metric is equal at every scale."),
+        N_SCALES,
+        REASON,
+    ),
+)
+
 FOUND_WINDOWS = Table(
     "The window that a change-point search finds in v_rel of one family and field.",
     (
@@ -220,6 +260,8 @@ INFERRED = {
     "verdicts": VERDICTS,
     "intervals": INTERVALS,
     "differences": DIFFERENCES,
+    "null_differences": NULL_DIFFERENCES,
+    "null_errors": NULL_ERRORS,
     "found_windows": FOUND_WINDOWS,
     "leave_one_out": LEAVE_ONE_OUT,
     "curvature": CURVATURE,
@@ -230,6 +272,7 @@ INFERRED = {
     "weighted": WEIGHTED,
     "continuous": CONTINUOUS,
     "rounding": ROUNDING,
+    "metric_exponents": METRIC_EXPONENTS,
     "associations": ASSOCIATIONS,
 }
 """By name, in the order of the files."""
