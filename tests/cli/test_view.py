@@ -72,7 +72,12 @@ def test_it_follows_a_measurement_and_ends_with_ctrl_c(folder, planned, view):
     assert not told["measuring"]
     page = get(f"{url}report/index.html")
     assert page.lower().startswith("<!doctype html>") and "tiny" in page
-    assert {path.name for path in planned.iterdir()} == {"plan.toml", "provenance.json", "cascades.sqlite"}
+    assert {path.name for path in planned.iterdir()} == {
+        "plan.toml",
+        "provenance.json",
+        "schedules.json",
+        "cascades.sqlite",
+    }
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.strip()) == (0, "", "")

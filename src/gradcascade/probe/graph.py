@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.probe import barabasi_albert, cache, random_graph, regular, ring, rows, small_world
+from gradcascade.probe.threads import thread_count
 
 DEFAULT_KIND = "barabasi-albert"
 EDGES_PER_NODE = 2
@@ -222,6 +223,7 @@ def regular_graph(spec: GraphSpec) -> Graph:
 
 def load_graph(spec: GraphSpec, threads: int | None = None) -> Graph:
     """Give the graph of a definition: from memory, else from the cache folder, else built and kept there."""
+    thread_count(threads)  # refuse a wrong number whether or not the graph is there already
     graph = _loaded.pop(spec, None) or _read_or_build(spec, threads)
     _loaded[spec] = graph  # the last one used comes last
     for oldest in list(_loaded)[:-IN_MEMORY]:
