@@ -1,11 +1,14 @@
-"""What every test needs: a cache of its own, and reproducible property tests."""
+"""What every test needs: a cache of its own, reproducible property tests, and one browser for all that open pages."""
 
 import os
+import shutil
 
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before anything imports torch
 
 import pytest
 from hypothesis import settings
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 settings.register_profile("gradcascade", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("gradcascade")
@@ -20,3 +23,16 @@ def _own_cache(tmp_path_factory):
         del os.environ["GRADCASCADE_CACHE"]
     else:
         os.environ["GRADCASCADE_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium; one for all, since two of Playwright's loops cannot run in a thread."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        pytest.skip(f"no browser: none of {', '.join(PROGRAMS)} is installed")
+    api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+    with api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield started
+        started.close()

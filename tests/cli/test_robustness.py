@@ -78,7 +78,7 @@ def test_an_interrupt_says_how_to_continue_and_loses_nothing(family, tmp_path):
             process.stderr.readline()  # a line of progress
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     assert "the same command continues" in said
     with gc.Study.open(tmp_path / "study") as study:
         assert study.cascades().equals(planned)

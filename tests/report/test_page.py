@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 
 from gradcascade.errors import InputError
+from gradcascade.report import figure_views
 from gradcascade.report.data import REFUSAL_SCHEMA, ReportData
+from gradcascade.report.figures import NullDecomposition, PerformanceBridge, PerformanceByScale, TransportOverSteps
 from gradcascade.report.page import write_report
 
 from .cascades import ENTRIES, perplexities, study_cascades
@@ -47,6 +49,13 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         inside = self.open[-1] if self.open else ""
         {"script": self.scripts, "style": self.styles}.get(inside, self.text).append(data)
+
+
+@pytest.fixture
+def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw some of the figures for paper: drawing them takes most of the time, and has tests of its own."""
+    kinds = (TransportOverSteps, NullDecomposition, PerformanceBridge, PerformanceByScale)
+    monkeypatch.setattr(figure_views, "all_figures", lambda data: [kind(data) for kind in kinds])
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +124,7 @@ def test_page_holds_numbers_settings_and_origins(written: Path) -> None:
     assert "No cascade was excluded" in text
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_names_from_outside_appear_as_text(tmp_path: Path) -> None:
     sizes = {EVIL: 10_000, "a$b$c": 40_000, "_under": 160_000, "x</text><script>": 640_000}
     cascades = study_cascades(family=f"fam{EVIL}", entries=sizes, steps=(1, 2, 3))
@@ -180,6 +190,7 @@ EDGES = {
 }
 
 
+@pytest.mark.usefixtures("few_figures")
 @pytest.mark.parametrize("name", EDGES)
 def test_unusual_studies_get_a_page_that_says_what_is_missing(name: str, tmp_path: Path) -> None:
     cascades, words = EDGES[name]
@@ -191,6 +202,7 @@ def test_unusual_studies_get_a_page_that_says_what_is_missing(name: str, tmp_pat
     assert not re.search(r"\b(None|nan|NaN|null)\b(?! fields)(?! N)", re.sub(r"[Nn]ull\b", "", text))
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_snapshots_that_could_not_be_measured_are_named(data: ReportData, tmp_path: Path) -> None:
     rows = [("nano", "d24", 10, "gradient", "the file <b>ends</b> early")]
     refused = pl.DataFrame(rows, schema=REFUSAL_SCHEMA, orient="row")
@@ -200,6 +212,7 @@ def test_snapshots_that_could_not_be_measured_are_named(data: ReportData, tmp_pa
     assert "These snapshots could not be measured" not in plain
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_metric_of_other_steps_is_explained(data: ReportData, tmp_path: Path) -> None:
     metrics = data.metrics.with_columns(step=pl.col("step") + 1)
     path = write_report(ReportData.from_tables(data.cascades, metrics), tmp_path)

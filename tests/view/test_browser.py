@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,8 +16,6 @@ from gradcascade.view.server import ReportServer, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, FrameLocator, Page
-
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 REPORT = """<!doctype html><html><head><meta charset="utf-8"><title>{count} cascades</title>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'">
@@ -39,18 +36,6 @@ def render(study: Path, out: Path) -> None:
     (out / "figures").mkdir(parents=True)
     (out / "index.html").write_text(REPORT.format(count=count), encoding="utf-8")
     (out / "figures" / "a.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        pytest.skip(f"no browser: none of {', '.join(PROGRAMS)} is installed")
-    api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -86,8 +86,9 @@ def channel_series(cascades: pl.DataFrame) -> pl.DataFrame:
     """
     real = cascades.filter(pl.col("variant") == "real")
     rows = prepared(real).filter("included").with_columns(duration_per_n=pl.col("duration") / pl.col("n"))
+    # Rows keep their order: a mean added up in another one differs in its last bits, and so does the rank of a tie.
     scales = (
-        rows.group_by("family", "field", "scale", "step")
+        rows.group_by("family", "field", "scale", "step", maintain_order=True)
         .agg(pl.col(*TWINS).mean())
         .unpivot(TWINS, index=["family", "field", "scale", "step"], variable_name="channel", value_name="value")
     )
