@@ -142,3 +142,14 @@ def test_fonts_are_embedded_in_the_pdf_and_letters_stay_letters_in_the_svg(
 def test_other_widths_are_refused() -> None:
     with pytest.raises(InputError, match='"one" or "two" columns, got'):
         TransportOverSteps(planted()).plot("three")  # pyright: ignore[reportArgumentType]
+
+
+def test_a_layout_is_the_same_at_every_run() -> None:
+    """The last bits of a place depend on the order in which the solver adds up, and clip paths are named by them."""
+    figure, canvas = laid_out(TransportOverSteps(planted()), "two")
+    places = [axes.get_position(original=True).bounds for axes in figure.axes]
+    assert all(abs(round(float(value), 9) - value) < 1e-15 for bounds in places for value in bounds)
+    assert all(axes.get_in_layout() for axes in figure.axes)
+    canvas.draw()
+    again = [axes.get_position(original=True).bounds for axes in figure.axes]
+    assert again == [pytest.approx(bounds, abs=2e-3) for bounds in places]

@@ -113,12 +113,14 @@ class Drawing(ABC):
         """
         from matplotlib.figure import Figure
 
+        from gradcascade.report.figures.layout import SteadyLayout
+
         if width not in WIDTHS:
             raise InputError(f'the width of a figure is "one" or "two" columns, got {width!r}; choose one of these')
         with house_style(), _any_alphabet():
             figure = Figure(figsize=(WIDTHS[width], 0.4 * WIDTHS[width]))
             # A little room at the sides: new ticks can move a label outwards after the layout has measured it.
-            figure.set_layout_engine("constrained", rect=(0.005, 0.0, 0.99, 1.0))
+            figure.set_layout_engine(SteadyLayout(rect=(0.005, 0.0, 0.99, 1.0)))
             reason = self.missing()
             if reason is None:
                 canvas = Canvas(figure, width)

@@ -1,0 +1,41 @@
+"""The layout of a figure: Matplotlib's constrained one, the same at every run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DIGITS = 9
+
+
+class SteadyLayout(ConstrainedLayoutEngine):
+    """Constrained layout with places rounded to nine digits of the figure's width and height.
+
+    The solver behind it may add up in another order at another run; the last bits of a place would reach the file by
+    the names of clip paths, which are hashes of it.
+    """
+
+    def execute(self, fig: Figure) -> object:
+        """Lay the figure out.
+
+        Parameters
+        ----------
+        fig : matplotlib.figure.Figure
+            The figure.
+
+        Returns
+        -------
+        object
+            As Matplotlib's engine.
+        """
+        done = super().execute(fig)
+        for axes in fig.axes:
+            inside = axes.get_in_layout()
+            x, y, width, height = (round(float(value), DIGITS) for value in axes.get_position(original=True).bounds)
+            axes.set_position((x, y, width, height), which="original")
+            axes.set_in_layout(inside)
+        return done
