@@ -14,7 +14,8 @@ demo: $(STAMP)
 	$(BIN)/gradcascade demo --out demo
 
 test: lint types
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not alone" -n 2 --dist loadfile
+	$(BIN)/pytest -m alone
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

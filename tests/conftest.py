@@ -2,16 +2,27 @@
 
 import os
 import shutil
+from pathlib import Path
 
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before anything imports torch
 
 import pytest
 from hypothesis import settings
 
+ALONE = ("training", "docs", "probe/engines/test_cuda.py", "sources/test_transformers.py")
+"""Tests that compute with torch: its threads and Numba's spin against each other in processes side by side."""
+
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 settings.register_profile("gradcascade", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("gradcascade")
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).as_posix().startswith(ALONE):
+            item.add_marker("alone")
 
 
 @pytest.fixture(autouse=True, scope="session")
