@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.probe.hashing import GOLDEN, mix
+from gradcascade.probe.parallel import parallel
 from gradcascade.probe.threshold import quantile as magnitude_quantile
 
 Field = NDArray[np.floating]
@@ -28,7 +29,7 @@ def _draw_part(values, key, start, stop, result):
         result[i] = -magnitude if word >> _TOP else magnitude
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _draw_signs(values, key, parts, result):
     n = values.shape[0]
     for part in numba.prange(parts):
@@ -57,7 +58,7 @@ def draw_signs(values: Field, key: np.uint64, threads: int = 1) -> Field:
     return result
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _clip(values, bound, parts, result):
     n = values.shape[0]
     for part in numba.prange(parts):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.probe.fixedpoint import powers
+from gradcascade.probe.parallel import parallel
 
 _BLOCK = 1 << 16
 _LANES = 4
@@ -71,7 +72,7 @@ def _largest(values):
     return top
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _largest_all(field, parts):
     n = field.shape[0]
     tops = np.zeros(parts)
@@ -80,7 +81,7 @@ def _largest_all(field, parts):
     return tops.max()
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _sums(field, first, second, mean, parts):
     blocks = (field.shape[0] + _BLOCK - 1) // _BLOCK
     sums = np.zeros((blocks, 3))

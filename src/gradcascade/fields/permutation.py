@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.probe.hashing import stream_key, uniform
+from gradcascade.probe.parallel import parallel
 
 Field = NDArray[np.floating]
 
@@ -46,7 +47,7 @@ def _fill_buckets(values, key, start, stop, buckets, places, result):
             result[np.uint64(place)] = own[k]
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _to_buckets(values, key, buckets, parts, result, starts):
     """Send every entry to a random bucket, in the order of the entries within each bucket."""
     n = values.shape[0]
@@ -65,7 +66,7 @@ def _to_buckets(values, key, buckets, parts, result, starts):
         _fill_buckets(values, key, part * n // parts, (part + 1) * n // parts, buckets, places[part], result)
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _shuffle_buckets(result, starts, key):
     """Fisher-Yates within each bucket; the draw at each place has a counter of its own."""
     for bucket in numba.prange(starts.shape[0] - 1):

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.probe.hashing import stream_key, uniform, uniform_array
+from gradcascade.probe.parallel import parallel
 from gradcascade.probe.threads import thread_count
 
 _PURPOSE = 0x4241  # "BA"
@@ -111,7 +112,7 @@ def _draw_groups(key, m, targets, settled, start, stop):
             targets[e] = node
 
 
-@numba.njit("void(uint64, int64, int32[::1], int64)", parallel=True, cache=True)
+@parallel("void(uint64, int64, int32[::1], int64)")
 def _draw_targets(key, m, targets, parts):
     """Earlier node of every edge on all cores, for m of 1 or 2: repeating a draw takes few steps there."""
     settled = m

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.probe.hashing import GOLDEN, mix, mix_array
+from gradcascade.probe.parallel import parallel
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -85,7 +86,7 @@ class Entry:
     last_used: float
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _checksum(words):
     total = np.uint64(0)
     for i in numba.prange(words.shape[0]):

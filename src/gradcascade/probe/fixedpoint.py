@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.probe.magnitudes import Magnitudes
+from gradcascade.probe.parallel import parallel
 
 BITS = 40
 LEAST_BITS = 26
@@ -88,7 +89,7 @@ def cut(value, first, second):
     return np.int64(np.float64(value) * first * second)
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _to_units(field, first, second, units, parts):
     n = field.shape[0]
     for part in numba.prange(parts):

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.probe.hashing import stream_key, uniform, uniform_array
+from gradcascade.probe.parallel import parallel
 
 LEAST_NODES = 5
 """With fewer nodes there are no two distances to choose."""
@@ -33,7 +34,7 @@ def distances(key, i, least, most):
     return first, second + (second >= first)
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _fill(n, key, targets):
     for i in numba.prange(n):
         first, second = distances(key, i, 1, (n - 1) // 2)

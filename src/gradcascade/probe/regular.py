@@ -14,6 +14,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcascade.probe.parallel import parallel
+
 DEGREE = 4
 LEAST_NODES = 5
 """Fewer nodes would be tied to one another twice."""
@@ -38,7 +40,7 @@ def neighbour(entry: np.uint64, n: int, s: int) -> np.uint32:
     return np.uint32(node if node < np.uint64(n) else node - np.uint64(n))
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _fill(n, s, neighbours):
     for i in numba.prange(n):
         for slot in range(DEGREE):

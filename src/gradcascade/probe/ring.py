@@ -9,11 +9,13 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcascade.probe.parallel import parallel
+
 LEAST_NODES = 5
 """Fewer nodes would be tied to one another twice."""
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _fill(n, targets):
     for i in numba.prange(n):
         targets[2 * i] = i + 1 if i + 1 < n else i + 1 - n

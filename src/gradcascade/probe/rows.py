@@ -13,6 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcascade.probe.parallel import parallel
 from gradcascade.probe.threads import thread_count
 
 BLOCK_BITS = 16
@@ -25,7 +26,7 @@ def _first_edge(node, m, star):
     return max(node - 1, 0) if node <= star else m * (node - star)
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _count(targets, n, m, star, bits, parts):
     counts = np.zeros((parts, ((n - 1) >> bits) + 1), np.int64)
     for part in numba.prange(parts):
@@ -35,7 +36,7 @@ def _count(targets, n, m, star, bits, parts):
     return counts
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _partition(targets, n, m, star, bits, cursors, nodes, places):
     """File every edge under the block of its far end: the node that brings it, and the far end's place there."""
     parts = cursors.shape[0]
@@ -51,7 +52,7 @@ def _partition(targets, n, m, star, bits, cursors, nodes, places):
                 places[at] = target & mask
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _fill(targets, m, star, bits, starts, nodes, places, offsets, neighbours, parts):
     """Write offsets and rows, block by block."""
     n = offsets.shape[0] - 1

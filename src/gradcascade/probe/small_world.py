@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.probe.hashing import stream_key, uniform, uniform_array
+from gradcascade.probe.parallel import parallel
 from gradcascade.probe.random_graph import distances
 
 LEAST_NODES = 9
@@ -27,7 +28,7 @@ _DECISION = 0x5357  # "SW"
 _DISTANCE = 0x5344  # "SD"
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _fill(n, p, decisions, draws, targets):
     for i in numba.prange(n):
         near, far = distances(draws, i, 3, (n - 1) // 2)

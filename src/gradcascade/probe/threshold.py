@@ -23,6 +23,7 @@ from gradcascade.probe.magnitudes import (
     not_finite,
     place,
 )
+from gradcascade.probe.parallel import parallel
 
 SUBSAMPLE = 10_000_000
 """Magnitudes in the published subsample (arXiv:2605.02968), drawn when a field has more entries than this."""
@@ -62,7 +63,7 @@ def _survey(words, width, counts):
     return top, zeros
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _count_leading(words, width, parts):
     n = words.shape[0]
     counts = np.zeros((parts, _BINS), np.uint32)
@@ -89,7 +90,7 @@ def _following(words, width, prefix, shift, counts):
             found &= found - _ONE
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _count_following(words, width, prefix, shift, parts):
     n = words.shape[0]
     counts = np.zeros((parts, _BINS), np.uint32)
@@ -98,7 +99,7 @@ def _count_following(words, width, prefix, shift, parts):
     return counts.astype(np.int64).sum(axis=0)
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _least_above(words, width, key, parts):
     n = words.shape[0]
     least = np.full(parts, np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.probe.machine import count_bits, lowest_bit, prefetch
+from gradcascade.probe.parallel import parallel
 
 GROUP_BITS = 10
 """A group is 2**10 nodes: 16 words of marks."""
@@ -109,7 +110,7 @@ def _mark_groups(units, threshold, words, groups, start, stop):
         groups[group] = mark_group(own, threshold, words[group * GROUP_WORDS : (group + 1) * GROUP_WORDS])
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def mark_active(units, threshold, words, groups, parts):
     """Mark every active node; groups are marked exactly."""
     count = groups.shape[0]
@@ -117,7 +118,7 @@ def mark_active(units, threshold, words, groups, parts):
         _mark_groups(units, threshold, words, groups, part * count // parts, (part + 1) * count // parts)
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _count(words, groups, parts):
     """Where each part's candidates start, and their number at the end: shape (parts + 1,)."""
     counts = np.zeros(parts + 1, np.int64)
@@ -180,7 +181,7 @@ def _take_groups(units, offsets, stride, words, groups, first, last, threshold, 
     return at - begin
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _take(units, offsets, stride, words, groups, threshold, alpha, starts, rows, ends, shares):
     parts = starts.shape[0] - 1
     count = groups.shape[0]

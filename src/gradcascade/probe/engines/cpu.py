@@ -29,6 +29,7 @@ from gradcascade.probe.engines.active import (
 from gradcascade.probe.engines.filing import Desk
 from gradcascade.probe.fixedpoint import Scale, cut, powers
 from gradcascade.probe.graph import Graph
+from gradcascade.probe.parallel import parallel
 
 MANY = 1 << 14
 """From this number of contributions on, a step is done by all threads."""
@@ -79,7 +80,7 @@ def _load_groups(field, first, second, threshold, units, words, groups, start, s
         groups[group] = mark_group(own, threshold, words[group * GROUP_WORDS : (group + 1) * GROUP_WORDS])
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _load(field, first, second, threshold, units, words, groups, parts):
     """Cut a field to fixed-point units and mark its active nodes, group by group."""
     count = groups.shape[0]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gradcascade.probe import regular
 from gradcascade.probe.engines.active import Active, Marks, above, mark
 from gradcascade.probe.machine import ENTRY_WORDS, entry_amount, prefetch, put_entry
+from gradcascade.probe.parallel import parallel
 
 BUCKET_BITS = 16
 """A bucket spans 2**16 nodes or more: half a megabyte of the field."""
@@ -79,7 +80,7 @@ def _file(neighbours, stride, n, rows, ends, shares, at, stop, bits, cursors, li
     return at
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _file_all(neighbours, stride, n, rows, ends, shares, at, stops, bits, cursors, links, entries):
     """One round of filing, every thread with its own chunks; true if contributions are left for another."""
     parts = at.shape[0]
@@ -135,7 +136,7 @@ def _add(units, threshold, words, groups, bucket, bits, cursors, links, entries)
     return touched
 
 
-@numba.njit(parallel=True, cache=True)
+@parallel()
 def _add_all(units, threshold, words, groups, bits, cursors, links, entries):
     """Add what was filed, bucket by bucket."""
     parts, buckets = cursors.shape[0], cursors.shape[1]

@@ -1,0 +1,44 @@
+"""Kernels on all cores, one at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import numba
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+_running = threading.Lock()
+"""Held while a kernel runs: where Numba has neither TBB nor OpenMP, as on macOS, two at once end the process."""
+
+
+def parallel(signature: str | None = None) -> Callable[[Kernel], Kernel]:
+    """Compile a function with ``numba.prange`` for all cores; calls from several Python threads wait for each other.
+
+    Parameters
+    ----------
+    signature : str, optional
+        Types in Numba's notation; without it, the function is compiled for the types of its first call.
+
+    Returns
+    -------
+    callable
+        A decorator. What it returns can be called from Python only, not from another compiled function.
+    """
+    types = () if signature is None else (signature,)
+    njit: Any = numba.njit
+
+    def decorate(function: Kernel) -> Kernel:
+        kernel = njit(*types, parallel=True, cache=True)(function)
+
+        @wraps(function)
+        def run(*arguments: Any) -> Any:
+            with _running:
+                return kernel(*arguments)
+
+        return run  # pyright: ignore[reportReturnType]
+
+    return decorate
