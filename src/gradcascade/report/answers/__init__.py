@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from gradcascade.report.answers import checks, outside, regimes
+from gradcascade.report.answers import checks, outside, regimes, rounding, shapes, windows
 from gradcascade.report.answers.base import Answer
 from gradcascade.report.answers.lead import lead
 from gradcascade.report.data import ReportData
@@ -36,12 +36,12 @@ MAKERS = (
     regimes.contrast_answer,
     regimes.interval_answer,
     regimes.difference_answer,
-    checks.window_answer,
+    windows.window_answer,
     checks.leave_one_out_answer,
-    checks.curvature_answer,
-    checks.law_answer,
+    shapes.curvature_answer,
+    shapes.law_answer,
     checks.compressibility_answer,
-    checks.rounding_answer,
+    rounding.rounding_answer,
     checks.weighted_answer,
     outside.robustness_answer,
     outside.metric_answer,

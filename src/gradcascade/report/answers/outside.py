@@ -44,9 +44,8 @@ def robustness_answer(data: ReportData) -> Answer | None:
             f"{clear} of {known.height} choices."
         )
     how = (
-        "The cascades are measured again with other settings of the probe; a shift is the exponent of the "
-        "window with "
-        "the other choice less that with the default.",
+        "The cascades are measured again with other settings of the probe; a shift is the exponent of the window "
+        "with the other choice less that with the default.",
     )
     said = tuple(sentences) or ("No shift of z or δ is known.",)
     table = full.with_columns(pl.col("exponent").replace(SYMBOLS))
@@ -75,9 +74,8 @@ def metric_answer(data: ReportData) -> Answer | None:
         family = f"{row['family']}, " if len(data.families) > 1 else ""
         sentences.append(
             f"{family}{row['metric']}: at the last step with at least three scales, {row['step']:,}, the slope of "
-            "its "
-            f"logarithm on log N is {signed(row['value'])} ({interval(row['low'], row['high'])}, {row['n_scales']} "
-            "scales)."
+            f"its logarithm on log N is {signed(row['value'])} ({interval(row['low'], row['high'])}, "
+            f"{row['n_scales']} scales)."
         )
     if not sentences:
         reasons = full["reason"].drop_nulls()
@@ -85,9 +83,8 @@ def metric_answer(data: ReportData) -> Answer | None:
         sentences = [f"No slope of a metric can be fitted: {why}."]
     how = (
         "At every step, log metric is fitted by least squares on log N with one point per scale: with perplexity the "
-        "slope is beta_PPL, with mean accuracy alpha_acc (arXiv:2605.02968). The interval is the 95 % t "
-        "interval with "
-        "k − 2 degrees of freedom for k scales.",
+        "slope is beta_PPL, with mean accuracy alpha_acc (arXiv:2605.02968). The interval is the 95 % t interval "
+        "with k − 2 degrees of freedom for k scales.",
     )
     table = known.select(
         "family",
