@@ -11,11 +11,13 @@ import polars as pl
 
 from gradcascade.report.data import ReportData
 from gradcascade.report.tables import ABSENT, MINUS, SYMBOLS, signed
+from gradcascade.scaling.window_means import CONTROL_PARTS
 
 DIFFERENCES = {
     "total": f"real {MINUS} N0",
     "dist": f"N2 {MINUS} N0 (distribution)",
     "assign": f"real {MINUS} N2 (assignment)",
+    **{name: f"{first} {MINUS} {second}" for name, (first, second) in CONTROL_PARTS.items()},
 }
 """Null differences and controls in the words of the page."""
 
