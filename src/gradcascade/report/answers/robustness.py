@@ -84,10 +84,10 @@ def _sentences(data: ReportData, group: pl.DataFrame, placed: bool) -> list[str]
 def _farthest(rows: pl.DataFrame) -> tuple[str, str]:
     """What shifts most, and the shift in words: how far, and whether its interval excludes zero."""
     row = rows.sort(pl.col("shift").abs(), descending=True, maintain_order=True).row(0, named=True)
-    verb = {True: "excludes", False: "includes"}.get(_excludes_zero(row))
-    within = (
-        f"95 % interval {interval(row['low'], row['high'])}, which {verb} zero" if verb else "without an interval"
-    )
+    clear = _excludes_zero(row)
+    within = f"95 % interval {interval(row['low'], row['high'])}, which {'excludes' if clear else 'includes'} zero"
+    if clear is None:
+        within = "without an interval"
     return row["choice"], f"{signed(row['shift'])} ({within})"
 
 
