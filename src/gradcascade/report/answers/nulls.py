@@ -76,4 +76,7 @@ def _sentence(data: ReportData, group: Group, errors: pl.DataFrame) -> str:
         f"{DIFFERENCES.get(row['difference'], row['difference'])}"
         for row in known
     )
-    return f"{start}: with ever more replicates of the nulls z would change by {parts} (95 % intervals of the draws)."
+    return (
+        f"{start}: as far as the draws of the nulls go, z differs over the window by {parts} (95 % intervals of the "
+        "draws)."
+    )

@@ -15,7 +15,7 @@ from gradcascade.report.answers.base import (
     typeset,
 )
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import SYMBOLS, signed
+from gradcascade.report.tables import MINUS, SYMBOLS, signed
 from gradcascade.scaling.verdict import MARGIN
 from gradcascade.scaling.window_means import window_differences
 
@@ -221,9 +221,9 @@ def difference_answer(data: ReportData) -> Answer:
         sentences = (_no_difference(wanted),)
     named = full.with_columns(pl.col("difference").replace(DIFFERENCES))
     how = (
-        f"The difference of real fields and normal noise N0 splits exactly into what the values' distribution does "
-        f"({DIFFERENCES['dist']}) and what their places do ({DIFFERENCES['assign']}) (arXiv:2605.02968). Logarithms "
-        "are subtracted step by step and scale by scale before a line is fitted.",
+        "The difference of real fields and normal noise N0 splits exactly into what the values' distribution does, "
+        f"N2 {MINUS} N0, and what their places do, real {MINUS} N2 (arXiv:2605.02968). Logarithms are subtracted "
+        "step by step and scale by scale before a line is fitted.",
         ACROSS,
         ALONG,
     )
