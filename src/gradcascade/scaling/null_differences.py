@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gradcascade.scaling.exponents import CHANNELS, EXPONENTS, log_points, prepared
+from gradcascade.scaling.channels import CHANNELS, log_points, prepared
+from gradcascade.scaling.exponents import EXPONENTS
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, fit_lines
 from gradcascade.scaling.tables import group_starts
 from gradcascade.scaling.weighted import replicate_variances

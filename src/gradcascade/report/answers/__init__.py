@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from gradcascade.report.answers import checks, outside, regimes
+from gradcascade.report.answers import checks, nulls, outside, regimes, robustness, rounding, shapes, windows
 from gradcascade.report.answers.base import Answer
 from gradcascade.report.answers.lead import lead
 from gradcascade.report.data import ReportData
@@ -15,6 +15,8 @@ KNOWN = {
     "verdicts",
     "intervals",
     "differences",
+    "null_differences",
+    "null_errors",
     "found_windows",
     "leave_one_out",
     "curvature",
@@ -36,14 +38,15 @@ MAKERS = (
     regimes.contrast_answer,
     regimes.interval_answer,
     regimes.difference_answer,
-    checks.window_answer,
+    nulls.null_draw_answer,
+    windows.window_answer,
     checks.leave_one_out_answer,
-    checks.curvature_answer,
-    checks.law_answer,
+    shapes.curvature_answer,
+    shapes.law_answer,
     checks.compressibility_answer,
-    checks.rounding_answer,
+    rounding.rounding_answer,
     checks.weighted_answer,
-    outside.robustness_answer,
+    robustness.robustness_answer,
     outside.metric_answer,
     outside.association_answer,
 )

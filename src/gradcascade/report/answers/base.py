@@ -10,13 +10,19 @@ from typing import Any
 import polars as pl
 
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import ABSENT, MINUS, signed
+from gradcascade.report.tables import ABSENT, MINUS, SYMBOLS, signed
+from gradcascade.scaling.window_means import CONTROL_PARTS
 
 DIFFERENCES = {
     "total": f"real {MINUS} N0",
     "dist": f"N2 {MINUS} N0 (distribution)",
     "assign": f"real {MINUS} N2 (assignment)",
+    **{name: f"{first} {MINUS} {second}" for name, (first, second) in CONTROL_PARTS.items()},
 }
+"""Null differences and controls in the words of the page."""
+
+KEYS = ("family", "field", "variant")
+SYMBOL = pl.col("exponent").replace(SYMBOLS)
 NAME_LIMIT = 6
 
 
@@ -133,3 +139,57 @@ def real_first(table: pl.DataFrame) -> pl.DataFrame:
         Rows of one variant stay in their order.
     """
     return table.sort("family", "field", pl.col("variant") != "real", "variant", maintain_order=True)
+
+
+def why_not(table: pl.DataFrame, start: str) -> str:
+    """Say why something is missing, by the most frequent reason in a table.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        With the column reason, where anything could be missing.
+    start : str
+        What is missing, as the start of the sentence.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    reason = commonest(table["reason"]) if "reason" in table.columns else None
+    return f"{start}: {reason or 'there is no exponent in the window'}."
+
+
+def commonest(reasons: pl.Series) -> str | None:
+    """Find the most frequent reason.
+
+    Parameters
+    ----------
+    reasons : polars.Series
+        Text, null where nothing is missing.
+
+    Returns
+    -------
+    str or None
+        None where there is no reason at all.
+    """
+    known = reasons.drop_nulls()
+    if known.is_empty():
+        return None
+    return known.value_counts(sort=True).get_column(known.name)[0]
+
+
+def without_empty_missing(table: pl.DataFrame) -> pl.DataFrame:
+    """Drop the column of reasons where nothing is missing.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        With the column missing.
+
+    Returns
+    -------
+    polars.DataFrame
+        The other columns as they were.
+    """
+    return table.drop("missing") if table["missing"].is_null().all() else table

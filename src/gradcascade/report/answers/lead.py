@@ -55,8 +55,7 @@ def _words(row: Mapping[str, Any]) -> str:
     if row["verdict"] == SUPPORTED:
         return (
             f"cascades last longer in larger models, by more than {noise} explains, and a smaller share of the "
-            "entries "
-            "is active in each relaxation step"
+            "entries is active in each relaxation step"
         )
     if row["verdict"] == FLAT:
         return "neither the duration of cascades nor the share of active entries changes with the size of the model"

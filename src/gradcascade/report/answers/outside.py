@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from gradcascade.report.answers.base import Answer, interval, label
+from gradcascade.report.answers.base import Answer, commonest, interval, label
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.tables import MINUS, SYMBOLS, signed
 from gradcascade.scaling.comparison import compare_published
@@ -14,43 +14,6 @@ from gradcascade.scaling.windows import published_windows
 
 FALSE_DISCOVERIES = 0.05
 CHANNELS = {"v_rel": "v_rel", "duration_per_n": "n_steps/N", **SYMBOLS}
-
-
-def robustness_answer(data: ReportData) -> Answer | None:
-    """Say how far other choices of the method move the exponents.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer or None
-        None where no other choice was measured.
-    """
-    full = data.robustness
-    if full is None or full.is_empty():
-        return None
-    sentences = []
-    for exponent in ("z", "delta"):
-        known = full.filter(pl.col("exponent") == exponent, pl.col("shift").is_not_null())
-        if known.is_empty():
-            continue
-        ends = known.select(low=pl.col("shift").min(), high=pl.col("shift").max()).row(0)
-        clear = known.filter((pl.col("low") > 0) | (pl.col("high") < 0)).height
-        sentences.append(
-            f"{SYMBOLS[exponent]} moves by {interval(*ends)}; the 95 % interval of the shift excludes zero in "
-            f"{clear} of {known.height} choices."
-        )
-    how = (
-        "The cascades are measured again with other settings of the probe; a shift is the exponent of the "
-        "window with "
-        "the other choice less that with the default.",
-    )
-    said = tuple(sentences) or ("No shift of z or δ is known.",)
-    table = full.with_columns(pl.col("exponent").replace(SYMBOLS))
-    return Answer("robustness", "Other choices of the method", said, table, how, full)
 
 
 def metric_answer(data: ReportData) -> Answer | None:
@@ -75,19 +38,16 @@ def metric_answer(data: ReportData) -> Answer | None:
         family = f"{row['family']}, " if len(data.families) > 1 else ""
         sentences.append(
             f"{family}{row['metric']}: at the last step with at least three scales, {row['step']:,}, the slope of "
-            "its "
-            f"logarithm on log N is {signed(row['value'])} ({interval(row['low'], row['high'])}, {row['n_scales']} "
-            "scales)."
+            f"its logarithm on log N is {signed(row['value'])} ({interval(row['low'], row['high'])}, "
+            f"{row['n_scales']} scales)."
         )
     if not sentences:
-        reasons = full["reason"].drop_nulls()
-        why = reasons.value_counts(sort=True)["reason"][0] if len(reasons) else "no metric belongs to a family here"
+        why = commonest(full["reason"]) or "no metric belongs to a family here"
         sentences = [f"No slope of a metric can be fitted: {why}."]
     how = (
         "At every step, log metric is fitted by least squares on log N with one point per scale: with perplexity the "
-        "slope is beta_PPL, with mean accuracy alpha_acc (arXiv:2605.02968). The interval is the 95 % t "
-        "interval with "
-        "k − 2 degrees of freedom for k scales.",
+        "slope is beta_PPL, with mean accuracy alpha_acc (arXiv:2605.02968). The interval is the 95 % t interval "
+        "with k − 2 degrees of freedom for k scales.",
     )
     table = known.select(
         "family",
@@ -120,10 +80,7 @@ def association_answer(data: ReportData) -> Answer | None:
     full = data.answers["associations"]
     known = full.filter(pl.col("pearson").is_not_null())
     if known.is_empty():
-        reason = full["reason"].drop_nulls()
-        why = (
-            reason.value_counts(sort=True)["reason"][0] if len(reason) else "the metric shares no step with a channel"
-        )
+        why = commonest(full["reason"]) or "the metric shares no step with a channel"
         sentences = [f"No channel can be tested against the metric: {why}."]
     else:
         strong = known.filter(pl.col("q") <= FALSE_DISCOVERIES)

@@ -15,7 +15,7 @@ from gradcascade.report.answers.base import (
     typeset,
 )
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import SYMBOLS, signed
+from gradcascade.report.tables import MINUS, SYMBOLS, signed
 from gradcascade.scaling.verdict import MARGIN
 from gradcascade.scaling.window_means import window_differences
 
@@ -25,10 +25,9 @@ ACROSS = (
     "scales. It holds however the steps are correlated, and it contains what differs between the runs of the scales."
 )
 ALONG = (
-    "Along training: the mean of the exponents of the window's steps, with a 95 % interval that allows "
-    "for correlated "
-    "steps (a t interval of a first-order autoregression, averaged over what the series leaves open about its "
-    "correlation); it needs five steps, and it knows nothing of the spread between runs."
+    "Along training: the mean of the exponents of the window's steps, with a 95 % interval that allows for "
+    "correlated steps (a t interval of a first-order autoregression, averaged over what the series leaves open about "
+    "its correlation); it needs five steps, and it knows nothing of the spread between runs."
 )
 FIELDS = ("gradient", "update")
 
@@ -68,8 +67,8 @@ def verdict_answer(data: ReportData) -> Answer:
         for row in rows.to_dicts()
     ]
     how = (
-        "Duration-supported: z lies above that of the null and δ below it, both 95 % intervals excluding zero. "
-        f"Flat: the 90 % intervals of z and δ both lie within ±{MARGIN:g}, which is two one-sided tests at 5 % "
+        "Duration-supported: z lies above that of the null and δ below it, both 95 % intervals excluding zero. Flat: "
+        f"the 90 % intervals of z and δ both lie within ±{MARGIN:g}, which is two one-sided tests at 5 % "
         "(Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15, 1987). Below the null: z lies below that "
         "of the null. Undecided: none of these is shown, which is no sign of any of them.",
         ACROSS,
@@ -213,8 +212,8 @@ def difference_answer(data: ReportData) -> Answer:
     full = data.answers["differences"]
     wanted = full.filter(pl.col("exponent") == "z").to_dicts()
     sentences = tuple(
-        f"{label(data, row)}, {DIFFERENCES[row['difference']]}: z changes by "
-        f"{signed(row['scales_value'])} ({interval(row['scales_low'], row['scales_high'])})."
+        f"{label(data, row)}, {DIFFERENCES[row['difference']]}: z changes by {signed(row['scales_value'])} "
+        f"({interval(row['scales_low'], row['scales_high'])})."
         for row in wanted
         if row["scales_low"] is not None
     )
@@ -222,9 +221,9 @@ def difference_answer(data: ReportData) -> Answer:
         sentences = (_no_difference(wanted),)
     named = full.with_columns(pl.col("difference").replace(DIFFERENCES))
     how = (
-        f"The difference of real fields and normal noise N0 splits exactly into what the values' distribution does "
-        f"({DIFFERENCES['dist']}) and what their places do ({DIFFERENCES['assign']}) (arXiv:2605.02968). Logarithms "
-        "are subtracted step by step and scale by scale before a line is fitted.",
+        "The difference of real fields and normal noise N0 splits exactly into what the values' distribution does, "
+        f"N2 {MINUS} N0, and what their places do, real {MINUS} N2 (arXiv:2605.02968). Logarithms are subtracted "
+        "step by step and scale by scale before a line is fitted.",
         ACROSS,
         ALONG,
     )

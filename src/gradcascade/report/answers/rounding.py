@@ -1,0 +1,73 @@
+"""The answer about the rounding of durations to whole relaxation steps."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from gradcascade.report.answers.base import KEYS, Answer, label, real_first, without_empty_missing
+from gradcascade.report.data import ReportData
+from gradcascade.report.tables import signed
+
+
+def rounding_answer(data: ReportData) -> Answer | None:
+    """Say how much of z is the rounding of the durations.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    Answer or None
+        None where no activity profiles were kept.
+    """
+    if "rounding" not in data.answers:
+        return None
+    full = real_first(data.answers["rounding"])
+    sentences = []
+    for row in full.filter(pl.col("variant") == "real").to_dicts():
+        name = label(data, row)
+        if row["z_continuous"] is None:
+            sentences.append(f"{name}: no continuous duration can be given ({row['reason']}).")
+            continue
+        share = row["rounding_share"]
+        much = (
+            ""
+            if share is None
+            else "; rounding alone would explain all of the scatter of z along the window"
+            if share >= 1
+            else f"; rounding explains {100 * share:.0f} % of the variance of z along the window"
+        )
+        sentences.append(
+            f"{name}: with a duration that is not rounded z is {signed(row['z_continuous'])} instead of "
+            f"{signed(row['z'])}{much}."
+        )
+    table = full.select(
+        *KEYS,
+        "z",
+        pl.col("z_sd").alias("SD of z"),
+        pl.col("z_continuous").alias("continuous z"),
+        pl.col("z_continuous_sd").alias("SD of continuous z"),
+        pl.col("rounding_sd").alias("SD by rounding"),
+        pl.col("rounding_share").alias("share of rounding"),
+        pl.col("removed_share").alias("share removed"),
+        pl.col("n_steps").alias("steps"),
+        missing=pl.col("reason"),
+    )
+    how = (
+        "The continuous duration is the extinction time: a line through the logarithm of the activity late in the "
+        "cascade (weights |A_l|, from the last step with at least 30 active nodes) is followed to half an active "
+        "node, and z is fitted again with it in the place of n_steps.",
+        "The share of rounding is the variance that rounding to whole steps makes by itself (1/12 for every "
+        "duration, carried through the fit) over that of z along the window; the share removed is what the "
+        "continuous duration does not have of it (negative if it scatters more).",
+    )
+    return Answer(
+        "rounding",
+        "Durations without rounding",
+        tuple(sentences),
+        without_empty_missing(table),
+        how,
+        data.answers["continuous"],
+    )

@@ -1,0 +1,69 @@
+"""The answer about the stable window: which was used, and which v_rel itself suggests."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from gradcascade.report.answers.base import Answer, label
+from gradcascade.report.data import ReportData
+
+
+def window_answer(data: ReportData) -> Answer:
+    """Give the windows that were used and those that v_rel itself suggests.
+
+    Parameters
+    ----------
+    data : ReportData
+        The report.
+
+    Returns
+    -------
+    Answer
+        One row per family and field.
+    """
+    full = data.answers["found_windows"]
+    sentences, rows = [], []
+    for row in full.to_dicts():
+        first, last = data.windows[row["family"], row["field"]]
+        found = f"steps {row['first']:,} to {row['last']:,}"
+        if row["reason"]:
+            said = f"no plateau could be looked for ({row['reason']})"
+        else:
+            parts = [name for name in ("startup", "drift") if row[name]]
+            names = {"startup": "a start-up before", "drift": "a drift behind"}
+            seen = " and ".join(names[name] for name in parts)
+            said = f"the plateau of v_rel found is {found}, with {seen or 'neither start-up nor drift'}"
+            said += " it" if parts else ""
+        sentences.append(f"{label(data, row)}: the window used is steps {first:,} to {last:,}; {said}.")
+        rows.append(
+            {
+                "family": row["family"],
+                "field": row["field"],
+                "window used": f"{first:,} to {last:,}",
+                "window found": f"{row['first']:,} to {row['last']:,}",
+                "start-up": _yes(row["startup"]),
+                "drift": _yes(row["drift"]),
+                "first step found": _range(row["first_low"], row["first_high"]),
+                "last step found": _range(row["last_low"], row["last_high"]),
+                "steps looked at": row["n_steps"],
+            }
+        )
+    how = (
+        "The logarithm of v_rel, averaged over the scales, is described as a plateau with a parabolic start-up "
+        "before it and a straight drift behind it; every pair of ends with a plateau of at least a third of the "
+        "steps is fitted by least squares, neighbouring steps allowed to be correlated. Start-up and drift are kept "
+        "only if Schwarz's criterion is better for it.",
+        "The ranges of the ends are those found when up to three steps are left out at either end: where they are "
+        "wide, the window is not to be relied on.",
+    )
+    return Answer("windows", "The stable window", tuple(sentences), pl.DataFrame(rows), how, full)
+
+
+def _yes(value: bool | None) -> str:
+    return "yes" if value else "no"
+
+
+def _range(low: int | None, high: int | None) -> str | None:
+    if low is None or high is None:
+        return None
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
