@@ -7,7 +7,8 @@ import pytest
 
 from gradcascade.errors import InputError
 from gradcascade.inference import infer
-from gradcascade.report.data import ReportData, headline
+from gradcascade.report.data import ReportData
+from gradcascade.report.tables import headline
 
 from .cascades import study_cascades
 

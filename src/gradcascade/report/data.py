@@ -12,12 +12,11 @@ import polars as pl
 from gradcascade.errors import InputError
 from gradcascade.inference import infer
 from gradcascade.performance.association import SCHEDULES, Schedule
-from gradcascade.report.tables import headline
 from gradcascade.scaling import decomposition as nulls
 from gradcascade.scaling import exponents, windows
 from gradcascade.scaling.channels import channels
 
-__all__ = ["Group", "ReportData", "headline", "of_group"]
+__all__ = ["Group", "ReportData", "of_group"]
 
 REFUSAL_SCHEMA = {
     "family": pl.String,

@@ -11,6 +11,7 @@ from typing import Any
 from gradcascade.errors import InputError
 from gradcascade.performance.association import SCHEDULES, Schedule
 from gradcascade.performance.schedules import PicoSchedule, read_pico_schedule
+from gradcascade.study.files import write_whole
 
 FILE = "schedules.json"
 
@@ -58,8 +59,6 @@ def keep_schedules(study: Path, described: Mapping[str, Mapping[str, Any]]) -> N
     described : mapping of str to mapping
         By family, from :func:`describe_schedule`.
     """
-    from gradcascade.study.study import write_whole
-
     write_whole(study / FILE, json.dumps(described, indent=2) + "\n")
 
 

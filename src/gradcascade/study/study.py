@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +13,13 @@ import polars as pl
 
 from gradcascade.errors import InputError
 from gradcascade.sources.audit.quarantine import FILE as QUARANTINE
+from gradcascade.study.files import SCRATCH, write_whole
 from gradcascade.study.plan import FORMAT, Plan, plan_toml, read_plan
 from gradcascade.study.store import Store
 from gradcascade.study.variants import UNSEEDED, variants_of
 
 if TYPE_CHECKING:
     from gradcascade.performance.association import Schedule
-
-_SCRATCH = ".writing-"
 
 
 class Study:
@@ -224,7 +222,7 @@ class Study:
 
 def _foreign(path: Path) -> bool:
     """Whether a file is something other than a quarantine, or what a killed first attempt leaves behind."""
-    return not path.name.startswith(_SCRATCH) and path.name != QUARANTINE
+    return not path.name.startswith(SCRATCH) and path.name != QUARANTINE
 
 
 def _check_format(folder: Path) -> None:
@@ -268,11 +266,3 @@ def _provenance() -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "machine": {"system": platform.system(), "architecture": platform.machine(), "cores": os.cpu_count()},
     }
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file as a whole, or not at all."""
-    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=path.parent) as folder:
-        scratch = Path(folder) / path.name
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(path)
