@@ -251,7 +251,7 @@ def test_an_interrupt_says_how_to_continue(family, tmp_path):
     process.stderr.readline()  # the first line of progress
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     assert "the same command continues" in said
 
 

@@ -1,8 +1,12 @@
 import os
+import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from gradcascade.probe.threshold import survey
 
 PROGRAM = """
 import sys, threading
@@ -39,3 +43,22 @@ def test_threads_of_python_measure_side_by_side(layer):
         env={**os.environ, "NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "2"},
     )
     assert done.stdout == f"{layer} True\n", done.stderr
+
+
+@pytest.fixture
+def interrupts():
+    """Raise KeyboardInterrupt after some seconds, as Ctrl-C does."""
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_an_interrupt_within_a_kernel_is_an_interrupt(interrupts):
+    field = np.random.default_rng(1).standard_normal(300_000).astype(np.float32)
+    survey(field, 2)
+    for wait in np.random.default_rng(2).uniform(0.0001, 0.005, 300):
+        with pytest.raises(KeyboardInterrupt):
+            interrupts(wait)
+            while True:
+                survey(field, 2)

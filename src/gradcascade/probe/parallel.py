@@ -36,8 +36,13 @@ def parallel(signature: str | None = None) -> Callable[[Kernel], Kernel]:
 
         @wraps(function)
         def run(*arguments: Any) -> Any:
-            with _running:
-                return kernel(*arguments)
+            try:
+                with _running:
+                    return kernel(*arguments)
+            except SystemError as error:  # Python's word for a compiled function during which Ctrl-C was pressed
+                if isinstance(error.__cause__, KeyboardInterrupt):
+                    raise error.__cause__ from None
+                raise
 
         return run  # pyright: ignore[reportReturnType]
 
