@@ -5,10 +5,20 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gradcascade.scaling import found_windows as module
 from gradcascade.scaling.channels import channels
-from gradcascade.scaling.found_windows import FOUND_SCHEMA, _ends, find_windows, found_window, plateau, plateaus
+from gradcascade.scaling.found_windows import (
+    FOUND_SCHEMA,
+    _ends,
+    _squares,
+    find_windows,
+    found_window,
+    plateau,
+    plateaus,
+)
 from gradcascade.scaling.windows import default_window, summarise_channels
 
 Build = Callable[..., pl.DataFrame]
@@ -50,6 +60,35 @@ def test_with_uncorrelated_noise_the_rule_written_out(seed: int, monkeypatch: py
     assert plateau(series) == slow_plateau(series)
 
 
+def slow_squares(series: np.ndarray, first: int, last: int, phi: float) -> float:
+    """Generalised least squares: values and regressors divided by the root of the correlation matrix."""
+    steps = len(series)
+    place = np.arange(steps)
+    ramp = np.maximum(0, first - place) / max(first, 1)
+    drift = np.maximum(0, place - last) / max(steps - 1 - last, 1)
+    design = np.column_stack([np.ones(steps), ramp, ramp**2, drift])
+    root = np.linalg.cholesky(phi ** np.abs(place[:, None] - place) / (1 - phi**2))
+    x, y = np.linalg.solve(root, design), np.linalg.solve(root, series)
+    rest = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    return float(rest @ rest)
+
+
+@given(
+    steps=st.integers(12, 40), phi=st.sampled_from([0.0, 0.3, 0.9]), rho=st.floats(0, 0.9), seed=st.integers(0, 99)
+)
+def test_residual_squares_are_those_of_generalised_least_squares(
+    steps: int, phi: float, rho: float, seed: int
+) -> None:
+    series = shaped(steps, steps // 4, 3 * steps // 4, 0.3, seed)
+    series[1:] += rho * series[:-1]
+    first, last = _ends(steps)
+    found = _squares(np.stack([series, -2 * series]), first, last, phi)
+    assert found[1] == pytest.approx(4 * found[0], rel=1e-9)
+    for i, j in np.random.default_rng(seed).integers([0, 0], [first.size, last.size], (8, 2)):
+        if last[j] > first[i]:
+            assert found[0, i, j] == pytest.approx(slow_squares(series, int(first[i]), int(last[j]), phi), rel=1e-9)
+
+
 @pytest.mark.parametrize(("startup", "drift"), [(0, 59), (12, 59), (0, 44), (12, 44)])
 def test_a_planted_plateau_is_found(startup: int, drift: int) -> None:
     first, last = plateau(shaped(60, startup, drift, 0.02))
@@ -58,9 +97,10 @@ def test_a_planted_plateau_is_found(startup: int, drift: int) -> None:
 
 
 def test_ends_leave_a_third_and_long_series_get_a_grid() -> None:
-    first, last = _ends(90)
-    assert (last - first + 1 >= 30).all() and (0, 89) in set(zip(first.tolist(), last.tolist(), strict=True))
-    assert _ends(1000)[0].size < 4000
+    assert [ends.tolist() for ends in _ends(20)] == [[0, *range(3, 20)], [19, *range(16, 0, -1)]]
+    assert all(ends.size < 65 for ends in _ends(1000))
+    first, last = plateau(shaped(90, 50, 60, 0.02))
+    assert last - first + 1 >= 30
     found = plateau(shaped(1000, 200, 700, 0.05))
     assert abs(found[0] - 200) <= 40 and abs(found[1] - 700) <= 40
 

@@ -147,20 +147,21 @@ def plateaus(series: Floats) -> NDArray[np.int64]:
     flat = largest[:, 0] <= 8 * np.finfo(np.float64).eps * (1 + np.abs(series).max(axis=1))
     unit = off / np.where(flat[:, None], 1.0, largest)
     first, last = _ends(steps)
-    designs = _designs(steps, first, last)
     # Every end counts as two parameters; a parabola has two coefficients, a line one.
-    parameters = 4 * (first > 0) + 3 * (last < steps - 1)
-    phi, best = np.zeros(count), np.zeros(count, dtype=np.intp)
+    parameters = 4 * (first > 0)[:, None] + 3 * (last < steps - 1)
+    penalty = np.where(last - first[:, None] + 1 >= steps * _PLATEAU, parameters * np.log(steps), np.inf)
+    phi, begin, end = np.zeros(count), np.zeros(count, dtype=np.int64), np.full(count, steps - 1)
     # The correlation is that of what the best fit leaves; it changes the weight of the evidence, so fit again.
     for _ in range(3):
         for value in np.unique(phi):
-            rows = np.flatnonzero(phi == value)
-            rest = _squares(unit[rows], designs, float(value))
-            criterion = steps * np.log(np.maximum(rest, 1e-300) / steps) + parameters * np.log(steps)
-            best[rows] = np.argmin(criterion, axis=1)
-        phi = np.array([_correlation(unit[row], designs[best[row]]) for row in range(count)])
-    found = np.stack([first[best], last[best]], axis=1)
-    return np.where(flat[:, None], [0, steps - 1], found)
+            here = np.flatnonzero(phi == value)
+            for rows in np.split(here, range(_CHUNK, here.size, _CHUNK)):
+                rest = _squares(unit[rows], first, last, float(value))
+                criterion = steps * np.log(np.maximum(rest, 1e-300) / steps) + penalty
+                best = np.unravel_index(criterion.reshape(rows.size, -1).argmin(axis=1), penalty.shape)
+                begin[rows], end[rows] = first[best[0]], last[best[1]]
+        phi = np.array([_correlation(*each) for each in zip(unit, begin, end, strict=True)])
+    return np.where(flat[:, None], [0, steps - 1], np.stack([begin, end], axis=1))
 
 
 def _found(steps: NDArray[np.int64], series: Floats) -> dict[str, Any]:
@@ -187,47 +188,66 @@ def _found(steps: NDArray[np.int64], series: Floats) -> dict[str, Any]:
 
 
 def _ends(steps: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All pairs of ends with a plateau of at least a third; long series on a coarser grid."""
+    """Places where a plateau may begin and where it may end; long series get a coarser grid."""
     stride = max(1, round(steps / _MOST_ENDS))
-    firsts = np.concatenate([[0], np.arange(_SHORTEST, steps, stride)])
-    lasts = np.concatenate([[steps - 1], np.arange(steps - 1 - _SHORTEST, 0, -stride)])
-    first, last = (grid.ravel() for grid in np.meshgrid(firsts, lasts, indexing="ij"))
-    kept = last - first + 1 >= steps * _PLATEAU
-    return first[kept].astype(np.int64), last[kept].astype(np.int64)
+    first = np.concatenate([[0], np.arange(_SHORTEST, steps, stride)])
+    last = np.concatenate([[steps - 1], np.arange(steps - 1 - _SHORTEST, 0, -stride)])
+    return first.astype(np.int64), last.astype(np.int64)
 
 
-def _designs(steps: int, first: NDArray[np.int64], last: NDArray[np.int64]) -> Floats:
-    """Regressors of every pair of ends, shape (pairs, steps, 4); absent ones are zero."""
-    place = np.arange(steps)
-    before = np.maximum(0, first[:, None] - place) / np.maximum(first, 1)[:, None]
-    behind = np.maximum(0, place - last[:, None]) / np.maximum(steps - 1 - last, 1)[:, None]
-    return np.stack([np.ones_like(before), before, before**2, behind], axis=2)
+def _startups(steps: int, first: NDArray[np.int64]) -> Floats:
+    """Regressors of start-ups that end at ``first``, shape (ends, 2, steps): a ramp and its square; zero for none."""
+    ramp = np.maximum(0, first[:, None] - np.arange(steps)) / np.maximum(first, 1)[:, None]
+    return np.stack([ramp, ramp**2], axis=1)
 
 
-def _squares(series: Floats, designs: Floats, phi: float) -> Floats:
-    """Residual squares under correlated noise, shape (series, pairs)."""
+def _drifts(steps: int, last: NDArray[np.int64]) -> Floats:
+    """Regressor of drifts that begin at ``last``, shape (ends, steps): a ramp; zero for none."""
+    return np.maximum(0, np.arange(steps) - last[:, None]) / np.maximum(steps - 1 - last, 1)[:, None]
+
+
+def _squares(series: Floats, first: NDArray[np.int64], last: NDArray[np.int64], phi: float) -> Floats:
+    """Residual squares under correlated noise, shape (series, firsts, lasts).
+
+    A start-up and a drift never share a step, nor neighbouring ones while the plateau has any, so their regressors
+    stay orthogonal: what each explains is found once per end, and a pair adds only what is left of the level.
+    """
 
     def whitened(values: Floats) -> Floats:
-        head = values[:, :1] * np.sqrt(1 - phi**2)
-        return np.concatenate([head, values[:, 1:] - phi * values[:, :-1]], axis=1)
+        head = values[..., :1] * np.sqrt(1 - phi**2)
+        return np.concatenate([head, values[..., 1:] - phi * values[..., :-1]], axis=-1)
 
-    x, y = whitened(designs), whitened(series)
-    gram = np.einsum("pti,ptj->pij", x, x)
-    absent = np.einsum("pii->pi", gram) == 0
-    gram += np.eye(4) * np.where(absent, 1.0, 1e-12)[:, None, :]
-    # Coordinates in an orthonormal basis of each design: their squares are what the fit explains.
-    basis = np.linalg.solve(np.linalg.cholesky(gram), x.transpose(0, 2, 1))
-    flat = basis.reshape(-1, series.shape[1])
-    explained = [
-        ((y[start : start + _CHUNK] @ flat.T) ** 2).reshape(-1, len(designs), 4).sum(axis=2)
-        for start in range(0, len(y), _CHUNK)
-    ]
-    return np.maximum((y**2).sum(axis=1)[:, None] - np.concatenate(explained), 0.0)
+    steps = series.shape[1]
+    y, level = whitened(series), whitened(np.ones(steps))
+    startup = _orthonormal(whitened(_startups(steps, first)))
+    drift = _orthonormal(whitened(_drifts(steps, last))[:, None])
+    y_startup = np.tensordot(y, startup, axes=(1, 2))
+    y_drift = np.tensordot(y, drift, axes=(1, 2))
+    level_startup, level_drift = startup @ level, drift @ level
+    left = level @ level - (level_startup**2).sum(axis=1)[:, None] - (level_drift**2).sum(axis=1)
+    along = (
+        (y @ level)[:, None, None]
+        - (y_startup * level_startup).sum(axis=2)[:, :, None]
+        - (y_drift * level_drift).sum(axis=2)[:, None, :]
+    )
+    explained = (y_startup**2).sum(axis=2)[:, :, None] + (y_drift**2).sum(axis=2)[:, None, :]
+    explained += along**2 / np.where(left > 0, left, np.inf)  # ends that cross each other can leave nothing
+    return np.maximum((y**2).sum(axis=1)[:, None, None] - explained, 0.0)
 
 
-def _correlation(series: Floats, design: Floats) -> float:
+def _orthonormal(regressors: Floats) -> Floats:
+    """Orthonormal bases of each set of regressors, shape (sets, regressors, steps); absent ones stay zero."""
+    basis = np.zeros_like(regressors)
+    present = regressors.any(axis=(1, 2))
+    basis[present] = np.linalg.qr(regressors[present].transpose(0, 2, 1))[0].transpose(0, 2, 1)
+    return basis
+
+
+def _correlation(series: Floats, first: np.int64, last: np.int64) -> float:
     """Correlation of neighbouring residuals of one fit, corrected for its bias, on a grid of tenths."""
+    steps = series.size
+    design = np.vstack([np.ones(steps), _startups(steps, np.array([first]))[0], _drifts(steps, np.array([last]))]).T
     noise = series - design @ np.linalg.lstsq(design, series, rcond=None)[0]
     squares = float(noise @ noise)
     raw = float(noise[1:] @ noise[:-1]) / squares if squares > 0 else 0.0
-    return float(np.clip(np.round(raw + (1 + 3 * raw) / series.size, 1), 0.0, 0.9))
+    return float(np.clip(np.round(raw + (1 + 3 * raw) / steps, 1), 0.0, 0.9))
