@@ -31,6 +31,17 @@ def test_every_chart_is_drawn_within_the_page(show: Callable[..., Opened], width
         assert inside is not None and inside["x"] >= 0 and inside["x"] + inside["width"] <= width
 
 
+@pytest.mark.parametrize("width", [360, 1440])
+def test_what_is_read_stays_in_its_place_while_charts_are_drawn(show: Callable[..., Opened], width: int) -> None:
+    shown = show(width=width)
+    heights = "all => all.map((chart) => chart.getBoundingClientRect().height)"
+    charts = shown.page.locator(".plot")
+    before = charts.evaluate_all(heights)
+    scroll_through(shown)
+    assert min(before) > 100
+    assert charts.evaluate_all(heights) == pytest.approx(before, abs=5)
+
+
 @pytest.mark.parametrize(
     ("name", "chart", "words"),
     [

@@ -42,7 +42,9 @@ export class Chart {
     this.host.setAttribute("aria-roledescription", "chart");
     this.host.setAttribute("aria-label", `${look.label}; the left and right arrow keys move the step, Escape resets the zoom`);
     this.canvas = child(this.host, "canvas");
+    this.canvas.style.minHeight = `${look.height}px`; // kept free, so that what is read does not move when it is drawn
     this.note = child(this.host, "absent");
+    this.note.hidden = true;
     this.tooltip = new Tooltip(this.host);
     this.marker = new Marker();
     new ResizeObserver(() => this.resize()).observe(this.host);

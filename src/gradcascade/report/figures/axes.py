@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
+_DENSER = 8
+"""Steps are denser at the start if the usual gap, or the last one, is this many times the first."""
+
 
 def whole_numbers(axes: Axes, label: str, ticks: int = 7) -> None:
     """Label the horizontal axis and keep its ticks on whole numbers.
@@ -37,7 +40,9 @@ def _short(step: float, limit: int) -> str:
 
 
 def log_steps(axes: Axes, steps: Sequence[int]) -> None:
-    """Label the horizontal axis with training steps, on a logarithmic scale where they span a factor of eight.
+    """Label the horizontal axis with training steps, on a logarithmic scale where they lie denser at the start.
+
+    So do the checkpoints of Pythia; evenly spaced steps, as those of Pico-LM, stay evenly spaced.
 
     Parameters
     ----------
@@ -49,7 +54,8 @@ def log_steps(axes: Axes, steps: Sequence[int]) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     positive = sorted(step for step in set(steps) if step > 0)
-    if len(positive) < 3 or positive[-1] < 8 * positive[0]:
+    gaps = np.diff(positive)
+    if len(positive) < 3 or max(np.median(gaps), gaps[-1]) < _DENSER * gaps[0]:
         whole_numbers(axes, "training step")
         return
     first, last = positive[0], positive[-1]
