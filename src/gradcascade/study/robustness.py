@@ -14,6 +14,7 @@ from gradcascade.scaling.robustness import choice_shifts
 from gradcascade.scaling.windows import default_window
 from gradcascade.sources.base import SnapshotRef, Source
 from gradcascade.study.choices import Choice, choices_of
+from gradcascade.study.gaps import Gaps, name_of
 from gradcascade.study.plan import FamilyPlan
 from gradcascade.study.quarantine import quarantine_reasons
 from gradcascade.study.runner import Progress, open_source
@@ -150,7 +151,8 @@ def sample(
     """
     found = [(family, at) for family, source in sources for at in source.snapshots()]
     reasons = quarantine_reasons(study.folder, sources, [at for _, at in found])
-    found = [(family, at) for family, at in found if (at.family, at.scale, at.step, at.field) not in reasons]
+    gaps = Gaps.of(study, found)
+    found = [(family, at) for family, at in found if name_of(at) not in reasons and not gaps.too_long(at)]
     chosen: set[tuple[str, str, int]] = set()
     for name, field in sorted({(at.family, at.field) for _, at in found}):
         count: dict[int, int] = {}

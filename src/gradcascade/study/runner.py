@@ -14,6 +14,7 @@ from gradcascade.errors import InputError
 from gradcascade.probe.relaxation import Probe
 from gradcascade.sources.base import GRADIENT, SnapshotRef, Source
 from gradcascade.sources.readers import GradientReader
+from gradcascade.study.gaps import Gaps
 from gradcascade.study.plan import FamilyPlan, family_folder, study_path
 from gradcascade.study.quarantine import quarantine_reasons
 from gradcascade.study.schedules import describe_schedule, keep_schedules
@@ -157,6 +158,7 @@ def _run(
         schedules[family.name] = describe_schedule(source.folders(), family.hub.layout if family.hub else None)
     keep_schedules(study.folder, schedules)
     keys = study.store.keys()
+    gaps = Gaps.of(study, snapshots)
     total = len(snapshots) * len(variants_of(study.plan, 0))
     done = measured = known = 0
     by_name = {family.name: source for family, source in sources}
@@ -167,6 +169,10 @@ def _run(
         before = family.name
         try:
             jobs = [Job(study.plan, probe, variant) for variant in variants_of(study.plan, snapshot.step)]
+            if gaps.measured_before(snapshot, jobs, keys):
+                known += len(jobs)
+                done += len(jobs)
+                continue
             note = _remember_current(study, family, snapshot)
             for new in measure_snapshot(study.store, family, snapshot, jobs, keys, note):
                 measured += new

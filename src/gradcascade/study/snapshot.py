@@ -87,7 +87,7 @@ def measure_snapshot(
     noted = False
     for job in jobs:
         variant = job.variant
-        if values is None and (digest is None or _key(snapshot, variant, digest) not in keys):
+        if values is None and (digest is None or key_of(snapshot, variant, digest) not in keys):
             try:
                 values = snapshot.load()
             except SourceLostError:
@@ -101,7 +101,7 @@ def measure_snapshot(
         if not noted:
             note(digest)
             noted = True
-        key = _key(snapshot, variant, digest)
+        key = key_of(snapshot, variant, digest)
         if key in keys or values is None:
             yield False
             continue
@@ -134,7 +134,8 @@ def _state(snapshot: SnapshotRef) -> str:
     return json.dumps([snapshot.revision, *([stat.st_size, stat.st_mtime_ns] for stat in stats)])
 
 
-def _key(snapshot: SnapshotRef, variant: Variant, digest: str) -> tuple[Any, ...]:
+def key_of(snapshot: SnapshotRef, variant: Variant, digest: str) -> tuple[Any, ...]:
+    """Key of a cascade in the store: what it is called, and the hash of the contents it was measured from."""
     values = {
         "family": snapshot.family,
         "scale": snapshot.scale,

@@ -208,6 +208,15 @@ class Store:
         schema = {**{name: COLUMNS[name] for name in names}, "conventions": pl.String}
         return pl.DataFrame(self._rows("SELECT * FROM current"), schema=schema, orient="row")
 
+    def seen(self) -> list[tuple[Any, ...]]:
+        """What every snapshot was read from when it was seen last: names, content hash, conventions, source."""
+        keys = (*IDENTITY[:4], "content_hash")
+        names = ", ".join(keys)
+        return self._rows(
+            f"SELECT {names}, conventions, max(source) FROM current JOIN cascades USING ({names}) "
+            f"GROUP BY {names}, conventions"
+        )
+
     def refuse(self, family: str, scale: str, step: int, field: str, reason: str) -> None:
         """Remember why a snapshot could not be measured."""
         self._rows("INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?)", (family, scale, step, field, reason))
