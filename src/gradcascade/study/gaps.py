@@ -115,7 +115,8 @@ class Gaps:
             Those at hand, of all families.
         """
         found: dict[Name, str] = {}
-        families = {family.name: family for family, _ in snapshots}
+        # A plan that lists steps decides itself what a difference spans; one that is not there is refused anyway.
+        families = {family.name: family for family, _ in snapshots if not (family.hub and family.hub.steps)}
         for name in families:
             found |= bridged(snapshot for family, snapshot in snapshots if family.name == name)
         before = {
