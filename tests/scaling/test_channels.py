@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 
 from gradcascade.errors import InputError
 from gradcascade.scaling.channels import channels, prepared
+from gradcascade.scaling.exponents import fit_exponents
 
 Build = Callable[..., pl.DataFrame]
 MINIMAL = ("family", "field", "variant", "step", "scale", "n", "size", "duration")
@@ -66,3 +67,24 @@ def test_without_a_ceiling_column_500_steps_are_one(cascades: Build) -> None:
     table = spoil(cascades().select(MINIMAL), "d48", 4, duration=500)
     found = channels(table).filter(~pl.col("included"))
     assert found["reason"].to_list() == ["reached the ceiling"]
+
+
+def test_a_model_under_two_names_counts_once(cascades: Build) -> None:
+    table = cascades(steps=range(0, 60, 10), variants=("real", "N0"))
+    table = table.with_columns(content_hash=pl.format("{}-{}", "scale", "step"))
+    renamed = table.filter(pl.col("scale") == "d48", pl.col("step") >= 20).with_columns(scale=pl.lit("other-d48"))
+    both = pl.concat([table, renamed])
+    left_out = channels(both).filter(pl.col("reason").is_not_null())
+    assert left_out.select("scale", "reason").unique().rows() == [("other-d48", "has the same values as scale d48")]
+    assert left_out.height == renamed.height
+    assert_frame_equal(fit_exponents(both), fit_exponents(table))
+    fuller = pl.concat([table.filter((pl.col("scale") != "d48") | (pl.col("step") == 20)), renamed])
+    assert set(channels(fuller).filter(~pl.col("included"))["scale"]) == {"d48"}
+
+
+def test_equal_hashes_mean_nothing_across_sizes_families_and_steps(cascades: Build) -> None:
+    table = cascades(steps=range(3)).with_columns(content_hash=pl.lit("0"))
+    assert channels(table)["included"].all()
+    unknown = table.with_columns(content_hash=pl.lit(None, dtype=pl.String), n=pl.lit(1000, dtype=pl.Int64))
+    assert channels(unknown)["included"].all()
+    assert not channels(unknown.with_columns(content_hash=pl.lit("0")))["included"].all()

@@ -35,16 +35,16 @@ def channels(cascades: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     cascades : polars.DataFrame
-        At least ``family, field, variant, step, scale, n, size, duration``; ``replicate``, ``ceiling`` and
-        ``zero_share`` are used where present. Without ``ceiling``, a duration of 500 is one.
+        At least ``family, field, variant, step, scale, n, size, duration``; ``replicate``, ``ceiling``,
+        ``zero_share`` and ``content_hash`` are used where present. Without ``ceiling``, a duration of 500 is one.
 
     Returns
     -------
     polars.DataFrame
         The same rows and columns, in the same order, and ``v_abs = size / duration`` (events per step),
         ``v_rel = v_abs / n``, ``size_per_n``, ``duration_per_n``, ``included`` and ``reason``: null, or in words why
-        the cascade is left out of the fits (no active node at all, or the ceiling). ``v_abs`` and ``v_rel`` are
-        null where the duration is zero.
+        the cascade is left out of the fits (no active node at all, the ceiling, or values that another scale of the
+        family has too: one model under two names). ``v_abs`` and ``v_rel`` are null where the duration is zero.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def channels(cascades: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("has size 0 (no node was ever active)"))
         .when(ceiling)
         .then(pl.lit("reached the ceiling"))
-        .otherwise(pl.lit(None, dtype=pl.String))
+        .otherwise(_same_values(cascades))
     )
     return cascades.with_columns(
         v_abs=pl.when(moving).then(size / duration),
@@ -74,6 +74,23 @@ def channels(cascades: pl.DataFrame) -> pl.DataFrame:
         included=reason.is_null(),
         reason=reason,
     )
+
+
+def _same_values(cascades: pl.DataFrame) -> pl.Series:
+    """Say of a cascade that its field was measured under the name of another scale too; null of all others.
+
+    A run that was renamed, or measured again beside others under a longer name, is one model: of its names, the one
+    with the most cascades counts.
+    """
+    if "content_hash" not in cascades.columns or not cascades.height:
+        return pl.Series([None] * cascades.height, dtype=pl.String)
+    named = cascades.with_columns(
+        pl.col("family", "field", "scale").cast(pl.String), _fewer=-pl.len().over("family", "scale").cast(pl.Int64)
+    )
+    field = ("family", "field", "step", "n", "content_hash")
+    kept = pl.col("scale").sort_by("_fewer", "scale").first().over(*field)
+    other = pl.col("content_hash").is_not_null() & (pl.col("scale") != kept)
+    return named.select(pl.when(other).then(pl.format("has the same values as scale {}", kept))).to_series()
 
 
 def prepared(cascades: pl.DataFrame, keep: Sequence[str] = ()) -> pl.DataFrame:
