@@ -162,6 +162,18 @@ def test_measure_of_a_plan_and_of_a_folder_agree(study, family, tmp_path):
     assert opened_sizes(tmp_path / "other") == opened_sizes(study)
 
 
+def test_names_stay_when_a_run_of_another_name_comes_beside_them(tmp_path):
+    for width in (6, 12):
+        write_pico_run(tmp_path / "runs" / f"gpt-a-d{width}", (0, 10), width, blocks=1)
+    words = ("measure", "runs", "--out", "s", "--nulls", "", "--fields", "gradient", "--json")
+    assert command(*words, cwd=tmp_path).returncode == 0
+    write_pico_run(tmp_path / "runs" / "gpt-b-d18", (0, 10), 18, blocks=1)
+    assert json.loads(command(*words, cwd=tmp_path).stdout)["measured"] == 2
+    with gc.Study.open(tmp_path / "s") as study:
+        pairs = study.cascades().select("family", "scale").unique().sort("scale").rows()
+    assert pairs == [("gpt-a", "d12"), ("gpt-a", "d6"), ("gpt-a", "gpt-b-d18")]
+
+
 def test_a_dry_run_says_what_would_be_measured_and_writes_nothing(family, tmp_path):
     done = command("measure", family / "runs", "--out", tmp_path / "study", "--dry-run")
     assert "21 snapshots, 84 cascades" in done.stdout

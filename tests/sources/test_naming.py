@@ -20,6 +20,11 @@ from gradcascade.sources.naming import family_and_scales, natural, ordered, sele
         (["my-run"], None, "folder", ["my-run"]),
         (["my-run"], "my", "my", ["run"]),
         (["nano-"], None, "folder", ["nano-"]),
+        (["nano-"], "nano", "nano", ["nano-"]),
+        (["nano-d24", "nano-d48", "other-d24"], "nano", "nano", ["d24", "d48", "other-d24"]),
+        (["gpt-a-d24", "gpt-a-d48", "gpt-b-d72"], "gpt-a", "gpt-a", ["d24", "d48", "gpt-b-d72"]),
+        (["gpt-a-d24", "d24"], "gpt-a", "gpt-a", ["gpt-a-d24", "d24"]),
+        (["pico-decoder-tiny", "pico-decoder-large"], "pico", "pico", ["tiny", "large"]),
     ],
     ids=str,
 )

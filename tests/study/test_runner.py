@@ -145,12 +145,30 @@ def test_the_standard_deviation_of_n1_is_part_of_what_was_measured(runs, tmp_pat
             {"families": (FamilyPlan(name="tiny", path="elsewhere"),)},
             r"another family named 'tiny' \(from \.\./runs\)",
         ),
+        (
+            {"families": (FamilyPlan(name="tiny", path="../runs", fields=("update",)),)},
+            "measures the family 'tiny' with fields = gradient,update, not update; give the same again",
+        ),
+        (
+            {"families": (FamilyPlan(name="tiny", path="../runs", tensors=("*o_proj*",)),)},
+            r"with tensors = the usual ones, not \*o_proj\*",
+        ),
     ],
 )
 def test_a_study_does_not_change_its_settings_silently(runs, tmp_path, changes, words):
     measured(tmp_path / "study")
     with pytest.raises(gc.InputError, match=words):
         gc.Study.create(tmp_path / "study", plan(**changes))
+
+
+def test_a_family_of_which_nothing_was_measured_can_be_planned_anew(runs, tmp_path):
+    wrong = plan(families=(FamilyPlan(name="tiny", path="../runs", tensors=("nothing*",)),))
+    outcome, table = measured(tmp_path / "study", wrong)
+    assert table.is_empty() and len(outcome.refused) == 15
+    outcome, table = measured(tmp_path / "study")
+    assert outcome.refused == () and table.height == 15 * 4
+    with gc.Study.open(tmp_path / "study") as study:
+        assert study.refusals().is_empty()
 
 
 def edited(folder, old, new):

@@ -232,8 +232,19 @@ def _family(source: str, name: str | None, fields: str | None, tensors: tuple[st
         raise InputError(
             f"{source} is not a folder of runs, nor one of {', '.join(presets())}; give one of them, or a plan.toml"
         )
-    found = discover(folder, family=name)
+    found = discover(folder, family=name or _named_before(folder, out))
     return folder_family(folder, out, found.family, kinds, tensors)
+
+
+def _named_before(folder: Path, out: Path) -> str | None:
+    """Name under which a study has the runs of a folder: it stays, whatever runs come beside them."""
+    from gradcascade.study.plan import read_plan
+
+    if not (out / "plan.toml").is_file():
+        return None
+    place = _relative(folder, out)
+    names = [entry.name for entry in read_plan(out / "plan.toml").families if entry.path == place]
+    return names[0] if len(names) == 1 else None
 
 
 def _moved(entry: FamilyPlan, origin: Path, out: Path) -> FamilyPlan:

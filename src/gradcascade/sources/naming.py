@@ -55,22 +55,31 @@ def family_and_scales(runs: Sequence[str], folder: str, family: str | None = Non
     -------
     tuple of str and list of str
         The family, and each run's name without what all runs begin with: ``nano-d24`` and ``nano-d48`` are the
-        scales d24 and d48 of nano. A single run keeps its whole name, unless it begins with the family's name
-        or is named as this project (``nano-``) or Pico (``pico-decoder-``) name theirs.
+        scales d24 and d48 of nano. Where the name of the family is given and not all runs begin with it, those that
+        do leave it out, so that scales keep their names when other runs come beside them. A single run keeps its
+        whole name, unless it begins with the family's name or is named as this project (``nano-``) or Pico
+        (``pico-decoder-``) name theirs.
     """
+    own = [_without_family(run, family) for run in runs]
     prefix = ""
     if len(runs) > 1:
         beginnings = zip(*(_BEGINNING.findall(run) for run in runs), strict=False)
         prefix = "".join(parts[0] for parts in takewhile(lambda parts: len(set(parts)) == 1, beginnings))
-    elif (
-        family and runs[0].startswith(tuple(family + mark for mark in _SEPARATORS)) and len(runs[0]) > len(family) + 1
-    ):
-        prefix = runs[0][: len(family) + 1]
+        if own != list(runs) and not prefix.startswith(f"{family}") and len(set(own)) == len(runs):
+            return f"{family}", own
+    elif own != list(runs):
+        return f"{family}", own
     elif match := _KNOWN_PREFIX.match(runs[0]):
         prefix = runs[0][: match.end() + 1]
     if any(run == prefix for run in runs):
         prefix = ""
     return family or prefix.rstrip(_SEPARATORS) or folder, [run[len(prefix) :] for run in runs]
+
+
+def _without_family(run: str, family: str | None) -> str:
+    if family and run.startswith(tuple(family + mark for mark in _SEPARATORS)):
+        return run[len(family) + 1 :] or run
+    return run
 
 
 def ordered(names: Iterable[str], order: str) -> list[str]:

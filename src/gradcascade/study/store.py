@@ -178,6 +178,10 @@ class Store:
             pl.col("activity").str.json_decode(pl.List(pl.Int64)), pl.col("ceiling").cast(pl.Boolean)
         )
 
+    def families(self) -> set[str]:
+        """Names of the families of which anything was measured."""
+        return {row[0] for row in self._rows("SELECT DISTINCT family FROM cascades")}
+
     def content_hash(self, snapshot: str, revision: str) -> str | None:
         """Content hash of a snapshot that was read before at this revision."""
         rows = self._rows(

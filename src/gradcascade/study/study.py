@@ -14,7 +14,7 @@ import polars as pl
 from gradcascade.errors import InputError
 from gradcascade.sources.audit.quarantine import FILE as QUARANTINE
 from gradcascade.study.files import SCRATCH, write_whole
-from gradcascade.study.plan import FORMAT, Plan, plan_toml, read_plan
+from gradcascade.study.plan import FORMAT, FamilyPlan, Plan, plan_toml, read_plan
 from gradcascade.study.store import Store
 from gradcascade.study.variants import UNSEEDED, variants_of
 
@@ -250,13 +250,39 @@ def _merged(there: Plan, asked: Plan, folder: Path) -> Plan:
                 )
     known = {family.name: family for family in there.families}
     for family in asked.families:
-        if family.name in known and known[family.name] != family:
-            raise InputError(
-                f"the study {folder} has another family named {family.name!r} (from {known[family.name].place}); "
-                f"choose another name with --family, or another --out"
-            )
+        before = known.get(family.name, family)
+        if before != family and family.name in _measured_families(folder):
+            raise InputError(_another_family(folder, before, family))
         known[family.name] = family
     return there.model_copy(update={"families": tuple(known.values())})
+
+
+def _measured_families(folder: Path) -> set[str]:
+    path = folder / "cascades.sqlite"
+    if not path.is_file():
+        return set()
+    with Store(path) as store:
+        return store.families()
+
+
+def _another_family(folder: Path, there: FamilyPlan, asked: FamilyPlan) -> str:
+    if there.place != asked.place:
+        return (
+            f"the study {folder} has another family named {there.name!r} (from {there.place}); "
+            f"choose another name with --family, or another --out"
+        )
+    old, new = there.model_dump(), asked.model_dump()
+    key = next(key for key in old if old[key] != new[key])
+    return (
+        f"the study {folder} measures the family {there.name!r} with {key} = {_said(old[key])}, not "
+        f"{_said(new[key])}; give the same again, or --out another folder, or edit its plan.toml"
+    )
+
+
+def _said(value: object) -> str:
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(str, value)) or "the usual ones"
+    return "none" if value is None else str(value)
 
 
 def _provenance() -> dict[str, Any]:
