@@ -11,7 +11,7 @@ from sample_runs import neox_shapes, save_pt, save_safetensors, write_hollow_saf
 
 from gradcascade.errors import InputError
 from gradcascade.sources import checkpoint, discover, open_tensors
-from gradcascade.sources.checkpoint import open_checkpoint, parameters
+from gradcascade.sources.checkpoint import files_of, open_checkpoint, parameters
 
 Tensors = dict[str, np.ndarray]
 BUFFERS = ("attention.bias", "masked_bias", "inv_freq")
@@ -66,6 +66,32 @@ def test_updates_of_all_parameters(tmp_path: Path, pattern: str, kind: str) -> N
     if kind == "bin":
         assert names == [name for name in model(0) if not name.endswith(BUFFERS)]
     np.testing.assert_array_equal(refs[1].load(), expected_update(2, 1000, names))
+
+
+@pytest.mark.parametrize("kind", ["safetensors-shards", "bin-shards"])
+def test_a_replaced_shard_is_noticed_though_its_index_is_the_same(tmp_path: Path, kind: str) -> None:
+    write_run(tmp_path, (1, 2), kind=kind)
+    before = discover(tmp_path).snapshots()[0]
+    names = list(model(0))
+    assert [file.parent.name for file in before.files] == ["step_2"] * 3 + ["step_1"] * 3
+    old = before.load()
+    (other,) = (file for file in before.files[:3] if "00001" in file.name)
+    save = save_safetensors if kind.startswith("safetensors") else save_pt
+    save({name: model(7)[name] for name in names[: len(names) // 2]}, other)
+    after = discover(tmp_path).snapshots()[0]
+    assert after.revision != before.revision and after.source == before.source
+    assert after.source.count(" minus ") == 1
+    assert not np.array_equal(after.load(), old)
+
+
+def test_shards_that_are_not_there_or_not_plain_names_are_left_to_the_reader(tmp_path: Path) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    (tmp_path / "there.safetensors").write_bytes(b"")
+    named = ["there.safetensors", "gone.safetensors", "../x", "", ".", "a/b", 3]
+    index.write_text(json.dumps({"weight_map": dict(enumerate(named))}))
+    assert files_of(index) == (index, tmp_path / "there.safetensors")
+    index.write_text("[")
+    assert files_of(index) == (index,)
 
 
 def test_each_scale_is_a_folder(tmp_path: Path) -> None:

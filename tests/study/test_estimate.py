@@ -1,4 +1,5 @@
 import pytest
+from imitation_family import write_family
 from sample_runs import write_pico_run
 
 from gradcascade.errors import InputError
@@ -23,6 +24,14 @@ def test_files_on_disk_are_counted(plan, tmp_path):
     assert (found.files, found.fetched, found.held) == (None, 0, 0)
     assert [group.steps for group in found.groups if "gradient" in group.name] == [(0, 10, 20)] * 2
     assert not (tmp_path / "study").exists()
+
+
+def test_shards_are_counted_with_their_index(tmp_path):
+    write_family(tmp_path / "runs", kind="bin", steps=(0, 100))
+    files = list((tmp_path / "runs").rglob("pytorch_model*"))
+    assert any("of-00002" in file.name for file in files)
+    found = estimate(Plan(families=(FamilyPlan(name="x", path="../runs", fields=("update",)),)), tmp_path / "study")
+    assert found.read == sum(file.stat().st_size for file in files)
 
 
 def test_time_is_that_of_a_probe_run_in_proportion_to_the_entries(plan, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from imitation_family import write_family
 from sample_runs import write_pico_run
 
 import gradcascade as gc
@@ -51,6 +52,19 @@ def test_everything_is_measured_once_and_then_known(runs, tmp_path):
     again, same = measured(tmp_path / "study")
     assert (again.measured, again.known) == (0, snapshots * 4)
     assert same.equals(table)
+
+
+def test_a_replaced_shard_is_measured_again(tmp_path):
+    write_family(tmp_path / "runs", kind="bin", steps=(0, 100, 200))
+    measured(tmp_path / "study")
+    run = next((tmp_path / "runs").rglob("step100"))
+    run.joinpath("pytorch_model-00001-of-00002.bin").write_bytes(
+        run.with_name("step200").joinpath("pytorch_model-00001-of-00002.bin").read_bytes()
+    )
+    outcome, table = measured(tmp_path / "study")
+    assert outcome.measured == 2 * 4
+    _, fresh = measured(tmp_path / "fresh")
+    assert table.drop("seconds").equals(fresh.drop("seconds"))
 
 
 def test_every_row_is_what_the_library_measures(runs, tmp_path):

@@ -14,6 +14,11 @@ from gradcascade.sources.tensors import open_tensors
 WHOLE = ("model.safetensors", "pytorch_model.bin")
 INDEXED = tuple(f"{name}.index.json" for name in WHOLE)
 
+Signature = tuple[tuple[int, int, int], ...] | None
+"""Inode, size and time of change of every file of a checkpoint; None if it is not there."""
+
+_AGAIN = "write or download the checkpoint again"
+
 # Masks and rotary tables that GPT-NeoX and GPT-2 checkpoints carry beside the parameters. `attention.bias` is such
 # a mask, while `attention.dense.bias` is a parameter.
 _BUFFER = re.compile(
@@ -51,17 +56,42 @@ def open_checkpoint(path: Path) -> dict[str, StoredTensor]:
     InputError
         If a file is missing or broken, the index disagrees with the shards, or leads out of its folder.
     """
+    return _opened(path, signature(path))
+
+
+def signature(path: Path) -> Signature:
+    """Changes when a file of a checkpoint is replaced; None if it is not there."""
     try:
-        status = path.stat()
+        return tuple((s.st_ino, s.st_size, s.st_mtime_ns) for s in (file.stat() for file in files_of(path)))
     except OSError:
-        status = None  # the reader says what is wrong
-    signature = (status.st_ino, status.st_size, status.st_mtime_ns) if status else None
-    return _opened(path, signature)
+        return None  # the reader says what is wrong
 
 
 @functools.lru_cache(maxsize=2)
-def _opened(path: Path, signature: tuple[int, int, int] | None) -> dict[str, StoredTensor]:
+def _opened(path: Path, signature: Signature) -> dict[str, StoredTensor]:
     return described(path)
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """All files of a checkpoint.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The one that opens it.
+
+    Returns
+    -------
+    tuple of pathlib.Path
+        That file, and the shards that it names and that are there.
+    """
+    if not path.name.endswith(".json"):
+        return (path,)
+    try:
+        shards = sorted(set(_weight_map(path).values()))
+    except InputError:  # said when it is read
+        return (path,)
+    return (path, *(path.parent / name for name in shards if _plain(name) and (path.parent / name).is_file()))
 
 
 def described(path: Path) -> dict[str, StoredTensor]:
@@ -98,34 +128,43 @@ def parameters(tensors: dict[str, StoredTensor]) -> dict[str, StoredTensor]:
     return kept
 
 
-def _open_shards(index: Path) -> dict[str, StoredTensor]:
-    again = "write or download the checkpoint again"
+def _weight_map(index: Path) -> dict[str, str]:
+    """The shard of every tensor, as an index names them."""
     raw = mapped(index)
     if raw.size > MAX_HEADER:
-        raise InputError(f"{index} has {raw.size} bytes, more than an index of shards needs; {again}")
+        raise InputError(f"{index} has {raw.size} bytes, more than an index of shards needs; {_AGAIN}")
     try:
         content = json.loads(raw.tobytes())
     except (ValueError, RecursionError):
-        raise InputError(f"{index} is not JSON; {again}") from None
+        raise InputError(f"{index} is not JSON; {_AGAIN}") from None
     shard_of = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(shard_of, dict) or not shard_of:
-        raise InputError(f"{index} has no weight_map that names the shards; {again}")
+        raise InputError(f"{index} has no weight_map that names the shards; {_AGAIN}")
+    return {name: str(shard) for name, shard in shard_of.items()}
+
+
+def _open_shards(index: Path) -> dict[str, StoredTensor]:
+    shard_of = _weight_map(index)
     found: dict[str, StoredTensor] = {}
-    for shard in sorted(set(map(str, shard_of.values()))):
+    for shard in sorted(set(shard_of.values())):
         file = _beside(index, shard)
         for name, tensor in open_tensors(file).items():
             if shard_of.get(name) != shard:
-                raise InputError(f"{file} holds {shown(name)}, which {index.name} does not place there; {again}")
+                raise InputError(f"{file} holds {shown(name)}, which {index.name} does not place there; {_AGAIN}")
             found[name] = tensor
     for name, shard in shard_of.items():
         if name not in found:
-            raise InputError(f"{index} places {shown(name)} in {shown(shard)}, which does not hold it; {again}")
+            raise InputError(f"{index} places {shown(name)} in {shown(shard)}, which does not hold it; {_AGAIN}")
     return found
+
+
+def _plain(shard: str) -> bool:
+    return shard not in ("", ".", "..") and not any(mark in shard for mark in "/\\\0")
 
 
 def _beside(index: Path, shard: str) -> Path:
     """A shard's path, refused unless it is a plain file name and stays in the index's folder."""
-    if shard in ("", ".", "..") or "/" in shard or "\\" in shard or "\0" in shard:
+    if not _plain(shard):
         raise InputError(f"{index} names the shard {shown(shard)} outside its folder; nothing there was read")
     return inside(index.parent, index.parent / shard)
 

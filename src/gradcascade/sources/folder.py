@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gradcascade.errors import InputError
 from gradcascade.sources.base import FIELDS, GRADIENT, UPDATE, SnapshotRef
+from gradcascade.sources.checkpoint import files_of
 from gradcascade.sources.evaluations import metrics_table, read_evaluations
 from gradcascade.sources.layout import GRADIENTS, Run, family_runs
 from gradcascade.sources.naming import ORDERS
@@ -138,6 +139,7 @@ class FolderSource:
         self, scale: str, step: int, field: str, files: tuple[Path, ...], reader: GradientReader | UpdateReader
     ) -> SnapshotRef:
         source = " minus ".join(file.relative_to(self.root).as_posix() for file in files)
+        files = tuple(part for file in files for part in files_of(file))
         revision = revision_of(files, reader)
         return SnapshotRef(self.family, scale, step, field, files, source, revision, reader)
 

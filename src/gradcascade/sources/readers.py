@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
-from gradcascade.sources.checkpoint import described, open_checkpoint, parameters
+from gradcascade.sources.checkpoint import Signature, described, open_checkpoint, parameters, signature
 from gradcascade.sources.naming import ordered, selected
 from gradcascade.sources.pico import model_order, pico_tensors
 from gradcascade.sources.stored import StoredTensor
@@ -156,12 +156,11 @@ class UpdateReader:
 
 
 def _names_in(path: Path, choice: Choice) -> tuple[str, ...]:
-    status = path.stat() if path.exists() else None
-    return _read_names(path, choice, (status.st_ino, status.st_size, status.st_mtime_ns) if status else None)
+    return _read_names(path, choice, signature(path))
 
 
 @functools.lru_cache(maxsize=64)
-def _read_names(path: Path, choice: Choice, signature: tuple[int, int, int] | None) -> tuple[str, ...]:
+def _read_names(path: Path, choice: Choice, signature: Signature) -> tuple[str, ...]:
     return tuple(choice.of(described(path), path))
 
 

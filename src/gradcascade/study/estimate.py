@@ -11,6 +11,7 @@ import numpy as np
 from gradcascade.errors import InputError
 from gradcascade.fields.nulls import null
 from gradcascade.fields.statistics import content_hash, kurtosis
+from gradcascade.sources.base import UPDATE
 from gradcascade.sources.hub.source import HubSource
 from gradcascade.study.plan import Plan
 from gradcascade.study.quarantine import quarantine_reasons
@@ -105,7 +106,9 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
         size = sum(file.stat().st_size for file in snapshot.files)
         read += size
         if snapshot.files:
-            entries.append(size // (4 * len(snapshot.files)))
+            entries.append(
+                size // (8 if snapshot.field == UPDATE else 4)
+            )  # float32, of two checkpoints or of one file
     for _, source in sources:
         if isinstance(source, HubSource):
             remote = True
