@@ -154,7 +154,7 @@ def test_faults_cost_what_cannot_be_had_and_nothing_wrong_is_kept(hub, at_the_hu
     hub.fail(sha256_of(bad), "wrong", 99)
     code, _, err = command("measure", "plan.toml", "--out", "faulty")
     assert code == 2
-    assert "4 snapshots could not be measured: " in err
+    assert "4 snapshots could not be measured:\n  " in err
     for lost in ("31m, step 1000", "31m, step 2000", "70m, step 2", "70m, step 1000"):
         assert f"{lost}, update" in err
     assert 3.0 in at_the_hub and 4.0 in at_the_hub

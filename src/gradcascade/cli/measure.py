@@ -11,6 +11,7 @@ import typer
 
 from gradcascade.cli.options import NULLS, Alpha, Engine, GraphKind, GraphSeed, Json, MaxSteps, Quantile, Threads
 from gradcascade.cli.progress import ProgressDisplay
+from gradcascade.cli.refusals import said
 from gradcascade.cli.warmup import warm_up
 from gradcascade.errors import InputError
 
@@ -139,9 +140,8 @@ def measure(
             )
         typer.echo(f"{outcome.measured} cascades measured, {outcome.known} known before; study: {out}")
     if outcome.refused:
-        count = len(outcome.refused)
-        snapshots = "1 snapshot" if count == 1 else f"{count} snapshots"
-        raise InputError(f"{snapshots} could not be measured: " + "; ".join(outcome.refused))
+        missing = set(outcome.missing)
+        raise InputError(said([words for words in outcome.refused if words not in missing], outcome.missing))
 
 
 def run_with_progress(study: Study, engine: str = "auto", threads: int | None = None) -> Outcome:

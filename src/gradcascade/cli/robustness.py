@@ -10,6 +10,7 @@ import typer
 
 from gradcascade.cli.options import Engine, Json, Threads
 from gradcascade.cli.progress import ProgressDisplay
+from gradcascade.cli.refusals import said
 from gradcascade.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,9 +42,7 @@ def robustness(
         settings = f"alpha {probe.alpha:g}, quantile {probe.quantile:g}, {probe.graph} graph, seed {probe.graph_seed}"
         _print(found, settings)
     if found.refused:
-        count = len(found.refused)
-        snapshots = "1 snapshot" if count == 1 else f"{count} snapshots"
-        raise InputError(f"{snapshots} could not be measured: " + "; ".join(found.refused))
+        raise InputError(said(found.refused))
 
 
 def _measured(study: Study, steps: int, replicates: int, engine: str, threads: int | None) -> Robustness:

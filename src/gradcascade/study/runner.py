@@ -52,12 +52,15 @@ class Outcome:
         One sentence for every snapshot that could not be measured, and every evaluation that could not be had.
     quarantined : tuple of str
         One sentence for every snapshot that was left out because it is in quarantine.
+    missing : tuple of str
+        Those of ``refused`` that are no snapshots: evaluations that could not be had.
     """
 
     measured: int
     known: int
     refused: tuple[str, ...]
     quarantined: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 def open_source(study: Path, family: FamilyPlan, watch: Callable[[str, int, int], None] | None = None) -> Source:
@@ -148,11 +151,12 @@ def _run(
 ) -> Outcome:
     snapshots = [(family, snapshot) for family, source in sources for snapshot in source.snapshots()]
     snapshots, quarantined = _left_out(study, sources, snapshots)
+    missing: list[str] = []
     refused: list[str] = []
     schedules: dict[str, dict[str, Any]] = {}
     for family, source in sources:
         study.store.put_metrics(source.metrics())
-        refused += source.complaints()
+        missing += source.complaints()
         if family.evaluations is not None:
             study.store.put_metrics(_evaluations(study, family, source))
         schedules[family.name] = describe_schedule(source.folders(), family.hub.layout if family.hub else None)
@@ -184,7 +188,7 @@ def _run(
             study.store.refuse(snapshot.family, snapshot.scale, snapshot.step, snapshot.field, str(error))
             refused.append(f"{snapshot.scale}, step {snapshot.step}, {snapshot.field}: {error}")
             done = number * len(variants_of(study.plan, 0))
-    return Outcome(measured, known, tuple(refused), quarantined)
+    return Outcome(measured, known, (*missing, *refused), quarantined, tuple(missing))
 
 
 def _remember_current(study: Study, family: FamilyPlan, at: SnapshotRef) -> Callable[[str], None]:
