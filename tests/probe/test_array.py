@@ -74,3 +74,10 @@ def test_integers_are_taken_as_numbers():
 def test_what_is_no_field_is_refused(values, words):
     with pytest.raises(gc.InputError, match=words):
         as_field(values)
+
+
+def test_a_masked_array_is_refused_rather_than_measured_with_what_it_hides():
+    values = np.ma.masked_less(np.linspace(-1, 1, 100), 0)
+    with pytest.raises(gc.InputError, match="a masked array is no field"):
+        as_field(values)
+    assert as_field(values.compressed()).size == 50

@@ -25,6 +25,18 @@ def test_no_thread_is_refused_rather_than_nothing_done(work, threads):
         work(threads)
 
 
+@pytest.mark.parametrize(("threads", "words"), [(1025, "at most 1024"), (1.5, "a whole number"), (True, "a whole")])
+def test_what_is_no_sensible_number_of_threads_is_refused(threads, words):
+    with pytest.raises(gc.InputError, match=words):
+        gc.Probe(threads=threads)
+
+
+def test_too_many_threads_of_the_environment_are_refused(monkeypatch):
+    monkeypatch.setenv("GRADCASCADE_THREADS", "100000")
+    with pytest.raises(gc.InputError, match="GRADCASCADE_THREADS must be a whole number from 1 to 1024"):
+        gc.Probe()(FIELD)
+
+
 @pytest.mark.parametrize("threads", [7, 100])
 def test_more_threads_than_entries_change_nothing(threads):
     field = np.array([0.5, -1.0, 4.0, 0.1, 0.2, -0.3, 3.0, 1.0, 0.0])

@@ -21,6 +21,7 @@ from gradcascade.fields.controls import CLIP, clip_field, draw_signs
 from gradcascade.fields.layout import Layout, block_ranges, tensor_ranges
 from gradcascade.fields.moments import moments
 from gradcascade.fields.permutation import permute, permute_within
+from gradcascade.numbers import whole
 from gradcascade.probe.array import as_field
 from gradcascade.probe.graph import MIN_NODES
 from gradcascade.probe.hashing import stream_key
@@ -92,7 +93,7 @@ def null(
     if kind not in KINDS:
         raise InputError(f"null {kind!r} is unknown; choose one of {', '.join(KINDS)}")
     count = thread_count(threads)
-    key = (KINDS.index(kind), seed, replicate)
+    key = (KINDS.index(kind), whole("seed", seed), whole("replicate", replicate))
     if deviation not in ("population", "sample"):
         raise InputError(f"deviation must be population or sample, got {deviation!r}")
     if kind == "N0":

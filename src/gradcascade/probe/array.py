@@ -28,10 +28,12 @@ def as_field(values: Any) -> NDArray[np.floating]:
     Raises
     ------
     InputError
-        If it has fewer than three entries, is not real-valued, or is a tensor that is not dense.
+        If it has fewer than three entries, is not real-valued, is masked, or is a tensor that is not dense.
     """
     if hasattr(values, "detach") and hasattr(values, "cpu"):
         values = _tensor(values)
+    if isinstance(values, np.ma.MaskedArray):
+        raise InputError("a masked array is no field; give its filled() or its compressed() values")
     try:
         array = np.asarray(values)
     except ValueError as error:  # rows of different lengths

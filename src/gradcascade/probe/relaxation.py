@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gradcascade.errors import InputError
+from gradcascade.numbers import real, whole
 from gradcascade.probe import engines
 from gradcascade.probe.cascade import Cascade
 from gradcascade.probe.fixedpoint import choose_scale
@@ -65,8 +66,10 @@ class Probe:
     threads: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("m", "graph_seed", "max_steps"):
+            object.__setattr__(self, name, whole(name, getattr(self, name)))
         for name in ("alpha", "quantile"):
-            value = getattr(self, name)
+            value = real(name, getattr(self, name))
             if not 0 < value < 1:
                 raise InputError(f"{name} must lie between 0 and 1 (both excluded), got {value}")
         if self.max_steps < 1:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 
 from gradcascade.errors import InputError
+from gradcascade.numbers import whole
+
+MOST = 1024
+"""Most threads."""
 
 
 def thread_count(threads: int | None = None) -> int:
@@ -14,13 +18,16 @@ def thread_count(threads: int | None = None) -> int:
     ------
     InputError
         If it is not at least 1: with no thread nothing would be done, and results would be whatever memory holds.
+        If it is above 1,024: each has memory of its own.
     """
     if threads is not None:
-        if threads < 1:
+        if whole("threads", threads) < 1:
             raise InputError(f"threads must be at least 1, got {threads}")
-        return threads
+        if threads > MOST:
+            raise InputError(f"threads must be at most {MOST}, got {threads}")
+        return int(threads)
     if text := os.environ.get("GRADCASCADE_THREADS"):
-        if text.isdecimal() and int(text) > 0:
+        if text.isdecimal() and 0 < int(text) <= MOST:
             return int(text)
-        raise InputError(f"GRADCASCADE_THREADS must be a whole number of at least 1, got {text!r}")
+        raise InputError(f"GRADCASCADE_THREADS must be a whole number from 1 to {MOST}, got {text!r}")
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
