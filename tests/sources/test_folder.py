@@ -13,7 +13,6 @@ from sample_runs import pico_parameters, recorded, save_pt, save_safetensors, wr
 
 from gradcascade.errors import InputError
 from gradcascade.sources import discover, flatten
-from gradcascade.sources.pico import short_name
 
 STEPS = (0, 20, 100)
 
@@ -134,24 +133,6 @@ def test_tensors_can_be_selected(family: Path) -> None:
     assert refs[0].load().size == 36 + 12 * 144
     with pytest.raises(InputError, match=r"no tensor matches '\*\.w2\*'; the nearest"):
         discover(family / "runs" / "nano-d6", select=["*.w2*"]).snapshots()[0].load()
-
-
-@pytest.mark.parametrize("order", ["file", "sorted", "grouped"])
-def test_selected_tensors_have_one_order_in_gradients_and_updates(family: Path, order: str) -> None:
-    refs = discover(family / "runs" / "nano-d6", select=["*o_proj*", "*.w_2*"], order=order).snapshots()
-    gradient_layout, update_layout = (ref.layout() for ref in (refs[0], refs[3]))
-    assert gradient_layout and update_layout
-    names = [short_name(name) for name, _ in gradient_layout]
-    assert len(names) == 24 and names == [short_name(name) for name, _ in update_layout]
-    tensors = [recorded(pico_parameters(seed)) for seed in (0, 20)]
-    before, after = (flatten({name: part[name] for name in names}) for part in tensors)
-    np.testing.assert_array_equal(refs[3].load(), after - before)
-
-
-def test_selected_tensors_that_gradients_do_not_have_keep_their_own_order(family: Path) -> None:
-    refs = discover(family / "runs" / "nano-d6", select=["*attention_norm*"], fields=["update"]).snapshots()
-    layout = refs[0].layout()
-    assert layout and [name for name, _ in layout] == sorted(name for name, _ in layout)
 
 
 def test_half_precision_checkpoints_are_widened_before_they_are_subtracted(own: Path) -> None:

@@ -128,7 +128,7 @@ class FolderSource:
             # Another format lists the tensors in another order: that of the first checkpoint is that of all.
             first = tuple(path for _, path in files if path.name == files[0][1].name)
             order_from = recorded if choice.by_short_name else first if later.name != first[0].name else ()
-            reader = UpdateReader(earlier, later, order_from, choice, recorded if run.pico and self.select else ())
+            reader = UpdateReader(earlier, later, order_from, choice)
             label = after if self.label == "later" else before
             yield self._snapshot(scale, label, UPDATE, (later, earlier), reader)
 

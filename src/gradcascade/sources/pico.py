@@ -37,8 +37,8 @@ def pico_tensors(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]
     """
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        if _ENDING.fullmatch(name):
-            short = short_name(name)
+        if match := _ENDING.fullmatch(name):
+            short = f"layers.{int(match[1])}.{match[2]}"
             if short in found:
                 raise InputError(f"{where} holds {short} twice, again as {shown(name)}; keep one of them")
             found[short] = tensor
@@ -52,12 +52,6 @@ def pico_tensors(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]
         missing = next(name for name in model_order(blocks) if name not in found)
         raise InputError(f"{where} lacks the tensor {missing}; write or download the file again")
     return found
-
-
-def short_name(name: str) -> str:
-    """The name a tensor has in gradient files and checkpoints alike, if it is one of Pico's; else its own."""
-    match = _ENDING.fullmatch(name)
-    return f"layers.{int(match[1])}.{match[2]}" if match else name
 
 
 def model_order(blocks: int) -> Iterable[str]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gradcascade.errors import InputError
 from gradcascade.sources.checkpoint import Signature, described, open_checkpoint, parameters, signature
 from gradcascade.sources.naming import ordered, selected
-from gradcascade.sources.pico import model_order, pico_tensors, short_name
+from gradcascade.sources.pico import model_order, pico_tensors
 from gradcascade.sources.stored import StoredTensor
 from gradcascade.sources.tensors import assembled, empty_field, open_tensors
 
@@ -117,16 +117,12 @@ class UpdateReader:
         checkpoint's file.
     choice : Choice
         Which tensors.
-    gradients : tuple of pathlib.Path
-        Gradient files of the run, where patterns choose Pico's tensors: the update follows the order of the first
-        that can be read, if it has the same tensors.
     """
 
     earlier: Path
     later: Path
     order_from: tuple[Path, ...]
     choice: Choice
-    gradients: tuple[Path, ...] = ()
 
     def __call__(self) -> NDArray[np.floating]:
         """Load the field, shape (N,)."""
@@ -141,19 +137,6 @@ class UpdateReader:
         return sizes_of({name: after[name] for name in self._names(after)})
 
     def _names(self, found: Mapping[str, StoredTensor]) -> list[str]:
-        return self._as_gradients(found) or self._as_first(found)
-
-    def _as_gradients(self, found: Mapping[str, StoredTensor]) -> list[str] | None:
-        own = {short_name(name): name for name in found}
-        for path in self.gradients:
-            try:
-                names = [short_name(name) for name in _names_in(path, self.choice)]
-            except InputError:
-                continue
-            return [own[name] for name in names] if sorted(names) == sorted(own) else None
-        return None
-
-    def _as_first(self, found: Mapping[str, StoredTensor]) -> list[str]:
         for path in self.order_from:
             try:
                 names = _names_in(path, self.choice)
@@ -231,7 +214,7 @@ def revision_of(files: tuple[Path, ...], reader: GradientReader | UpdateReader) 
     str
         ``local-`` and twelve hexadecimal digits, from sizes, times of change and options; contents are not read.
     """
-    order_from = (*reader.order_from[:1], *reader.gradients[:1]) if isinstance(reader, UpdateReader) else ()
+    order_from = reader.order_from[:1] if isinstance(reader, UpdateReader) else ()
     parts = [repr(reader.choice)]
     for file in (*files, *order_from):
         status = file.stat()
