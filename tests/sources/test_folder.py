@@ -99,6 +99,42 @@ def test_updates_follow_the_order_of_the_gradient_file(own: Path) -> None:
     np.testing.assert_array_equal(update, reversed_weights[1] - reversed_weights[0])
 
 
+@pytest.mark.parametrize("order", ["file", "grouped"])
+@pytest.mark.parametrize(
+    "select", [["*_proj*"], ["*v_proj*"], ["*swiglu*", "*o_proj*"]], ids=lambda select: select[0]
+)
+def test_patterns_leave_both_fields_in_one_order(tmp_path: Path, order: str, select: list[str]) -> None:
+    # Safetensors list block 10 before block 2, the recorded gradients do not; q_proj and the embedding are in
+    # the checkpoints alone.
+    write_pico_run(tmp_path / "run", STEPS, blocks=11)
+    refs = discover(tmp_path / "run", order=order, select=select).snapshots()
+    gradient, update = (ref.layout() for ref in (refs[0], refs[3]))
+    assert gradient is not None and update is not None
+    names = [name.removeprefix("_forward_module.") + ".weight" for name, _ in gradient]
+    assert [name for name, _ in update if name in names] == names
+    before, after = (pico_parameters(step, blocks=11) for step in (0, 20))
+    laid = [flatten({name: parameters[name] for name, _ in update}) for parameters in (before, after)]
+    np.testing.assert_array_equal(refs[3].load(), laid[1] - laid[0])
+    if select != ["*_proj*"]:
+        assert [name for name, _ in update] == names
+
+
+def test_outside_picos_layout_both_fields_have_one_order_too(tmp_path: Path) -> None:
+    parameters = [{f"h.{block}.w.weight": values for block, values in enumerate(_blocks(step))} for step in (0, 1)]
+    for step, found in enumerate(parameters):
+        save_safetensors(found, tmp_path / f"run/step_{step}/model.safetensors")
+        save_pt(
+            {f"module.{name}": values for name, values in found.items()}, tmp_path / f"run/step_{step}/gradients.pt"
+        )
+    first, _, update = discover(tmp_path / "run").snapshots()
+    np.testing.assert_array_equal(first.load(), flatten(parameters[0]))
+    np.testing.assert_array_equal(update.load(), flatten(parameters[1]) - flatten(parameters[0]))
+
+
+def _blocks(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(12, 2, 3)).astype(np.float32)
+
+
 def test_updates_without_gradients_follow_the_model(own: Path) -> None:
     run = own / "runs" / "nano-d6"
     for step in STEPS:

@@ -128,7 +128,9 @@ class FolderSource:
             # Another format lists the tensors in another order: that of the first checkpoint is that of all.
             first = tuple(path for _, path in files if path.name == files[0][1].name)
             order_from = recorded if choice.by_short_name else first if later.name != first[0].name else ()
-            reader = UpdateReader(earlier, later, order_from, choice)
+            reader = UpdateReader(
+                earlier, later, order_from, choice, recorded=() if choice.by_short_name else recorded
+            )
             label = after if self.label == "later" else before
             yield self._snapshot(scale, label, UPDATE, (later, earlier), reader)
 
@@ -171,8 +173,8 @@ def discover(
     which : str
         ``"train"`` or ``"val"`` gradients.
     order : str
-        Order of the tensors: ``"file"``, ``"sorted"`` by name, or ``"grouped"`` by type. In Pico's layout updates
-        have the order of the run's gradients.
+        Order of the tensors: ``"file"``, ``"sorted"`` by name, or ``"grouped"`` by type. Updates have the order
+        of the run's gradients, where it has any.
     label : str
         The step that labels an update: the ``"later"`` or the ``"earlier"`` of the two.
     select : sequence of str

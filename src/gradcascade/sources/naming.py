@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 
 from gradcascade.errors import InputError
@@ -114,6 +114,30 @@ def ordered(names: Iterable[str], order: str) -> list[str]:
             groups.setdefault(re.sub(r"(?<![^.])[0-9]+(?![^.])", "#", name), []).append(name)
         return [name for group in groups.values() for name in group]
     return names
+
+
+def arranged(names: Sequence[str], reference: Sequence[str], key: Callable[[str], str]) -> list[str]:
+    """Put names into the order of a reference that may lack some of them and name them a little differently.
+
+    Parameters
+    ----------
+    names : sequence of str
+        In their own order.
+    reference : sequence of str
+        The names whose order is wanted.
+    key : callable
+        What a name and its counterpart in the reference have in common.
+
+    Returns
+    -------
+    list of str
+        The same names: those that the reference knows in its order, the others at the places they had.
+    """
+    place: dict[str, int] = {}
+    for number, name in enumerate(reference):
+        place.setdefault(key(name), number)
+    known = iter(sorted((name for name in names if key(name) in place), key=lambda name: place[key(name)]))
+    return [next(known) if key(name) in place else name for name in names]
 
 
 def selected(names: Sequence[str], patterns: Sequence[str], where: str) -> list[str]:

@@ -12,7 +12,17 @@ from gradcascade.sources.stored import shown
 KINDS = ("attention.v_proj", "attention.o_proj", "swiglu.w_2")
 _ENDING = re.compile(r"(?:.*\.)?layers\.([0-9]{1,6})\.(attention\.v_proj|attention\.o_proj|swiglu\.w_2)(?:\.weight)?")
 
+_WRAPPERS = re.compile(r"(?:(?:_forward_module|module|_orig_mod)\.)+")
+
 Tensor = TypeVar("Tensor")
+
+
+def short_name(name: str) -> str:
+    """The name that a tensor shares in gradient files and checkpoints: no wrapper prefix, no ``.weight``."""
+    if match := _ENDING.fullmatch(name):
+        return f"layers.{int(match[1])}.{match[2]}"
+    wrappers = _WRAPPERS.match(name)
+    return name[wrappers.end() if wrappers else 0 :].removesuffix(".weight")
 
 
 def pico_tensors(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
@@ -37,8 +47,8 @@ def pico_tensors(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]
     """
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        if match := _ENDING.fullmatch(name):
-            short = f"layers.{int(match[1])}.{match[2]}"
+        if _ENDING.fullmatch(name):
+            short = short_name(name)
             if short in found:
                 raise InputError(f"{where} holds {short} twice, again as {shown(name)}; keep one of them")
             found[short] = tensor

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.sources.checkpoint import Signature, described, open_checkpoint, parameters, signature
-from gradcascade.sources.naming import ordered, selected
-from gradcascade.sources.pico import model_order, pico_tensors
+from gradcascade.sources.naming import arranged, ordered, selected
+from gradcascade.sources.pico import model_order, pico_tensors, short_name
 from gradcascade.sources.stored import StoredTensor
 from gradcascade.sources.tensors import assembled, empty_field, open_tensors
 
@@ -117,12 +117,16 @@ class UpdateReader:
         checkpoint's file.
     choice : Choice
         Which tensors.
+    recorded : tuple of pathlib.Path
+        Gradient files of the run, where they name their tensors otherwise or hold others (see
+        :attr:`Choice.by_short_name`): tensors that the first readable one has too follow its order.
     """
 
     earlier: Path
     later: Path
     order_from: tuple[Path, ...]
     choice: Choice
+    recorded: tuple[Path, ...] = ()
 
     def __call__(self) -> NDArray[np.floating]:
         """Load the field, shape (N,)."""
@@ -137,6 +141,15 @@ class UpdateReader:
         return sizes_of({name: after[name] for name in self._names(after)})
 
     def _names(self, found: Mapping[str, StoredTensor]) -> list[str]:
+        names = self._own_names(found)
+        for path in self.recorded:
+            try:
+                return ordered(arranged(names, _recorded_in(path), short_name), self.choice.order)
+            except InputError:  # its own snapshot is refused for that
+                continue
+        return names
+
+    def _own_names(self, found: Mapping[str, StoredTensor]) -> list[str]:
         for path in self.order_from:
             try:
                 names = _names_in(path, self.choice)
@@ -159,9 +172,14 @@ def _names_in(path: Path, choice: Choice) -> tuple[str, ...]:
     return _read_names(path, choice, signature(path))
 
 
+def _recorded_in(path: Path) -> tuple[str, ...]:
+    return _read_names(path, None, signature(path))
+
+
 @functools.lru_cache(maxsize=64)
-def _read_names(path: Path, choice: Choice, signature: Signature) -> tuple[str, ...]:
-    return tuple(choice.of(described(path), path))
+def _read_names(path: Path, choice: Choice | None, signature: Signature) -> tuple[str, ...]:
+    tensors = described(path)
+    return tuple(choice.of(tensors, path) if choice else tensors)
 
 
 def sizes_of(tensors: Mapping[str, StoredTensor]) -> tuple[tuple[str, int], ...]:
@@ -214,7 +232,7 @@ def revision_of(files: tuple[Path, ...], reader: GradientReader | UpdateReader) 
     str
         ``local-`` and twelve hexadecimal digits, from sizes, times of change and options; contents are not read.
     """
-    order_from = reader.order_from[:1] if isinstance(reader, UpdateReader) else ()
+    order_from = (*reader.order_from[:1], *reader.recorded[:1]) if isinstance(reader, UpdateReader) else ()
     parts = [repr(reader.choice)]
     for file in (*files, *order_from):
         status = file.stat()
