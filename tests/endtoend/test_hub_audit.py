@@ -174,7 +174,7 @@ def test_the_published_presets_raise_no_alarm(hub, at_the_hub, command, tmp_path
     assert (code, findings(out)) == (0, set()), err
     code, out, err = command("audit", "pythia", "--json")
     assert (code, entries(out)) == (0, set()), err
-    assert findings(out) == {("warning", "known", scale, (0, 1, 2)) for scale in PYTHIA}
+    assert findings(out) == set()  # the hashes of the first three steps differ
     assert {scale: len(found["steps"]) for scale, found in json.loads(out)["families"][0]["scales"].items()} == (
         dict.fromkeys(PYTHIA, 154)
     )

@@ -129,12 +129,20 @@ def test_known_corruption_is_named_only_where_it_concerns() -> None:
     )
     audit = audit_listing(listing)
     issues = {(f.scale, f.severity, f.steps) for f in audit.findings if f.kind == "known"}
-    assert issues == {
-        ("w1", WARNING, (0, 1, 2)), ("w1", FAULT, (0,)), ("s9", WARNING, (0, 1, 2)), ("s9", WARNING, (40_000,)),
-    }  # fmt: skip
+    assert issues == {("w1", FAULT, (0,)), ("s9", WARNING, (40_000,))}
     assert ("s9", (40_000,)) in {(f.scale, f.steps) for f in audit.findings if f.kind == "missing-step"}
     other = listing_from_files("mine", "the hub", files, {"w1": "someone/pythia-2.8b", "s9": "EleutherAI/gpt-neo"})
     assert not any(f.kind == "known" for f in audit_listing(other).findings)
+
+
+@pytest.mark.parametrize(("hashes", "told"), [("aaa", True), ("abc", False), ("aab", False), ("a--", True)])
+def test_hashes_settle_whether_the_start_is_the_same(hashes: str, told: bool) -> None:
+    files = {"70m": published("70m")}
+    for step, sha256 in enumerate(hashes):
+        files["70m"][step] = [RemoteFile("model.safetensors", 1000, None if sha256 == "-" else sha256)]
+    listing = listing_from_files("pythia", "the hub", files, {"70m": "EleutherAI/pythia-70m"})
+    found = [(f.severity, f.steps) for f in audit_listing(listing).findings if f.kind == "known"]
+    assert found == ([(WARNING, (0, 1, 2))] if told else [])
 
 
 def test_a_local_run_with_the_name_of_a_corrupted_one_gets_a_note(tmp_path: Path) -> None:

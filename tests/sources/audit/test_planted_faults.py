@@ -390,12 +390,47 @@ def test_a_stretch_of_late_weights_is_found(families: dict[str, Path], tmp_path:
     assert {f.scale for f in audit.findings} == {"w12"}
 
 
-def test_a_file_shared_by_two_scales_is_found(families: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("contents", [True, False])
+def test_a_file_shared_by_two_scales_spoils_only_the_one_it_does_not_fit(
+    families: dict[str, Path], tmp_path: Path, contents: bool
+) -> None:
     root = shutil.copytree(families[SAFE], tmp_path / "family")
     shutil.copyfile(model(root, 300, 12), model(root, 300, 8))
-    found = {(f.kind, f.scale, f.steps) for f in audit_family(root).findings}
-    assert {("identical-across-scales", "w12", (300,)), ("identical-across-scales", "w8", (300,))} <= found
-    assert ("structure", "w8", (300,)) in found
+    audit = audit_family(root, contents=contents)
+    found = {(f.kind, f.severity, f.scale, f.steps) for f in audit.findings}
+    assert {
+        ("identical-across-scales", NOTE, "w12", (300,)),
+        ("identical-across-scales", FAULT, "w8", (300,)),
+    } <= found
+    assert (("structure", FAULT, "w8", (300,)) in found) == contents
+    assert {(e.scale, e.step) for e in audit.entries} == {("w8", 300), ("w8", 400)}
+
+
+def test_structure_tells_whose_a_shared_file_is_where_its_size_does_not(tmp_path: Path) -> None:
+    rng = np.random.default_rng(SEED)
+    for name, shape in (("w1", (24, 40)), ("w2", (40, 24))):
+        for step in range(0, 500, 100):
+            write_checkpoint({"a": rng.normal(size=shape)}, tmp_path / f"nano-{name}" / f"step{step}")
+    wide, high = (tmp_path / f"nano-{name}" / "step200" / "model.safetensors" for name in ("w1", "w2"))
+    assert wide.stat().st_size == high.stat().st_size
+    shutil.copyfile(wide, high)
+    both = {("w1", 200), ("w1", 300), ("w2", 200), ("w2", 300)}
+    by_hashes = {(e.scale, e.step) for e in audit_family(tmp_path, contents=False).entries}
+    audit = audit_family(tmp_path)
+    shared = {(f.severity, f.scale) for f in audit.findings if f.kind == "identical-across-scales"}
+    assert (by_hashes, shared) == (both, {(NOTE, "w1"), (FAULT, "w2")})
+    reasons = " ".join(e.reason for e in audit.entries if e.scale == "w1")
+    assert "identical" not in reasons
+
+
+def test_a_file_shared_by_two_runs_of_one_size_spoils_both(families: dict[str, Path], tmp_path: Path) -> None:
+    root = shutil.copytree(families[SAFE], tmp_path / "family")
+    shutil.rmtree(root / "imitation-w8")
+    for step, tensors in training(5, 12).items():
+        write_checkpoint(tensors, root / "imitation-w8" / f"step{step}")
+    shutil.copyfile(model(root, 300, 12), model(root, 300, 8))
+    entries = audit_family(root, contents=False).entries
+    assert {(e.scale, e.step) for e in entries} == {("w8", 300), ("w8", 400), ("w12", 300), ("w12", 400)}
 
 
 def test_many_faults_at_once_are_told_apart(families: dict[str, Path], tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ class Known:
         What is wrong.
     url : str
         Where it was reported.
+    identical : bool
+        Whether what is wrong is that the steps hold the same weights, which hashes of their files settle.
     """
 
     repositories: tuple[str, ...]
@@ -61,6 +63,7 @@ class Known:
     spoils: str
     sentence: str
     url: str
+    identical: bool = False
 
     def concerns(self, repository: str) -> bool:
         """Whether a repository, ``owner/name``, is one of those concerned."""
@@ -88,12 +91,18 @@ def known_corruption() -> tuple[Known, ...]:
             entry["spoils"],
             entry["sentence"],
             entry["url"],
+            entry.get("identical", False),
         )
         for entry in tomllib.loads(text)["known"]
     )
 
 
-def check_known(family: str, repositories: Mapping[str, str], steps: Mapping[str, Iterable[int]]) -> list[Finding]:
+def check_known(
+    family: str,
+    repositories: Mapping[str, str],
+    steps: Mapping[str, Iterable[int]],
+    hashes: Mapping[str, Mapping[int, Mapping[str, str | None]]] | None = None,
+) -> list[Finding]:
     """Name the corruption that is known of the repositories of a family.
 
     Of a repository it is a fault and spoils what it spoils. A local run that has the name of such a repository gets
@@ -107,6 +116,9 @@ def check_known(family: str, repositories: Mapping[str, str], steps: Mapping[str
         Of each scale, the repository, ``owner/name``; or the name of a local run.
     steps : mapping of str to iterable of int
         The steps that each scale has.
+    hashes : mapping, optional
+        By scale and step, the listed SHA-256 of every file of the checkpoint, None where none is listed. Where they
+        differ between steps that are reported to hold the same weights, nothing is said of it.
 
     Returns
     -------
@@ -124,12 +136,24 @@ def check_known(family: str, repositories: Mapping[str, str], steps: Mapping[str
                 concerned = known.steps  # what is reported may be that they are missing
             if not concerned:
                 continue
+            if published and known.identical and _differ((hashes or {}).get(scale, {}), concerned):
+                continue
             spoils = tuple(item for item in known.spoiled() if item.step in there) if published else ()
             severity = (FAULT if spoils else WARNING) if published else NOTE
             name = repository if published else f"the published {repository}"
             sentence = f"known of {name}: {known.sentence} ({known.url})"
             found.append(Finding("known", severity, family, scale, concerned, (), sentence, spoils))
     return found
+
+
+def _differ(hashes: Mapping[int, Mapping[str, str | None]], steps: Sequence[int]) -> bool:
+    """Whether a file of the same name has different hashes at two of the steps."""
+    listed: dict[str, set[str]] = {}
+    for step in steps:
+        for name, sha256 in hashes.get(step, {}).items():
+            if sha256:
+                listed.setdefault(name, set()).add(sha256)
+    return any(len(found) > 1 for found in listed.values())
 
 
 def _steps(parts: Iterable[int | str]) -> Iterable[int]:

@@ -223,7 +223,8 @@ def _shared_by_scales(listing: Listing, which: str) -> Iterator[Finding]:
     """Measured files with the same hash under different scales.
 
     Runs of different sizes or seeds never agree in a whole file of numbers, unless they were started from the same
-    weights: at a first step this is a warning only.
+    weights: at a first step this is a warning only. If the file has the usual size at one of the scales alone, it
+    belongs there, and only the others are spoiled.
     """
     places: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
     for scale, steps in listing.scales.items():
@@ -237,14 +238,39 @@ def _shared_by_scales(listing: Listing, which: str) -> Iterator[Finding]:
             continue
         where = listed([f"{scale} step {step}" for scale, step, _ in shared])
         start = all(step == listing.scales[scale][0].step for scale, step, _ in shared)
+        fits = [scale for scale in scales if _fits(listing.scales[scale], scale, shared)]
         for scale in scales:
             own = [(step, name) for other, step, name in shared if other == scale]
+            if not start and fits == [scale]:
+                yield Finding(
+                    "identical-across-scales", NOTE, listing.family, scale,
+                    tuple(sorted({step for step, _ in own})), tuple(sorted({name for _, name in own})),
+                    f"{own[0][1]} is identical at {where}; by its size it belongs to {scale}",
+                )  # fmt: skip
+                continue
             yield Finding(
                 "identical-across-scales", WARNING if start else FAULT, listing.family, scale,
                 tuple(sorted({step for step, _ in own})), tuple(sorted({name for _, name in own})),
                 f"{own[0][1]} is identical at {where}",
                 () if start else tuple(_spoiled_by(name, step) for step, name in own),
             )  # fmt: skip
+
+
+def _fits(steps: tuple[ListedStep, ...], scale: str, shared: list[tuple[str, int, str]]) -> bool:
+    """Whether a file shared with other scales may be one of this scale's: false only if all its sizes say no.
+
+    It is held against the files of the same name at the steps that do not share it, at least two of them.
+    """
+    own = [(step, name) for other, step, name in shared if other == scale]
+    for _, name in own:
+        sizes = {entry.step: file.size for entry in steps for file in entry.files if file.name == name}
+        others = [size for step, size in sizes.items() if (step, name) not in own]
+        usual = statistics.median_low(others) if len(others) >= 2 else None
+        if usual is None or any(
+            abs(sizes[step] - usual) <= _SIZE_TOLERANCE * usual for step, of in own if of == name
+        ):
+            return True
+    return False
 
 
 def _measured(entry: ListedStep, which: str) -> list[ListedFile]:

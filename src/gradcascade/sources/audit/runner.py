@@ -14,6 +14,7 @@ from gradcascade.sources.audit.findings import (
     CHECKPOINT,
     FAULT,
     GRADIENT,
+    NOTE,
     Finding,
     Spoiled,
     at_steps,
@@ -83,7 +84,11 @@ def audit_listing(listing: Listing, *, label: str = "later", gradients: str = "t
     """
     conventions = Conventions.model_validate({"name": listing.family, "label": label, "gradients": gradients})
     steps = {scale: [entry.step for entry in entries] for scale, entries in listing.scales.items()}
-    known = check_known(listing.family, listing.repositories, steps)
+    hashes = {
+        scale: {entry.step: {file.name: file.sha256 for file in entry.checkpoint} for entry in entries}
+        for scale, entries in listing.scales.items()
+    }
+    known = check_known(listing.family, listing.repositories, steps, hashes)
     return Audit(listing, tuple(in_order([*check_listing(listing, gradients), *known])), conventions)
 
 
@@ -192,6 +197,7 @@ def _reconciled(listed: Sequence[Finding], contents: Sequence[Finding]) -> Itera
     identical = [f for f in listed if f.kind in ("identical-files", "identical-shard") and f.severity == FAULT]
     missing = {(f.scale, s) for f in listed if f.kind == "missing-shard" for s in f.steps}
     wrong = {(f.scale, step) for f in contents if f.kind in _OUT_OF_PLACE for step in f.steps}
+    cleared = _cleared_by_structure(listed, contents)
     for finding in listed:
         guilty = [step for step in finding.steps if (finding.scale, step) in wrong]
         if finding in identical and finding.spoils[0].what == CHECKPOINT and 0 < len(guilty) < len(finding.steps):
@@ -201,6 +207,9 @@ def _reconciled(listed: Sequence[Finding], contents: Sequence[Finding]) -> Itera
                 f"{'does' if len(guilty) == 1 else 'do'} not",
                 spoils=tuple(Spoiled(CHECKPOINT, step) for step in guilty),
             )
+        elif finding in cleared:
+            sentence = f"{finding.sentence}; by its structure it belongs to {finding.scale}"
+            yield dataclasses.replace(finding, severity=NOTE, sentence=sentence, spoils=())
         else:
             yield finding
     for finding in contents:
@@ -216,3 +225,18 @@ def _reconciled(listed: Sequence[Finding], contents: Sequence[Finding]) -> Itera
         if finding.kind == "unreadable" and (finding.scale, finding.steps[0]) in missing:
             continue
         yield finding
+
+
+def _cleared_by_structure(listed: Sequence[Finding], contents: Sequence[Finding]) -> list[Finding]:
+    """Of a file under several scales, the finding at the one scale where alone it has the structure of the run."""
+    misfits = {(f.scale, step) for f in contents if f.kind == "structure" for step in f.steps}
+    shared: dict[str, list[Finding]] = {}
+    for finding in listed:
+        if finding.kind == "identical-across-scales" and finding.severity == FAULT:
+            shared.setdefault(finding.sentence.partition(" is identical at ")[2], []).append(finding)
+    cleared = []
+    for group in shared.values():
+        fits = [f for f in group if not any((f.scale, step) in misfits for step in f.steps)]
+        if len(fits) == 1 < len(group):
+            cleared += fits
+    return cleared
