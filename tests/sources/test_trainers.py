@@ -87,7 +87,7 @@ def test_a_replaced_shard_is_noticed_though_its_index_is_the_same(tmp_path: Path
 def test_shards_that_are_not_there_or_not_plain_names_are_left_to_the_reader(tmp_path: Path) -> None:
     index = tmp_path / "model.safetensors.index.json"
     (tmp_path / "there.safetensors").write_bytes(b"")
-    named = ["there.safetensors", "gone.safetensors", "../x", "", ".", "a/b", 3]
+    named = ["there.safetensors", "gone.safetensors", "../x", "", ".", "a/b", 3, "x" * 5000, "nul\0"]
     index.write_text(json.dumps({"weight_map": dict(enumerate(named))}))
     assert files_of(index) == (index, tmp_path / "there.safetensors")
     index.write_text("[")

@@ -32,8 +32,8 @@ class SnapshotRef:
     field : str
         ``"gradient"`` or ``"update"``.
     files : tuple of pathlib.Path
-        The files it is read from; none if they are fetched when it is loaded. Then source and revision together name
-        the contents for good.
+        The files it is read from, an index's shards too; none if they are fetched when it is loaded. Then source and
+        revision together name the contents for good.
     source : str
         Where it comes from, in words that stay true on another machine: paths relative to the folder given, or in a
         repository.

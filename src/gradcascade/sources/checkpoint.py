@@ -14,9 +14,6 @@ from gradcascade.sources.tensors import open_tensors
 WHOLE = ("model.safetensors", "pytorch_model.bin")
 INDEXED = tuple(f"{name}.index.json" for name in WHOLE)
 
-Signature = tuple[tuple[int, int, int], ...] | None
-"""Inode, size and time of change of every file of a checkpoint; None if it is not there."""
-
 _AGAIN = "write or download the checkpoint again"
 
 # Masks and rotary tables that GPT-NeoX and GPT-2 checkpoints carry beside the parameters. `attention.bias` is such
@@ -24,6 +21,10 @@ _AGAIN = "write or download the checkpoint again"
 _BUFFER = re.compile(
     r"(?:.*\.)?(?:layers\.[0-9]+\.attention\.(?:masked_)?bias|h\.[0-9]+\.attn\.(?:masked_)?bias|rotary_emb\.inv_freq)"
 )
+
+
+Signature = tuple[tuple[str, int, int, int] | None, ...]
+"""Name, inode, size and time of change of every file of a checkpoint; None for one that is not there."""
 
 
 def checkpoint_file(folder: Path) -> Path | None:
@@ -59,39 +60,59 @@ def open_checkpoint(path: Path) -> dict[str, StoredTensor]:
     return _opened(path, signature(path))
 
 
-def signature(path: Path) -> Signature:
-    """Changes when a file of a checkpoint is replaced; None if it is not there."""
-    try:
-        return tuple((s.st_ino, s.st_size, s.st_mtime_ns) for s in (file.stat() for file in files_of(path)))
-    except OSError:
-        return None  # the reader says what is wrong
-
-
 @functools.lru_cache(maxsize=2)
 def _opened(path: Path, signature: Signature) -> dict[str, StoredTensor]:
     return described(path)
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """All files of a checkpoint.
+    """The files that a checkpoint is read from.
+
+    Never fails: what is wrong with an index or its shards is said when the checkpoint is opened.
 
     Parameters
     ----------
     path : pathlib.Path
-        The one that opens it.
+        The file that opens the checkpoint, or any other file.
 
     Returns
     -------
     tuple of pathlib.Path
-        That file, and the shards that it names and that are there.
+        The file itself; of an index, then the shards it names that are there, by name. A shard that its name or a
+        link leads out of the folder is not among them, and is not looked at.
     """
     if not path.name.endswith(".json"):
         return (path,)
+    return path, *(file for name in _shards_named(path, _mark(path)) if (file := _shard_there(path, name)))
+
+
+def signature(path: Path) -> Signature:
+    """Changes whenever a file of a checkpoint is replaced, an index's shards included."""
+    return tuple(_mark(file) for file in files_of(path))
+
+
+def _mark(file: Path) -> tuple[str, int, int, int] | None:
     try:
-        shards = sorted(set(_weight_map(path).values()))
-    except InputError:  # said when it is read
-        return (path,)
-    return (path, *(path.parent / name for name in shards if _plain(name) and (path.parent / name).is_file()))
+        status = file.stat()
+    except OSError:
+        return None  # the reader says what is wrong
+    return (file.name, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1024)
+def _shards_named(index: Path, mark: tuple[str, int, int, int] | None) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(set(map(str, _shard_map(index).values()))))
+    except (InputError, OSError):
+        return ()
+
+
+def _shard_there(index: Path, shard: str) -> Path | None:
+    try:
+        file = _beside(index, shard)
+        return file if file.is_file() else None
+    except (InputError, OSError, ValueError):
+        return None
 
 
 def described(path: Path) -> dict[str, StoredTensor]:
@@ -128,8 +149,8 @@ def parameters(tensors: dict[str, StoredTensor]) -> dict[str, StoredTensor]:
     return kept
 
 
-def _weight_map(index: Path) -> dict[str, str]:
-    """The shard of every tensor, as an index names them."""
+def _shard_map(index: Path) -> dict[str, object]:
+    """The shard of every tensor, as an index names it."""
     raw = mapped(index)
     if raw.size > MAX_HEADER:
         raise InputError(f"{index} has {raw.size} bytes, more than an index of shards needs; {_AGAIN}")
@@ -140,13 +161,13 @@ def _weight_map(index: Path) -> dict[str, str]:
     shard_of = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(shard_of, dict) or not shard_of:
         raise InputError(f"{index} has no weight_map that names the shards; {_AGAIN}")
-    return {name: str(shard) for name, shard in shard_of.items()}
+    return shard_of
 
 
 def _open_shards(index: Path) -> dict[str, StoredTensor]:
-    shard_of = _weight_map(index)
+    shard_of = _shard_map(index)
     found: dict[str, StoredTensor] = {}
-    for shard in sorted(set(shard_of.values())):
+    for shard in sorted(set(map(str, shard_of.values()))):
         file = _beside(index, shard)
         for name, tensor in open_tensors(file).items():
             if shard_of.get(name) != shard:
@@ -158,13 +179,9 @@ def _open_shards(index: Path) -> dict[str, StoredTensor]:
     return found
 
 
-def _plain(shard: str) -> bool:
-    return shard not in ("", ".", "..") and not any(mark in shard for mark in "/\\\0")
-
-
 def _beside(index: Path, shard: str) -> Path:
     """A shard's path, refused unless it is a plain file name and stays in the index's folder."""
-    if not _plain(shard):
+    if shard in ("", ".", "..") or "/" in shard or "\\" in shard or "\0" in shard:
         raise InputError(f"{index} names the shard {shown(shard)} outside its folder; nothing there was read")
     return inside(index.parent, index.parent / shard)
 

@@ -55,7 +55,7 @@ class FolderSource:
     select: tuple[str, ...]
 
     def snapshots(self) -> list[SnapshotRef]:
-        """Every field there is, by scale and kind of field, steps ascending; no file is opened.
+        """Every field there is, by scale and kind of field, steps ascending; only indexes of shards are opened.
 
         Returns
         -------
