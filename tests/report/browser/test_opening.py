@@ -35,11 +35,11 @@ def test_every_chart_is_drawn_within_the_page(show: Callable[..., Opened], width
 def test_what_is_read_stays_in_its_place_while_charts_are_drawn(show: Callable[..., Opened], width: int) -> None:
     shown = show(width=width)
     heights = "all => all.map((chart) => chart.getBoundingClientRect().height)"
-    charts = shown.page.locator(".plot")
-    before = charts.evaluate_all(heights)
+    cards = shown.page.locator("article[data-chart]")
+    before = cards.evaluate_all(heights)
     scroll_through(shown)
-    assert min(before) > 100
-    assert charts.evaluate_all(heights) == pytest.approx(before, abs=5)
+    assert len(before) == len(CHARTS) and min(before) > 300
+    assert cards.evaluate_all(heights) == pytest.approx(before, abs=1)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,11 @@ export class Chart {
       this.host,
     );
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.rebuild());
+    const spec = this.settle();
+    if (spec.missing) return;
+    this.legend.fill(spec.lines);
+    this.legend.press(store.state.hidden);
+    this.showValues();
   }
 
   /** Draw again when the chart is next in view. */
@@ -72,13 +77,19 @@ export class Chart {
     this.update();
   }
 
-  draw() {
-    this.stale = false;
+  /** Everything but the lines, so that nothing moves when those are drawn: a click must find what it was aimed at. */
+  settle() {
     const spec = this.describe();
     this.spec = spec;
     this.note.textContent = spec.missing ?? "";
     this.note.hidden = !spec.missing;
     this.canvas.hidden = Boolean(spec.missing);
+    return spec;
+  }
+
+  draw() {
+    this.stale = false;
+    const spec = this.settle();
     if (spec.missing) {
       this.legend.fill([]);
       this.destroy();
@@ -123,13 +134,13 @@ export class Chart {
   /** The line and the values at the step of the slider. */
   follow() {
     if (!this.plot || !this.seen) return;
+    if (this.spec.axis === "steps") this.marker.move(this.plot, this.store.state.step);
+    this.showValues();
+  }
+
+  showValues() {
     const { step } = this.store.state;
-    if (this.spec.axis !== "steps") {
-      this.legend.values(null);
-      return;
-    }
-    this.marker.move(this.plot, step);
-    const place = nearest(this.spec.x, step);
+    const place = this.spec.axis === "steps" ? nearest(this.spec.x, step) : -1;
     this.legend.values(this.spec.x[place] === step ? place : null);
   }
 
