@@ -82,27 +82,7 @@ def figures(
 
 
 def study_data(study: Study, window: Window = None, metrics: pl.DataFrame | None = None) -> ReportData:
-    """Gather everything the report is made from, of an open study.
-
-    Parameters
-    ----------
-    study : Study
-        An open study.
-    window : tuple, mapping or None
-        As in :func:`gradcascade.scaling.windows.windows`; by default that of the study's plan.
-    metrics : polars.DataFrame, optional
-        External performance; by default that of the study.
-
-    Returns
-    -------
-    ReportData
-        The tables and what was derived from them.
-
-    Raises
-    ------
-    InputError
-        If the study has no cascades yet, or the window is not two ordered steps of it.
-    """
+    """Gather everything the report is made from, of an open study."""
     from gradcascade.report.data import ReportData
     from gradcascade.study.plan import plan_toml
     from gradcascade.study.robustness import stored_robustness

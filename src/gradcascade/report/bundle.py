@@ -33,15 +33,7 @@ _EXPORT = re.compile(r"^export (?=\w)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Bundle:
-    """What stands in the page besides its words.
-
-    Attributes
-    ----------
-    library, script, style : str
-        uPlot, the scripts of the page, and the style sheets of both.
-    policy : str
-        The Content-Security-Policy: nothing is loaded, and of scripts and style sheets only these run.
-    """
+    """What stands in the page besides its words."""
 
     library: str
     script: str
@@ -55,11 +47,6 @@ def bundle() -> Bundle:
 
     The scripts are ECMAScript modules, so that editors can check them; a page opened from a disk cannot load modules,
     so their import and export words are taken away and they share one function.
-
-    Returns
-    -------
-    Bundle
-        The same for every page.
     """
     library = _read("uplot/uPlot.iife.min.js")
     modules = "\n".join(_EXPORT.sub("", _IMPORT.sub("", _read(f"{name}.js"))) for name in SCRIPTS)

@@ -39,33 +39,7 @@ Group = tuple[str, str]
 
 @dataclass(frozen=True)
 class ReportData:
-    """What a report is made from; nothing in it is computed again later.
-
-    Attributes
-    ----------
-    title : str
-        Heading of the page.
-    cascades, fits, summary, decomposition, metrics : polars.DataFrame
-        The measured cascades, the exponents per step, their window summaries, the null differences per step,
-        and the external performance numbers.
-    channels : polars.DataFrame
-        The cascades with v_abs, v_rel, and whether (and why not) they enter the fits.
-    decomposition_summary, closure : polars.DataFrame
-        Null differences over the window; closure error per step.
-    windows : dict
-        First and last step, both inclusive, for each (family, field).
-    probe, provenance : dict
-        Settings of the probe; versions, seeds and whatever else the study wrote down.
-    plan_toml : str
-        The plan as it was asked for.
-    refusals : polars.DataFrame
-        Snapshots that could not be measured, or were left out: family, scale, step, field, reason.
-    schedules : mapping of str to callable
-        Learning rate at given steps, by family, for the partial correlations.
-    robustness : polars.DataFrame, optional
-        How far other choices of the method move the exponents: choice, exponent, shift, low, high (95 % interval),
-        and family and field where there are several.
-    """
+    """What a report is made from; nothing in it is computed again later."""
 
     title: str
     cascades: pl.DataFrame
@@ -98,40 +72,7 @@ class ReportData:
         schedules: Mapping[str, Schedule] = SCHEDULES,
         robustness: pl.DataFrame | None = None,
     ) -> ReportData:
-        """Fit, summarise and split a table of cascades.
-
-        Parameters
-        ----------
-        cascades : polars.DataFrame
-            The cascades table of a study.
-        metrics : polars.DataFrame, optional
-            Columns family, scale, step, metric, value.
-        probe, provenance : mapping, optional
-            Shown as they are.
-        plan_toml : str
-            Shown as it is.
-        window : tuple of int or mapping, optional
-            First and last step, inclusive, for all, or such a range per (family, field); by default the last two
-            thirds of the steps of each family and field.
-        title : str
-            Heading of the page.
-        refusals : polars.DataFrame, optional
-            Snapshots that could not be measured: family, scale, step, field, reason.
-        schedules : mapping of str to callable
-            Learning rate at given steps, by family.
-        robustness : polars.DataFrame, optional
-            Columns choice, exponent, shift, low, high, and family and field where there are several.
-
-        Returns
-        -------
-        ReportData
-            The tables and what was derived from them.
-
-        Raises
-        ------
-        InputError
-            If the cascades lack columns or values, or the window is not two ordered steps or holds no measured one.
-        """
+        """Fit, summarise and split a table of cascades."""
         fits = exponents.fit_exponents(cascades)
         split = nulls.decompose(fits)
         chosen = windows.windows(cascades, window)
@@ -182,34 +123,12 @@ class ReportData:
         return next((name for name in self.variants if name != "real"), "")
 
     def scales(self, family: str | None = None) -> list[str]:
-        """Scale names from the smallest field to the largest.
-
-        Parameters
-        ----------
-        family : str, optional
-            Only this family's scales.
-
-        Returns
-        -------
-        list of str
-            Ordered by number of entries, then by name.
-        """
+        """Scale names from the smallest field to the largest."""
         table = self.cascades if family is None else self.cascades.filter(pl.col("family") == family)
         return table.group_by("scale").agg(pl.col("n").max()).sort("n", "scale")["scale"].to_list()
 
     def entries(self, family: str) -> dict[str, int]:
-        """Count the entries N of each scale's field.
-
-        Parameters
-        ----------
-        family : str
-            Whose scales.
-
-        Returns
-        -------
-        dict of str to int
-            N by scale, from the smallest to the largest.
-        """
+        """Count the entries N of each scale's field."""
         table = self.cascades.filter(pl.col("family") == family)
         return dict(table.group_by("scale").agg(pl.col("n").max()).sort("n", "scale").iter_rows())
 
@@ -225,18 +144,5 @@ def _check_windows(cascades: pl.DataFrame, chosen: Mapping[Group, tuple[int, int
 
 
 def of_group(table: pl.DataFrame, group: Group) -> pl.DataFrame:
-    """Rows of one (family, field).
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        Any table with the columns family and field.
-    group : tuple of str
-        Family and field.
-
-    Returns
-    -------
-    polars.DataFrame
-        The rows that match.
-    """
+    """Rows of one (family, field)."""
     return table.filter(pl.col("family") == group[0], pl.col("field") == group[1])

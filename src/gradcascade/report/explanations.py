@@ -9,19 +9,7 @@ PAPER = "arXiv:2605.02968"
 
 @dataclass(frozen=True)
 class Chart:
-    """An interactive chart of the page, drawn in the browser.
-
-    Attributes
-    ----------
-    name : str
-        Known to the scripts of the page.
-    title, seen : str
-        Heading, and what is seen in one sentence.
-    how : tuple of str
-        How the numbers were computed, with their source.
-    wide : bool
-        Whether it takes the whole width of the page.
-    """
+    """An interactive chart of the page, drawn in the browser."""
 
     name: str
     title: str

@@ -34,21 +34,7 @@ class FigureView:
 
 
 def figure_views(data: ReportData, folder: Path) -> list[FigureView]:
-    """Write every figure and make it ready for the page.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-    folder : pathlib.Path
-        Where the files go; it exists.
-
-    Returns
-    -------
-    list of FigureView
-        In the order of the page. A picture is inlined as SVG where that is small, else as PNG, as long as all of
-        them stay within the limit of the page.
-    """
+    """Write every figure and make it ready for the page."""
     views, left = [], PICTURES_LIMIT
     for figure in all_figures(data):
         view = _view(figure, folder, left)

@@ -20,18 +20,7 @@ UNITS = {"D": "D", "z": "z", "delta": "δ"}
 
 @dataclass(frozen=True)
 class Comparison:
-    """An exponent, or a difference of two, over the steps of a window.
-
-    Attributes
-    ----------
-    mean, sd : float or None
-        Over the steps; sd is null for a single step.
-    steps : int
-        Steps at which it is known.
-    clear : int
-        Steps whose 95 % interval excludes zero on the side of the mean. Intervals of zero width (all scales
-        alike) never count.
-    """
+    """An exponent, or a difference of two, over the steps of a window."""
 
     mean: float | None
     sd: float | None
@@ -62,17 +51,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Findings:
-    """The words at the top of the report.
-
-    Attributes
-    ----------
-    opening : str
-        The first paragraph: what was found, and how sure it is.
-    details : tuple of (str, tuple of str)
-        A heading for each family and field, and sentences on it.
-    cautions : tuple of str
-        What to keep in mind when reading the numbers.
-    """
+    """The words at the top of the report."""
 
     opening: str
     details: tuple[tuple[str, tuple[str, ...]], ...]
@@ -82,26 +61,7 @@ class Findings:
 def compare(
     data: ReportData, group: Group, exponent: str, variant: str = "real", other: tuple[Group, str] | None = None
 ) -> Comparison:
-    """Compare an exponent with zero (D with one), or with that of another trajectory, step by step.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-    group : tuple of str
-        Family and field; its window is used.
-    exponent : str
-        "D", "z", "beta" or "delta".
-    variant : str
-        Which trajectory.
-    other : tuple, optional
-        Group and variant of a second trajectory, subtracted at the steps that both have in their windows.
-
-    Returns
-    -------
-    Comparison
-        Over the steps of the window.
-    """
+    """Compare an exponent with zero (D with one), or with that of another trajectory, step by step."""
     rows = _trajectory(data, group, exponent, variant).filter(pl.col("step").is_between(*data.windows[group]))
     value, low, high = (pl.col(name) for name in ("value", "low", "high"))
     flat = low == high
@@ -126,18 +86,7 @@ def compare(
 
 
 def findings(data: ReportData) -> Findings:
-    """Say what was found and how sure it is.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Findings
-        Plain text; names in it come from outside and must be escaped where they are shown.
-    """
+    """Say what was found and how sure it is."""
     from gradcascade.report.figures.exponents import no_exponents
 
     nothing = "Nothing was measured yet." if data.cascades.is_empty() else no_exponents(data)

@@ -48,19 +48,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table ready for the page.
-
-    Attributes
-    ----------
-    label : str
-        What it holds, for screen readers.
-    columns : tuple of (str, bool)
-        Heading, and whether the column holds numbers.
-    rows : tuple of tuple of Cell
-        Formatted cells.
-    total : int
-        Number of rows there are; more than are shown where the table was cut.
-    """
+    """A table ready for the page."""
 
     label: str
     columns: tuple[tuple[str, bool], ...]
@@ -69,22 +57,7 @@ class Table:
 
 
 def as_table(frame: pl.DataFrame, label: str, limit: int = ROW_LIMIT) -> Table:
-    """Format a table for the page.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Any table.
-    label : str
-        What it holds.
-    limit : int
-        Most rows shown.
-
-    Returns
-    -------
-    Table
-        The first rows.
-    """
+    """Format a table for the page."""
     shown = frame.head(limit)
     numeric = [kind.is_numeric() or _numbers(shown[name]) for name, kind in shown.schema.items()]
     columns = tuple(zip((NAMES.get(name, name) for name in frame.columns), numeric, strict=True))
@@ -93,34 +66,12 @@ def as_table(frame: pl.DataFrame, label: str, limit: int = ROW_LIMIT) -> Table:
 
 
 def together(text: str) -> str:
-    """Keep numbers and what belongs to them on one line.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    str
-        With no-break spaces around the plus-minus sign and before the percent sign.
-    """
+    """Keep numbers and what belongs to them on one line."""
     return text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}").replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def tree(value: object) -> Any:
-    """Turn nested settings into names with text or branches.
-
-    Parameters
-    ----------
-    value : object
-        Mappings, sequences and whatever else a study wrote down.
-
-    Returns
-    -------
-    list or str
-        (name, text or branch) pairs, or text.
-    """
+    """Turn nested settings into names with text or branches."""
     if isinstance(value, Mapping):
         return [(str(name), tree(part)) for name, part in value.items()]
     if isinstance(value, list | tuple):

@@ -21,26 +21,7 @@ FIRST_ANSWERS = ("published", "verdicts", "contrast")
 
 
 def write_report(data: ReportData, out_dir: Path) -> Path:
-    """Write the report: the page, and beside it every figure and every table in files.
-
-    Parameters
-    ----------
-    data : ReportData
-        What to show.
-    out_dir : pathlib.Path
-        Folder, made if absent; files of an earlier report in it are replaced.
-
-    Returns
-    -------
-    pathlib.Path
-        The page, `out_dir/index.html`: self-contained and without outside references. Its scripts are named by their
-        hashes in its Content-Security-Policy, so that no other can run; without scripts it shows the figures.
-
-    Raises
-    ------
-    InputError
-        If the folder cannot be written.
-    """
+    """Write the report: the page, and beside it every figure and every table in files."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

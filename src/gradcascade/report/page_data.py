@@ -24,23 +24,7 @@ Numbers = list[int | float | None]
 
 
 def chart_data(data: ReportData) -> dict[str, Any]:
-    """Arrange a report for the charts.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    dict
-        ``groups``, one per family and field: ``family, field, window, scales, n, steps`` and ``variants``. A variant
-        has ``size_per_n`` and ``n_steps`` (a list over the steps for each scale: geometric means over the replicates
-        that enter the fits), ``exponents`` (for D, z and delta: ``value``, ``half`` the half width of its 95 %
-        interval, ``r2``; for beta ``r2``), ``r2_high`` (what an R2 must exceed), and ``activity`` (the profile of the
-        first replicate, by scale, at the steps whose places are the group's ``activity_at``). ``metrics``, one per
-        family and metric: ``family, name, steps, scales, values``. Names are as they came from outside.
-    """
+    """Arrange a report for the charts."""
     return {
         "title": data.title,
         "baseline": data.baseline,
@@ -50,19 +34,7 @@ def chart_data(data: ReportData) -> dict[str, Any]:
 
 
 def json_text(content: object) -> str:
-    """Write JSON that can stand inside a script element.
-
-    Parameters
-    ----------
-    content : object
-        Dictionaries, lists, strings and finite numbers.
-
-    Returns
-    -------
-    str
-        JSON in which ``<``, ``>``, ``&`` and the two line separators of JavaScript are written as escapes, so that
-        no name in it can end the element.
-    """
+    """Write JSON that can stand inside a script element."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
@@ -70,20 +42,7 @@ def json_text(content: object) -> str:
 
 
 def rounded(values: Floats, digits: int = DIGITS) -> Numbers:
-    """Round to what a reader can use.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        float64, shape (values,).
-    digits : int
-        Significant digits kept.
-
-    Returns
-    -------
-    list
-        Whole numbers as integers, None for whatever is not finite.
-    """
+    """Round to what a reader can use."""
     return [_number(float(f"{value:.{digits}g}")) if np.isfinite(value) else None for value in values.tolist()]
 
 

@@ -17,20 +17,6 @@ def inline_svg(path: Path, prefix: str, label: str) -> str:
 
     Identifiers are made unique by a prefix, the style sheet inside (which would hold for the whole page) becomes an
     attribute, and the element scales with the page.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        A file written by Matplotlib.
-    prefix : str
-        Set before every identifier.
-    label : str
-        What a screen reader says.
-
-    Returns
-    -------
-    str
-        One `<svg>` element, every text in it escaped.
     """
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)

@@ -18,20 +18,7 @@ FITTED_R2 = ("D", "z", "delta")
 
 
 def signed(value: float | None, digits: int = 3) -> str:
-    """Write a number with its sign.
-
-    Parameters
-    ----------
-    value : float or None
-        Any number.
-    digits : int
-        Places after the point.
-
-    Returns
-    -------
-    str
-        For example "+0.162"; without a sign where it is zero in these places; a dash where there is no number.
-    """
+    """Write a number with its sign."""
     if value is None or value != value:
         return ABSENT
     text = f"{value:+.{digits}f}"
@@ -39,18 +26,7 @@ def signed(value: float | None, digits: int = 3) -> str:
 
 
 def step_list(steps: Iterable[int]) -> str:
-    """Write steps in few words.
-
-    Parameters
-    ----------
-    steps : iterable of int
-        In any order.
-
-    Returns
-    -------
-    str
-        All of up to four steps, else the first, the last and how many.
-    """
+    """Write steps in few words."""
     known = sorted(set(steps))
     if len(known) <= 4:
         return ", ".join(f"{step:,}" for step in known)
@@ -58,20 +34,7 @@ def step_list(steps: Iterable[int]) -> str:
 
 
 def headline(data: ReportData) -> pl.DataFrame:
-    """Summarise the exponents over the window, ready to print.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per family, field and variant: the text columns D, z, beta, delta ("mean ± SD" over the window's
-        steps; SD is a spread along training, not a standard error), the numbers R2_D, R2_z, R2_delta (means), and
-        steps, how many of the window have exponents.
-    """
+    """Summarise the exponents over the window, ready to print."""
     keys = ["family", "field", "variant"]
     if data.summary.is_empty():
         text = dict.fromkeys([*keys, *EXPONENTS], pl.String)
@@ -89,18 +52,7 @@ def headline(data: ReportData) -> pl.DataFrame:
 
 
 def exclusions(data: ReportData) -> pl.DataFrame:
-    """List the cascades that were left out of the fits, with the reason.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    polars.DataFrame
-        Columns family, field, variant, scale, reason, cascades (how many), steps (which, in words).
-    """
+    """List the cascades that were left out of the fits, with the reason."""
     keys = ["family", "field", "variant", "scale", "reason"]
     left_out = data.channels.filter(~pl.col("included"))
     grouped = left_out.group_by(keys).agg(cascades=pl.len(), steps="step").sort(keys)
@@ -108,18 +60,7 @@ def exclusions(data: ReportData) -> pl.DataFrame:
 
 
 def missing_exponents(data: ReportData) -> pl.DataFrame:
-    """List the steps without exponents, with the reason.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    polars.DataFrame
-        Columns family, field, variant, reason, steps (which, in words).
-    """
+    """List the steps without exponents, with the reason."""
     keys = ["family", "field", "variant", "reason"]
     absent = data.fits.filter(pl.col("value").is_null(), pl.col("exponent") == "z")
     grouped = absent.group_by(keys).agg(steps="step").sort(keys)
@@ -127,37 +68,14 @@ def missing_exponents(data: ReportData) -> pl.DataFrame:
 
 
 def closure_summary(data: ReportData) -> pl.DataFrame:
-    """Find the largest closure error of each trajectory.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    polars.DataFrame
-        Columns family, field, variant, steps (with exponents), largest_closure_error.
-    """
+    """Find the largest closure error of each trajectory."""
     known = data.closure.filter(pl.col("closure_error").is_not_null())
     keys = ["family", "field", "variant"]
     return known.group_by(keys).agg(steps=pl.len(), largest_closure_error=pl.col("closure_error").max()).sort(keys)
 
 
 def null_summary(data: ReportData) -> pl.DataFrame:
-    """Summarise the differences to the nulls over the window.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    polars.DataFrame
-        Columns family, field, exponent, total, distribution, assignment ("mean ± SD"), distribution_share,
-        assignment_share ("75 %"). Rows without any difference are left out.
-    """
+    """Summarise the differences to the nulls over the window."""
     from gradcascade.report.figures.nulls import NullDecomposition
 
     means = NullDecomposition(data).frame().filter(pl.col("step").is_null(), pl.col("value").is_not_null())
@@ -184,19 +102,7 @@ def null_summary(data: ReportData) -> pl.DataFrame:
 
 
 def sources(data: ReportData) -> pl.DataFrame:
-    """List what every field was read from.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    polars.DataFrame
-        Columns family, field, scale, step, source, revision, content_hash, of the real fields (of all, if only
-        nulls were measured).
-    """
+    """List what every field was read from."""
     columns = ["family", "field", "scale", "step", "source", "revision", "content_hash"]
     real = data.cascades.filter(pl.col("variant") == "real")
     table = data.cascades if real.is_empty() else real

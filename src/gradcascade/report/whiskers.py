@@ -44,18 +44,7 @@ class Panel:
 
 
 def panels(data: ReportData) -> list[Panel]:
-    """Arrange z and delta of real fields, of the null, and of the publication, with intervals across scales.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    list of Panel
-        One for each exponent that has an interval at all.
-    """
+    """Arrange z and delta of real fields, of the null, and of the publication, with intervals across scales."""
     if data.cascades.is_empty():
         return []
     known = data.answers["intervals"].filter(

@@ -53,19 +53,7 @@ MAKERS = (
 
 
 def all_answers(data: ReportData) -> list[Answer]:
-    """Put everything that was inferred into words.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    list of Answer
-        In the order of the page; tables of :func:`gradcascade.infer` without words of their own come last, as they
-        are. Nothing for a study without cascades.
-    """
+    """Put everything that was inferred into words."""
     if data.cascades.is_empty():
         return []
     made = [answer for make in MAKERS if (answer := make(data)) is not None]

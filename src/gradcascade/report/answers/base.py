@@ -28,23 +28,7 @@ NAME_LIMIT = 6
 
 @dataclass(frozen=True)
 class Answer:
-    """One question about a study, answered.
-
-    Attributes
-    ----------
-    name : str
-        Short name, unique on the page; also that of its file.
-    title : str
-        The question, or what is answered.
-    sentences : tuple of str
-        The answer in words; names in it come from outside and must be escaped where they are shown.
-    table : polars.DataFrame
-        The numbers, to be read.
-    how : tuple of str
-        How they were computed, with the source of the method.
-    full : polars.DataFrame or None
-        The whole table of the library, where the one shown is a summary; written beside the page.
-    """
+    """One question about a study, answered."""
 
     name: str
     title: str
@@ -55,53 +39,18 @@ class Answer:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """Write an interval.
-
-    Parameters
-    ----------
-    low, high : float or None
-        Its ends.
-
-    Returns
-    -------
-    str
-        For example "+0.12 to +0.20"; a dash where there is none.
-    """
+    """Write an interval."""
     return ABSENT if low is None or high is None else f"{signed(low)} to {signed(high)}"
 
 
 def label(data: ReportData, row: Mapping[str, Any]) -> str:
-    """Name the family and field of a row at the start of a sentence, the family only where there are several.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-    row : mapping
-        With ``family`` and ``field``.
-
-    Returns
-    -------
-    str
-        For example "Gradients", or "nano, gradients"; a family keeps its spelling.
-    """
+    """Name the family and field of a row at the start of a sentence, the family only where there are several."""
     plural = f"{row['field']}s"
     return f"{row['family']}, {plural}" if len(data.families) > 1 else plural[:1].upper() + plural[1:]
 
 
 def listed(names: Iterable[str]) -> str:
-    """Write names in a row, the first few of many.
-
-    Parameters
-    ----------
-    names : iterable of str
-        Any names.
-
-    Returns
-    -------
-    str
-        "a, b and c"; of more than six the first six and how many more.
-    """
+    """Write names in a row, the first few of many."""
     known = list(names)
     if len(known) > NAME_LIMIT:
         known = [*known[:NAME_LIMIT], f"{len(known) - NAME_LIMIT} more"]
@@ -109,70 +58,24 @@ def listed(names: Iterable[str]) -> str:
 
 
 def typeset(sentence: str) -> str:
-    """Set the minus signs and the exponents of a sentence written in plain letters.
-
-    Parameters
-    ----------
-    sentence : str
-        For example "z is -0.036 and delta +0.033".
-
-    Returns
-    -------
-    str
-        For example "z is −0.036 and δ +0.033".
-    """
+    """Set the minus signs and the exponents of a sentence written in plain letters."""
     greek = re.sub(r"\bdelta\b", "δ", re.sub(r"\bbeta\b", "β", sentence))
     return re.sub(r"(?<![\w.])-(?=\d)", MINUS, greek)
 
 
 def real_first(table: pl.DataFrame) -> pl.DataFrame:
-    """Sort a table by family, field and variant, real fields before nulls.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        With the columns family, field and variant.
-
-    Returns
-    -------
-    polars.DataFrame
-        Rows of one variant stay in their order.
-    """
+    """Sort a table by family, field and variant, real fields before nulls."""
     return table.sort("family", "field", pl.col("variant") != "real", "variant", maintain_order=True)
 
 
 def why_not(table: pl.DataFrame, start: str) -> str:
-    """Say why something is missing, by the most frequent reason in a table.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        With the column reason, where anything could be missing.
-    start : str
-        What is missing, as the start of the sentence.
-
-    Returns
-    -------
-    str
-        A sentence.
-    """
+    """Say why something is missing, by the most frequent reason in a table."""
     reason = commonest(table["reason"]) if "reason" in table.columns else None
     return f"{start}: {reason or 'there is no exponent in the window'}."
 
 
 def commonest(reasons: pl.Series) -> str | None:
-    """Find the most frequent reason.
-
-    Parameters
-    ----------
-    reasons : polars.Series
-        Text, null where nothing is missing.
-
-    Returns
-    -------
-    str or None
-        None where there is no reason at all.
-    """
+    """Find the most frequent reason."""
     known = reasons.drop_nulls()
     if known.is_empty():
         return None
@@ -180,16 +83,5 @@ def commonest(reasons: pl.Series) -> str | None:
 
 
 def without_empty_missing(table: pl.DataFrame) -> pl.DataFrame:
-    """Drop the column of reasons where nothing is missing.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        With the column missing.
-
-    Returns
-    -------
-    polars.DataFrame
-        The other columns as they were.
-    """
+    """Drop the column of reasons where nothing is missing."""
     return table.drop("missing") if table["missing"].is_null().all() else table

@@ -11,18 +11,7 @@ from gradcascade.scaling.windows import in_window
 
 
 def leave_one_out_answer(data: ReportData) -> Answer:
-    """Say how far the exponents hang on a single scale.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer
-        Means over the window of the least and largest exponent without one scale.
-    """
+    """Say how far the exponents hang on a single scale."""
     full = data.answers["leave_one_out"]
     inside, means = _means(
         data,
@@ -52,18 +41,7 @@ def leave_one_out_answer(data: ReportData) -> Answer:
 
 
 def compressibility_answer(data: ReportData) -> Answer:
-    """Say what the R2 of the fits are worth.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer
-        Means over the window, and how often an R2 exceeds what noise alone gives.
-    """
+    """Say what the R2 of the fits are worth."""
     full = data.answers["compressibility"]
     inside, table = _means(
         data,
@@ -91,18 +69,7 @@ def compressibility_answer(data: ReportData) -> Answer:
 
 
 def weighted_answer(data: ReportData) -> Answer:
-    """Give the exponents with scales weighted by what their replicates scatter.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer
-        Means over the window.
-    """
+    """Give the exponents with scales weighted by what their replicates scatter."""
     full = data.answers["weighted"]
     inside, table = _means(data, full, "value", weighted=pl.col("value").mean(), SD=pl.col("value").std())
     sentences = [

@@ -14,18 +14,7 @@ FEW_SCALES = 6
 
 
 def lead(data: ReportData) -> str:
-    """Say in a few sentences what the verdicts are, and on how many scales they rest.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    str
-        Plain text; names in it come from outside and must be escaped where it is shown.
-    """
+    """Say in a few sentences what the verdicts are, and on how many scales they rest."""
     rows = data.answers["verdicts"].to_dicts()
     sentences = [f"{label(data, row)}: {_words(row)}." for row in rows]
     for row in contrast_rows(data):

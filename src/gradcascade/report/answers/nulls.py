@@ -20,18 +20,7 @@ from gradcascade.scaling.null_differences import NOT_DRAWN
 
 
 def null_draw_answer(data: ReportData) -> Answer:
-    """Say how far the differences to the nulls depend on the replicates that were drawn.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer
-        One sentence for each family and field, one row for each of its differences and exponents.
-    """
+    """Say how far the differences to the nulls depend on the replicates that were drawn."""
     errors = data.answers["null_errors"].filter(~pl.col("difference").is_in(NOT_DRAWN))
     across = data.answers["differences"].select("family", "field", "difference", "exponent", "scales_se")
     rows = errors.join(across, on=["family", "field", "difference", "exponent"], how="left", maintain_order="left")

@@ -17,18 +17,7 @@ CHANNELS = {"v_rel": "v_rel", "duration_per_n": "n_steps/N", **SYMBOLS}
 
 
 def metric_answer(data: ReportData) -> Answer | None:
-    """Say how the external metrics change with scale.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer or None
-        None where no metric was given.
-    """
+    """Say how the external metrics change with scale."""
     if "metric_exponents" not in data.answers:
         return None
     full = data.answers["metric_exponents"]
@@ -63,18 +52,7 @@ def metric_answer(data: ReportData) -> Answer | None:
 
 
 def association_answer(data: ReportData) -> Answer | None:
-    """Say which channels go with an external metric along training.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer or None
-        None where no metric was given.
-    """
+    """Say which channels go with an external metric along training."""
     if "associations" not in data.answers:
         return None
     full = data.answers["associations"]
@@ -127,18 +105,7 @@ def association_answer(data: ReportData) -> Answer | None:
 
 
 def published_answer(data: ReportData) -> Answer | None:
-    """Set the exponents of a published family beside the published ones.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer or None
-        None where no family and field is a published one.
-    """
+    """Set the exponents of a published family beside the published ones."""
     names = set(published_exponents().select("family", "field").iter_rows())
     groups = [group for group in data.groups if group in names]
     if not groups:

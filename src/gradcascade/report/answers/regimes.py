@@ -33,18 +33,7 @@ FIELDS = ("gradient", "update")
 
 
 def verdict_answer(data: ReportData) -> Answer:
-    """Say the regime of every family and field.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer
-        One sentence and one row for each family and field.
-    """
+    """Say the regime of every family and field."""
     rows = data.answers["verdicts"]
     sentences = tuple(f"{label(data, row)}: {row['verdict']}. {typeset(row['sentence'])}" for row in rows.to_dicts())
     table = [
@@ -81,16 +70,6 @@ def contrast_answer(data: ReportData) -> Answer | None:
 
     The two fields take the places of two variants in :func:`gradcascade.scaling.window_means.window_differences`:
     logarithms are subtracted step by step and scale by scale, so what the runs share drops out.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer or None
-        None where no family has both fields.
     """
     rows = contrast_rows(data)
     if not rows:
@@ -120,19 +99,7 @@ def contrast_answer(data: ReportData) -> Answer | None:
 
 
 def contrast_rows(data: ReportData) -> list[dict[str, Any]]:
-    """Compute the differences between gradients and updates.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    list of dict
-        Rows of :func:`gradcascade.scaling.window_means.window_differences`, one per exponent and family with both
-        fields.
-    """
+    """Compute the differences between gradients and updates."""
     parts = [_contrast(data, family) for family in data.families]
     return [row for part in parts if part is not None for row in part.to_dicts()]
 
@@ -165,18 +132,7 @@ def _contrast_sentence(data: ReportData, rows: list[dict[str, Any]], family: str
 
 
 def interval_answer(data: ReportData) -> Answer:
-    """Give the mean of every exponent over the window with both intervals.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer
-        One row per family, field, variant and exponent.
-    """
+    """Give the mean of every exponent over the window with both intervals."""
     full = real_first(data.answers["intervals"])
     wanted = full.filter(pl.col("variant") == "real", pl.col("exponent").is_in(["z", "delta"])).to_dicts()
     sentences = tuple(
@@ -197,18 +153,7 @@ def interval_answer(data: ReportData) -> Answer:
 
 
 def difference_answer(data: ReportData) -> Answer:
-    """Give the differences to the nulls with both intervals.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer
-        One row per family, field, difference and exponent.
-    """
+    """Give the differences to the nulls with both intervals."""
     full = data.answers["differences"]
     wanted = full.filter(pl.col("exponent") == "z").to_dicts()
     sentences = tuple(

@@ -18,18 +18,7 @@ TOLD = ("z", "delta")
 
 
 def robustness_answer(data: ReportData) -> Answer | None:
-    """Say how far other choices of the method move the exponents, and which moves them most.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer or None
-        None where no other choice was measured.
-    """
+    """Say how far other choices of the method move the exponents, and which moves them most."""
     full = data.robustness
     if full is None or full.is_empty():
         return None

@@ -10,18 +10,7 @@ from gradcascade.report.tables import signed
 
 
 def rounding_answer(data: ReportData) -> Answer | None:
-    """Say how much of z is the rounding of the durations.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer or None
-        None where no activity profiles were kept.
-    """
+    """Say how much of z is the rounding of the durations."""
     if "rounding" not in data.answers:
         return None
     full = real_first(data.answers["rounding"])

@@ -20,18 +20,7 @@ from gradcascade.report.tables import SYMBOLS, signed
 
 
 def curvature_answer(data: ReportData) -> Answer:
-    """Say whether the power laws bend.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer
-        Mean curvature over the window with its interval.
-    """
+    """Say whether the power laws bend."""
     full = real_first(data.answers["window_curvature"])
     sentences = []
     for group in data.groups:
@@ -74,18 +63,7 @@ def curvature_answer(data: ReportData) -> Answer:
 
 
 def law_answer(data: ReportData) -> Answer:
-    """Say whether durations grow as a power of N or as its logarithm.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer
-        One row per family, field and variant.
-    """
+    """Say whether durations grow as a power of N or as its logarithm."""
     full = real_first(data.answers["window_laws"])
     words = {
         "power": "durations grow as a power of N rather than as a + b log N",

@@ -9,18 +9,7 @@ from gradcascade.report.data import ReportData
 
 
 def window_answer(data: ReportData) -> Answer:
-    """Give the windows that were used and those that v_rel itself suggests.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    Answer
-        One row per family and field.
-    """
+    """Give the windows that were used and those that v_rel itself suggests."""
     full = data.answers["found_windows"]
     sentences, rows = [], []
     for row in full.to_dicts():

@@ -65,16 +65,5 @@ KINDS: tuple[type[ReportFigure], ...] = (
 
 
 def all_figures(data: ReportData) -> list[ReportFigure]:
-    """Make every figure of the report; nothing is drawn yet.
-
-    Parameters
-    ----------
-    data : ReportData
-        What the report is made from.
-
-    Returns
-    -------
-    list of ReportFigure
-        In the order of the page.
-    """
+    """Make every figure of the report; nothing is drawn yet."""
     return [kind(data) for kind in KINDS]

@@ -18,21 +18,7 @@ SHARE_AXIS = r"active share $|A_l|\,/\,N$"
 
 
 def mean_profiles(cascades: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    """Average activity profiles.
-
-    Parameters
-    ----------
-    cascades : polars.DataFrame
-        With n, activity and `keys`; without activity the result is empty.
-    keys : list of str
-        Columns, n among them, that name what is averaged over.
-
-    Returns
-    -------
-    polars.DataFrame
-        `keys`, relaxation_step (l, from 0), share (mean of |A_l| / N, where a cascade that has stopped counts as
-        zero), alive (cascades still active at l), cascades (how many were averaged).
-    """
+    """Average activity profiles."""
     if "activity" not in cascades.columns:
         numbers = {"relaxation_step": pl.Int64, "share": pl.Float64, "alive": pl.Int64, "cascades": pl.Int64}
         return pl.DataFrame(schema={name: cascades.schema[name] for name in keys} | numbers)
@@ -65,13 +51,7 @@ class ActivityProfiles(ReportFigure):
         return mean_profiles(pl.concat([drawn.clear(), *parts]), KEYS)
 
     def table(self) -> pl.DataFrame:
-        """Arrange the profiles with one column per scale.
-
-        Returns
-        -------
-        polars.DataFrame
-            One row per family, field, variant and relaxation step.
-        """
+        """Arrange the profiles with one column per scale."""
         return self._wide(["family", "field", "variant", "relaxation_step"], "scale", "share", self.data.scales())
 
     def _caption(self) -> str:
@@ -103,13 +83,6 @@ class ActivityAtSteps(ReportFigure):
 
     Columns: family, field, variant, scale, n, step (of training), relaxation_step (l, from 0), share (mean of
     |A_l| / N over replicates), alive, cascades.
-
-    Parameters
-    ----------
-    data : ReportData
-        What the report is made from.
-    steps : sequence of int, optional
-        Training steps; by default the first, the middle and the last that each family and field has.
     """
 
     name = "activity-steps"
@@ -120,18 +93,7 @@ class ActivityAtSteps(ReportFigure):
         self.steps = None if steps is None else sorted(set(steps))
 
     def chosen(self, group: Group) -> list[int]:
-        """Training steps drawn of a family and field.
-
-        Parameters
-        ----------
-        group : tuple of str
-            Family and field.
-
-        Returns
-        -------
-        list of int
-            In order.
-        """
+        """Training steps drawn of a family and field."""
         if self.steps is not None:
             return self.steps
         usable = pl.col("included") & pl.col("variant").is_in(self._drawn)

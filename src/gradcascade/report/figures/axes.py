@@ -16,17 +16,7 @@ _DENSER = 8
 
 
 def whole_numbers(axes: Axes, label: str, ticks: int = 7) -> None:
-    """Label the horizontal axis and keep its ticks on whole numbers.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        With steps on the horizontal axis.
-    label : str
-        What is counted.
-    ticks : int
-        Most ticks.
-    """
+    """Label the horizontal axis and keep its ticks on whole numbers."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.set_xlabel(label)
@@ -43,13 +33,6 @@ def log_steps(axes: Axes, steps: Sequence[int]) -> None:
     """Label the horizontal axis with training steps, on a logarithmic scale where they lie denser at the start.
 
     So do the checkpoints of Pythia; evenly spaced steps, as those of Pico-LM, stay evenly spaced.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        With steps on the horizontal axis.
-    steps : sequence of int
-        Those drawn. A step 0 stands left of the first positive one.
     """
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -75,13 +58,6 @@ def cover(axes: Axes, values: np.ndarray, low: np.ndarray, high: np.ndarray) -> 
     """Set vertical limits that show every value, and of the intervals all but the widest tenth.
 
     With three or four scales a single interval can be a hundred times wider than the differences of interest.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Whose limits to set.
-    values, low, high : numpy.ndarray
-        Drawn values and the ends of their intervals, NaN where missing.
     """
     shown = values[np.isfinite(values)]
     if shown.size == 0:
@@ -97,38 +73,20 @@ def cover(axes: Axes, values: np.ndarray, low: np.ndarray, high: np.ndarray) -> 
 
 
 def plain_log_ticks(axes: Axes) -> None:
-    """Make the vertical axis logarithmic, with ticks a reader can read off.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Whose vertical axis; its data must be drawn already.
-    """
+    """Make the vertical axis logarithmic, with ticks a reader can read off."""
     axes.set_yscale("log")
     _readable(axes.yaxis, *axes.get_ylim(), ticks=6)
 
 
 def per_million(axes: Axes) -> None:
-    """Write the ticks of the vertical axis as parts per million.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Whose vertical axis.
-    """
+    """Write the ticks of the vertical axis as parts per million."""
     from matplotlib.ticker import FuncFormatter
 
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{1e6 * value:.5g}"))
 
 
 def log_both(axes: Axes) -> None:
-    """Make both axes logarithmic, with ticks a reader can read off.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Whose axes; its data must be drawn already.
-    """
+    """Make both axes logarithmic, with ticks a reader can read off."""
     plain_log_ticks(axes)
     axes.set_xscale("log")
     _readable(axes.xaxis, *axes.get_xlim(), ticks=3)

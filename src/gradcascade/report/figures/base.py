@@ -54,63 +54,23 @@ class Drawing(ABC):
         return self._frame()
 
     def frame(self) -> pl.DataFrame:
-        """Numbers that are drawn, no more and no fewer.
-
-        Returns
-        -------
-        polars.DataFrame
-            One row per point; null where a point is missing.
-        """
+        """Numbers that are drawn, no more and no fewer."""
         return self._numbers
 
     def table(self) -> pl.DataFrame:
-        """Numbers, arranged for reading.
-
-        Returns
-        -------
-        polars.DataFrame
-            By default the frame itself.
-        """
+        """Numbers, arranged for reading."""
         return self.frame()
 
     def caption(self) -> str:
-        """Say in a sentence or two what the figure shows.
-
-        Returns
-        -------
-        str
-            Plain text.
-        """
+        """Say in a sentence or two what the figure shows."""
         return self._caption()
 
     def missing(self) -> str | None:
-        """Say why there is nothing to draw.
-
-        Returns
-        -------
-        str or None
-            One sentence, or None if there is something to draw.
-        """
+        """Say why there is nothing to draw."""
         return self._missing()
 
     def plot(self, width: Width = "two") -> Figure:
-        """Draw the figure; where there is nothing to draw, it holds the reason in words.
-
-        Parameters
-        ----------
-        width : {"one", "two"}
-            As wide as one column of a journal (85 mm) or as both (178 mm). The height follows from the panels.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            Not registered with pyplot; nothing is shown.
-
-        Raises
-        ------
-        InputError
-            If the width is another one.
-        """
+        """Draw the figure; where there is nothing to draw, it holds the reason in words."""
         from matplotlib.figure import Figure
 
         from gradcascade.report.figures.layout import SteadyLayout
@@ -132,20 +92,7 @@ class Drawing(ABC):
         return figure
 
     def save(self, folder: Path, width: Width = "two") -> dict[str, Path]:
-        """Write the figure as SVG, PDF (fonts embedded) and PNG (300 dots per inch), and its numbers as CSV.
-
-        Parameters
-        ----------
-        folder : pathlib.Path
-            An existing folder.
-        width : {"one", "two"}
-            As in :meth:`plot`.
-
-        Returns
-        -------
-        dict of str to pathlib.Path
-            The files by suffix: svg, pdf, png, csv.
-        """
+        """Write the figure as SVG, PDF (fonts embedded) and PNG (300 dots per inch), and its numbers as CSV."""
         files = {suffix: folder / f"{self.name}.{suffix}" for suffix in SUFFIXES}
         figure = self.plot(width)
         with house_style(), _any_alphabet():
@@ -158,13 +105,7 @@ class Drawing(ABC):
 
 
 class ReportFigure(Drawing):
-    """A figure of a report.
-
-    Parameters
-    ----------
-    data : ReportData
-        What the report is made from.
-    """
+    """A figure of a report."""
 
     def __init__(self, data: ReportData):
         self.data = data

@@ -26,16 +26,6 @@ class Calibration(Drawing):
 
     Columns: part (what was tried), case (on what), quantity (which answer), nominal and share (%, what it should be
     and is), repetitions, and drawn (the share, kept off 0 and 100 %).
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        The first six columns, as ``benchmarks/calibration.py --out`` writes them to calibration.csv.
-
-    Raises
-    ------
-    InputError
-        If columns are missing or hold no numbers.
     """
 
     name = "calibration"

@@ -28,22 +28,7 @@ TITLE_HEIGHT, TICKS_HEIGHT = 0.22, 0.36
 
 
 class Canvas:
-    """What a figure draws on.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        Empty, with constrained layout.
-    width : {"one", "two"}
-        Columns of a journal.
-
-    Attributes
-    ----------
-    figure : matplotlib.figure.Figure
-        The figure.
-    narrow : bool
-        Whether it is one column wide.
-    """
+    """What a figure draws on."""
 
     def __init__(self, figure: Figure, width: str):
         self.figure = figure
@@ -62,28 +47,7 @@ class Canvas:
         per_row: int | None = None,
         last_wide: bool = False,
     ) -> np.ndarray:
-        """Lay out one column of panels per title, in as many blocks below each other as the width asks for.
-
-        Parameters
-        ----------
-        titles : sequence of str
-            Title of each column, drawn as it is.
-        rows : int
-            Panels in a column; they share the horizontal axis.
-        sharey : bool
-            Whether the panels of a row share their vertical axis.
-        height : float, optional
-            Of a panel, in inches.
-        per_row : int, optional
-            Most columns side by side.
-        last_wide : bool
-            Whether a last column that stands alone in its block takes the whole width.
-
-        Returns
-        -------
-        numpy.ndarray
-            Axes, shape (rows, titles).
-        """
+        """Lay out one column of panels per title, in as many blocks below each other as the width asks for."""
         most = (2 if rows > 1 else 1) if self.narrow else (4 if rows > 1 else 2)
         self._per_row = per_row = min(per_row or most, len(titles))
         blocks = -(-len(titles) // per_row)
@@ -107,20 +71,7 @@ class Canvas:
         return axes
 
     def stacked(self, titles: Sequence[str], heights: Sequence[float]) -> list[Axes]:
-        """Lay out panels of different heights below each other.
-
-        Parameters
-        ----------
-        titles : sequence of str
-            One per panel, drawn as it is.
-        heights : sequence of float
-            In inches.
-
-        Returns
-        -------
-        list of matplotlib.axes.Axes
-            From the top.
-        """
+        """Lay out panels of different heights below each other."""
         self._height = sum(heights) + len(heights) * (TITLE_HEIGHT + TICKS_HEIGHT)
         grid = self.figure.add_gridspec(len(heights), 1, height_ratios=heights)
         axes = [self.figure.add_subplot(grid[place, 0]) for place in range(len(heights))]
@@ -130,15 +81,7 @@ class Canvas:
         return axes
 
     def legend_of(self, axes: Axes, entries: Sequence[tuple[Any, str]]) -> None:
-        """Give a panel a legend of its own, to its right or, in one column, below it.
-
-        Parameters
-        ----------
-        axes : matplotlib.axes.Axes
-            From :meth:`stacked`.
-        entries : sequence of (artist, str)
-            What to show and its label.
-        """
+        """Give a panel a legend of its own, to its right or, in one column, below it."""
         artists, labels = zip(*entries, strict=True)
         if self.narrow:
             place = {"loc": "upper right", "bbox_to_anchor": (1.0, 0.0), "ncols": 2, "borderaxespad": 3.6}
@@ -148,70 +91,28 @@ class Canvas:
         axes.legend(artists, labels, handlelength=1.2, **place)
 
     def label_rows(self, axes: np.ndarray, labels: Sequence[str]) -> None:
-        """Label the vertical axes, once in each block.
-
-        Parameters
-        ----------
-        axes : numpy.ndarray
-            From :meth:`panels`.
-        labels : sequence of str
-            One per row.
-        """
+        """Label the vertical axes, once in each block."""
         for row, label in zip(axes, labels, strict=True):
             for panel in row[:: self._per_row]:
                 panel.set_ylabel(label)
 
     def window(self, axes: Axes, window: tuple[int, int]) -> None:
-        """Shade the stable window behind the data.
-
-        Parameters
-        ----------
-        axes : matplotlib.axes.Axes
-            With training steps on the horizontal axis.
-        window : tuple of int
-            First and last step.
-        """
+        """Shade the stable window behind the data."""
         axes.axvspan(window[0], window[1], color=WINDOW_COLOUR, linewidth=0, zorder=0, label=GUIDE)
         self._keys.setdefault("window", window_key())
 
     def counted(self, row: np.ndarray, label: str) -> None:
-        """Put whole numbers on the horizontal axes of a row, as many as its panels have room for.
-
-        Parameters
-        ----------
-        row : numpy.ndarray
-            Axes.
-        label : str
-            What is counted.
-        """
+        """Put whole numbers on the horizontal axes of a row, as many as its panels have room for."""
         ticks = max(4, int(2.2 * self._width / self._per_row - 0.7))
         for axes in row:
             whole_numbers(axes, label, ticks)
 
     def zero(self, axes: Axes) -> None:
-        """Draw the line at zero.
-
-        Parameters
-        ----------
-        axes : matplotlib.axes.Axes
-            Where.
-        """
+        """Draw the line at zero."""
         axes.axhline(0, color=RULE, linewidth=0.8, label=GUIDE)
 
     def colours(self, panels: np.ndarray, shades: Any, label: str, **options: Any) -> None:
-        """Draw a scale of colours, beside the panels or, in one column, below them.
-
-        Parameters
-        ----------
-        panels : numpy.ndarray
-            Axes.
-        shades : matplotlib.cm.ScalarMappable
-            The colours.
-        label : str
-            What they mean.
-        **options
-            Of `Figure.colorbar`.
-        """
+        """Draw a scale of colours, beside the panels or, in one column, below them."""
         place = "bottom" if self.narrow else "right"
         axes = panels.ravel().tolist()
         bar = self.figure.colorbar(
@@ -222,27 +123,11 @@ class Canvas:
             self._height += 0.4
 
     def key(self, label: str, **style: Any) -> None:
-        """Put a line into the legend, once.
-
-        Parameters
-        ----------
-        label : str
-            Drawn as it is.
-        **style
-            Of the line.
-        """
+        """Put a line into the legend, once."""
         self._keys.setdefault(label, line_key(**style))
 
     def patch(self, label: str, artist: Any) -> None:
-        """Put a patch into the legend, once.
-
-        Parameters
-        ----------
-        label : str
-            Drawn as it is.
-        artist : matplotlib.patches.Patch
-            Belongs to no axes.
-        """
+        """Put a patch into the legend, once."""
         self._keys.setdefault(label, artist)
 
     def finish(self) -> None:

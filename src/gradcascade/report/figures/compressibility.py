@@ -41,13 +41,7 @@ class CompressibilityOverSteps(ReportFigure):
         return with_median(rows, keys, "r2")
 
     def table(self) -> pl.DataFrame:
-        """Arrange R2 with one column per exponent.
-
-        Returns
-        -------
-        polars.DataFrame
-            One row per family, field, variant and step.
-        """
+        """Arrange R2 with one column per exponent."""
         return self._wide(["family", "field", "variant", "step"], "exponent", "r2", list(CHANNELS))
 
     def _caption(self) -> str:
@@ -96,13 +90,7 @@ class CompressibilityMap(ReportFigure):
         return self.data.fits.filter(drawn).select(*keys, "r2").sort(keys)
 
     def table(self) -> pl.DataFrame:
-        """Arrange R2 with one column per exponent.
-
-        Returns
-        -------
-        polars.DataFrame
-            One row per family, field, variant and step.
-        """
+        """Arrange R2 with one column per exponent."""
         return self._wide(["family", "field", "variant", "step"], "exponent", "r2", list(CHANNELS))
 
     def _caption(self) -> str:

@@ -38,13 +38,7 @@ class ExponentsOverSteps(ReportFigure):
         return with_median(rows, keys, "value")
 
     def table(self) -> pl.DataFrame:
-        """Arrange values and intervals with one column per quantity.
-
-        Returns
-        -------
-        polars.DataFrame
-            One row per family, field, variant and step.
-        """
+        """Arrange values and intervals with one column per quantity."""
         keys = ["family", "field", "variant", "step", "n_scales"]
         wide = self.frame().pivot("quantity", index=keys, values=["value", "low", "high"]).sort(keys[:4])
         names = {f"{part}_{q}": q if part == "value" else f"{q} {part}" for q in QUANTITIES

@@ -20,18 +20,7 @@ class SteadyLayout(ConstrainedLayoutEngine):
     """
 
     def execute(self, fig: Figure) -> object:
-        """Lay the figure out.
-
-        Parameters
-        ----------
-        fig : matplotlib.figure.Figure
-            The figure.
-
-        Returns
-        -------
-        object
-            As Matplotlib's engine.
-        """
+        """Lay the figure out."""
         done = super().execute(fig)
         for axes in fig.axes:
             inside = axes.get_in_layout()

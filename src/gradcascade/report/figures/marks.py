@@ -21,19 +21,7 @@ VECTOR_LIMIT = 2000
 
 
 def draw_line(axes: Axes, rows: pl.DataFrame, x: str, y: str, style: Style) -> None:
-    """Draw one series, and its rolling median over it where the rows have one (column `median`).
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Where.
-    rows : polars.DataFrame
-        In order of `x`; nulls are gaps.
-    x, y : str
-        Columns.
-    style : mapping
-        Of the line.
-    """
+    """Draw one series, and its rolling median over it where the rows have one (column `median`)."""
     if rows.is_empty():
         return
     places = axes.xaxis.get_transform().transform(column(rows, x))
@@ -49,19 +37,7 @@ def draw_line(axes: Axes, rows: pl.DataFrame, x: str, y: str, style: Style) -> N
 
 
 def draw_band(axes: Axes, rows: pl.DataFrame, x: str, style: Style) -> None:
-    """Shade the intervals of a series, from the column `low` to the column `high`.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Where.
-    rows : polars.DataFrame
-        In order of `x`; nulls are gaps.
-    x : str
-        Column.
-    style : mapping
-        Of the line; its colour is used.
-    """
+    """Shade the intervals of a series, from the column `low` to the column `high`."""
     if rows.height:
         low, high = column(rows, "low"), column(rows, "high")
         many = rows.height > VECTOR_LIMIT
@@ -76,21 +52,7 @@ def draw_dots(
     spread: np.ndarray | None = None,
     level: bool = False,
 ) -> None:
-    """Draw points without a line, with whiskers to both sides.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Where.
-    x, y : numpy.ndarray
-        Places; NaN is not drawn.
-    style : mapping
-        Of the markers.
-    spread : numpy.ndarray, optional
-        Half lengths of the whiskers, NaN for none.
-    level : bool
-        Whether the whiskers lie instead of stand.
-    """
+    """Draw points without a line, with whiskers to both sides."""
     if spread is not None:
         there = np.isfinite(x) & np.isfinite(y) & np.isfinite(spread)
         ends = ((x if level else y)[there] - spread[there], (x if level else y)[there] + spread[there])
@@ -101,19 +63,7 @@ def draw_dots(
 
 
 def draw_intervals(axes: Axes, x: np.ndarray, rows: pl.DataFrame, style: Style) -> None:
-    """Draw the values of rows with their intervals, from the column `low` to the column `high`.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Where.
-    x : numpy.ndarray
-        Places.
-    rows : polars.DataFrame
-        With the columns value, low, high.
-    style : mapping
-        Of the markers.
-    """
+    """Draw the values of rows with their intervals, from the column `low` to the column `high`."""
     axes.vlines(x, column(rows, "low"), column(rows, "high"), color=style["color"], linewidth=1.0)
     draw_dots(axes, x, column(rows, "value"), style)
 
@@ -129,31 +79,10 @@ def _lone(values: np.ndarray, settings: Style) -> dict[str, Any]:
 
 
 def column(table: pl.DataFrame, name: str) -> np.ndarray:
-    """Take a column as float64 with NaN where null.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        Any table.
-    name : str
-        A numeric column.
-
-    Returns
-    -------
-    numpy.ndarray
-        One value per row.
-    """
+    """Take a column as float64 with NaN where null."""
     return table[name].cast(pl.Float64).to_numpy()
 
 
 def show_all(axes: Axes, rows: pl.DataFrame) -> None:
-    """Set vertical limits that show every value of the rows, and of the intervals all but the widest tenth.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Whose limits to set.
-    rows : polars.DataFrame
-        With the columns value, low, high.
-    """
+    """Set vertical limits that show every value of the rows, and of the intervals all but the widest tenth."""
     cover(axes, *(column(rows, name) for name in ("value", "low", "high")))

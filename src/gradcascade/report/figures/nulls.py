@@ -50,13 +50,7 @@ class NullBaselines(ReportFigure):
         return with_median(rows, keys, "value")
 
     def table(self) -> pl.DataFrame:
-        """Arrange the exponents with one column per variant.
-
-        Returns
-        -------
-        polars.DataFrame
-            One row per family, field, quantity and step.
-        """
+        """Arrange the exponents with one column per variant."""
         return self._wide(["family", "field", "quantity", "step"], "variant", "value", self._variants)
 
     @property
@@ -113,13 +107,7 @@ class NullDecomposition(ReportFigure):
         return pl.concat([steps.select(*order, "median"), *means]).sort(order[:5], nulls_last=True)
 
     def table(self) -> pl.DataFrame:
-        """Arrange the differences per step with one column per part.
-
-        Returns
-        -------
-        polars.DataFrame
-            One row per family, field, exponent and step.
-        """
+        """Arrange the differences per step with one column per part."""
         keys = ["family", "field", "exponent", "step"]
         return self._wide(keys, "part", "value", list(PART_STYLES)).filter(pl.col("step").is_not_null())
 

@@ -38,18 +38,7 @@ METRIC_STYLE = {"color": PURPLE, "linestyle": DASHED, "marker": "D"}
 
 
 def chosen_metric(data: ReportData) -> str | None:
-    """Choose the metric to draw: perplexity if measured, else the first by name.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    str or None
-        Its name; None if there is no metric.
-    """
+    """Choose the metric to draw: perplexity if measured, else the first by name."""
     names = sorted(data.metrics["metric"].unique().to_list())
     likely = [name for name in names if "perplexity" in name.lower() or "ppl" in name.lower()]
     return next(iter(["perplexity"] if "perplexity" in names else likely or names), None)

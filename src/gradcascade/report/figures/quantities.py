@@ -73,72 +73,24 @@ MEDIAN_STEPS = 11
 
 
 def field_style(field: str) -> dict[str, Any]:
-    """Style of a kind of field.
-
-    Parameters
-    ----------
-    field : str
-        "gradient" or "update", or any other.
-
-    Returns
-    -------
-    dict
-        Keyword arguments of `Axes.plot`.
-    """
+    """Style of a kind of field."""
     return FIELD_STYLES.get(field, OTHER_FIELD)
 
 
 def group_label(data: ReportData, group: Group) -> str:
-    """Name a panel: the field, after the family if there are several.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-    group : tuple of str
-        Family and field.
-
-    Returns
-    -------
-    str
-        Safe to draw.
-    """
+    """Name a panel: the field, after the family if there are several."""
     family, field = group
     many = len(data.families) > 1
     return f"{plain(family, 18)}: {plain(field, 18)}s" if many else f"{plain(field)}s"
 
 
 def group_labels(data: ReportData, groups: Sequence[Group] | None = None) -> list[str]:
-    """Names of the panels.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-    groups : sequence of (str, str), optional
-        Family and field of each; by default all.
-
-    Returns
-    -------
-    list of str
-        Safe to draw.
-    """
+    """Names of the panels."""
     return [group_label(data, group) for group in (data.groups if groups is None else groups)]
 
 
 def no_exponents(data: ReportData) -> str | None:
-    """Say why no exponent could be fitted at all.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-
-    Returns
-    -------
-    str or None
-        One sentence, or None if there are exponents.
-    """
+    """Say why no exponent could be fitted at all."""
     if data.fits["value"].is_not_null().any():
         return None
     most = max((len(data.scales(family)) for family in data.families), default=0)
@@ -151,18 +103,7 @@ def no_exponents(data: ReportData) -> str | None:
 
 
 def quantity_rows(fits: pl.DataFrame) -> pl.DataFrame:
-    """Take D - 1, z and delta of a table of fits.
-
-    Parameters
-    ----------
-    fits : polars.DataFrame
-        With the columns exponent, value, low, high.
-
-    Returns
-    -------
-    polars.DataFrame
-        Its other columns, and quantity ("D - 1", "z", "delta"); value, low and high of D less one.
-    """
+    """Take D - 1, z and delta of a table of fits."""
     names = {exponent: quantity for quantity, exponent in QUANTITIES.items()}
     shift = pl.when(pl.col("exponent") == "D").then(1.0).otherwise(0.0)
     kept = fits.filter(pl.col("exponent").is_in(list(names)))
@@ -171,43 +112,14 @@ def quantity_rows(fits: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_median(table: pl.DataFrame, keys: Sequence[str], value: str) -> pl.DataFrame:
-    """Add the centred rolling median over 11 steps of every series, for drawing.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        Sorted by `keys` and then by step.
-    keys : sequence of str
-        Columns that name a series.
-    value : str
-        Column to smooth.
-
-    Returns
-    -------
-    polars.DataFrame
-        With the column median: null where the value is, and throughout a series of fewer than 22 steps, which needs
-        none. At the ends the median is over the steps there are.
-    """
+    """Add the centred rolling median over 11 steps of every series, for drawing."""
     rolled = pl.col(value).rolling_median(MEDIAN_STEPS, center=True, min_samples=1).over(keys)
     shown = (pl.len().over(keys) >= 2 * MEDIAN_STEPS) & pl.col(value).is_not_null()
     return table.with_columns(median=pl.when(shown).then(rolled))
 
 
 def scale_label(data: ReportData, family: str, scale: str) -> str:
-    """Name a scale in a legend, with its number of entries, after the family if there are several.
-
-    Parameters
-    ----------
-    data : ReportData
-        The report.
-    family, scale : str
-        Which one.
-
-    Returns
-    -------
-    str
-        Safe to draw.
-    """
+    """Name a scale in a legend, with its number of entries, after the family if there are several."""
     prefix = f"{plain(family, 16)} " if len(data.families) > 1 else ""
     return f"{prefix}{plain(scale)}, N = {data.entries(family)[scale]:,}"
 
@@ -218,21 +130,6 @@ def scale_lines(
     """Draw a line for each scale of a family, with their keys.
 
     The real fields are strong and the null faint; where only nulls were measured, the null is strong.
-
-    Parameters
-    ----------
-    canvas : Canvas
-        The figure.
-    axes : matplotlib.axes.Axes
-        Where.
-    data : ReportData
-        The report.
-    family : str
-        Whose scales.
-    rows : polars.DataFrame
-        With the columns variant and scale, in order of `x`.
-    x, y : str
-        Columns.
     """
     strong = "real" if "real" in data.variants else data.baseline
     for scale, style in scale_styles(data.scales(family)).items():

@@ -78,20 +78,7 @@ def house_style() -> Iterator[None]:
 
 
 def plain(name: object, limit: int = NAME_LIMIT) -> str:
-    """Make a name from outside safe to draw: no mathematics, no control characters, not too long.
-
-    Parameters
-    ----------
-    name : object
-        A name of a run, scale, family or metric.
-    limit : int
-        Longest length in characters; longer names lose their middle.
-
-    Returns
-    -------
-    str
-        Text that Matplotlib draws letter by letter.
-    """
+    """Make a name from outside safe to draw: no mathematics, no control characters, not too long."""
     text = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] == "C" else c for c in str(name))
     if len(text) > limit:
         text = text[: limit // 2] + "…" + text[-(limit // 2 - 1) :]
@@ -99,18 +86,7 @@ def plain(name: object, limit: int = NAME_LIMIT) -> str:
 
 
 def scale_styles(scales: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Give each scale a colour, a marker and a line style of its own.
-
-    Parameters
-    ----------
-    scales : sequence of str
-        From small to large; lightness falls in that order.
-
-    Returns
-    -------
-    dict
-        Keyword arguments of `Axes.plot` by scale.
-    """
+    """Give each scale a colour, a marker and a line style of its own."""
     from matplotlib import colormaps
 
     places = np.linspace(0.78, 0.02, len(scales)) if len(scales) > 1 else [0.3]
@@ -125,18 +101,7 @@ def scale_styles(scales: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def density(places: np.ndarray) -> dict[str, Any]:
-    """Thin out the markers, and the line, of a long series, so that lines stay apart.
-
-    Parameters
-    ----------
-    places : numpy.ndarray
-        Where the points of the line stand on the drawn horizontal axis, in order.
-
-    Returns
-    -------
-    dict
-        The keyword arguments `markevery` and `linewidth` of `Axes.plot`.
-    """
+    """Thin out the markers, and the line, of a long series, so that lines stay apart."""
     if places.size <= 40:
         return {"markevery": 1, "linewidth": 1.4}
     even = np.linspace(places[0], places[-1], MARKER_COUNT)
@@ -145,53 +110,21 @@ def density(places: np.ndarray) -> dict[str, Any]:
 
 
 def line_key(**style: Any) -> Any:
-    """Make a line for a legend.
-
-    Parameters
-    ----------
-    **style
-        Keyword arguments of `matplotlib.lines.Line2D`.
-
-    Returns
-    -------
-    matplotlib.lines.Line2D
-        Belongs to no axes.
-    """
+    """Make a line for a legend."""
     from matplotlib.lines import Line2D
 
     return Line2D([], [], **style)
 
 
 def window_key() -> Any:
-    """Make a legend's patch for the shaded window.
-
-    Returns
-    -------
-    matplotlib.patches.Patch
-        Belongs to no axes.
-    """
+    """Make a legend's patch for the shaded window."""
     from matplotlib.patches import Patch
 
     return Patch(facecolor=WINDOW_COLOUR, edgecolor="#c3cad3", linewidth=0.5)
 
 
 def legend_below(figure: Figure, entries: Sequence[tuple[Any, str]], width: float) -> float:
-    """Put one legend under all panels, where it covers nothing, with as many columns as fit.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        With constrained layout.
-    entries : sequence of (artist, str)
-        What to show and its label, drawn as it is.
-    width : float
-        Of the figure, in inches.
-
-    Returns
-    -------
-    float
-        Height of the legend, in inches.
-    """
+    """Put one legend under all panels, where it covers nothing, with as many columns as fit."""
     if not entries:
         return 0.0
     if len(entries) > LEGEND_LIMIT:

@@ -12,18 +12,7 @@ from gradcascade.report.figures.quantities import MEDIAN_STEPS, group_labels, sc
 
 
 def mean_v_rel(channels: pl.DataFrame) -> pl.DataFrame:
-    """Average v_rel over replicates, in logarithms, of the cascades that enter the fits.
-
-    Parameters
-    ----------
-    channels : polars.DataFrame
-        The channels table.
-
-    Returns
-    -------
-    polars.DataFrame
-        Columns family, field, variant, scale, n, step, v_rel.
-    """
+    """Average v_rel over replicates, in logarithms, of the cascades that enter the fits."""
     keys = ["family", "field", "variant", "scale", "n", "step"]
     kept = channels.filter(pl.col("included"))
     return kept.group_by(keys).agg(pl.col("v_rel").log().mean().exp()).sort(keys)
@@ -47,13 +36,7 @@ class TransportOverSteps(ReportFigure):
         return with_median(rows, keys[:-1], "v_rel").with_columns(median=pl.when(real).then("median"))
 
     def table(self) -> pl.DataFrame:
-        """Arrange v_rel with one column per scale.
-
-        Returns
-        -------
-        polars.DataFrame
-            One row per family, field, variant and step.
-        """
+        """Arrange v_rel with one column per scale."""
         return self._wide(["family", "field", "variant", "step"], "scale", "v_rel", self.data.scales())
 
     def _caption(self) -> str:

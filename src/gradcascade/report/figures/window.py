@@ -55,13 +55,7 @@ class WindowSummary(ReportFigure):
         return rows.sort("family", "field", pl.col("variant") != "real", "variant", "quantity")
 
     def table(self) -> pl.DataFrame:
-        """Arrange the means with one column per quantity.
-
-        Returns
-        -------
-        polars.DataFrame
-            One row per family, field and variant.
-        """
+        """Arrange the means with one column per quantity."""
         order = ["D", "z", "beta", "D - z", "delta", "D - z - 1"]
         return self._wide(["family", "field", "variant"], "quantity", "mean", order)
 
