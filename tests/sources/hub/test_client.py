@@ -234,9 +234,22 @@ def test_pages_that_go_in_a_circle_end(hub, repository, monkeypatch):
         self.reply(200, json.dumps(items[:7]).encode(), {"Link": link})
 
     monkeypatch.setattr("imitation._Hub.paged", circle)
-    with pytest.raises(SourceLostError, match="something else than a hub does"):
+    with pytest.raises(
+        SourceLostError, match=r"does not answer the list of commits of .* as a Hugging Face hub does"
+    ):
         repository.commits("main")
     assert len(hub.asked("/commits/")) == 2
+
+
+@pytest.mark.parametrize("limit", ["MAX_ANSWER", "MAX_PAGES"])
+def test_an_answer_without_an_end_is_refused(hub, repository, monkeypatch, limit):
+    from gradcascade.sources.hub import exchange
+
+    hub.page = 2
+    monkeypatch.setattr(exchange, limit, {"MAX_ANSWER": 50, "MAX_PAGES": 3}[limit])
+    with pytest.raises(SourceLostError, match="as a Hugging Face hub does"):
+        repository.commits("main")
+    assert len(hub.asked("/commits/")) == {"MAX_ANSWER": 1, "MAX_PAGES": 3}[limit]
 
 
 def test_pages_are_asked_of_the_hub_alone_whatever_the_link_says(hub, repository):
@@ -254,7 +267,7 @@ def test_no_room_is_said_before_anything_is_fetched(hub, repository, tmp_path, m
 
 def test_something_else_than_a_hub_is_recognised(hub, repository):
     hub.repositories[NAME].branches["main"][-1].sha = "no sha"
-    with pytest.raises(SourceLostError, match=r"something else than a hub does; check \$HF_ENDPOINT"):
+    with pytest.raises(SourceLostError, match=r"as a Hugging Face hub does; check \$HF_ENDPOINT"):
         repository.branches()
 
 

@@ -128,6 +128,17 @@ def test_an_evaluation_that_cannot_be_had_is_named_and_the_others_are_there(hub,
     found.close()
 
 
+@pytest.mark.parametrize("path", ["training_config.yaml", "eval_results/step_1000.json"])
+def test_small_files_that_are_not_small_are_named_and_not_downloaded(hub, remote, tmp_path, path):
+    remote.commit(BRANCH, "too much", {path: b" " * (2**24 + 1)})
+    found = source(hub, tmp_path)
+    assert found.metrics().height == len(STEPS) - path.startswith("eval")
+    (said,) = found.complaints()
+    assert f"tiny: {path} of {NAME} has 16,777,217 bytes" in said and "not downloaded" in said
+    assert hub.asked(f"/resolve/.*{path}") == []
+    found.close()
+
+
 def test_steps_can_be_chosen_and_one_that_is_not_there_is_refused(hub, remote, tmp_path):
     found = source(hub, tmp_path, steps=(1000, 1500))
     first, second = found.snapshots()

@@ -189,6 +189,19 @@ def test_a_branch_without_a_checkpoint_and_one_of_another_model_are_refused(hub,
     found.close()
 
 
+def test_an_index_of_shards_that_is_not_small_is_not_downloaded(hub, tmp_path):
+    add_pythia_model(hub.repository(NAME), 4, (0, 1), tmp_path, "shards")
+    index = "model.safetensors.index.json"
+    hub.repository(NAME).commit("step1", "too much", {index: b" " * (2**24 + 1)})
+    found = source(hub, tmp_path)
+    (ref,) = found.snapshots()
+    with pytest.raises(InputError, match="index of shards at most 16,777,216; nothing was downloaded"):
+        ref.load()
+    step1 = hub.repository(NAME).branches["step1"][-1].sha
+    assert hub.asked(f"/resolve/{step1}") == []
+    found.close()
+
+
 def test_checkpoints_saved_in_another_format_have_the_same_order(hub, tmp_path):
     remote = hub.repository(NAME)
     for step, kind in ((0, "whole"), (1, "bin"), (2, "shards")):

@@ -25,6 +25,12 @@ PATIENCE = Patience()
 LOST_IN_A_ROW = 3
 """Files in a row that may be given up before the hub counts as lost."""
 
+MAX_ANSWER = 1 << 25
+"""Bytes of one JSON answer that are read; a page of a listing has some hundred thousand."""
+
+MAX_PAGES = 10_000
+"""Pages of one listing that are asked for; a page has up to a thousand items."""
+
 _AGAIN = "run the same command again later, it continues where it stopped"
 
 
@@ -196,7 +202,7 @@ class Exchange:
         url: str | None = f"{self.endpoint}/api/models/{path}"
         asked = set[str]()
         while url:
-            if url in asked:  # pages that go in a circle never end
+            if url in asked or len(asked) >= MAX_PAGES:  # pages that go in a circle never end
                 raise SourceLostError(_stranger(self.endpoint, what))
             asked.add(url)
             page, following = self.get(url, what, _page, params=params)
@@ -215,17 +221,22 @@ def _page(answer: Any) -> tuple[Any, str | None]:
 
 
 def read_json(answer: Any) -> Any:
-    """Content of an answer, or None if it is not JSON; a body that breaks off is an error of the transfer."""
+    """Content of an answer, None if it is not JSON or too long; a body that breaks off is an error of transfer."""
+    body = bytearray()
+    for chunk in answer.iter_bytes():
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            return None
     try:
-        return json.loads(answer.read())
+        return json.loads(body)
     except (ValueError, RecursionError):
         return None
 
 
 def _stranger(endpoint: str, what: str) -> str:
     return (
-        f"{endpoint} answers to {what} with something else than a hub does; check $HF_ENDPOINT, and whether a login "
-        "page stands in between"
+        f"{endpoint} does not answer {what} as a Hugging Face hub does; check $HF_ENDPOINT, and whether a login page "
+        "or a proxy answers instead"
     )
 
 

@@ -30,7 +30,7 @@ from gradcascade.sources.hub.source import Absent, Found, HubSource, Place
 from gradcascade.sources.hub.space import Space
 from gradcascade.sources.naming import step_of
 from gradcascade.sources.readers import Choice, difference
-from gradcascade.sources.stored import StoredTensor
+from gradcascade.sources.stored import MAX_HEADER, StoredTensor
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,12 @@ class HubUpdateReader:
         files = checkpoint_files(self.repository.files(revision, recursive=False))
         if not files:
             raise InputError(f"{self._where(revision)} holds no checkpoint ({', '.join(WHOLE)}, or shards of one)")
+        for file in files:
+            if file.name in INDEXED and file.size > MAX_HEADER:
+                raise InputError(
+                    f"{file.name} of {self._where(revision)} has {file.size:,} bytes, and an index of shards at most "
+                    f"{MAX_HEADER:,}; nothing was downloaded"
+                )
         path = checkpoint_file(self.space.fetch(self.repository, revision, files))
         assert path is not None
         tensors = Choice(pico=False).of(open_checkpoint(path), path)

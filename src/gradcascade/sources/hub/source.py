@@ -18,6 +18,7 @@ from gradcascade.sources.hub.client import HubClient, RemoteFile, Repository
 from gradcascade.sources.hub.exchange import MissingError
 from gradcascade.sources.hub.space import Space
 from gradcascade.sources.naming import step_of_evaluation
+from gradcascade.sources.stored import MAX_HEADER
 
 if TYPE_CHECKING:
     import polars as pl
@@ -177,6 +178,11 @@ class HubSource:
 
     def _fetch_small(self, found: Found, file: RemoteFile, revision: str, target: Path) -> None:
         try:
+            if file.size > MAX_HEADER:
+                raise InputError(
+                    f"{file.path} of {found.repository.name} has {file.size:,} bytes, and evaluation results or a "
+                    f"configuration at most {MAX_HEADER:,}; it was not downloaded"
+                )
             found.repository.fetch(file, revision, target)
         except SourceLostError:
             raise
