@@ -18,6 +18,7 @@ from gradcascade.errors import InputError
 if TYPE_CHECKING:
     from gradcascade.fields.nulls import null
     from gradcascade.inference import infer
+    from gradcascade.live.recorder import Recorder
     from gradcascade.probe.cascade import Cascade
     from gradcascade.probe.graph import Graph, GraphSpec, load_graph
     from gradcascade.probe.relaxation import Probe
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from gradcascade.study.robustness import robustness
     from gradcascade.study.runner import run
     from gradcascade.study.study import Study
-    from gradcascade.training.recorder import Recorder
 
 __version__ = "0.1.0"
 
@@ -76,7 +76,7 @@ _HOME = {
     "Study": "study.study",
     "run": "study.runner",
     "robustness": "study.robustness",
-    "Recorder": "training.recorder",
+    "Recorder": "live.recorder",
     "channels": "scaling.channels",
     "closure_error": "scaling.exponents",
     "fit_exponents": "scaling.exponents",

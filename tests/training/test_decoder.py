@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from gradcascade.errors import InputError
+from gradcascade.live.recorder import PICO_PATTERNS, Recorder
 from gradcascade.training.decoder import Attention, Decoder, DecoderShape, rotary_angles, rotate
-from gradcascade.training.recorder import PICO_PATTERNS, Recorder
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def test_recorded_tensors_have_64_d_squared_entries(width, n, tmp_path):
 def test_recorded_tensors_have_picos_names_shapes_and_order(tmp_path):
     model = Decoder(DecoderShape(24, 8))
     parameters = dict(model.named_parameters())
-    recorded = [(name, tuple(parameters[name].shape)) for name in Recorder(tmp_path, model).names]
+    recorded = [(name, tuple(parameters[name].shape)) for name in Recorder(tmp_path, model, PICO_PATTERNS).names]
     assert recorded == [
         (f"layers.{block}.{name}.weight", shape)
         for block in range(12)

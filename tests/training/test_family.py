@@ -278,15 +278,13 @@ def test_without_torch_training_says_what_to_install(config, tmp_path, monkeypat
 
 
 def test_torch_is_not_imported_before_it_is_needed():
-    script = (
-        "import sys, gradcascade.training.family, gradcascade.training.recorder; sys.exit('torch' in sys.modules)"
-    )
+    script = "import sys, gradcascade.training.family, gradcascade.live.recorder; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_the_family_is_imported_without_what_the_extra_installs():
     code = (
         "import sys; sys.modules['yaml'] = sys.modules['torch'] = sys.modules['safetensors'] = None;"
-        "import gradcascade.training.family, gradcascade.training.recorder"
+        "import gradcascade.training.family, gradcascade.live.recorder"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gradcascade.errors import InputError
+from gradcascade.live.recorder import PICO_PATTERNS
 from gradcascade.training.corpus import Corpus
-from gradcascade.training.recorder import PICO_PATTERNS
 
 FAMILY = "nano"
 HELD_OUT = "perplexity"

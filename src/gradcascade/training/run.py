@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcascade.errors import InputError
+from gradcascade.files import staged, sweep
+from gradcascade.live.recorder import PICO_PATTERNS, Recorder
 from gradcascade.training.config import HELD_OUT, FamilyConfig, describe, first_difference
 from gradcascade.training.corpus import Corpus
-from gradcascade.training.files import staged, sweep
-from gradcascade.training.recorder import Recorder
 
 if TYPE_CHECKING:
     import torch
@@ -102,7 +102,7 @@ def train_run(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
-    recorder = Recorder(folder, model)
+    recorder = Recorder(folder, model, PICO_PATTERNS)
     first = _restore(folder, model, optimizer)
     held_out = torch.from_numpy(corpus.evaluation(config.evaluation, config.context))
     recorded = frozenset(config.recorded_steps)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gradcascade.errors import InputError
-from gradcascade.training.files import staged, sweep
+from gradcascade.files import staged, sweep
 
 FULL = Path("/dev/full")
 """A device of Linux that takes nothing, as a disk without room does."""

@@ -1,0 +1,1 @@
+"""Measuring while a model trains: what is recorded, and how it is gathered."""

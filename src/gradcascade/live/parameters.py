@@ -1,0 +1,116 @@
+"""What a live model's parameters are, and whether this process holds them in full."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gradcascade import __version__
+from gradcascade.errors import InputError
+from gradcascade.sources.manifest import Manifest, Parameter
+from gradcascade.sources.wrappers import plain_names
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_WEIGHT = ".weight"
+
+
+@dataclass(frozen=True)
+class ModelParameters:
+    """The parameters of a model by their plain names, tied ones once."""
+
+    stored: dict[str, nn.Parameter]
+    """Every parameter, in the order of the model."""
+    field: dict[str, nn.Parameter]
+    """Those that make up the fields."""
+    frozen: tuple[str, ...]
+    """Those that the patterns name and that are not trained."""
+    manifest: Manifest
+
+
+def parameters_of(model: nn.Module, patterns: Sequence[str] | None) -> ModelParameters:
+    """Describe a model; ``patterns`` as :class:`gradcascade.Recorder` takes them, None for all trainable parameters.
+
+    Raises
+    ------
+    InputError
+        If a pattern matches nothing, nothing is trainable, or this process holds only its part of the model.
+    """
+    every = dict(model.named_parameters(remove_duplicate=False))
+    plain = plain_names(every)
+    first: dict[int, str] = {}
+    for name, parameter in every.items():
+        first.setdefault(id(parameter), plain[name])
+    stored = {first[id(parameter)]: parameter for parameter in every.values()}
+    for name, parameter in stored.items():
+        refuse_part(name, parameter)
+    chosen = {plain[name] for name in _matching(plain, patterns)} if patterns is not None else set(plain.values())
+    chosen = {first[id(parameter)] for name, parameter in every.items() if plain[name] in chosen}
+    frozen = tuple(name for name, parameter in stored.items() if name in chosen and not parameter.requires_grad)
+    field = {name: parameter for name, parameter in stored.items() if name in chosen and parameter.requires_grad}
+    if not field:
+        what = "of its parameters" if patterns is None else f"of those that match {', '.join(patterns)}"
+        raise InputError(f"the model trains none {what}; record one that is being trained, or other parameters")
+    described = tuple(
+        Parameter(
+            name=plain[name],
+            shape=tuple(parameter.shape),
+            dtype=str(parameter.dtype).removeprefix("torch."),
+            trainable=parameter.requires_grad,
+            tied_to=None if first[id(parameter)] == plain[name] else first[id(parameter)],
+            in_field=plain[name] in field,
+        )
+        for name, parameter in every.items()
+    )
+    taken_off = {part for name in every for part in name.split(".")} - {
+        part for name in plain.values() for part in name.split(".")
+    }
+    manifest = Manifest(
+        written_by=f"gradcascade {__version__}",
+        patterns=tuple(patterns or ()),
+        parameters=described,
+        wrappers=tuple(sorted(taken_off)),
+    )
+    return ModelParameters(stored, field, frozen, manifest)
+
+
+def refuse_part(name: str, tensor: Tensor) -> None:
+    """Refuse a tensor of which this process holds a part only: measured, it would pass for the whole."""
+    advice = "gather it first, and record on one process"
+    if type(tensor).__name__ == "DTensor" or hasattr(tensor, "full_tensor"):
+        raise InputError(
+            f"{name} is sharded over processes (a DTensor, FSDP2 or tensor parallel): this process holds a part of "
+            f"it; {advice} (tensor.full_tensor() on all ranks)"
+        )
+    if any(hasattr(tensor, mark) for mark in ("_is_flat_param", "_fsdp_flattened", "_shard_param_infos")):
+        raise InputError(
+            f"{name} is sharded by FSDP: this process holds a part of it; {advice} (within "
+            "FullyShardedDataParallel.summon_full_params(model, with_grads=True))"
+        )
+    if hasattr(tensor, "ds_id"):
+        raise InputError(
+            f"{name} is partitioned by DeepSpeed ZeRO-3: this process holds a part of it; {advice} "
+            "(deepspeed.utils.safe_get_full_grad on all ranks)"
+        )
+
+
+def _matching(plain: dict[str, str], patterns: Sequence[str]) -> list[str]:
+    """Names that end like a pattern, with or without a final ``.weight``."""
+    short = {name: own.removesuffix(_WEIGHT) for name, own in plain.items()}
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        hits = [
+            name
+            for name in plain
+            if fnmatch.fnmatchcase(short[name], f"*{pattern}") or fnmatch.fnmatchcase(plain[name], f"*{pattern}")
+        ]
+        if not hits:
+            near = difflib.get_close_matches(pattern, short.values(), 1, 0.0)
+            hint = f"its names look like {near[0]!r}" if near else "it has none"
+            raise InputError(f"no parameter of the model has a name that ends like {pattern!r}; {hint}")
+        found |= dict.fromkeys(hits)
+    return list(found)
