@@ -10,6 +10,7 @@ from gradcascade.performance.association import SCHEDULES, Schedule, association
 from gradcascade.performance.metrics import metric_exponents
 from gradcascade.scaling.compressibility import compressibility_null
 from gradcascade.scaling.continuous import fit_continuous, rounding
+from gradcascade.scaling.contrasts import field_contrasts
 from gradcascade.scaling.curvature import curvature, window_curvature
 from gradcascade.scaling.duration_law import duration_laws, window_duration_law
 from gradcascade.scaling.exponents import fit_exponents
@@ -44,8 +45,8 @@ def infer(
     Returns
     -------
     dict of str to polars.DataFrame
-        ``verdicts, intervals, differences, null_errors, found_windows`` (over the window), ``leave_one_out,
-        curvature, laws, compressibility, weighted, null_differences`` (per step), ``window_curvature,
+        ``verdicts, intervals, differences, contrasts, null_errors, found_windows`` (over the window),
+        ``leave_one_out, curvature, laws, compressibility, weighted, null_differences`` (per step), ``window_curvature,
         window_laws``; with activity profiles ``continuous`` and ``rounding``; with metrics ``metric_exponents``
         (beta_PPL, alpha_acc) and ``associations``. Each is the table of the function that its module documents.
 
@@ -59,6 +60,7 @@ def infer(
         "verdicts": verdicts(cascades, window),
         "intervals": window_intervals(cascades, window),
         "differences": window_differences(cascades, window, parts=ALL_PARTS),
+        "contrasts": field_contrasts(cascades, window),
         "null_differences": null_differences(cascades),
         "null_errors": window_null_errors(cascades, window),
         "found_windows": find_windows(cascades),

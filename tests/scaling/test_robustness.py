@@ -66,7 +66,7 @@ def test_one_step_gives_a_shift_without_an_interval(cascades: Build) -> None:
     planned = cascades(steps=[3]).with_columns(pl.col("duration").cast(pl.Float64))
     found = choice_shifts(pl.concat([chosen(planned, PLANNED), chosen(longer(planned, 0.2), "alpha 0.2")]))
     assert set(found["verdict"]) == {"no interval"}
-    assert found["low"].null_count() == found.height
+    assert found["low"].null_count() == found["se"].null_count() == found["degrees"].null_count() == found.height
     assert set(found["reason"]) == {"one step has both; an interval needs two"}
     assert found["scales_low"].null_count() == 0
 
@@ -93,6 +93,22 @@ def test_the_interval_is_that_of_a_paired_t_test(cascades: Build) -> None:
     expected: Any = ttest_rel(ours, theirs)
     expected = expected.confidence_interval()
     assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high))
+
+
+@pytest.mark.parametrize("steps", [2, 6])
+def test_the_standard_error_is_that_of_the_paired_differences(cascades: Build, steps: int) -> None:
+    from scipy.stats import sem, t
+
+    planned, other = cascades(steps=range(steps)), cascades(steps=range(steps), seed=7)
+    row = choice_shifts(pl.concat([chosen(planned, PLANNED), chosen(other, "alpha 0.2")])).row(
+        by_predicate=pl.col("exponent") == "z", named=True
+    )
+    ours, theirs = (
+        fit_exponents(table).filter(pl.col("exponent") == "z").sort("step")["value"].to_numpy()
+        for table in (other, planned)
+    )
+    assert row["se"] == pytest.approx(sem(ours - theirs)) and row["degrees"] == steps - 1
+    assert row["high"] - row["shift"] == pytest.approx(t.ppf(0.975, steps - 1) * row["se"])
 
 
 def test_one_choice_in_twenty_that_does_nothing_seems_to_move(cascades: Build) -> None:

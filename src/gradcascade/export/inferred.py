@@ -65,6 +65,32 @@ DIFFERENCES = Table(
     ),
 )
 
+CONTRASTS = Table(
+    "One exponent of two kinds of real field of the same runs, and their difference, over the steps of both windows.",
+    (
+        FAMILY,
+        text("first", "Kind of the first field."),
+        text("second", "Kind of the second, which is subtracted."),
+        EXPONENT,
+        text("method", "paired (logarithms subtracted scale by scale) or independent (a line for each).", True),
+        *(
+            number(f"{side}_{name}", "", f"{words} of the {side} field's slope across scales.")
+            for side in ("first", "second")
+            for name, words in (
+                ("value", "Value"),
+                ("low", "Lower end of the 95 % interval"),
+                ("high", "Upper end of the 95 % interval"),
+            )
+        ),
+        *(column for column in (*ALONG, *ACROSS) if column.name not in ("se", "block")),
+        text("code", "Why the fields are not paired: unequal-n, or no-common-steps; missing where they are.", True),
+        text("code_scale", "First scale whose two fields differ in their entries.", True),
+        whole("n_first", "entry", "Entries of the first field there.", True),
+        whole("n_second", "entry", "Entries of the second field there.", True),
+        text("unmatched", "Scales that only one of the fields has, which are left out.", True),
+    ),
+)
+
 _DIFFERENCE = text("difference", "total, dist or assign; for controls, the two variants that are subtracted.")
 
 _DRAWS = (
@@ -260,6 +286,7 @@ INFERRED = {
     "verdicts": VERDICTS,
     "intervals": INTERVALS,
     "differences": DIFFERENCES,
+    "contrasts": CONTRASTS,
     "null_differences": NULL_DIFFERENCES,
     "null_errors": NULL_ERRORS,
     "found_windows": FOUND_WINDOWS,

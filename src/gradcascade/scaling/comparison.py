@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -88,7 +88,7 @@ def compare_studies(
             b = theirs.get((family_b, *key[1:]))
             if key[:2] == (family_a, field) and b is not None:
                 names = {"family_a": family_a, "family_b": family_b, "field": field}
-                rows.append(names | {"variant": key[2], "exponent": key[3]} | _difference(a, b))
+                rows.append(names | {"variant": key[2], "exponent": key[3]} | _between(a, b))
     return pl.DataFrame(rows, schema=COMPARISON_SCHEMA)
 
 
@@ -216,7 +216,13 @@ def _pairs(first: pl.DataFrame, second: pl.DataFrame) -> list[tuple[str, str, st
     )
 
 
-def _difference(a: Row, b: Row) -> Row:
+def _between(a: Row, b: Row) -> Row:
+    gap = independent_difference(a, b)
+    return {name: value for name, value in gap.items() if name != "se"}
+
+
+def independent_difference(a: Mapping[str, Any], b: Mapping[str, Any], confidence: float = CONFIDENCE) -> Row:
+    """Second less first of two independent rows of window means: Welch's interval, and that along training."""
     from scipy.stats import t
 
     row: Row = {
@@ -231,8 +237,8 @@ def _difference(a: Row, b: Row) -> Row:
         parts = [(part["scales_se"] ** 2, part["n_scales"] - 2) for part in (a, b)]
         variance = sum(square for square, _ in parts)
         degrees = variance**2 / sum(s * s / d for s, d in parts) if variance > 0 else 1.0
-        half = float(t.ppf(0.5 + CONFIDENCE / 2, degrees)) * variance**0.5
-        row |= {"difference": gap, "low": gap - half, "high": gap + half}
+        half = float(t.ppf(0.5 + confidence / 2, degrees)) * variance**0.5
+        row |= {"difference": gap, "se": variance**0.5, "low": gap - half, "high": gap + half}
     if a["low"] is not None and b["low"] is not None:
         gap = b["mean"] - a["mean"]
         half = ((a["high"] - a["mean"]) ** 2 + (b["high"] - b["mean"]) ** 2) ** 0.5
@@ -240,7 +246,7 @@ def _difference(a: Row, b: Row) -> Row:
     return row
 
 
-def _reasons(a: Row, b: Row) -> Iterator[str]:
+def _reasons(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
     for name, part in (("first", a), ("second", b)):
         if part["scales_reason"]:
             yield f"in the {name}, {part['scales_reason']}"

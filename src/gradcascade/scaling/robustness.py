@@ -25,6 +25,8 @@ SHIFT_SCHEMA: dict[str, type[pl.DataType]] = {
     "shift": pl.Float64,
     "sd": pl.Float64,
     "n_steps": pl.Int64,
+    "se": pl.Float64,
+    "degrees": pl.Int64,
     "low": pl.Float64,
     "high": pl.Float64,
     "scales_value": pl.Float64,
@@ -56,30 +58,11 @@ def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.
     change slowly along training such a sample does better than a random one, so correlation does not make the
     interval too narrow, as it would that of a mean over other runs.
 
-    Parameters
-    ----------
-    cascades : polars.DataFrame
-        As for :func:`gradcascade.scaling.exponents.fit_exponents`, with ``choice`` (a name, or ``"as planned"``) and
-        ``kind`` (what the choice is of) in place of ``variant``; a ``variant`` is not looked at.
-    confidence : float
-        Coverage of the intervals.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per ``family, field, kind, choice, exponent``, sorted by family, field and exponent and then by how
-        far the choice moves it, farthest first: ``planned``, the exponent as planned (mean over the steps),
-        ``shift``, the mean over the ``n_steps`` steps at which both are fitted, of choice less planned, with its
-        ``sd`` over steps and its interval ``low, high``; the shift of the line of the averaged logarithms with the
-        interval across scales (``scales_value``, ``scales_low``, ``scales_high``, as in
-        :func:`gradcascade.scaling.window_means.window_differences`), which asks whether other runs would show it;
-        and ``verdict``: ``"moves"`` if ``low, high`` leave zero out, else ``"within noise"``, or ``"no interval"``
-        with the ``reason``.
-
-    Raises
-    ------
-    InputError
-        As :func:`gradcascade.scaling.exponents.fit_exponents`, or if nothing was measured as planned.
+    ``cascades`` has ``choice`` (a name, or ``"as planned"``) and ``kind`` (what the choice is of) in the place of
+    ``variant``. The columns are those of :data:`SHIFT_SCHEMA`, the choice that moves an exponent farthest first:
+    ``shift`` is the mean over ``n_steps`` steps of choice less planned, with its ``sd`` over steps, its standard error
+    ``se`` with ``degrees`` of freedom and its interval; ``scales_*`` ask whether other runs would show it. ``verdict``
+    is "moves" where ``low, high`` leave zero out.
     """
     require_columns(cascades, ("family", "field", "step", "kind", "choice"), "table of cascades")
     table = cascades.with_columns(variant=pl.col("choice"))
@@ -95,16 +78,21 @@ def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.
     parts = {name: (name, PLANNED) for name in choices["choice"]}
     found = window_differences(table, window, confidence, parts)
     count = found.get_column("n_steps").to_numpy()
-    wide = np.where(
-        count > 1, t_quantiles(np.maximum(count - 1, 1), confidence) / np.sqrt(np.maximum(count, 1)), np.nan
-    )
-    half = pl.col("sd") * pl.Series(wide, dtype=pl.Float64).fill_nan(None)
+    several = pl.col("n_steps") > 1
+    wide = t_quantiles(np.maximum(count - 1, 1), confidence) / np.sqrt(np.maximum(count, 1))
+    half = pl.when(several).then(pl.col("sd") * pl.Series(wide, dtype=pl.Float64))
     moved = pl.when(pl.col("low").is_null()).then(pl.lit(UNKNOWN))
     moved = moved.when((pl.col("low") > 0) | (pl.col("high") < 0)).then(pl.lit(MOVES)).otherwise(pl.lit(NOISE))
     place = pl.col("exponent").replace_strict(_ORDER, return_dtype=pl.Int64)
     return (
-        found.rename({"difference": "choice", "mean": "shift"})
-        .with_columns(low=pl.col("shift") - half, high=pl.col("shift") + half)
+        found.drop("se")
+        .rename({"difference": "choice", "mean": "shift"})
+        .with_columns(
+            low=pl.col("shift") - half,
+            high=pl.col("shift") + half,
+            se=pl.when(several).then(pl.col("sd") / pl.col("n_steps").sqrt()),
+            degrees=pl.when(several).then(pl.col("n_steps") - 1),
+        )
         .join(choices, on="choice", how="left")
         .join(base, on=["family", "field", "exponent"], how="left")
         .with_columns(verdict=moved, reason=pl.when(pl.col("low").is_null()).then(_REASON))

@@ -26,8 +26,8 @@ def robustness_table() -> pl.DataFrame:
         for choice in choices:
             for exponent in ("D", "z", "beta", "delta"):
                 shift = 0.03 * float(rng.standard_normal())
-                rows.append(("nano", field, choice, exponent, shift, shift - 0.03, shift + 0.03))
-    columns = ["family", "field", "choice", "exponent", "shift", "low", "high"]
+                rows.append(("nano", field, choice, exponent, shift, shift - 0.03, shift + 0.03, 0.01, 3))
+    columns = ["family", "field", "choice", "exponent", "shift", "low", "high", "se", "degrees"]
     table = pl.DataFrame(rows, schema=columns, orient="row")
     return table.filter(~((pl.col("choice") == "graph ring") & (pl.col("exponent") == "z")))
 

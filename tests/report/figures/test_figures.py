@@ -246,10 +246,14 @@ def test_fields_of_one_size_are_paired_and_others_are_not() -> None:
 def test_shifts_are_counted_in_standard_errors(full: ReportData) -> None:
     from gradcascade.report.figures import RobustnessMap
 
-    row = RobustnessMap(full).frame().row(0, named=True)
-    error = (row["high"] - row["low"]) / (2 * 1.959964)
-    assert row["in_errors"] == pytest.approx(row["shift"] / error)
-    flat = dataclasses.replace(full, robustness=ROBUSTNESS.with_columns(low="shift", high="shift"))
+    known = dataclasses.replace(full, robustness=ROBUSTNESS.with_columns(se=pl.lit(0.01), degrees=pl.lit(1)))
+    row = (
+        RobustnessMap(known).frame().row(0, named=True)
+    )  # two steps: the interval is 12.7 errors wide on either side
+    assert row["in_errors"] == pytest.approx(row["shift"] / 0.01)
+    elsewhere = dataclasses.replace(full, robustness=ROBUSTNESS.drop("se", "degrees"))
+    assert RobustnessMap(elsewhere).frame()["in_errors"].is_null().all()  # an interval alone does not say
+    flat = dataclasses.replace(full, robustness=ROBUSTNESS.with_columns(se=pl.lit(0.0), degrees=pl.lit(3)))
     assert RobustnessMap(flat).frame()["in_errors"].is_null().all()
     assert RobustnessMap(flat).plot().axes
 

@@ -13,7 +13,6 @@ from gradcascade.report.figures.style import INK, plain
 from gradcascade.report.tables import signed
 
 EXPONENTS = {"D": "D", "z": "z", "beta": "β", "delta": "δ"}
-NORMAL_95 = 1.959964
 LIMIT = 4.0
 """Standard errors at which the colours end."""
 
@@ -21,8 +20,8 @@ LIMIT = 4.0
 class RobustnessMap(ReportFigure):
     """Shift of every exponent under every alternative choice, coloured by its size in standard errors.
 
-    Columns: those of the robustness table (choice, exponent, shift, low, high; family and field where it has them),
-    and in_errors: the shift in standard errors, which are taken from the 95 % interval (null where it has no width).
+    Columns: those of the robustness table (choice, exponent, shift, low, high, its standard error se and degrees of
+    freedom; family and field where it has them), and in_errors: the shift in standard errors, null without one.
     """
 
     name = "robustness"
@@ -32,11 +31,16 @@ class RobustnessMap(ReportFigure):
         table = self.data.robustness
         if table is None:
             schema = {"choice": pl.String, "exponent": pl.String}
-            return pl.DataFrame(schema=schema | dict.fromkeys(("shift", "low", "high", "in_errors"), pl.Float64))
-        width = pl.col("high") - pl.col("low")
-        error = pl.when(width > 0).then(width / (2 * NORMAL_95))
-        known = [name for name in (*self._places(table), "choice", "exponent", "shift", "low", "high")]
-        return table.select(known).with_columns(in_errors=pl.col("shift") / error)
+            return pl.DataFrame(
+                schema=schema | dict.fromkeys(("shift", "low", "high", "se", "in_errors"), pl.Float64)
+            )
+        if "se" not in table.columns:  # a table from elsewhere: an interval alone does not say its degrees of freedom
+            table = table.with_columns(se=pl.lit(None, dtype=pl.Float64))
+        extra = [name for name in ("se", "degrees") if name in table.columns]
+        error = pl.when(pl.col("se") > 0).then("se")
+        return table.select(*self._places(table), "choice", "exponent", "shift", "low", "high", *extra).with_columns(
+            in_errors=pl.col("shift") / error
+        )
 
     @staticmethod
     def _places(table: pl.DataFrame) -> list[str]:

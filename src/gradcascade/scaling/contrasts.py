@@ -1,0 +1,134 @@
+"""Two kinds of field of the same runs, set against each other: gradients less updates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import polars as pl
+
+from gradcascade.scaling.channels import prepared
+from gradcascade.scaling.comparison import independent_difference
+from gradcascade.scaling.exponents import EXPONENTS
+from gradcascade.scaling.regression import CONFIDENCE
+from gradcascade.scaling.window_means import MEAN_SCHEMA, window_differences, window_intervals
+from gradcascade.scaling.windows import Range, Window, windows
+
+PAIRED, INDEPENDENT = "paired", "independent"
+"""Logarithms subtracted scale by scale before a line is fitted; or one line for each, and Welch's interval."""
+
+UNEQUAL_N, NO_COMMON_STEPS = "unequal-n", "no-common-steps"
+"""Why two fields are not paired, and why they cannot be set against each other at all."""
+
+CONTRAST_SCHEMA: dict[str, type[pl.DataType]] = {
+    **dict.fromkeys(("family", "first", "second", "exponent", "method"), pl.String),
+    **{f"{side}_{name}": pl.Float64 for side in ("first", "second") for name in ("value", "low", "high")},
+    **{name: kind for name, kind in MEAN_SCHEMA.items() if name not in ("se", "block")},
+    "code": pl.String,
+    "code_scale": pl.String,
+    "n_first": pl.Int64,
+    "n_second": pl.Int64,
+    "unmatched": pl.String,
+}
+"""Columns of the contrasts, in order."""
+
+_SINGLE = {"value": "scales_value", "low": "scales_low", "high": "scales_high"}
+Row = dict[str, Any]
+
+
+def field_contrasts(cascades: pl.DataFrame, window: Window = None, confidence: float = CONFIDENCE) -> pl.DataFrame:
+    """Set the real fields of two kinds against each other, over the steps that both windows hold.
+
+    Only scales that both have count; ``unmatched`` names the others. Where every scale has as many entries in one
+    field as in the other, logarithms are subtracted step by step and scale by scale: what the runs share drops out. Where not, that difference would itself depend on N: ``code`` is "unequal-n", with the first such scale and
+    both numbers, and each field has a line of its own (interval after Welch, Biometrika 34, 1947).
+    """
+    rows = prepared(cascades).filter(pl.col("variant") == "real")
+    chosen = windows(cascades.with_columns(pl.col("family", "field").cast(pl.String)), window)
+    table = cascades.with_columns(pl.col("family", "field", "variant", "scale").cast(pl.String))
+    found = []
+    for family in rows.get_column("family").unique().sort():
+        own = rows.filter(pl.col("family") == family)
+        for first, second in combinations(sorted(own.get_column("field").unique()), 2):
+            names = {"family": family, "first": first, "second": second}
+            spans = chosen[family, first], chosen[family, second]
+            both = own.filter(pl.col("field").is_in([first, second]))
+            real = table.filter(pl.col("variant") == "real", pl.col("family") == family)
+            real = real.filter(pl.col("field").is_in([first, second]))
+            found += [names | row for row in _contrast(real, both, (first, second), spans, confidence)]
+    return pl.DataFrame(found, schema=CONTRAST_SCHEMA)
+
+
+def _contrast(
+    cascades: pl.DataFrame, rows: pl.DataFrame, pair: tuple[str, str], spans: tuple[Range, Range], confidence: float
+) -> list[Row]:
+    window = max(span[0] for span in spans), min(span[1] for span in spans)
+    inside = pl.col("step").is_between(*window)
+    rows, cascades = rows.filter(inside), cascades.filter(inside)
+    if window[0] > window[1] or rows.get_column("field").n_unique() < 2:
+        words = f"the windows of {pair[0]}s and {pair[1]}s share no step at which both were measured"
+        nothing = {"code": NO_COMMON_STEPS, "n_steps": 0, "n_scales": 0, "scales_steps": 0, "reason": words}
+        return [{"exponent": name, "scales_reason": words} | nothing for name in EXPONENTS]
+    shared = rows.group_by("scale").agg(_fields=pl.col("field").n_unique(), n=pl.col("n").max()).sort("n", "scale")
+    alone = shared.filter(pl.col("_fields") < 2).get_column("scale").to_list()
+    common: Row = {"unmatched": ", ".join(alone) or None}
+    kept = ~pl.col("scale").is_in(alone)
+    unequal = _unequal(rows.filter(kept, "included"), pair)
+    swapped = cascades.filter(kept).with_columns(variant=pl.col("field"), field=pl.lit("both"))
+    single = _rows(window_intervals(swapped, window, confidence), "variant")
+    if unequal is None:
+        gaps = _rows(window_differences(swapped, window, confidence, {PAIRED: pair}), "difference")
+        method, differences = PAIRED, {name: row for (_, name), row in gaps.items()}
+    else:
+        method, common = INDEPENDENT, common | unequal
+        exponents = dict.fromkeys(name for _, name in single)
+        differences = {name: _apart(*(single[field, name] for field in pair), confidence) for name in exponents}
+    return [
+        {"exponent": name, "method": method}
+        | {
+            f"{side}_{end}": single[field, name][column]
+            for side, field in zip(("first", "second"), pair, strict=True)
+            for end, column in _SINGLE.items()
+        }
+        | {column: gap[column] for column in CONTRAST_SCHEMA if column in gap and column in MEAN_SCHEMA}
+        | common
+        for name, gap in differences.items()
+    ]
+
+
+def _unequal(rows: pl.DataFrame, pair: tuple[str, str]) -> Row | None:
+    """The first scale whose two fields differ in their number of entries, and both numbers."""
+    first, second = (
+        rows.filter(pl.col("field") == field).group_by("step", "scale").agg(pl.col("n").first()) for field in pair
+    )
+    differ = first.join(second, on=["step", "scale"], suffix="_second").filter(pl.col("n") != pl.col("n_second"))
+    if differ.is_empty():
+        return None
+    row = differ.sort("n", "scale", "step").row(0, named=True)
+    return {"code": UNEQUAL_N, "code_scale": row["scale"], "n_first": row["n"], "n_second": row["n_second"]}
+
+
+def _apart(first: Mapping[str, Any], second: Mapping[str, Any], confidence: float) -> Row:
+    """The difference of two separate lines in the columns of a paired one."""
+    gap = independent_difference(second, first, confidence)
+    why = gap["reason"]
+    along = next((row["reason"] for row in (first, second) if row["reason"]), None)
+    return {
+        "mean": gap.get("along_difference"),
+        "low": gap.get("along_low"),
+        "high": gap.get("along_high"),
+        "n_steps": min(first["n_steps"], second["n_steps"]),
+        "reason": along,
+        "scales_value": gap.get("difference"),
+        "scales_se": gap.get("se"),
+        "scales_low": gap.get("low"),
+        "scales_high": gap.get("high"),
+        "n_scales": min(first["n_scales"], second["n_scales"]),
+        "scales_steps": min(first["scales_steps"], second["scales_steps"]),
+        "scales_reason": why,
+    }
+
+
+def _rows(table: pl.DataFrame, what: str) -> dict[tuple[str, str], Row]:
+    return {(row[what], row["exponent"]): row for row in table.to_dicts()}
