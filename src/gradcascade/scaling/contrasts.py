@@ -41,8 +41,9 @@ def field_contrasts(cascades: pl.DataFrame, window: Window = None, confidence: f
     """Set the real fields of two kinds against each other, over the steps that both windows hold.
 
     Only scales that both have count; ``unmatched`` names the others. Where every scale has as many entries in one
-    field as in the other, logarithms are subtracted step by step and scale by scale: what the runs share drops out. Where not, that difference would itself depend on N: ``code`` is "unequal-n", with the first such scale and
-    both numbers, and each field has a line of its own (interval after Welch, Biometrika 34, 1947).
+    field as in the other, logarithms are subtracted step by step and scale by scale: what the runs share drops out.
+    Where not, that difference would itself depend on N: ``code`` is "unequal-n", with the first such scale and both
+    numbers, and each field has a line of its own (interval after Welch, Biometrika 34, 1947).
     """
     rows = prepared(cascades).filter(pl.col("variant") == "real")
     chosen = windows(cascades.with_columns(pl.col("family", "field").cast(pl.String)), window)

@@ -60,9 +60,9 @@ def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.
 
     ``cascades`` has ``choice`` (a name, or ``"as planned"``) and ``kind`` (what the choice is of) in the place of
     ``variant``. The columns are those of :data:`SHIFT_SCHEMA`, the choice that moves an exponent farthest first:
-    ``shift`` is the mean over ``n_steps`` steps of choice less planned, with its ``sd`` over steps, its standard error
-    ``se`` with ``degrees`` of freedom and its interval; ``scales_*`` ask whether other runs would show it. ``verdict``
-    is "moves" where ``low, high`` leave zero out.
+    ``shift`` is the mean over ``n_steps`` steps of choice less planned, with its ``sd`` over steps, its standard
+    error ``se`` with ``degrees`` of freedom and its interval; ``scales_*`` ask whether other runs would show it.
+    ``verdict`` is "moves" where ``low, high`` leave zero out.
     """
     require_columns(cascades, ("family", "field", "step", "kind", "choice"), "table of cascades")
     table = cascades.with_columns(variant=pl.col("choice"))
