@@ -84,7 +84,7 @@ def _contrast(
     else:
         method, common = INDEPENDENT, common | unequal
         exponents = dict.fromkeys(name for _, name in single)
-        differences = {name: _apart(*(single[field, name] for field in pair), confidence) for name in exponents}
+        differences = {name: _apart(single[pair[0], name], single[pair[1], name], confidence) for name in exponents}
     return [
         {"exponent": name, "method": method}
         | {
