@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gradcascade.fields.nulls import null
     from gradcascade.inference import infer
     from gradcascade.live.recorder import Recorder
+    from gradcascade.memory import release
     from gradcascade.probe.cascade import Cascade
     from gradcascade.probe.graph import Graph, GraphSpec, load_graph
     from gradcascade.probe.relaxation import Probe
@@ -59,6 +60,7 @@ __all__ = [
     "load_graph",
     "null",
     "read_plan",
+    "release",
     "robustness",
     "run",
     "summarise",
@@ -84,6 +86,7 @@ _HOME = {
     "default_window": "scaling.windows",
     "summarise": "scaling.windows",
     "infer": "inference",
+    "release": "memory",
     "figures": "report.access",
 }
 

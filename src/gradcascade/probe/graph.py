@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
+from gradcascade.memory import on_release
 from gradcascade.probe import barabasi_albert, cache, random_graph, regular, ring, rows, small_world
 from gradcascade.probe.threads import thread_count
 
@@ -231,6 +232,7 @@ def load_graph(spec: GraphSpec, threads: int | None = None) -> Graph:
     return graph
 
 
+@on_release
 def forget_graphs() -> None:
     """Let go of the graphs in memory."""
     _loaded.clear()

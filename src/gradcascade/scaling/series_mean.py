@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcascade.memory import on_release
 from gradcascade.scaling.regression import CONFIDENCE
 
 Floats = NDArray[np.float64]
@@ -123,6 +124,9 @@ def _models(steps: int) -> _Models:
     lags = np.arange(1, steps)
     of_mean = (1 + 2 * ((1 - lags / steps) * phi[:, None] ** lags).sum(axis=1) + noise) / steps
     return _Models(phi, noise, weight, ones[:, 0], variance, of_mean)
+
+
+on_release(_models.cache_clear)
 
 
 def _innovations(series: Floats, phi: Floats, noise: Floats) -> tuple[Floats, Floats]:

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from gradcascade.errors import InputError
+from gradcascade.memory import on_release
 from gradcascade.sources.stored import FLOATS, MAX_HEADER, StoredTensor, mapped, shown
 from gradcascade.sources.tensors import open_tensors
 
@@ -120,6 +121,7 @@ def described(path: Path) -> dict[str, StoredTensor]:
     return _open_shards(path) if path.name.endswith(".json") else open_tensors(path)
 
 
+@on_release
 def close_checkpoints() -> None:
     """Close the checkpoints that `open_checkpoint` holds open; until then a deleted one keeps its place on disk."""
     _opened.cache_clear()

@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 
 import gradcascade as gc
 from gradcascade.cli.main import app
+from gradcascade.memory import release
 from gradcascade.probe import threshold
 from gradcascade.probe.array import as_field
 from gradcascade.probe.engines import host, reference
-from gradcascade.probe.engines.cuda import arrays, counting, device, relaxing, release
+from gradcascade.probe.engines.cuda import arrays, counting, device, relaxing
 from gradcascade.probe.fixedpoint import choose_scale, reference_units
 from gradcascade.probe.graph import KINDS, Graph, GraphSpec, build_graph, from_edges
 from gradcascade.probe.magnitudes import value

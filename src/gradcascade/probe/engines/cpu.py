@@ -16,6 +16,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcascade.memory import on_release
 from gradcascade.probe.engines import serial
 from gradcascade.probe.engines.active import (
     GROUP_BITS,
@@ -68,6 +69,9 @@ class _Workspace:
     def give_back(self) -> None:
         """Keep this workspace in place of any other."""
         self.kept[:] = [self]
+
+
+on_release(_Workspace.kept.clear)
 
 
 @numba.njit(cache=True)

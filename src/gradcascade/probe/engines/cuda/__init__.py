@@ -82,10 +82,3 @@ class CudaEngine:
         with working_on(self.device):
             rows = resident(graph, self.device)
             return relax(to_units(field, scale), *rows, scale.threshold, alpha, max_steps)
-
-
-def release() -> None:
-    """Let go of the graphs that stay on devices."""
-    from gradcascade.probe.engines.cuda import arrays
-
-    arrays.release()

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
+from gradcascade.memory import on_release
 from gradcascade.probe.array import as_field, check_field
 from gradcascade.probe.engines.cuda.kernels import SPLIT
 from gradcascade.probe.graph import Graph, GraphSpec
@@ -105,6 +106,7 @@ def resident(graph: Graph, device: torch.device) -> DeviceGraph:
     return _resident[key][0]
 
 
+@on_release
 def release() -> None:
     """Let go of all graphs on devices, and of the memory that PyTorch keeps for later."""
     _resident.clear()
