@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 import gradcascade as gc
-from gradcascade.probe.engines.cuda import device, release
+from gradcascade.probe.engines.cuda import device
 from gradcascade.probe.fixedpoint import choose_scale
 
 KINDS: dict[str, Callable[[int, torch.device], torch.Tensor]] = {
@@ -109,7 +109,7 @@ def main() -> int:
             line, same = row(kind, n, where, arguments.repetitions)
             print(line, flush=True)
             good &= same
-        release()
+        gc.release()
     return 0 if good else 1
 
 
