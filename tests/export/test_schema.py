@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from gradcascade.export.column import TYPES
 from gradcascade.export.schema import SCHEMA_VERSION, TABLES, json_schema, schema_text, shipped_schema
+from gradcascade.vocabulary import TYPES
 
 COLUMNS = [(name, column) for name, table in TABLES.items() for column in table.columns]
 

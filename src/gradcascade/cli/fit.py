@@ -11,6 +11,7 @@ import typer
 
 from gradcascade.cli.options import Json
 from gradcascade.errors import InputError
+from gradcascade.vocabulary import EXPONENTS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -123,9 +124,9 @@ def print_headline(data: ReportData) -> None:
     )
     for family in data.families:
         typer.echo(f"{family}: mean and spread (SD) over the steps of the stable window")
-        typer.echo(f"  {'field':<10}{'':<6}{'D':>14}{'z':>14}{'beta':>14}{'delta':>14}")
+        typer.echo(f"  {'field':<10}{'':<6}{''.join(f'{name:>14}' for name in EXPONENTS)}")
         for row in rows.filter(pl.col("family") == family).sort("field", pl.col("variant") != "real").to_dicts():
-            cells = [_cell(row.get(f"mean_{name}"), row.get(f"sd_{name}")) for name in ("D", "z", "beta", "delta")]
+            cells = [_cell(row.get(f"mean_{name}"), row.get(f"sd_{name}")) for name in EXPONENTS]
             typer.echo(f"  {row['field']:<10}{row['variant']:<6}" + "".join(f"{cell:>14}" for cell in cells))
 
 

@@ -12,12 +12,12 @@ from gradcascade.cli.options import Engine, Json, Threads
 from gradcascade.cli.progress import ProgressDisplay
 from gradcascade.cli.refusals import said
 from gradcascade.errors import InputError
+from gradcascade.vocabulary import SHOWN_EXPONENTS
 
 if TYPE_CHECKING:
     from gradcascade.study.robustness import Robustness
     from gradcascade.study.study import Study
 
-_EXPONENTS = ("D", "z", "delta")
 _NOTE = "95 % intervals over these steps: one in twenty choices that do nothing seems to move. beta moves as delta."
 
 
@@ -83,7 +83,7 @@ def _print(found: Robustness, settings: str) -> None:
         steps = sorted(set(found.cascades.filter(here)["step"]))
         listed = f"step {steps[0]:,}" if len(steps) == 1 else f"{len(steps)} steps of {steps[0]:,} to {steps[-1]:,}"
         typer.echo(f"{rows[0]['family']}, {rows[0]['field']}s, {listed}")
-        for exponent in _EXPONENTS:
+        for exponent in SHOWN_EXPONENTS:
             own = [row for row in rows if row["exponent"] == exponent]
             planned = "missing" if own[0]["planned"] is None else f"{own[0]['planned']:+.3f}"
             typer.echo(f"  {exponent} = {planned} as planned; moved by")

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from gradcascade.export.column import (
-    ACROSS,
-    ALONG,
+from gradcascade.export.column import ACROSS, ALONG, N_WINDOW, OF_WINDOW, Table
+from gradcascade.vocabulary import (
     EXPONENT,
     FAMILY,
     FIELD,
     FITTED,
     N_SCALES,
-    N_WINDOW,
     OF_STEP,
-    OF_WINDOW,
     REASON,
     STEP,
     VARIANT,
     Column,
-    Table,
     flag,
     number,
     text,

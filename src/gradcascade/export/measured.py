@@ -2,69 +2,25 @@
 
 from __future__ import annotations
 
-from gradcascade.export.column import (
+from gradcascade.export.column import N_WINDOW, OF_WINDOW, Table
+from gradcascade.vocabulary import (
+    CASCADE_COLUMNS,
     EXPONENT,
     FAMILY,
     FIELD,
-    FITTED,
-    N_SCALES,
-    N_WINDOW,
-    OF_STEP,
-    OF_WINDOW,
-    REASON,
-    SCALE,
+    FIT_COLUMNS,
+    METRIC_COLUMNS,
+    REFUSAL_COLUMNS,
     STEP,
-    VARIANT,
-    Column,
-    Table,
-    flag,
     number,
-    text,
     whole,
 )
 
-CASCADES = Table(
-    "One cascade: one field, real or null, relaxed on the graph.",
-    (
-        FAMILY,
-        SCALE,
-        STEP,
-        FIELD,
-        VARIANT,
-        whole("replicate", "", "Number of the null's replicate, from 0; 0 for the real field."),
-        whole("n", "entry", "Entries of the field, N."),
-        number("tau", "unit of the field", "Threshold: the quantile of the magnitudes.", False),
-        whole("size", "activation", "Size s: activations of all nodes over all relaxation steps."),
-        whole("duration", "relaxation step", "Duration n_steps: relaxation steps until nothing was active."),
-        flag("ceiling", "Whether the ceiling of relaxation steps stopped the cascade."),
-        Column("activity", "integers", "node", "Active nodes at each relaxation step; they add up to the size."),
-        number("max_over_tau", "", "Largest magnitude of the field over the threshold; infinite where that is 0."),
-        number("kurtosis", "", "Kurtosis of the field, 3 for a normal one; missing for a constant one."),
-        number("zero_share", "", "Share of the field's entries that are zero.", False),
-        text("source", "Where the field came from: files relative to the source, or repository and step."),
-        text("revision", "Version of the source: SHA of the commits, or a mark of the files."),
-        text("content_hash", "First 32 hexadecimal digits of a SHA-256 of the values of the real field."),
-        text("probe_hash", "Name of the probe's settings: 16 hexadecimal digits."),
-        whole("seed", "", "Seed of the null; 0 for the real field."),
-        number("seconds", "s", "Time of the measurement.", False),
-    ),
-)
+CASCADES = Table("One cascade: one field, real or null, relaxed on the graph.", CASCADE_COLUMNS)
 
-METRICS = Table(
-    "One external performance number.",
-    (
-        FAMILY,
-        SCALE,
-        STEP,
-        text("metric", "Name of the metric, such as a data set whose perplexity it is."),
-        number("value", "unit of the metric", "The number; missing where it was not finite."),
-    ),
-)
+METRICS = Table("One external performance number.", METRIC_COLUMNS)
 
-REFUSALS = Table(
-    "One snapshot that was not measured.",
-    (FAMILY, SCALE, STEP, FIELD, text("reason", "Why it was not measured, in words.")),
-)
+REFUSALS = Table("One snapshot that was not measured.", REFUSAL_COLUMNS)
 
 WINDOWS = Table(
     "The window that holds for one family and field in every table of window means.",
@@ -76,16 +32,7 @@ WINDOWS = Table(
     ),
 )
 
-FITS = Table(
-    "One exponent at one step: a straight line through the logarithms of the scales.",
-    (
-        *OF_STEP,
-        *FITTED,
-        number("r2", "", "R2 of the line, the compressibility; missing where the channel is equal at every scale."),
-        N_SCALES,
-        REASON,
-    ),
-)
+FITS = Table("One exponent at one step: a straight line through the logarithms of the scales.", FIT_COLUMNS)
 
 SUMMARY = Table(
     "One exponent over the window, as published: mean and spread over steps.",

@@ -6,9 +6,10 @@ import json
 from importlib import resources
 from typing import Any
 
-from gradcascade.export.column import Column, Table
+from gradcascade.export.column import Table
 from gradcascade.export.inferred import INFERRED
 from gradcascade.export.measured import MEASURED
+from gradcascade.vocabulary import Column
 
 SCHEMA_VERSION = 1
 """Number of the schema; it changes when a column or table is removed, renamed, or gets another meaning."""

@@ -6,35 +6,16 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from gradcascade import vocabulary
 from gradcascade.export.schema import TABLES
 
 if TYPE_CHECKING:
     from gradcascade.report.data import ReportData
 
-POLARS_TYPES = {
-    "string": pl.String(),
-    "integer": pl.Int64(),
-    "number": pl.Float64(),
-    "boolean": pl.Boolean(),
-    "integers": pl.List(pl.Int64),
-}
-"""Type of every kind of column in Polars, and so in Parquet."""
-
 
 def polars_schema(name: str) -> dict[str, pl.DataType]:
-    """Columns of an exported table with their Polars types.
-
-    Parameters
-    ----------
-    name : str
-        One of :data:`gradcascade.export.schema.TABLES`.
-
-    Returns
-    -------
-    dict of str to polars.DataType
-        In order.
-    """
-    return {column.name: POLARS_TYPES[column.type] for column in TABLES[name].columns}
+    """Columns of an exported table with their Polars types."""
+    return vocabulary.polars_schema(TABLES[name].columns)
 
 
 def study_tables(data: ReportData) -> dict[str, pl.DataFrame]:

@@ -13,9 +13,10 @@ import polars as pl
 
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.tables import signed
+from gradcascade.vocabulary import SHOWN_EXPONENTS, SYMBOLS
 
 MOSTLY = 0.9
-UNITS = {"D": "D", "z": "z", "delta": "δ"}
+UNITS = {name: SYMBOLS[name] for name in SHOWN_EXPONENTS}
 
 
 @dataclass(frozen=True)

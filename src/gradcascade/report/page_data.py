@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.figures.exponents import no_exponents
+from gradcascade.vocabulary import EXPONENTS
 
 DIGITS = 5
 ACTIVITY_LIMIT = 200_000
 """Most numbers of activity profiles in a page; beyond, profiles of evenly spread steps are kept."""
-
-STORED = ("D", "z", "delta")
-"""Exponents in the page; beta is delta + 1 (arXiv:2605.02968), with the same interval."""
 
 Floats = NDArray[np.float64]
 Numbers = list[int | float | None]
@@ -85,9 +83,9 @@ def _variant(data: ReportData, group: Group, variant: str, names: list[str], ste
     fits = of_group(data.fits, group).filter(pl.col("variant") == variant)
     expected = of_group(data.answers["compressibility"], group).filter(pl.col("variant") == variant)
     exponents: dict[str, dict[str, Numbers]] = {}
-    for name in ("D", "z", "beta", "delta"):
+    for name, exponent in EXPONENTS.items():
         line = fits.filter(pl.col("exponent") == name).with_columns(half=pl.col("high") - pl.col("value"))
-        columns = ("value", "half", "r2") if name in STORED else ("r2",)
+        columns = ("value", "half", "r2") if not exponent.same_as else ("r2",)
         exponents[name] = {column: _along(line, column, steps) for column in columns}
     channels = {
         column: [_along(means.filter(pl.col("scale") == name), column, steps) for name in names]

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from gradcascade.vocabulary import EXPONENTS, SHOWN_EXPONENTS, SYMBOLS
+
 if TYPE_CHECKING:
     from gradcascade.report.data import ReportData
 
 MINUS = "\N{MINUS SIGN}"
 ABSENT = "\N{EN DASH}"
-EXPONENTS = ("D", "z", "beta", "delta")
-SYMBOLS = {"D": "D", "z": "z", "beta": "β", "delta": "δ"}
-FITTED_R2 = ("D", "z", "delta")
 
 
 def signed(value: float | None, digits: int = 3) -> str:
@@ -38,15 +37,17 @@ def headline(data: ReportData) -> pl.DataFrame:
     keys = ["family", "field", "variant"]
     if data.summary.is_empty():
         text = dict.fromkeys([*keys, *EXPONENTS], pl.String)
-        return pl.DataFrame(schema=text | {f"R2_{name}": pl.Float64 for name in FITTED_R2} | {"steps": pl.Int64})
+        return pl.DataFrame(
+            schema=text | {f"R2_{name}": pl.Float64 for name in SHOWN_EXPONENTS} | {"steps": pl.Int64}
+        )
     rows = []
     for key, part in data.summary.group_by(keys, maintain_order=True):
         by_name = {row["exponent"]: row for row in part.iter_rows(named=True)}
         row: dict[str, object] = dict(zip(keys, key, strict=True))
-        row |= {name: _mean_and_sd(by_name.get(name), plus=name not in ("D", "beta")) for name in EXPONENTS}
-        row |= {f"R2_{name}": _rounded(by_name.get(name, {}).get("mean_r2")) for name in FITTED_R2}
+        row |= {name: _mean_and_sd(by_name.get(name), plus=not EXPONENTS[name].neutral) for name in EXPONENTS}
+        row |= {f"R2_{name}": _rounded(by_name.get(name, {}).get("mean_r2")) for name in SHOWN_EXPONENTS}
         rows.append(row | {"steps": by_name.get("z", {}).get("n_steps", 0)})
-    schema = {f"R2_{name}": pl.Float64 for name in FITTED_R2}
+    schema = {f"R2_{name}": pl.Float64 for name in SHOWN_EXPONENTS}
     order = pl.col("variant") != "real"
     return pl.DataFrame(rows, schema_overrides=schema).sort("family", "field", order, "variant", maintain_order=True)
 

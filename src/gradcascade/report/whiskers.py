@@ -8,8 +8,9 @@ import polars as pl
 
 from gradcascade.report.answers.base import interval, label
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import SYMBOLS, signed
+from gradcascade.report.tables import signed
 from gradcascade.scaling.published import published_exponents
+from gradcascade.vocabulary import SYMBOLS
 
 SHOWN = ("z", "delta")
 WORDS = {

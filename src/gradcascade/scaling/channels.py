@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import mul
 
 import numpy as np
 import polars as pl
@@ -17,9 +19,10 @@ from gradcascade.scaling.tables import (
     require_unique,
     require_values,
 )
+from gradcascade.vocabulary import CHANNELS
 
-CHANNELS = {"D": "size", "z": "duration", "beta": "v_abs", "delta": "v_rel"}
-"""The channel whose logarithm each exponent is the slope of."""
+QUANTITIES = {name: pl.col(name).cast(pl.Float64) for name in ("n", "size", "duration")}
+"""What the powers of a channel are of, as expressions of the columns of a cascade."""
 
 PUBLISHED_MAX_STEPS = 500
 """Duration that marks a ceiling cascade in a table that does not say so itself (arXiv:2605.02968)."""
@@ -52,8 +55,6 @@ def channels(cascades: pl.DataFrame) -> pl.DataFrame:
         If columns or values are missing or impossible, or two rows describe the same measurement.
     """
     _check(cascades)
-    size, duration, n = (pl.col(name).cast(pl.Float64) for name in ("size", "duration", "n"))
-    moving = duration > 0
     at_limit = pl.col("duration") == PUBLISHED_MAX_STEPS
     ceiling = pl.col("ceiling").fill_null(at_limit) if "ceiling" in cascades.columns else at_limit
     all_zero = (pl.col("zero_share") == 1.0).fill_null(False) if "zero_share" in cascades.columns else pl.lit(False)
@@ -67,13 +68,21 @@ def channels(cascades: pl.DataFrame) -> pl.DataFrame:
         .otherwise(_same_values(cascades))
     )
     return cascades.with_columns(
-        v_abs=pl.when(moving).then(size / duration),
-        v_rel=pl.when(moving).then(size / (n * duration)),
-        size_per_n=size / n,
-        duration_per_n=duration / n,
+        **{name: _product(channel.powers) for name, channel in CHANNELS.items() if name not in QUANTITIES},
+        size_per_n=_product({"size": 1, "n": -1}),
+        duration_per_n=_product({"duration": 1, "n": -1}),
         included=reason.is_null(),
         reason=reason,
     )
+
+
+def _product(powers: Mapping[str, int]) -> pl.Expr:
+    """Multiply powers of quantities; null where one that is divided by is zero."""
+    above, below = (
+        [QUANTITIES[name] for name, power in powers.items() for _ in range(sign * power)] for sign in (1, -1)
+    )
+    top = reduce(mul, above) if above else pl.lit(1.0)
+    return pl.when(pl.all_horizontal(part > 0 for part in below)).then(top / reduce(mul, below)) if below else top
 
 
 def _same_values(cascades: pl.DataFrame) -> pl.Series:
@@ -118,7 +127,7 @@ def prepared(cascades: pl.DataFrame, keep: Sequence[str] = ()) -> pl.DataFrame:
     rows = channels(_with_replicate(cascades)).with_columns(
         pl.col(*_LABELS).cast(pl.String), pl.col("step").cast(pl.Int64)
     )
-    rows = rows.select(*order, "n", "size", "duration", "v_abs", "v_rel", "included", "reason", *keep).sort(order)
+    rows = rows.select(*order, "n", *CHANNELS, "included", "reason", *keep).sort(order)
     _check_one_n(rows.filter("included"))
     return rows
 
@@ -141,7 +150,7 @@ def log_points(rows: pl.DataFrame) -> pl.DataFrame:
     starts = group_starts(included, [*FIT_KEYS, "scale"])
     logs = {
         f"log_{name}": group_means(np.log(included.get_column(name).cast(pl.Float64).to_numpy()), starts)
-        for name in ("n", *CHANNELS.values())
+        for name in ("n", *CHANNELS)
     }
     return included.select(*FIT_KEYS, "scale", "n")[starts].with_columns(
         pl.Series(name, values, dtype=pl.Float64) for name, values in logs.items()

@@ -7,11 +7,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.scaling.along_training import over_window
-from gradcascade.scaling.channels import CHANNELS, log_points, prepared
+from gradcascade.scaling.channels import log_points, prepared
 from gradcascade.scaling.exponents import EXPONENTS, fit_exponents
 from gradcascade.scaling.regression import group_means, t_quantiles
 from gradcascade.scaling.tables import FIT_KEYS, group_starts
 from gradcascade.scaling.windows import Window
+from gradcascade.vocabulary import EXPONENT_CHANNELS
 
 MIN_CURVED = 4
 """Fewest scales that can show a curvature: a parabola goes through any three points."""
@@ -50,7 +51,7 @@ def curvature(cascades: pl.DataFrame) -> pl.DataFrame:
     keys = points.select(*FIT_KEYS)[starts]
     x = points.get_column("log_n").to_numpy()
     tables = []
-    for exponent, channel in CHANNELS.items():
+    for exponent, channel in EXPONENT_CHANNELS.items():
         value, se, degrees = _quadratic_terms(x, points.get_column(f"log_{channel}").to_numpy(), starts)
         half = t_quantiles(degrees) * se
         sure = se > 0

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
+from gradcascade import vocabulary
 from gradcascade.scaling.tables import require_columns, require_unique, spread
 from gradcascade.scaling.windows import Window, in_window
+from gradcascade.vocabulary import EXPONENTS, PUBLISHED_NULLS, REAL
 
-VARIANTS = ("real", "N0", "N1", "N2")
+VARIANTS = (REAL, *PUBLISHED_NULLS)
 """The real field and its three published nulls."""
 
-DIFFERENCES = ("total", "dist", "assign")
+DIFFERENCES = tuple(vocabulary.DIFFERENCES)
 """``total = real - N0`` is the sum of ``dist = N2 - N0`` and ``assign = real - N2``."""
 
 _KEYS = ("family", "field", "step", "exponent")
@@ -39,11 +41,11 @@ def decompose(fits: pl.DataFrame) -> pl.DataFrame:
     what = "table of fits"
     require_columns(fits, (*_KEYS, "variant", "value"), what)
     require_unique(fits, [*_KEYS, "variant"], what, "decompose the fits of one study at a time")
-    real, N0, N2 = pl.col("real"), pl.col("N0"), pl.col("N2")
-    order = {"D": 0, "z": 1, "beta": 2, "delta": 3}
+    differences = {name: pl.col(d.minuend) - pl.col(d.subtrahend) for name, d in vocabulary.DIFFERENCES.items()}
+    order = {name: place for place, name in enumerate(EXPONENTS)}
     return (
         spread(fits, _KEYS, "variant", VARIANTS, "value")
-        .with_columns(total=real - N0, dist=N2 - N0, assign=real - N2)
+        .with_columns(**differences)
         .sort("family", "field", "step", pl.col("exponent").replace_strict(order, default=len(order)))
     )
 

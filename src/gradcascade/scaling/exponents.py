@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import polars as pl
 
-from gradcascade.scaling.channels import CHANNELS, log_points, prepared
+from gradcascade import vocabulary
+from gradcascade.scaling.channels import log_points, prepared
 from gradcascade.scaling.regression import MIN_SCALES, fit_lines
 from gradcascade.scaling.shortages import shortages
 from gradcascade.scaling.tables import FIT_KEYS, group_starts, require_columns, spread
+from gradcascade.vocabulary import CHANNELS, EXPONENT_CHANNELS, FIT_COLUMNS, polars_schema
 
-EXPONENTS = ("D", "z", "beta", "delta")
-"""The four exponents, in the order of every table."""
+EXPONENTS = tuple(vocabulary.EXPONENTS)
+"""The exponents, in the order of every table."""
 
-FIT_SCHEMA: dict[str, type[pl.DataType]] = {
-    "family": pl.String,
-    "field": pl.String,
-    "variant": pl.String,
-    "step": pl.Int64,
-    "exponent": pl.String,
-    "value": pl.Float64,
-    "se": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "r2": pl.Float64,
-    "n_scales": pl.Int64,
-    "reason": pl.String,
-}
+FIT_SCHEMA = polars_schema(FIT_COLUMNS)
 """Columns of the table of fits, in order."""
-
-_WORDS = {"size": "sizes", "duration": "durations", "v_abs": "values of v_abs", "v_rel": "values of v_rel"}
 
 
 def fit_exponents(cascades: pl.DataFrame) -> pl.DataFrame:
@@ -77,8 +64,8 @@ def fit_rows(rows: pl.DataFrame) -> pl.DataFrame:
     """
     points = log_points(rows)
     first = group_starts(points, FIT_KEYS)
-    logs = {name: points.get_column(f"log_{name}").to_numpy() for name in ("n", *CHANNELS.values())}
-    lines = {exponent: fit_lines(logs["n"], logs[channel], first) for exponent, channel in CHANNELS.items()}
+    logs = {name: points.get_column(f"log_{name}").to_numpy() for name in ("n", *EXPONENT_CHANNELS.values())}
+    lines = {exponent: fit_lines(logs["n"], logs[channel], first) for exponent, channel in EXPONENT_CHANNELS.items()}
     fitted = pl.concat(
         points.select(*FIT_KEYS)[first].with_columns(
             exponent=pl.lit(exponent, dtype=pl.String),
@@ -138,7 +125,8 @@ def _exponent_names() -> pl.DataFrame:
 
 
 def _fit_reason() -> pl.Expr:
-    channel = pl.col("exponent").replace_strict({name: _WORDS[c] for name, c in CHANNELS.items()}, default="")
+    words = {name: CHANNELS[channel].plural for name, channel in EXPONENT_CHANNELS.items()}
+    channel = pl.col("exponent").replace_strict(words, default="")
     same_n = pl.format("the {} scales left all have the same n; a slope needs different ones", "n_scales")
     return (
         pl.when(pl.col("n_scales") < MIN_SCALES)

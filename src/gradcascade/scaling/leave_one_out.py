@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from gradcascade.scaling.channels import CHANNELS, log_points, prepared
+from gradcascade.scaling.channels import log_points, prepared
 from gradcascade.scaling.exponents import EXPONENTS, fit_exponents
 from gradcascade.scaling.regression import MIN_SCALES
 from gradcascade.scaling.tables import FIT_KEYS, group_starts
+from gradcascade.vocabulary import EXPONENT_CHANNELS
 
 
 def leave_one_out(cascades: pl.DataFrame) -> pl.DataFrame:
@@ -39,7 +40,7 @@ def leave_one_out(cascades: pl.DataFrame) -> pl.DataFrame:
     scales = points.get_column("scale").to_numpy()
     x = points.get_column("log_n").to_numpy()
     tables = []
-    for exponent, channel in CHANNELS.items():
+    for exponent, channel in EXPONENT_CHANNELS.items():
         y = points.get_column(f"log_{channel}").to_numpy()
         low = np.full(starts.size, np.nan)
         high, without_low, without_high = low.copy(), np.zeros(starts.size, int), np.zeros(starts.size, int)

@@ -13,13 +13,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gradcascade.scaling.channels import CHANNELS, log_points, prepared
+from gradcascade.scaling.channels import log_points, prepared
 from gradcascade.scaling.exponents import EXPONENTS
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, fit_lines
 from gradcascade.scaling.tables import group_starts
 from gradcascade.scaling.weighted import replicate_variances
 from gradcascade.scaling.window_means import ALL_PARTS, differenced, known_parts
 from gradcascade.scaling.windows import Window, in_window
+from gradcascade.vocabulary import EXPONENT_CHANNELS
 
 NOT_DRAWN = ("real", "clipped")
 """Variants that are the same at every draw."""
@@ -203,7 +204,7 @@ def _lines(cascades: pl.DataFrame, parts: Parts) -> tuple[pl.DataFrame, pl.DataF
         orient="row",
     )
     named = weights.join(drawn, on="difference")
-    for exponent, channel in CHANNELS.items():
+    for exponent, channel in EXPONENT_CHANNELS.items():
         fit = fit_lines(x, gaps.get_column(f"log_{channel}").to_numpy(), starts)
         lines.append(
             gaps.select(_LINE)[starts].with_columns(

@@ -9,6 +9,7 @@ from gradcascade.errors import InputError
 from gradcascade.scaling.regression import CONFIDENCE, t_quantiles
 from gradcascade.scaling.tables import require_columns
 from gradcascade.scaling.window_means import window_differences, window_intervals
+from gradcascade.vocabulary import EXPONENTS
 
 PLANNED = "as planned"
 """The choice that all others are compared with."""
@@ -44,7 +45,7 @@ _REASON = (
     .then(pl.lit("one step has both; an interval needs two"))
     .otherwise(pl.lit("no step has both (three scales each, none at the ceiling)"))
 )
-_ORDER = {"D": 0, "z": 1, "beta": 2, "delta": 3}
+_ORDER = {name: place for place, name in enumerate(EXPONENTS)}
 
 
 def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.DataFrame:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from gradcascade.scaling.channels import CHANNELS, log_points, prepared
+from gradcascade.scaling.channels import log_points, prepared
 from gradcascade.scaling.exponents import EXPONENTS, fit_exponents
 from gradcascade.scaling.regression import MIN_SCALES, t_quantiles
 from gradcascade.scaling.tables import FIT_KEYS
+from gradcascade.vocabulary import EXPONENT_CHANNELS
 
 _SCALE = ("family", "field", "variant", "scale")
 
@@ -44,7 +45,7 @@ def weighted_exponents(cascades: pl.DataFrame) -> pl.DataFrame:
     )
     tables = [
         _weighted(points, replicate_variances(rows, channel), exponent, channel)
-        for exponent, channel in CHANNELS.items()
+        for exponent, channel in EXPONENT_CHANNELS.items()
     ]
     reason = pl.when(pl.col("_plain").is_null()).then("reason").otherwise("_why")
     order = pl.col("exponent").replace_strict({name: i for i, name in enumerate(EXPONENTS)}, return_dtype=pl.Int64)

@@ -17,13 +17,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.scaling.along_training import ALONG_SCHEMA, along_training
-from gradcascade.scaling.channels import CHANNELS, log_points, prepared
+from gradcascade.scaling.channels import log_points, prepared
 from gradcascade.scaling.exponents import EXPONENTS
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, fit_lines, t_quantiles
 from gradcascade.scaling.tables import group_starts
 from gradcascade.scaling.windows import Range, Window, windows
+from gradcascade.vocabulary import DIFFERENCES, EXPONENT_CHANNELS
 
-PARTS: dict[str, tuple[str, str]] = {"total": ("real", "N0"), "dist": ("N2", "N0"), "assign": ("real", "N2")}
+PARTS = {name: (part.minuend, part.subtrahend) for name, part in DIFFERENCES.items()}
 """The null differences of arXiv:2605.02968: first variant less second."""
 
 CONTROL_PARTS: dict[str, tuple[str, str]] = {
@@ -45,7 +46,7 @@ MEAN_SCHEMA: dict[str, type[pl.DataType]] = {
 }
 """Columns of the answers, in order, behind those that name the row."""
 
-_LOGS = [f"log_{channel}" for channel in CHANNELS.values()]
+_LOGS = [f"log_{channel}" for channel in EXPONENT_CHANNELS.values()]
 _POINT = ("family", "field", "step", "scale")
 Floats = NDArray[np.float64]
 

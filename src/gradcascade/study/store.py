@@ -11,34 +11,14 @@ from typing import Any
 
 import polars as pl
 
+from gradcascade import vocabulary
 from gradcascade.errors import InputError
+from gradcascade.vocabulary import CASCADE_COLUMNS, polars_schema
 
 VERSION = 1
 """Number of the tables' layout, kept in the file's ``user_version``."""
 
-COLUMNS: dict[str, Any] = {
-    "family": pl.String,
-    "scale": pl.String,
-    "step": pl.Int64,
-    "field": pl.String,
-    "variant": pl.String,
-    "replicate": pl.Int64,
-    "n": pl.Int64,
-    "tau": pl.Float64,
-    "size": pl.Int64,
-    "duration": pl.Int64,
-    "ceiling": pl.Boolean,
-    "activity": pl.List(pl.Int64),
-    "max_over_tau": pl.Float64,
-    "kurtosis": pl.Float64,
-    "zero_share": pl.Float64,
-    "source": pl.String,
-    "revision": pl.String,
-    "content_hash": pl.String,
-    "probe_hash": pl.String,
-    "seed": pl.Int64,
-    "seconds": pl.Float64,
-}
+COLUMNS = polars_schema(CASCADE_COLUMNS)
 """Columns of the table of cascades, in order."""
 
 IDENTITY = ("family", "scale", "step", "field", "variant", "replicate")
@@ -47,13 +27,7 @@ IDENTITY = ("family", "scale", "step", "field", "variant", "replicate")
 KEY = (*IDENTITY, "content_hash", "probe_hash", "seed")
 """What determines a cascade: measured once, never again."""
 
-METRIC_COLUMNS: dict[str, Any] = {
-    "family": pl.String,
-    "scale": pl.String,
-    "step": pl.Int64,
-    "metric": pl.String,
-    "value": pl.Float64,
-}
+METRIC_COLUMNS = polars_schema(vocabulary.METRIC_COLUMNS)
 
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS cascades (
@@ -173,7 +147,7 @@ class Store:
     def cascades(self) -> pl.DataFrame:
         """Every cascade ever measured, in the order of measuring."""
         rows = self._rows(f"SELECT {', '.join(COLUMNS)} FROM cascades ORDER BY id")
-        table = pl.DataFrame(rows, schema={**COLUMNS, "activity": pl.String, "ceiling": pl.Int64}, orient="row")
+        table = pl.DataFrame(rows, schema={**COLUMNS, "activity": pl.String(), "ceiling": pl.Int64()}, orient="row")
         return table.with_columns(
             pl.col("activity").str.json_decode(pl.List(pl.Int64)), pl.col("ceiling").cast(pl.Boolean)
         )
@@ -209,7 +183,7 @@ class Store:
     def current(self) -> pl.DataFrame:
         """Contents that every snapshot had when it was seen last, and the conventions it was read by."""
         names = (*IDENTITY[:4], "content_hash")
-        schema = {**{name: COLUMNS[name] for name in names}, "conventions": pl.String}
+        schema = {**{name: COLUMNS[name] for name in names}, "conventions": pl.String()}
         return pl.DataFrame(self._rows("SELECT * FROM current"), schema=schema, orient="row")
 
     def seen(self) -> list[tuple[Any, ...]]:
@@ -236,7 +210,7 @@ class Store:
 
     def refusals(self) -> pl.DataFrame:
         """Snapshots that could not be measured, with the reason."""
-        schema = {**{name: COLUMNS[name] for name in IDENTITY[:4]}, "reason": pl.String}
+        schema = {**{name: COLUMNS[name] for name in IDENTITY[:4]}, "reason": pl.String()}
         return pl.DataFrame(self._rows("SELECT * FROM refusals"), schema=schema, orient="row")
 
     def put_metrics(self, table: pl.DataFrame) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import ABSENT, MINUS, SYMBOLS, signed
+from gradcascade.report.tables import ABSENT, MINUS, signed
 from gradcascade.scaling.window_means import CONTROL_PARTS
+from gradcascade.vocabulary import SYMBOLS
 
 DIFFERENCES = {
     "total": f"real {MINUS} N0",

@@ -6,8 +6,9 @@ import polars as pl
 
 from gradcascade.report.answers.base import KEYS, SYMBOL, Answer, label, real_first, why_not
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import SYMBOLS, signed
+from gradcascade.report.tables import signed
 from gradcascade.scaling.windows import in_window
+from gradcascade.vocabulary import SYMBOLS
 
 
 def leave_one_out_answer(data: ReportData) -> Answer:

@@ -6,11 +6,12 @@ import polars as pl
 
 from gradcascade.report.answers.base import Answer, commonest, interval, label
 from gradcascade.report.data import Group, ReportData, of_group
-from gradcascade.report.tables import MINUS, SYMBOLS, signed
+from gradcascade.report.tables import MINUS, signed
 from gradcascade.scaling.comparison import compare_published
 from gradcascade.scaling.published import published_associations, published_exponents
 from gradcascade.scaling.window_means import PARTS, window_differences, window_intervals
 from gradcascade.scaling.windows import published_windows
+from gradcascade.vocabulary import SYMBOLS
 
 FALSE_DISCOVERIES = 0.05
 CHANNELS = {"v_rel": "v_rel", "duration_per_n": "n_steps/N", **SYMBOLS}

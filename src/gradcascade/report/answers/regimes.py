@@ -15,9 +15,10 @@ from gradcascade.report.answers.base import (
     typeset,
 )
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import MINUS, SYMBOLS, signed
+from gradcascade.report.tables import MINUS, signed
 from gradcascade.scaling.verdict import MARGIN
 from gradcascade.scaling.window_means import window_differences
+from gradcascade.vocabulary import SYMBOLS
 
 ACROSS = (
     "Across scales: the logarithms of a channel are averaged over the window first, one point per scale, and a line "

@@ -9,7 +9,8 @@ import polars as pl
 
 from gradcascade.report.answers.base import Answer, interval, label, without_empty_missing
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import SYMBOLS, signed
+from gradcascade.report.tables import signed
+from gradcascade.vocabulary import SYMBOLS
 
 CONTROL = "control"
 """Kind of the rows in which a null takes the place of the real field: no choice of the method."""

@@ -16,7 +16,8 @@ from gradcascade.report.answers.base import (
     without_empty_missing,
 )
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import SYMBOLS, signed
+from gradcascade.report.tables import signed
+from gradcascade.vocabulary import SYMBOLS
 
 
 def curvature_answer(data: ReportData) -> Answer:

@@ -11,8 +11,8 @@ from gradcascade.report.figures.marks import column
 from gradcascade.report.figures.quantities import group_label
 from gradcascade.report.figures.style import INK, plain
 from gradcascade.report.tables import signed
+from gradcascade.vocabulary import SYMBOLS
 
-EXPONENTS = {"D": "D", "z": "z", "beta": "β", "delta": "δ"}
 LIMIT = 4.0
 """Standard errors at which the colours end."""
 
@@ -70,7 +70,7 @@ class RobustnessMap(ReportFigure):
         parts = frame.partition_by(places, maintain_order=True) if places else [frame]
         titles = [self._title(part, places) for part in parts]
         choices = frame["choice"].unique(maintain_order=True).to_list()
-        names = [name for name in EXPONENTS if name in set(frame["exponent"])]
+        names = [name for name in SYMBOLS if name in set(frame["exponent"])]
         panels = canvas.panels(titles, height=0.3 + 0.2 * len(choices), per_row=1 if canvas.narrow else 2)
         colours, norm = colormaps["PuOr_r"], Normalize(-LIMIT, LIMIT)
         for axes, part in zip(panels[0], parts, strict=True):
@@ -91,7 +91,7 @@ class RobustnessMap(ReportFigure):
             axes.set_ylim(len(choices) - 0.5, -0.5)
             axes.grid(visible=False)
             axes.set_yticks(np.arange(len(choices)), [plain(name, 28) for name in choices])
-            axes.set_xticks(np.arange(len(names)), [EXPONENTS[name] for name in names])
+            axes.set_xticks(np.arange(len(names)), [SYMBOLS[name] for name in names])
             axes.tick_params(length=0)
         canvas.colours(panels, ScalarMappable(norm, colours), "shift in standard errors", extend="both")
 

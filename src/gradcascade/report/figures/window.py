@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gradcascade import vocabulary
 from gradcascade.report.data import Group
 from gradcascade.report.figures.base import ReportFigure
 from gradcascade.report.figures.canvas import Canvas
@@ -16,8 +17,8 @@ from gradcascade.report.figures.style import GREY, GUIDE, RULE, plain
 from gradcascade.report.tables import MINUS
 from gradcascade.scaling.exponents import EXPONENTS
 from gradcascade.scaling.tables import FIT_KEYS, spread
+from gradcascade.vocabulary import SYMBOLS
 
-SYMBOLS = {"D": "D", "z": "z", "beta": "β", "delta": "δ"}
 CLOSURE = {"beta": "D - z", "delta": "D - z - 1"}
 KEYS = ("family", "field", "variant")
 HOLLOW: dict[str, Any] = {"marker": "D", "markerfacecolor": "none", "markersize": 7.0, "linestyle": "none"}
@@ -78,7 +79,7 @@ class WindowSummary(ReportFigure):
         tall = 0.3 + 0.19 * len(places)
         panels = canvas.panels([SYMBOLS[name] for name in EXPONENTS], height=tall, per_row=2 if canvas.narrow else 4)
         for axes, exponent in zip(panels[0], EXPONENTS, strict=True):
-            axes.axvline(1.0 if exponent in ("D", "beta") else 0.0, color=RULE, linewidth=0.8, label=GUIDE)
+            axes.axvline(float(vocabulary.EXPONENTS[exponent].neutral), color=RULE, linewidth=0.8, label=GUIDE)
             for key, place in places.items():
                 rows = frame.filter(pl.col(name) == part for name, part in zip(KEYS, key, strict=True))
                 style = field_style(key[1]) if key[2] == "real" else NULL_STYLE | {"marker": "x"}
