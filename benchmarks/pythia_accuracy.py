@@ -11,14 +11,15 @@ from pathlib import Path
 import polars as pl
 from matplotlib.figure import Figure
 
-from gradcascade.performance.metrics import PYTHIA_SIZES, metric_exponent
+from gradcascade.families import family
+from gradcascade.performance.metrics import metric_exponent
 from gradcascade.performance.readers import read_lm_eval
 from gradcascade.report.figures.style import house_style
 
 
 def table(fits: pl.DataFrame, accuracies: pl.DataFrame) -> None:
     """One row per step: the accuracies, the slope with its interval, and how well a line fits."""
-    scales = sorted(accuracies["scale"].unique(), key=PYTHIA_SIZES.__getitem__)
+    scales = sorted(accuracies["scale"].unique(), key=family("pythia").entries.__getitem__)
     wide = accuracies.pivot("scale", index="step", values="value")
     print(f"| step | {' | '.join(scales)} | alpha_acc | standard error | R2 |\n{'| --- ' * (len(scales) + 4)}|")
     for row in fits.join(wide, on="step").iter_rows(named=True):
@@ -66,6 +67,6 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path("docs/images/alpha-acc.png"))
     arguments = parser.parse_args()
     metrics = read_lm_eval(arguments.folder)
-    exponents = metric_exponent(metrics, PYTHIA_SIZES)
+    exponents = metric_exponent(metrics, family("pythia").entries)
     table(exponents, metrics)
     picture(exponents, arguments.out)

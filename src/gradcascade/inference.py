@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from gradcascade.performance.association import SCHEDULES, Schedule, associations, channel_series, metric_series
+from gradcascade.performance.association import associations, channel_series, metric_series
 from gradcascade.performance.metrics import metric_exponents
+from gradcascade.performance.schedules import Schedule
 from gradcascade.scaling.compressibility import compressibility_null
 from gradcascade.scaling.continuous import fit_continuous, rounding
 from gradcascade.scaling.contrasts import field_contrasts
@@ -27,7 +28,7 @@ def infer(
     cascades: pl.DataFrame,
     window: Window = None,
     metrics: pl.DataFrame | None = None,
-    schedules: Mapping[str, Schedule] = SCHEDULES,
+    schedules: Mapping[str, Schedule] | None = None,
 ) -> dict[str, pl.DataFrame]:
     """Answer everything that the table of cascades can.
 

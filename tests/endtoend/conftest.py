@@ -6,7 +6,6 @@ from remote_runs import PICO, PYTHIA, parameters_of, pythia_tensors
 
 from gradcascade.cli.main import main
 from gradcascade.sources.hub.patience import Patience
-from gradcascade.sources.hub.record import PUBLISHED_ENTRIES
 
 
 @pytest.fixture
@@ -23,11 +22,13 @@ def at_the_hub(hub, monkeypatch, tmp_path):
     waits = []
     monkeypatch.setattr("gradcascade.sources.hub.exchange.PATIENCE", Patience(sleep=waits.append))
     monkeypatch.chdir(tmp_path)
+    entries = {}
     for scale, width in PICO.items():
-        monkeypatch.setitem(PUBLISHED_ENTRIES, f"pico-lm/pico-decoder-{scale}", 384 * (width // 6) ** 2)
+        entries[f"pico-lm/pico-decoder-{scale}"] = 384 * (width // 6) ** 2
     for scale, width in PYTHIA.items():
-        entries = sum(values.size for values in parameters_of(pythia_tensors(width, 0)).values())
-        monkeypatch.setitem(PUBLISHED_ENTRIES, f"EleutherAI/pythia-{scale}-seed3", entries)
+        size = sum(values.size for values in parameters_of(pythia_tensors(width, 0)).values())
+        entries[f"EleutherAI/pythia-{scale}-seed3"] = size
+    monkeypatch.setattr("gradcascade.families.expected_entries", entries.get)
     return waits
 
 

@@ -24,11 +24,11 @@ from remote_runs import (
 )
 
 import gradcascade as gc
+from gradcascade import families
 from gradcascade.fields.statistics import content_hash
-from gradcascade.sources.hub.record import PUBLISHED_ENTRIES
-from gradcascade.study.presets import PYTHIA_STEPS
 
 STEPS = (0, 1000, 2000, 3000)
+PYTHIA_STEPS = families.family("pythia").steps or ()
 ORDER = ["family", "scale", "step", "variant"]
 
 
@@ -53,7 +53,7 @@ def test_measure_pico_lm(hub, at_the_hub, command, tmp_path):
     assert (code, json.loads(out)) == (0, {"measured": 4 * 4 * 4, "known": 0, "refused": [], "quarantined": []}), err
     with gc.Study.open("S") as study:
         rows, metrics, plan = study.cascades(), study.metrics(), study.plan
-    assert plan.fit.window == (5000, 60000)
+    assert plan.fit.window is None and plan.families[0].window == (5000, 60000)
     for row in rows.filter(pl.col("variant") == "real").iter_rows(named=True):
         check_row(row, flat(pico_gradient(row["step"], PICO[row["scale"]])))
         repository = hub.repositories[f"pico-lm/pico-decoder-{row['scale']}"]
@@ -89,7 +89,7 @@ def test_measure_pythia(hub, at_the_hub, command, tmp_path):
     assert len(hub.asked("/files/")) == 5 * 154  # each checkpoint once
     assert [path.name for path in (tmp_path / "S" / "hub" / "pythia").iterdir() if path.is_dir()] == ["small"]
     with gc.Study.open("S") as study:
-        assert study.plan.fit.window == (4000, 73000)
+        assert study.plan.families[0].window == (4000, 73000)
     code, out, _ = command("measure", "pythia", "--out", "S", "--nulls", "N2", "--json")
     assert (code, json.loads(out)["measured"]) == (0, 0)
     assert len(hub.asked("/files/")) == 5 * 154
@@ -209,7 +209,7 @@ def test_a_hub_that_is_lost_ends_the_run_which_continues_later(hub, at_the_hub, 
 
 def test_another_number_of_entries_than_published_is_refused(hub, at_the_hub, monkeypatch, command, tmp_path):
     add_pico_family(hub, STEPS[:2], tmp_path / "files")
-    monkeypatch.setitem(PUBLISHED_ENTRIES, "pico-lm/pico-decoder-tiny", 589_824)
+    monkeypatch.setattr("gradcascade.families.expected_entries", {"pico-lm/pico-decoder-tiny": 589_824}.get)
     code, _, err = command("measure", "pico-lm", "--out", "S", "--nulls", "")
     assert code == 2 and "384 entries, and that of pico-lm/pico-decoder-tiny has 589,824" in err
     assert set(table("S")["scale"]) == {"small", "medium", "large"}

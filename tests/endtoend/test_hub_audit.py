@@ -7,9 +7,10 @@ from remote_runs import PICO, PYTHIA, add_pico_family, add_pythia_family, add_py
 from sample_runs import pico_parameters
 
 import gradcascade as gc
-from gradcascade.study.presets import PYTHIA_STEPS
+from gradcascade import families
 
 STEPS = tuple(range(0, 9000, 1000))
+PYTHIA_STEPS = families.family("pythia").steps or ()
 WEIGHTS = "model.safetensors"
 
 

@@ -32,7 +32,7 @@ def test_what_was_used_is_cited_and_nothing_else(case):
 
 def test_the_published_families_are_known_by_their_plans():
     plans = presets()
-    plan = gc.Plan(families=(plans["pico-lm"].family, plans["pythia"].family, FamilyPlan(name="own", path=".")))
+    plan = gc.Plan(families=(plans["pico-lm"], plans["pythia"], FamilyPlan(name="own", path=".")))
     measured = pl.DataFrame({"family": ["pythia", "own", "own"]})
     found = places(measured, plan)
     assert list(found) == ["pythia", "own"] and found["own"] == ""

@@ -15,7 +15,7 @@ from gradcascade.performance.association import (
     metric_series,
 )
 from gradcascade.performance.permutation import shift_test
-from gradcascade.performance.schedules import pythia_learning_rate
+from gradcascade.performance.schedules import published_schedules
 from gradcascade.scaling.channels import channels
 from gradcascade.scaling.exponents import fit_exponents
 
@@ -90,7 +90,7 @@ def test_every_number_written_out(cascades: pl.DataFrame, metrics: pl.DataFrame)
     x = line(series, scale="160m", channel="v_rel")[5:]
     twin = line(series, scale="160m", channel="duration_per_n")[5:]
     y = line(theirs, scale="160m", metric="log accuracy")
-    rate = pythia_learning_rate(STEPS[5:])
+    rate = published_schedules()["pythia"](STEPS[5:])
 
     def without(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return a - np.polyval(np.polyfit(b, a, 1), b)

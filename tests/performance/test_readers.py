@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from gradcascade.errors import InputError
-from gradcascade.performance.metrics import METRIC_SCHEMA, PYTHIA_SIZES, metric_exponent
+from gradcascade.families import family
+from gradcascade.performance.metrics import METRIC_SCHEMA, metric_exponent
 from gradcascade.performance.readers import NAMED_TASKS, read_lm_eval, read_paloma, read_table
 
 EVALS = Path(__file__).parents[3] / "shared" / "data" / "pythia-evals"
@@ -31,7 +32,7 @@ def test_published_evaluations() -> None:
     metrics = read_lm_eval(EVALS)
     assert metrics.schema == METRIC_SCHEMA and metrics.height == 3 * 27
     assert metrics["scale"].unique().sort().to_list() == ["160m", "410m", "70m"]
-    fits = metric_exponent(metrics, PYTHIA_SIZES)
+    fits = metric_exponent(metrics, family("pythia").entries)
     value = dict(fits.select("step", "value").iter_rows())
     assert value[143_000] == pytest.approx(0.04129, abs=5e-6)
     assert value[3_000] == pytest.approx(0.03046, abs=5e-6)

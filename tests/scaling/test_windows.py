@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gradcascade import families
 from gradcascade.errors import InputError
 from gradcascade.scaling.exponents import EXPONENTS, fit_exponents
 from gradcascade.scaling.windows import (
-    PUBLISHED_WINDOWS,
     default_window,
     in_window,
     summarise,
@@ -44,7 +44,7 @@ def test_no_steps_no_window() -> None:
 
 @pytest.mark.parametrize(("family", "count"), [("pico-lm", 56), ("pythia", 70)])
 def test_published_windows_hold_the_published_number_of_steps(family: str, count: int) -> None:
-    first, last = PUBLISHED_WINDOWS[family]
+    first, last = families.family(family).window or (0, 0)
     assert len(range(first, last + 1, 1000)) == count
 
 

@@ -5,9 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
-from gradcascade.performance.metrics import PYTHIA_SIZES
+from gradcascade import families
 from gradcascade.sources.folder import discover
-from gradcascade.sources.hub.record import PUBLISHED_ENTRIES
 
 torch = pytest.importorskip("torch")
 with warnings.catch_warnings():
@@ -113,4 +112,4 @@ def test_entries_of_the_published_sizes_follow_from_their_configurations(scale):
     with torch.device("meta"):
         model = transformers.GPTNeoXForCausalLM(configuration(width, layers, heads))
     entries = sum(parameter.numel() for parameter in model.parameters())
-    assert entries == PYTHIA_SIZES[scale] == PUBLISHED_ENTRIES[f"EleutherAI/pythia-{scale}-seed3"]
+    assert entries == families.family("pythia").entries[scale]

@@ -1,25 +1,26 @@
 import pytest
 
-from gradcascade.sources.hub.record import PUBLISHED_ENTRIES
-from gradcascade.study.plan import FitPlan, Plan, plan_toml, read_plan
+from gradcascade import families
+from gradcascade.families.files import VARIABLE
+from gradcascade.study.plan import Plan, plan_toml, read_plan
 from gradcascade.study.presets import presets
 
 
 @pytest.mark.parametrize("name", presets())
 def test_a_preset_is_the_published_protocol(tmp_path, name):
-    preset = presets()[name]
-    plan = Plan(families=(preset.family,), fit=FitPlan(window=preset.window))
+    family = presets()[name]
+    plan = Plan(families=(family,))
     path = tmp_path / "plan.toml"
     path.write_text(plan_toml(plan))
     assert read_plan(path) == plan
     assert (plan.probe, plan.nulls) == (Plan().probe, Plan().nulls)
-    hub = preset.family.hub
-    assert hub is not None
+    hub = family.hub
+    assert hub is not None and family.name == name
     if name == "pico-lm":
-        assert preset.window == (5000, 60000) and preset.family.fields == ("gradient",) and hub.steps is None
+        assert family.window == (5000, 60000) and family.fields == ("gradient",) and hub.steps is None
         assert hub.repositories["large"] == "pico-lm/pico-decoder-large@pico-decoder-large-1"
     else:
-        assert preset.window == (4000, 73000) and preset.family.fields == ("update",)
+        assert family.window == (4000, 73000) and family.fields == ("update",)
         assert hub.steps is not None and len(hub.steps) == 154 and hub.steps[:4] == (0, 1, 2, 4)
         assert hub.steps[10:12] == (512, 1000) and hub.steps[-1] == 143000
         ending = {"pythia": "-seed3"}.get(name, name.removeprefix("pythia"))
@@ -27,11 +28,18 @@ def test_a_preset_is_the_published_protocol(tmp_path, name):
 
 
 def test_the_presets_of_the_published_families_know_their_entries():
-    named = [
-        text.partition("@")[0]
-        for name in ("pico-lm", "pythia")
-        for hub in [presets()[name].family.hub]
-        if hub
-        for text in hub.repositories.values()
-    ]
-    assert sorted(named) == sorted(PUBLISHED_ENTRIES)
+    for name in presets():
+        hub = presets()[name].hub
+        assert hub is not None
+        assert all(families.expected_entries(text.partition("@")[0]) for text in hub.repositories.values())
+
+
+def test_a_file_in_a_folder_of_the_user_is_a_preset_too(tmp_path, monkeypatch):
+    (tmp_path / "toy.toml").write_text(
+        'name = "toy"\ntitle = "Toy"\nlayout = "pythia"\nfields = ["update"]\nrepository = "me/toy-{scale}"\n'
+        'window = [10, 20]\n[scales]\na = {}\nb = {}\n[verified]\nstate = "inferred"\nevidence = "a test"\n'
+    )
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    toy = presets()["toy"]
+    assert toy.hub is not None and toy.hub.repositories == {"a": "me/toy-a", "b": "me/toy-b"}
+    assert toy.window == (10, 20) and toy.hub.steps is None

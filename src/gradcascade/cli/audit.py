@@ -85,7 +85,7 @@ def _audits(
             for entry in plan.families
         ]
     if preset := presets().get(source):
-        return [_of_hub(preset.family.model_copy(update={"name": family or preset.family.name}), progress)]
+        return [_of_hub(preset.model_copy(update={"name": family or preset.name}), progress)]
     folder = Path(source)
     if not folder.is_dir():
         known = ", ".join(presets())

@@ -51,12 +51,13 @@ def compare(
 
 def _study(folder: Path, window: Range | None) -> tuple[pl.DataFrame, Window]:
     from gradcascade.study.study import Study
+    from gradcascade.study.windows import study_windows
 
     with Study.open(folder) as study:
         cascades = study.cascades()
         if cascades.is_empty():
             raise InputError(f"the study {folder} has no cascades yet; run `gradcascade measure` first")
-        return cascades, window or study.plan.fit.window
+        return cascades, study_windows(study.plan, cascades, window)
 
 
 def _print_studies(exponents: list[dict[str, Any]], regimes: list[dict[str, Any]]) -> None:

@@ -87,7 +87,9 @@ def window_of(cascades: pl.DataFrame, rule: WindowRule) -> Window:
     if rule is WindowRule.published:
         found = published_windows(cascades)
         if not found:
-            raise InputError("no family here has a published window (pico-lm and pythia have); give --window")
+            raise InputError(
+                "no family here has a published window; `gradcascade families` lists those that have; give --window"
+            )
         return found
     return windows(cascades)
 

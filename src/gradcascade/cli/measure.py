@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from gradcascade.study.runner import Outcome
     from gradcascade.study.study import Study
 
-_SOURCES = (
-    "Published families (pico-lm, pythia, pythia-deduped, pythia-seed1 ... 9), folders of runs, or one plan.toml."
-)
+_SOURCES = "Published families (`gradcascade families` lists them), folders of runs, or one plan.toml."
 
 _PLANNED = (
     "family", "nulls", "replicates", "seed", "fields", "tensors",
@@ -101,7 +99,6 @@ def measure(
                     "max_steps": max_steps,
                 },
                 "nulls": {"kinds": _listed(nulls, get_args(Null)), "replicates": replicates, "seed": seed},
-                "fit": {"window": _window(sources)},
                 "families": [
                     _family(source, family, chosen, tuple(tensors or ()), out).model_dump() for source in sources
                 ],
@@ -204,14 +201,6 @@ def folder_family(
     return FamilyPlan.model_validate({"name": name, "path": path, "fields": fields, "tensors": tensors})
 
 
-def _window(sources: list[str]) -> tuple[int, int] | None:
-    """The published window, where one published family is all that is measured."""
-    from gradcascade.study.presets import presets
-
-    preset = presets().get(sources[0]) if len(sources) == 1 else None
-    return preset.window if preset else None
-
-
 def _family(source: str, name: str | None, fields: str | None, tensors: tuple[str, ...], out: Path) -> FamilyPlan:
     """Plan of one source; ``fields`` are those asked for on the command line, if any."""
     from gradcascade.study.presets import presets
@@ -220,11 +209,11 @@ def _family(source: str, name: str | None, fields: str | None, tensors: tuple[st
     if not kinds:
         raise InputError("--fields names no kind of field; choose gradient, update, or both")
     if preset := presets().get(source):
-        if fields is not None and kinds != preset.family.fields:
-            raise InputError(f"{source} has {preset.family.fields[0]} fields only; leave --fields out")
+        if fields is not None and kinds != preset.fields:
+            raise InputError(f"{source} has {preset.fields[0]} fields only; leave --fields out")
         if tensors:
             raise InputError(f"{source} has its published tensors; leave --tensors out")
-        return preset.family.model_copy(update={"name": name or preset.family.name})
+        return preset.model_copy(update={"name": name or preset.name})
     from gradcascade.sources.folder import discover
 
     folder = Path(source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,22 +11,13 @@ from numpy.typing import NDArray
 
 from gradcascade.performance.metrics import FLOOR, metric_exponent
 from gradcascade.performance.permutation import MIN_MATCHED, lag_test, residuals, shift_test
-from gradcascade.performance.schedules import pico_learning_rate, pythia_learning_rate
+from gradcascade.performance.schedules import Schedule, published_schedules
 from gradcascade.scaling.channels import prepared
 from gradcascade.scaling.exponents import fit_exponents
 from gradcascade.scaling.tables import require_columns
 
 ALL = "all"
 """Stands in the place of a scale where the series is one of the whole family."""
-
-Schedule = Callable[[Any], NDArray[np.float64]]
-"""Learning rate at given training steps."""
-
-SCHEDULES: dict[str, Schedule] = {
-    "pico-lm": pico_learning_rate,
-    "pythia": pythia_learning_rate,
-}
-"""Reconstructed schedules of the published families, by family name."""
 
 TWINS = ("v_rel", "duration_per_n")
 """The two channels that are nearly one observable, since v_rel = (s / N) / n_steps."""
@@ -143,7 +134,7 @@ def metric_series(metrics: pl.DataFrame, sizes: Mapping[str, int]) -> pl.DataFra
 def associations(
     series: pl.DataFrame,
     metrics: pl.DataFrame,
-    schedules: Mapping[str, Schedule] = SCHEDULES,
+    schedules: Mapping[str, Schedule] | None = None,
 ) -> pl.DataFrame:
     """Associate every series with every metric of the same family and scale, over the steps that both have.
 
@@ -180,6 +171,7 @@ def associations(
     by_scale: dict[tuple[Any, Any], list[Any]] = {}
     for family, scale, metric in sorted(known):
         by_scale.setdefault((family, scale), []).append(metric)
+    schedules = published_schedules() if schedules is None else schedules
     lines = {key: dict(part.select("step", "value").iter_rows()) for key, part in series.group_by(_SERIES)}
     rows = []
     for key in sorted(lines):

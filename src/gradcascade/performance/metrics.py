@@ -41,15 +41,6 @@ METRIC_EXPONENT_SCHEMA: dict[str, type[pl.DataType]] = {
 }
 """Columns of the table of metric exponents, in order."""
 
-PYTHIA_SIZES: dict[str, int] = {
-    "14m": 14_067_712,
-    "31m": 30_494_720,
-    "70m": 70_426_624,
-    "160m": 162_322_944,
-    "410m": 405_334_016,
-}
-"""Trainable parameters, without buffers, of the Pythia models: the n of their update fields."""
-
 FLOOR = 1e-6
 """Smallest number that is put under the logarithm."""
 
@@ -69,7 +60,7 @@ def metric_exponent(metrics: pl.DataFrame, sizes: Mapping[str, int], floor: floa
     metrics : polars.DataFrame
         ``family, scale, step, metric, value``, in any order. Values that are null, NaN or infinite are left out.
     sizes : mapping of str to int
-        n of every scale: the entries of its field, or its trainable parameters (:data:`PYTHIA_SIZES`). A scale that
+        n of every scale: the entries of its field, or its trainable parameters. A scale that
         is not named is left out.
     floor : float
         Smaller values are raised to this one before the logarithm is taken.

@@ -1,140 +1,78 @@
-"""Reconstructed learning-rate schedules of the published families, for associations that allow for them."""
+"""Learning-rate schedules, for associations that allow for them: those of runs, and those published."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gradcascade import families
 from gradcascade.errors import InputError
 
+Schedule = Callable[[Any], NDArray[np.float64]]
+"""Learning rate at given training steps."""
 
-def pico_learning_rate(
-    step: ArrayLike, peak: float = 3e-4, warmup: int = 2_500, total: int = 200_000
-) -> NDArray[np.float64]:
-    """Learning rate of Pico-LM: linear warm-up, then linear decay to zero (arXiv:2605.02968).
+Kind = Literal["linear", "cosine", "constant"]
 
-    Parameters
-    ----------
-    step : array_like of int
-        Training steps, any shape.
-    peak : float
-        Learning rate at the end of the warm-up.
-    warmup : int
-        Steps of the warm-up.
-    total : int
-        Step at which the rate reaches zero; it stays there.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, of the shape of ``step``.
-
-    Raises
-    ------
-    InputError
-        If a step is negative, or not ``0 <= warmup < total``.
-    """
-    steps = _checked(step, warmup, total)
-    return peak * np.minimum(_rise(steps, warmup), np.maximum(0.0, (total - steps) / (total - warmup)))
-
-
-def pythia_learning_rate(
-    step: ArrayLike, peak: float = 1e-3, warmup: int = 1_430, total: int = 143_000, final: float = 0.1
-) -> NDArray[np.float64]:
-    """Learning rate of Pythia: linear warm-up over 1 % of the steps, then a cosine to a tenth (arXiv:2304.01373).
-
-    Parameters
-    ----------
-    step : array_like of int
-        Training steps, any shape.
-    peak : float
-        Learning rate at the end of the warm-up. It differs between the models; a linear residual does not depend
-        on it.
-    warmup : int
-        Steps of the warm-up.
-    total : int
-        Step at which the cosine ends; the rate stays there.
-    final : float
-        Last rate as a share of the peak.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, of the shape of ``step``.
-
-    Raises
-    ------
-    InputError
-        If a step is negative, or not ``0 <= warmup < total``.
-    """
-    steps = _checked(step, warmup, total)
-    progress = np.clip((steps - warmup) / (total - warmup), 0.0, 1.0)
-    cosine = final + (1 - final) * (1 + np.cos(np.pi * progress)) / 2
-    return peak * np.where(steps < warmup, _rise(steps, warmup), cosine)
+CONFIGURATION = "training_config.yaml"
+_MAX_SIZE = 1_000_000
+_KINDS: dict[Any, Kind] = {"linear_with_warmup": "linear", "constant_with_warmup": "constant"}
 
 
 @dataclass(frozen=True)
-class PicoSchedule:
-    """Learning-rate schedule of one Pico run.
+class LearningRate:
+    """A linear rise to the peak, then a line to zero, a cosine to ``final`` times the peak, or the peak for good."""
 
-    Attributes
-    ----------
-    peak : float
-        Learning rate at the end of the warm-up.
-    warmup : int
-        Steps of the warm-up.
-    total : int
-        Step at which a decaying rate reaches zero.
-    decays : bool
-        Whether it decays linearly, or stays at its peak.
-    published : bool
-        Whether it is the published schedule, for want of the run's own.
-    """
+    kind: Kind
+    peak: float
+    warmup: int
+    total: int
+    final: float = 0.0
 
-    peak: float = 3e-4
-    warmup: int = 2_500
-    total: int = 200_000
-    decays: bool = True
-    published: bool = True
-
-    def rate(self, step: ArrayLike) -> NDArray[np.float64]:
-        """Learning rate at the given steps; see :func:`pico_learning_rate`."""
-        if self.decays:
-            return pico_learning_rate(step, self.peak, self.warmup, self.total)
-        steps = _checked(step, self.warmup, max(self.total, self.warmup + 1))
-        return self.peak * _rise(steps, self.warmup)
+    def __call__(self, step: ArrayLike) -> NDArray[np.float64]:
+        """Learning rate at steps of any shape; from the step ``total`` on it stays what it is there."""
+        steps = np.asarray(step, dtype=np.float64)
+        if not 0 <= self.warmup < self.total:
+            raise InputError(f"a schedule needs 0 <= warmup < total, got warmup {self.warmup} and total {self.total}")
+        if (steps < 0).any():
+            raise InputError(f"a training step cannot be negative, got {steps.min():g}")
+        rise = np.minimum(1.0, steps / self.warmup) if self.warmup else np.ones_like(steps)
+        if self.kind == "constant":
+            return self.peak * rise
+        if self.kind == "linear":
+            return self.peak * np.minimum(rise, np.maximum(0.0, (self.total - steps) / (self.total - self.warmup)))
+        progress = np.clip((steps - self.warmup) / (self.total - self.warmup), 0.0, 1.0)
+        cosine = self.final + (1 - self.final) * (1 + np.cos(np.pi * progress)) / 2
+        return self.peak * np.where(steps < self.warmup, rise, cosine)
 
 
-def read_pico_schedule(run: Path | str) -> PicoSchedule:
-    """Read the learning-rate schedule of a run from its ``training_config.yaml``, or take the published one.
+def published_schedules() -> dict[str, Schedule]:
+    """Schedules of the published families, by every name under which they can be measured."""
+    return {
+        name: LearningRate(**known.schedule.model_dump())
+        for name, (known, _) in families.presets().items()
+        if known.schedule is not None
+    }
 
-    Parameters
-    ----------
-    run : pathlib.Path or str
-        Folder of the run: one on disk, or the folder of small files that measuring from the hub keeps.
 
-    Returns
-    -------
-    PicoSchedule
-        The published one (arXiv:2605.02968) where the run has no such file.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, lacks the schedule, or names one other than ``linear_with_warmup`` and
-        ``constant_with_warmup``.
-    """
+def read_schedule(run: Path | str) -> LearningRate | None:
+    """Read the schedule in the ``training_config.yaml`` of a run, or of its small files; None without one."""
     import yaml
 
-    path = Path(run) / "training_config.yaml"
+    path = Path(run) / CONFIGURATION
     try:
+        if path.is_file() and path.stat().st_size > _MAX_SIZE:
+            raise InputError(f"{path} has more than {_MAX_SIZE:,} bytes, too many for a configuration; remove it")
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return PicoSchedule()
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        return None
+    except InputError:
+        raise
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise InputError(
             f"{path} is not readable YAML ({type(error).__name__}); fetch it again or remove it"
         ) from None
@@ -150,19 +88,6 @@ def read_pico_schedule(run: Path | str) -> PicoSchedule:
         ) from None
     if not 0 < peak < np.inf or not 0 <= warmup < total:
         raise InputError(f"{path} has a rate of {peak}, {warmup} warm-up steps and {total} in all; correct it")
-    if kind not in ("linear_with_warmup", "constant_with_warmup"):
-        raise InputError(f"{path} has the schedule {kind!r}; only linear and constant ones with warm-up are known")
-    return PicoSchedule(peak, warmup, total, kind == "linear_with_warmup", published=False)
-
-
-def _rise(steps: NDArray[np.float64], warmup: int) -> NDArray[np.float64]:
-    return np.minimum(1.0, steps / warmup) if warmup else np.ones_like(steps)
-
-
-def _checked(step: ArrayLike, warmup: int, total: int) -> NDArray[np.float64]:
-    steps = np.asarray(step, dtype=np.float64)
-    if not 0 <= warmup < total:
-        raise InputError(f"a schedule needs 0 <= warmup < total, got warmup {warmup} and total {total}")
-    if (steps < 0).any():
-        raise InputError(f"a training step cannot be negative, got {steps.min():g}")
-    return steps
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise InputError(f"{path} has the schedule {kind!r}; known are {' and '.join(_KINDS)}")
+    return LearningRate(_KINDS[kind], peak, warmup, total)

@@ -86,6 +86,7 @@ def study_data(study: Study, window: Window = None, metrics: pl.DataFrame | None
     from gradcascade.report.data import ReportData
     from gradcascade.study.plan import plan_toml
     from gradcascade.study.robustness import stored_robustness
+    from gradcascade.study.windows import study_windows
 
     cascades = study.cascades()
     if cascades.is_empty():
@@ -97,7 +98,7 @@ def study_data(study: Study, window: Window = None, metrics: pl.DataFrame | None
         probe=study.plan.probe.model_dump(),
         provenance=study.provenance(),
         plan_toml=plan_toml(study.plan),
-        window=study.plan.fit.window if window is None else window,
+        window=study_windows(study.plan, cascades, window),
         refusals=study.refusals(),
         schedules=study.schedules(),
         robustness=None if shifts.is_empty() else shifts,

@@ -11,7 +11,7 @@ import polars as pl
 
 from gradcascade.errors import InputError
 from gradcascade.inference import infer
-from gradcascade.performance.association import SCHEDULES, Schedule
+from gradcascade.performance.schedules import Schedule, published_schedules
 from gradcascade.scaling import decomposition as nulls
 from gradcascade.scaling import exponents, windows
 from gradcascade.scaling.channels import channels
@@ -55,7 +55,7 @@ class ReportData:
     provenance: dict[str, Any]
     plan_toml: str
     refusals: pl.DataFrame
-    schedules: Mapping[str, Schedule] = field(default_factory=lambda: SCHEDULES)
+    schedules: Mapping[str, Schedule] = field(default_factory=published_schedules)
     robustness: pl.DataFrame | None = None
 
     @classmethod
@@ -69,7 +69,7 @@ class ReportData:
         window: windows.Window = None,
         title: str = "Finite-size gradient transport",
         refusals: pl.DataFrame | None = None,
-        schedules: Mapping[str, Schedule] = SCHEDULES,
+        schedules: Mapping[str, Schedule] | None = None,
         robustness: pl.DataFrame | None = None,
     ) -> ReportData:
         """Fit, summarise and split a table of cascades."""
@@ -92,7 +92,7 @@ class ReportData:
             provenance=dict(provenance or {}),
             plan_toml=plan_toml,
             refusals=pl.DataFrame(schema=REFUSAL_SCHEMA) if refusals is None else refusals,
-            schedules=schedules,
+            schedules=published_schedules() if schedules is None else schedules,
             robustness=robustness,
         )
 

@@ -1,12 +1,10 @@
-"""The published values of arXiv:2605.02968 as tables, to set one's own beside them."""
+"""The published values of the families as tables, to set one's own beside them."""
 
 from __future__ import annotations
 
-import json
-from importlib import resources
-from typing import Any
-
 import polars as pl
+
+from gradcascade import families
 
 EXPONENT_SCHEMA: dict[str, type[pl.DataType]] = {
     "family": pl.String,
@@ -16,6 +14,7 @@ EXPONENT_SCHEMA: dict[str, type[pl.DataType]] = {
     "value": pl.Float64,
     "sd": pl.Float64,
     "approximate": pl.Boolean,
+    "over": pl.String,
 }
 """Columns of the published exponents, in order."""
 
@@ -31,33 +30,33 @@ ASSOCIATION_SCHEMA: dict[str, type[pl.DataType]] = {
 
 
 def published_exponents() -> pl.DataFrame:
-    """Give the published window means.
+    """The published numbers, one a row.
 
-    Returns
-    -------
-    polars.DataFrame
-        ``family, field, variant, quantity, value, sd, approximate``. ``variant`` is "real", "N0" or "real - N0";
-        ``quantity`` an exponent, a mean R2 (``r2_z``), the coefficient of variation of v_rel over the scales
-        (``cv_v_rel``, a fraction), or the share of a null difference of z over the full run (``dist_share_z``,
-        ``assign_share_z``). ``sd`` is the spread over the window's steps, no standard error; null where none is
-        given. ``approximate`` marks values that are given as "about".
+    ``variant`` is "real", "N0" or "real - N0"; ``quantity`` an exponent, a mean R2 (``r2_z``), the coefficient of
+    variation of v_rel over the scales (``cv_v_rel``, a fraction), or a share of the null difference of z
+    (``dist_share_z``, ``assign_share_z``). ``sd`` is the spread over the window's steps, not a standard error;
+    ``approximate`` marks values given as "about"; ``over`` is "window" or "run" (all steps).
     """
-    return pl.DataFrame(_content()["exponents"], schema=EXPONENT_SCHEMA, orient="row")
+    rows = [
+        {"family": known.name, **value.model_dump(), "field": value.field or known.fields[0]}
+        for known in families.families().values()
+        if known.published
+        for value in known.published.values
+    ]
+    return pl.DataFrame(rows, schema=EXPONENT_SCHEMA, orient="row")
 
 
 def published_associations() -> pl.DataFrame:
-    """Give the published correlations of channels with external metrics along training.
+    """The published correlations of channels with external metrics along training, named as in `associations`.
 
-    Returns
-    -------
-    polars.DataFrame
-        ``family, channel, metric, n_steps, pearson, partial``, names as in
-        :func:`gradcascade.performance.association.associations` (``v_rel`` and ``duration_per_n`` are means over the
-        scales); ``partial`` is residualised on the learning rate; null where it is not given. For Pico-LM the paper
-        also states, without numbers, that within each model log perplexity goes with v_rel and against n_steps / N.
+    ``v_rel`` and ``duration_per_n`` are means over the scales; ``partial`` is residualised on the learning rate. For
+    Pico-LM the paper also states, without numbers, that within each model log perplexity goes with v_rel and against
+    n_steps / N.
     """
-    return pl.DataFrame(_content()["associations"], schema=ASSOCIATION_SCHEMA, orient="row")
-
-
-def _content() -> dict[str, Any]:
-    return json.loads(resources.files("gradcascade.scaling").joinpath("published.json").read_text(encoding="utf-8"))
+    rows = [
+        {"family": known.name, **value.model_dump()}
+        for known in families.families().values()
+        if known.published
+        for value in known.published.associations
+    ]
+    return pl.DataFrame(rows, schema=ASSOCIATION_SCHEMA, orient="row")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
+from gradcascade import families
 from gradcascade.errors import InputError
 from gradcascade.scaling.channels import channels
 from gradcascade.scaling.exponents import EXPONENTS
@@ -17,9 +18,6 @@ Range = tuple[int, int]
 
 Window = Range | Mapping[tuple[str, str], Range] | None
 """One range for all, a range per (family, field), or None for the default of each."""
-
-PUBLISHED_WINDOWS: dict[str, Range] = {"pico-lm": (5000, 60000), "pythia": (4000, 73000)}
-"""Windows of the published families (arXiv:2605.02968): 56 and 70 steps of a thousand."""
 
 _GROUP = ("family", "field", "variant")
 
@@ -79,26 +77,11 @@ def windows(table: pl.DataFrame, window: Window = None) -> dict[tuple[str, str],
 
 
 def published_windows(table: pl.DataFrame) -> dict[tuple[str, str], Range]:
-    """Give the published window to every family that has one.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        Any table with ``family, field``.
-
-    Returns
-    -------
-    dict
-        ``(family, field)`` to ``(first_step, last_step)``, for the families of :data:`PUBLISHED_WINDOWS` alone.
-
-    Raises
-    ------
-    InputError
-        If columns are missing.
-    """
+    """The window of every (family, field) of a table whose family has the name of a published one, and no others."""
     require_columns(table, ("family", "field"), "table")
     groups = table.select("family", "field").unique().sort("family", "field").iter_rows()
-    return {(family, field): PUBLISHED_WINDOWS[family] for family, field in groups if family in PUBLISHED_WINDOWS}
+    known = {name: preset.window for name, (preset, _) in families.presets().items() if preset.window}
+    return {(family, field): known[family] for family, field in groups if family in known}
 
 
 def in_window(table: pl.DataFrame, window: Window = None) -> pl.Series:

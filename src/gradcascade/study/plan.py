@@ -7,10 +7,11 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gradcascade import families
 from gradcascade.errors import InputError
 
 Null = Literal["N0", "N1", "N2", "signs", "in-tensor", "in-block", "clipped"]
@@ -48,17 +49,21 @@ class NullPlan(_Strict):
     """Multiple of the threshold that the clipped field is cut to."""
 
 
+def _ordered(window: tuple[int, int]) -> tuple[int, int]:
+    if window[0] > window[1]:
+        raise ValueError(f"window ends at {window[1]} before it starts at {window[0]}")
+    return window
+
+
+StableWindow = Annotated[tuple[int, int], AfterValidator(_ordered)]
+"""First and last step, both inside."""
+
+
 class FitPlan(_Strict):
     """How the exponents are summarised."""
 
-    window: tuple[int, int] | None = None
-    """First and last step of the stable window; by default the last two thirds of the steps."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> FitPlan:
-        if self.window is not None and self.window[0] > self.window[1]:
-            raise ValueError(f"window ends at {self.window[1]} before it starts at {self.window[0]}")
-        return self
+    window: StableWindow | None = None
+    """Stable window of all families that have none of their own."""
 
 
 class HubPlan(_Strict):
@@ -98,6 +103,9 @@ class FamilyPlan(_Strict):
     """Shell patterns of the tensors to take, by their names in the files; by default Pico's 36, or all parameters."""
     scales: dict[str, str] | None = None
     """The run of each scale, a folder as seen from path; by default every run, named as its folder is."""
+    window: StableWindow | None = None
+    """Stable window of the family; by default that of ``fit``, that of a published family on the hub, or else the
+    last two thirds of the steps."""
     evaluations: str | None = None
     """Metrics of the family, relative to the study folder: a table (``.csv``, ``.parquet``), a folder of evaluation
     files (``{scale}_step{N}.json``) or of runs with ``eval_results``."""
@@ -135,7 +143,12 @@ class FamilyPlan(_Strict):
                 "order": self.order,
                 "label": self.label,
             }
-        left_out = {"hub", "evaluations", *(name for name in ("tensors", "scales") if not getattr(self, name))}
+        left_out = {
+            "hub",
+            "evaluations",
+            "window",
+            *(name for name in ("tensors", "scales") if not getattr(self, name)),
+        }
         return self.model_dump(exclude=left_out)
 
     def asks_for(self, scale: str, step: int, field: str) -> bool:
@@ -164,12 +177,34 @@ class Plan(_Strict):
     fit: FitPlan = FitPlan()
     families: tuple[FamilyPlan, ...] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _windows_of_format_1(cls, data: Any) -> Any:
+        """Give a window back to its family: format 1 wrote that of the first one where all others took it too."""
+        if not isinstance(data, dict) or data.get("format") != 1:
+            return data
+        try:
+            window = tuple(data["fit"]["window"])
+            owners = [family for family in data["families"] if _published_window(family) == window]
+            others = len(data["families"]) - len(owners)
+        except (KeyError, TypeError, AttributeError):
+            return data  # no window, or nothing that the other checks would let pass
+        if not owners or not others:
+            return data
+        own = [{"window": window, **family} if family in owners else family for family in data["families"]]
+        return {**data, "fit": {k: v for k, v in data["fit"].items() if k != "window"}, "families": own}
+
     @model_validator(mode="after")
     def _distinct_names(self) -> Plan:
         names = [family.name for family in self.families]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two families are named {twice[0]!r}; give each its own name")
         return self
+
+
+def _published_window(family: dict[str, Any]) -> tuple[int, int] | None:
+    known = families.family_of(family["name"], family["hub"]["repositories"]) if family.get("hub") else None
+    return known.window if known else None
 
 
 def read_plan(path: Path) -> Plan:

@@ -21,6 +21,7 @@ from gradcascade.study.runner import Progress, open_source
 from gradcascade.study.snapshot import Job, UnmeasurableError, measure_snapshot
 from gradcascade.study.study import Study
 from gradcascade.study.variants import UNSEEDED, make_probe
+from gradcascade.study.windows import family_window
 
 STEPS = 8
 """Steps in a sample."""
@@ -153,13 +154,14 @@ def sample(
     reasons = quarantine_reasons(study.folder, sources, [at for _, at in found])
     gaps = Gaps.of(study, found)
     found = [(family, at) for family, at in found if name_of(at) not in reasons and not gaps.too_long(at)]
+    planned = {family.name: family_window(study.plan, family) for family in study.plan.families}
     chosen: set[tuple[str, str, int]] = set()
     for name, field in sorted({(at.family, at.field) for _, at in found}):
         count: dict[int, int] = {}
         for _, at in found:
             if (at.family, at.field) == (name, field):
                 count[at.step] = count.get(at.step, 0) + 1
-        first, last = study.plan.fit.window or default_window(count)
+        first, last = planned.get(name) or default_window(count)
         inside = {step: scales for step, scales in count.items() if first <= step <= last}
         full = sorted(step for step, scales in inside.items() if scales == max(inside.values()))
         places = np.unique(np.linspace(0, len(full) - 1, steps).round().astype(int)) if full else []

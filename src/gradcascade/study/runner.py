@@ -17,7 +17,7 @@ from gradcascade.sources.readers import GradientReader
 from gradcascade.study.gaps import Gaps
 from gradcascade.study.plan import FamilyPlan, family_folder, study_path
 from gradcascade.study.quarantine import quarantine_reasons
-from gradcascade.study.schedules import describe_schedule, keep_schedules
+from gradcascade.study.schedules import describe_schedule, keep_schedules, published_name
 from gradcascade.study.snapshot import Job, UnmeasurableError, measure_snapshot
 from gradcascade.study.study import Study
 from gradcascade.study.variants import make_probe, variants_of
@@ -159,7 +159,7 @@ def _run(
         missing += source.complaints()
         if family.evaluations is not None:
             study.store.put_metrics(_evaluations(study, family, source))
-        schedules[family.name] = describe_schedule(source.folders(), family.hub.layout if family.hub else None)
+        schedules[family.name] = describe_schedule(source.folders(), published_name(family))
     keep_schedules(study.folder, schedules)
     keys = study.store.keys()
     gaps = Gaps.of(study, snapshots)

@@ -17,9 +17,10 @@ from gradcascade.study.files import SCRATCH, write_whole
 from gradcascade.study.plan import FORMAT, FamilyPlan, Plan, plan_toml, read_plan
 from gradcascade.study.store import Store
 from gradcascade.study.variants import UNSEEDED, variants_of
+from gradcascade.study.windows import published_window
 
 if TYPE_CHECKING:
-    from gradcascade.performance.association import Schedule
+    from gradcascade.performance.schedules import Schedule
 
 
 class Study:
@@ -251,10 +252,19 @@ def _merged(there: Plan, asked: Plan, folder: Path) -> Plan:
     known = {family.name: family for family in there.families}
     for family in asked.families:
         before = known.get(family.name, family)
-        if before != family and family.name in _measured_families(folder):
-            raise InputError(_another_family(folder, before, family))
+        family = family.model_copy(update={"window": _window(before, family)})
+        old = before.model_copy(update={"window": family.window})
+        if old != family and family.name in _measured_families(folder):
+            raise InputError(_another_family(folder, old, family))
         known[family.name] = family
-    return there.model_copy(update={"families": tuple(known.values())})
+    fit = asked.fit if asked.fit.window else there.fit
+    return there.model_copy(update={"families": tuple(known.values()), "fit": fit})
+
+
+def _window(there: FamilyPlan, asked: FamilyPlan) -> tuple[int, int] | None:
+    """A window decides nothing of what is measured, so it may change; a preset's does not replace the study's own."""
+    preset = asked.window is None or asked.window == published_window(asked)
+    return there.window if there.window and preset else asked.window
 
 
 def _measured_families(folder: Path) -> set[str]:

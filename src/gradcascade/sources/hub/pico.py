@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcascade import families
 from gradcascade.errors import InputError
 from gradcascade.sources.base import GRADIENT, SnapshotRef
 from gradcascade.sources.evaluations import RESULTS
 from gradcascade.sources.hub.address import Address
 from gradcascade.sources.hub.client import Commit, HubClient, RemoteFile, Repository
 from gradcascade.sources.hub.exchange import MissingError
-from gradcascade.sources.hub.record import PUBLISHED_ENTRIES, TensorRecord
+from gradcascade.sources.hub.record import TensorRecord
 from gradcascade.sources.hub.source import Absent, Found, HubSource, Place
 from gradcascade.sources.hub.space import Space
 from gradcascade.sources.layout import DYNAMICS
@@ -184,7 +185,7 @@ class _Run:
             files=1,
             size=size,
             held=1,
-            entries=PUBLISHED_ENTRIES.get(self.address.name, size // 4),
+            entries=families.expected_entries(self.address.name) or size // 4,
         )
 
     def _place(self, at: _File) -> Place:

@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcascade import families
 from gradcascade.errors import InputError
 from gradcascade.sources.base import UPDATE, SnapshotRef
 from gradcascade.sources.checkpoint import (
@@ -25,7 +26,7 @@ from gradcascade.sources.checkpoint import (
 )
 from gradcascade.sources.hub.address import Address
 from gradcascade.sources.hub.client import HubClient, RemoteFile, Repository
-from gradcascade.sources.hub.record import PUBLISHED_ENTRIES, TensorRecord
+from gradcascade.sources.hub.record import TensorRecord
 from gradcascade.sources.hub.source import Absent, Found, HubSource, Place
 from gradcascade.sources.hub.space import Space
 from gradcascade.sources.naming import step_of
@@ -200,7 +201,7 @@ class _Run:
             files=len(files),
             size=size,
             held=2,
-            entries=PUBLISHED_ENTRIES.get(self.repository.name, size // 2),
+            entries=families.expected_entries(self.repository.name) or size // 2,
         )
 
     def _branches(self) -> dict[int, str]:

@@ -8,22 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gradcascade import families
 from gradcascade.errors import InputError
 from gradcascade.sources.naming import ordered
 from gradcascade.sources.stored import StoredTensor, shown
-
-PUBLISHED_ENTRIES = {
-    "pico-lm/pico-decoder-tiny": 589_824,
-    "pico-lm/pico-decoder-small": 9_437_184,
-    "pico-lm/pico-decoder-medium": 37_748_736,
-    "pico-lm/pico-decoder-large": 150_994_944,
-    "EleutherAI/pythia-14m-seed3": 14_067_712,
-    "EleutherAI/pythia-31m-seed3": 30_494_720,
-    "EleutherAI/pythia-70m-seed3": 70_426_624,
-    "EleutherAI/pythia-160m-seed3": 162_322_944,
-    "EleutherAI/pythia-410m-seed3": 405_334_016,
-}
-"""Entries N of the fields of the published families (arXiv:2605.02968)."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +57,11 @@ class TensorRecord:
         found = {name: tensor.shape for name, tensor in tensors.items()}
         known = self._known()
         if known is None:
-            entries, published = sum(map(math.prod, found.values())), PUBLISHED_ENTRIES.get(self.repository)
+            entries, published = sum(map(math.prod, found.values())), families.expected_entries(self.repository)
             if published is not None and entries != published:
                 raise InputError(
                     f"{where} gives a field of {entries:,} entries, and that of {self.repository} has {published:,} "
-                    "(arXiv:2605.02968); it is another model"
+                    "(see `gradcascade families`); it is another model"
                 )
             self._keep(found)
             known = found
