@@ -220,7 +220,9 @@ def _one_of(names: Iterable[str]) -> str:
 FAMILY = text("family", "Name of the family of models.")
 SCALE = text("scale", "Name of the model size within its family.")
 STEP = whole("step", "training step", "Training step that labels the field.")
+RUN = text("run", "Which training of the scale: its seed, or another label; 0 where there is one.")
 FIELD = text("field", "Kind of the field, such as gradient or update.")
+SPAN = whole("span", "training step", "Optimizer steps that an update covers; missing for gradients.", True)
 VARIANT = text("variant", "Which field was measured: real, or the name of the null that was drawn of it.")
 EXPONENT = text("exponent", f"Which exponent the row is about: {_one_of(EXPONENTS)}.")
 N_SCALES = whole("n_scales", "scale", "Number of scales that entered the fit.")
@@ -229,8 +231,10 @@ REASON = text("reason", "Why numbers of this row are missing, in words; missing 
 CASCADE_COLUMNS = (
     FAMILY,
     SCALE,
+    RUN,
     STEP,
     FIELD,
+    SPAN,
     VARIANT,
     whole("replicate", "", "Number of the null's replicate, from 0; 0 for the real field."),
     whole("n", "entry", "Entries of the field, N."),
@@ -245,6 +249,7 @@ CASCADE_COLUMNS = (
     text("source", "Where the field came from: files relative to the source, or repository and step."),
     text("revision", "Version of the source: SHA of the commits, or a mark of the files."),
     text("content_hash", "First 32 hexadecimal digits of a SHA-256 of the values of the real field."),
+    text("layout_hash", "Hash of the layout of tensors, for nulls that depend on it; empty for others."),
     text("probe_hash", "Name of the probe's settings: 16 hexadecimal digits."),
     whole("seed", "", "Seed of the null; 0 for the real field."),
     number("seconds", "s", "Time of the measurement.", False),
@@ -254,13 +259,23 @@ CASCADE_COLUMNS = (
 METRIC_COLUMNS = (
     FAMILY,
     SCALE,
+    RUN,
     STEP,
     text("metric", "Name of the metric, such as a data set whose perplexity it is."),
     number("value", "unit of the metric", "The number; missing where it was not finite."),
 )
 """The table of external performance numbers."""
 
-REFUSAL_COLUMNS = (FAMILY, SCALE, STEP, FIELD, text("reason", "Why it was not measured, in words."))
+REFUSAL_COLUMNS = (
+    FAMILY,
+    SCALE,
+    RUN,
+    STEP,
+    FIELD,
+    SPAN,
+    text("code", "Kind of the reason: quarantine, gap, unreadable or unmeasurable."),
+    text("reason", "Why it was not measured, in words."),
+)
 """The table of snapshots that could not be measured."""
 
 FITTED = (

@@ -103,6 +103,7 @@ ROW = st.fixed_dictionaries(
     {
         "family": TEXT,
         "scale": TEXT,
+        "run": TEXT,
         "step": st.integers(-(2**63), 2**63 - 1),
         "metric": TEXT,
         "value": st.none() | FLOAT,
@@ -120,7 +121,7 @@ def test_any_text_and_any_number_comes_back(tmp_path_factory, rows):
     with path.open(encoding="utf-8", newline="") as file:  # a reader that is not ours nor Polars'
         read = list(csv.reader(file))[1:]
     assert [row[0].removeprefix(GUARD) for row in read] == [row["family"] for row in rows]
-    assert not any(row[column].startswith(FORMULA_STARTS) for row in read for column in (0, 1, 3))
+    assert not any(row[column].startswith(FORMULA_STARTS) for row in read for column in (0, 1, 2, 4))
 
 
 @given(st.lists(st.none() | TEXT, min_size=1, max_size=5), st.lists(st.integers(0, 2**40), max_size=4))

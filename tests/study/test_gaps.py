@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sample_runs import write_pico_run
 
 import gradcascade as gc
-from gradcascade.sources.base import GRADIENT, UPDATE, SnapshotRef
+from gradcascade.sources.base import GRADIENT, UPDATE, Name, SnapshotRef
 from gradcascade.study.gaps import bridged, span_of
 from gradcascade.study.plan import FamilyPlan, NullPlan, Plan
 
@@ -45,13 +45,15 @@ def test_the_span_of_a_difference_is_in_its_source(source, span):
 def test_a_checkpoint_that_other_scales_have_is_not_bridged():
     snapshots = [d for scale, steps in zip("abc", (STEPS, (0, 5, 15, 20), STEPS), strict=True)
                  for d in differences(scale, steps)]  # fmt: skip
-    assert set(found := bridged(snapshots)) == {("f", "b", 15, UPDATE)}
-    assert found["f", "b", 15, UPDATE].startswith("the checkpoint of step 10 is missing, which other scales have")
+    assert set(found := bridged(snapshots)) == {("f", "b", "0", 15, UPDATE)}
+    assert found[Name("f", "b", "0", 15, UPDATE)].startswith(
+        "the checkpoint of step 10 is missing, which other scales have"
+    )
 
 
 def test_a_hole_in_the_own_schedule_counts_with_one_other_scale():
     long = (*range(0, 60, 10), *range(70, 100, 10))
-    assert set(bridged(differences("a", range(0, 100, 10)) + differences("b", long))) == {("f", "b", 70, UPDATE)}
+    assert set(bridged(differences("a", range(0, 100, 10)) + differences("b", long))) == {("f", "b", "0", 70, UPDATE)}
 
 
 @given(st.lists(st.sets(st.integers(0, 30), min_size=2), min_size=1, max_size=4))

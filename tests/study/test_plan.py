@@ -96,7 +96,7 @@ def test_an_empty_plan_is_the_published_protocol(tmp_path):
         ("[nulls]\nclip = 1", r"nulls\.clip: .*greater than 1"),
         ("[nulls]\nkinds = ['N7']", r"nulls\.kinds\.0: .*'N7'"),
         ("[fit]\nwindow = [9, 3]", "window ends at 3 before it starts at 9"),
-        ("format = 2", "format"),
+        ("format = 3", "format"),
         ("alpha = = 3", "is not a TOML file"),
         ("\x00", "is not a TOML file"),
     ],

@@ -306,7 +306,7 @@ def test_an_open_study_says_what_is_missing(tmp_path):
 def test_a_study_of_another_version_is_refused(runs, tmp_path):
     measured(tmp_path / "study")
     path = tmp_path / "study" / "provenance.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 9'))
+    path.write_text(path.read_text().replace('"format": 2', '"format": 9'))
     with pytest.raises(gc.InputError, match=r"another version of gradcascade \(format 9"):
         gc.Study.open(tmp_path / "study")
     path.write_text("{")

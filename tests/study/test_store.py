@@ -4,15 +4,20 @@ import polars as pl
 import pytest
 
 from gradcascade.errors import InputError
+from gradcascade.sources.base import Name
 from gradcascade.study.store import COLUMNS, METRIC_COLUMNS, Store
+
+NAME = Name("nano", "d24", "0", 10, "gradient")
+UPDATE = NAME._replace(field="update")
 
 
 def row(**changes):
     base = {
-        "family": "nano", "scale": "d24", "step": 10, "field": "gradient", "variant": "real", "replicate": 0,
+        "family": "nano", "scale": "d24", "run": "0", "step": 10, "field": "gradient", "span": None,
+        "variant": "real", "replicate": 0,
         "n": 100, "tau": 0.5, "size": 13, "duration": 2, "ceiling": False, "activity": [10, 3], "max_over_tau": 2.0,
         "kurtosis": None, "zero_share": 0.0, "source": "here", "revision": "local", "content_hash": "c",
-        "probe_hash": "p", "seed": 0, "seconds": 0.1,
+        "layout_hash": "", "probe_hash": "p", "seed": 0, "seconds": 0.1,
     }  # fmt: skip
     return {**base, **changes}
 
@@ -50,18 +55,18 @@ def test_a_reader_beside_the_writer_sees_every_cascade_at_once(store):
 
 
 def test_a_snapshot_that_was_seen_is_refused_no_longer(store):
-    store.refuse("nano", "d24", 10, "gradient", "no")
+    store.refuse(NAME, None, "unreadable", "no")
     assert store.refusals()["reason"].to_list() == ["no"]
-    store.set_current("nano", "d24", 10, "gradient", "c", "train file later")
+    store.set_current(NAME, None, "c", "train file later")
     assert store.refusals().is_empty()
-    store.set_current("nano", "d24", 10, "gradient", "d", "train file later")
+    store.set_current(NAME, None, "d", "train file later")
     assert store.current()["content_hash"].to_list() == ["d"]
 
 
 def test_metrics_are_replaced_by_newer_ones(store):
     for value in (5.0, 4.0):
-        store.put_metrics(pl.DataFrame([("nano", "d24", 10, "perplexity", value)], METRIC_COLUMNS, orient="row"))
-    assert store.metrics().rows() == [("nano", "d24", 10, "perplexity", 4.0)]
+        store.put_metrics(pl.DataFrame([("nano", "d24", "0", 10, "perplexity", value)], METRIC_COLUMNS, orient="row"))
+    assert store.metrics().rows() == [("nano", "d24", "0", 10, "perplexity", 4.0)]
 
 
 def test_contents_are_remembered_for_one_state_of_the_files(store):
@@ -71,13 +76,42 @@ def test_contents_are_remembered_for_one_state_of_the_files(store):
 
 
 def test_a_snapshot_that_is_set_aside_has_no_current_contents(store):
-    store.set_current("nano", "d24", 10, "gradient", "hash", "conventions")
-    store.set_current("nano", "d24", 20, "gradient", "hash", "conventions")
-    store.set_aside("nano", "d24", 10, "gradient", "in quarantine: no")
+    store.set_current(NAME, None, "hash", "conventions")
+    store.set_current(NAME._replace(step=20), None, "hash", "conventions")
+    store.set_aside(NAME, None, "quarantine", "in quarantine: no")
     assert store.current()["step"].to_list() == [20]
     assert store.refusals()["reason"].to_list() == ["in quarantine: no"]
-    store.set_current("nano", "d24", 10, "gradient", "hash", "conventions")
+    store.set_current(NAME, None, "hash", "conventions")
     assert store.refusals().is_empty() and store.current().height == 2
+
+
+def test_updates_of_one_step_that_differ_in_span_are_kept_beside_each_other(store):
+    for span in (10, 20):
+        store.add(row(field="update", span=span))
+        store.set_current(UPDATE, span, "c", "conventions", (10, 20))
+    assert sorted(store.cascades()["span"]) == sorted(store.current()["span"]) == [10, 20]
+
+
+def test_a_span_that_is_no_longer_at_hand_is_no_longer_current(store):
+    store.set_current(UPDATE, 20, "c", "conventions")
+    store.refuse(UPDATE, 20, "gap", "too long")
+    store.set_current(UPDATE, 10, "c", "conventions", (10,))
+    assert store.current()["span"].to_list() == [10] and store.refusals().is_empty()
+
+
+def test_runs_of_one_scale_are_kept_beside_each_other(store):
+    for run in ("1", "2"):
+        store.add(row(run=run))
+        store.set_current(NAME._replace(run=run), None, "c", "conventions")
+    assert store.cascades()["run"].to_list() == store.current()["run"].to_list() == ["1", "2"]
+    store.add(row(run="2", seconds=9.0))
+    assert len(store.cascades()) == 2
+
+
+def test_metrics_without_a_run_are_of_run_0(store):
+    names = [name for name in METRIC_COLUMNS if name != "run"]
+    store.put_metrics(pl.DataFrame([("nano", "d24", 10, "loss", 1.0)], names, orient="row"))
+    assert store.metrics()["run"].to_list() == ["0"]
 
 
 def test_another_version_is_refused(tmp_path):

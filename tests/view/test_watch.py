@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import gradcascade as gc
+from gradcascade.sources.base import Name
 from gradcascade.view.watch import glance
 
 
@@ -29,9 +30,9 @@ def test_what_a_report_shows_changes_the_mark(study, add_cascade):
     with gc.Study.open(study) as opened:
         add_cascade(opened)
         assert changed()
-        opened.store.refuse("tiny", "d6", 10, "update", "lost")
+        opened.store.refuse(Name("tiny", "d6", "0", 10, "update"), 10, "unreadable", "lost")
         assert changed()
-        opened.store.set_current("tiny", "d6", 10, "gradient", "other contents", "train file later")
+        opened.store.set_current(Name("tiny", "d6", "0", 10, "gradient"), None, "other contents", "train file later")
         assert changed()
         opened.store.put_metrics(opened.metrics().with_columns(value=1.0))
         assert changed()

@@ -56,6 +56,8 @@ def _described(name: str, table: pl.DataFrame | None) -> pl.DataFrame:
     schema = polars_schema(name)
     if table is None:
         return pl.DataFrame(schema=schema)
+    absent = {"run": pl.lit("0"), "span": pl.lit(None)}  # tables of one run need not name it
+    table = table.with_columns(**{c: value for c, value in absent.items() if c in schema and c not in table.columns})
     if set(table.columns) != set(schema):
         odd = sorted(set(table.columns) ^ set(schema))
         raise ValueError(f"the columns {', '.join(odd)} of {name} are not as gradcascade.export describes them")

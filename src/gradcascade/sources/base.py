@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 GRADIENT = "gradient"
 UPDATE = "update"
 FIELDS = (GRADIENT, UPDATE)
+
+
+class Name(NamedTuple):
+    """What a snapshot is called; updates that end at one step and differ in span share a name."""
+
+    family: str
+    scale: str
+    run: str
+    step: int
+    field: str
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,10 @@ class SnapshotRef:
         The version of the source: commits' SHA, or a mark of files on disk.
     reader : callable
         Loads the field. It can be pickled, so that a snapshot can be measured in another process.
+    run : str
+        Which training of the scale it is from: its seed, or any label; ``"0"`` where there is one.
+    span : int or None
+        Optimizer steps that an update covers; None for gradients.
     """
 
     family: str
@@ -51,6 +65,13 @@ class SnapshotRef:
     source: str
     revision: str
     reader: Callable[[], NDArray[np.floating]] = dataclasses.field(repr=False, compare=False)
+    run: str = "0"
+    span: int | None = None
+
+    @property
+    def name(self) -> Name:
+        """What it is called."""
+        return Name(self.family, self.scale, self.run, self.step, self.field)
 
     def load(self) -> NDArray[np.floating]:
         """Read the field.

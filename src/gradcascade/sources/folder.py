@@ -132,18 +132,24 @@ class FolderSource:
                 earlier, later, order_from, choice, recorded=() if choice.by_short_name else recorded
             )
             label = after if self.label == "later" else before
-            yield self._snapshot(scale, label, UPDATE, (later, earlier), reader)
+            yield self._snapshot(scale, label, UPDATE, (later, earlier), reader, after - before)
 
     def _choice(self, run: Run) -> Choice:
         return Choice(run.pico, self.select, self.order)
 
     def _snapshot(
-        self, scale: str, step: int, field: str, files: tuple[Path, ...], reader: GradientReader | UpdateReader
+        self,
+        scale: str,
+        step: int,
+        field: str,
+        files: tuple[Path, ...],
+        reader: GradientReader | UpdateReader,
+        span: int | None = None,
     ) -> SnapshotRef:
         source = " minus ".join(file.relative_to(self.root).as_posix() for file in files)
         files = tuple(part for file in files for part in files_of(file))
         revision = revision_of(files, reader)
-        return SnapshotRef(self.family, scale, step, field, files, source, revision, reader)
+        return SnapshotRef(self.family, scale, step, field, files, source, revision, reader, span=span)
 
 
 def discover(

@@ -100,7 +100,7 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
     sources = [(family, open_source(study, family)) for family in plan.families]
     there = [snapshot for _, source in sources for snapshot in source.snapshots()]
     left_out = quarantine_reasons(study, sources, there, quarantine)
-    kept = {s for s in there if (s.family, s.scale, s.step, s.field) not in left_out}
+    kept = {s for s in there if s.name not in left_out}
     for snapshot in (s for s in there if s in kept):
         steps.setdefault(f"{snapshot.family} / {snapshot.scale} / {snapshot.field}", []).append(snapshot.step)
         size = sum(file.stat().st_size for file in snapshot.files)

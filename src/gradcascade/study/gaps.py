@@ -5,25 +5,17 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gradcascade.sources.audit.schedules import missing_steps
-from gradcascade.sources.base import UPDATE, SnapshotRef
+from gradcascade.sources.base import UPDATE, Name, SnapshotRef
 from gradcascade.sources.naming import step_of
 from gradcascade.study.snapshot import Job, UnmeasurableError, key_of
 
 if TYPE_CHECKING:
     from gradcascade.study.plan import FamilyPlan
     from gradcascade.study.study import Study
-
-Name = tuple[str, str, int, str]
-"""Family, scale, step and field of a snapshot."""
-
-
-def name_of(snapshot: SnapshotRef) -> Name:
-    """What a snapshot is called."""
-    return snapshot.family, snapshot.scale, snapshot.step, snapshot.field
 
 
 def span_of(source: str) -> tuple[int, int] | None:
@@ -67,10 +59,10 @@ def bridged(snapshots: Iterable[SnapshotRef]) -> dict[Name, str]:
     dict
         In words, what is wrong with each of those.
     """
-    spans: dict[str, dict[Name, tuple[int, int]]] = defaultdict(dict)
+    spans: dict[tuple[str, str], dict[Name, tuple[int, int]]] = defaultdict(dict)
     for snapshot in snapshots:
         if snapshot.field == UPDATE and (span := span_of(snapshot.source)):
-            spans[snapshot.scale][name_of(snapshot)] = span
+            spans[snapshot.scale, snapshot.run][snapshot.name] = span
     steps = {scale: {step for span in own.values() for step in span} for scale, own in spans.items()}
     found = {}
     for scale, own in spans.items():
@@ -97,11 +89,11 @@ class Gaps:
     bridged : dict
         From :func:`bridged`, of every family.
     before : dict
-        Source and content hash of what was measured under the name of each snapshot.
+        Source, content hash and span of what was measured under the name of each snapshot.
     """
 
     bridged: Mapping[Name, str]
-    before: Mapping[Name, tuple[str, str]]
+    before: Mapping[Name, tuple[str, str, int | None]]
 
     @classmethod
     def of(cls, study: Study, snapshots: Sequence[tuple[FamilyPlan, SnapshotRef]]) -> Gaps:
@@ -120,16 +112,16 @@ class Gaps:
         for name in families:
             found |= bridged(snapshot for family, snapshot in snapshots if family.name == name)
         before = {
-            (family, scale, step, field): (source, digest)
-            for family, scale, step, field, digest, conventions, source in study.store.seen()
-            if family in families and conventions == families[family].conventions(scale)
+            name: (source, digest, span)
+            for name, span, digest, conventions, source in study.store.seen()
+            if name.family in families and conventions == families[name.family].conventions(name.scale)
         }
         return cls(found, before)
 
     def too_long(self, snapshot: SnapshotRef) -> bool:
         """Whether a snapshot spans more time than it should, or than what was measured under its name."""
-        name = name_of(snapshot)
-        source, _ = self.before.get(name, ("", ""))
+        name = snapshot.name
+        source, *_ = self.before.get(name, ("", "", None))
         return name in self.bridged or _longer(span_of(snapshot.source), span_of(source))
 
     def measured_before(self, snapshot: SnapshotRef, jobs: Sequence[Job], keys: Container[tuple[Any, ...]]) -> bool:
@@ -149,17 +141,18 @@ class Gaps:
         UnmeasurableError
             If it is too long, and the shorter one was not measured, or not all that is wanted of it.
         """
-        name = name_of(snapshot)
-        source, digest = self.before.get(name, ("", ""))
+        name = snapshot.name
+        source, digest, span = self.before.get(name, ("", "", None))
         if _longer(span_of(snapshot.source), span_of(source)):
-            if all(key_of(snapshot, job.variant, digest) in keys for job in jobs):
+            if all(key_of(replace(snapshot, span=span), job.variant, digest) in keys for job in jobs):
                 return True
             raise UnmeasurableError(
+                "gap",
                 f"{source} was measured, and a checkpoint of it is gone, so that what is wanted now cannot be; bring "
-                "it back"
+                "it back",
             )
         if name in self.bridged:
-            raise UnmeasurableError(self.bridged[name])
+            raise UnmeasurableError("gap", self.bridged[name])
         return False
 
 

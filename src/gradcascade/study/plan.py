@@ -9,14 +9,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gradcascade import families
 from gradcascade.errors import InputError
 
 Null = Literal["N0", "N1", "N2", "signs", "in-tensor", "in-block", "clipped"]
 
-FORMAT = 1
+FORMAT = 2
 """Number of the layout of a study folder."""
 
 _HUB_FIELDS = {"pico-lm": "gradient", "pythia": "update"}
@@ -171,7 +171,7 @@ class FamilyPlan(_Strict):
 class Plan(_Strict):
     """Everything a study was asked to measure."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[1, 2] = FORMAT
     probe: ProbePlan = ProbePlan()
     nulls: NullPlan = NullPlan()
     fit: FitPlan = FitPlan()
@@ -193,6 +193,11 @@ class Plan(_Strict):
             return data
         own = [{"window": window, **family} if family in owners else family for family in data["families"]]
         return {**data, "fit": {k: v for k, v in data["fit"].items() if k != "window"}, "families": own}
+
+    @field_validator("format")
+    @classmethod
+    def _newest(cls, _: int) -> int:
+        return FORMAT  # a plan of format 1 is one of format 2 that does without its new keys
 
     @model_validator(mode="after")
     def _distinct_names(self) -> Plan:

@@ -8,11 +8,8 @@ from pathlib import Path
 from gradcascade.errors import InputError
 from gradcascade.sources.audit.known import Published, check_known
 from gradcascade.sources.audit.quarantine import FILE, Quarantine, entries_of, read_quarantine, write_quarantine
-from gradcascade.sources.base import SnapshotRef, Source
+from gradcascade.sources.base import Name, SnapshotRef, Source
 from gradcascade.study.plan import FamilyPlan, Plan
-
-Name = tuple[str, str, int, str]
-"""Family, scale, step and field of a snapshot."""
 
 
 def check_quarantine(path: Path, plan: Plan) -> Quarantine:
@@ -83,11 +80,13 @@ def quarantine_reasons(
     for family, _ in sources:
         scales = dict.fromkeys(snapshot.scale for snapshot in snapshots if snapshot.family == family.name)
         listed.check(family.name, family.label, family.gradients, scales, str(given or own))
-    return found | {(name, scale, step, field): why for (name, scale, field, step), why in listed.reasons().items()}
+    return found | {
+        Name(name, scale, "0", step, field): why for (name, scale, field, step), why in listed.reasons().items()
+    }
 
 
 def _known(family: FamilyPlan, source: Published) -> dict[Name, str]:
     """What others have found in the repositories of a published family."""
     findings = check_known(family.name, source.repositories, source.checkpoints)
     entries = entries_of(findings, source.checkpoints, {}, family.label)
-    return {(entry.family, entry.scale, entry.step, entry.field): entry.reason for entry in entries}
+    return {Name(entry.family, entry.scale, "0", entry.step, entry.field): entry.reason for entry in entries}

@@ -13,13 +13,14 @@ import polars as pl
 from gradcascade.errors import InputError
 from gradcascade.scaling.robustness import choice_shifts
 from gradcascade.scaling.windows import default_window
-from gradcascade.sources.base import SnapshotRef, Source
+from gradcascade.sources.base import Name, SnapshotRef, Source
 from gradcascade.study.choices import Choice, choices_of
-from gradcascade.study.gaps import Gaps, name_of
+from gradcascade.study.gaps import Gaps
 from gradcascade.study.plan import FamilyPlan
 from gradcascade.study.quarantine import quarantine_reasons
 from gradcascade.study.runner import Progress, open_source
 from gradcascade.study.snapshot import Job, UnmeasurableError, measure_snapshot
+from gradcascade.study.store import SNAPSHOT
 from gradcascade.study.study import Study
 from gradcascade.study.variants import UNSEEDED, make_probe
 from gradcascade.study.windows import family_window
@@ -34,7 +35,7 @@ STEPS = 8
 
 REPLICATES = 3
 
-_CONTENTS = ("family", "scale", "step", "field", "content_hash")
+_CONTENTS = (*SNAPSHOT, "content_hash")
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def sample(
     found = [(family, at) for family, source in sources for at in source.snapshots()]
     reasons = quarantine_reasons(study.folder, sources, [at for _, at in found])
     gaps = Gaps.of(study, found)
-    found = [(family, at) for family, at in found if name_of(at) not in reasons and not gaps.too_long(at)]
+    found = [(family, at) for family, at in found if at.name not in reasons and not gaps.too_long(at)]
     planned = {family.name: family_window(study.plan, family) for family in study.plan.families}
     chosen: set[tuple[str, str, int]] = set()
     empty: list[str] = []
@@ -222,7 +223,7 @@ def choice_cascades(
     drift = pl.when(pl.col("variant").is_in(UNSEEDED)).then(0).otherwise("step")
     table = (
         study.store.cascades()
-        .join(contents.select(_CONTENTS), on=_CONTENTS, how="semi")
+        .join(contents.select(_CONTENTS), on=_CONTENTS, how="semi", nulls_equal=True)
         .join(asked, on=["variant", "probe_hash"])
         .filter(pl.col("seed") == pl.col("base") + drift)
         .drop("base")
@@ -240,7 +241,7 @@ def _measured(
 ) -> Robustness:
     probes = [make_probe(choice.plan, engine=engine, threads=threads) for choice in choices]
     keys = study.store.keys()
-    contents: dict[tuple[str, str, int, str], str] = {}
+    contents: dict[tuple[Name, int | None], str] = {}
     refused = []
     each = sum(len(choice.variants(0)) for choice in choices)
     done = measured = known = 0
@@ -250,7 +251,7 @@ def _measured(
             for choice, probe in zip(choices, probes, strict=True)
             for variant in choice.variants(at.step)
         ]
-        name = (at.family, at.scale, at.step, at.field)
+        name = (at.name, at.span)
         try:
             # What the study takes for current is left to `run`: its cascades are not all measured again here.
             for new in measure_snapshot(
@@ -265,8 +266,8 @@ def _measured(
             refused.append(f"{at.scale}, step {at.step}, {at.field}: {error}")
             contents.pop(name, None)
             done = number * each
-    rows = [(*name, digest) for name, digest in contents.items()]
-    schema = dict.fromkeys(_CONTENTS, pl.String) | {"step": pl.Int64}
+    rows = [(*name, span, digest) for (name, span), digest in contents.items()]
+    schema = dict.fromkeys(_CONTENTS, pl.String) | {"step": pl.Int64, "span": pl.Int64}
     replicates = max(len(choice.variants(0)) for choice in choices)
     cascades = choice_cascades(study, choices, pl.DataFrame(rows, schema=schema, orient="row"), replicates)
     return Robustness(choice_shifts(cascades), cascades, measured, known, tuple(refused))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ import polars as pl
 
 from gradcascade.errors import InputError
 from gradcascade.probe.relaxation import Probe
-from gradcascade.sources.base import GRADIENT, SnapshotRef, Source
+from gradcascade.sources.base import GRADIENT, Name, SnapshotRef, Source
 from gradcascade.sources.readers import GradientReader
 from gradcascade.study.gaps import Gaps
 from gradcascade.study.plan import FamilyPlan, family_folder, study_path
@@ -166,6 +166,9 @@ def _run(
     total = len(snapshots) * len(variants_of(study.plan, 0))
     done = measured = known = 0
     by_name = {family.name: source for family, source in sources}
+    spans: dict[Name, set[int | None]] = {}
+    for _, snapshot in snapshots:
+        spans.setdefault(snapshot.name, set()).add(snapshot.span)
     before: str | None = None
     for number, (family, snapshot) in enumerate(snapshots, 1):
         if before not in (None, family.name):
@@ -177,7 +180,7 @@ def _run(
                 known += len(jobs)
                 done += len(jobs)
                 continue
-            note = _remember_current(study, family, snapshot)
+            note = _remember_current(study, family, snapshot, spans[snapshot.name])
             for new in measure_snapshot(study.store, family, snapshot, jobs, keys, note):
                 measured += new
                 known += not new
@@ -185,15 +188,17 @@ def _run(
                 if progress:
                     progress(Progress(done, total, snapshot))
         except UnmeasurableError as error:
-            study.store.refuse(snapshot.family, snapshot.scale, snapshot.step, snapshot.field, str(error))
+            study.store.refuse(snapshot.name, snapshot.span, error.code, str(error))
             refused.append(f"{snapshot.scale}, step {snapshot.step}, {snapshot.field}: {error}")
             done = number * len(variants_of(study.plan, 0))
     return Outcome(measured, known, (*missing, *refused), quarantined, tuple(missing))
 
 
-def _remember_current(study: Study, family: FamilyPlan, at: SnapshotRef) -> Callable[[str], None]:
+def _remember_current(
+    study: Study, family: FamilyPlan, at: SnapshotRef, spans: Collection[int | None]
+) -> Callable[[str], None]:
     conventions = family.conventions(at.scale)
-    return lambda digest: study.store.set_current(at.family, at.scale, at.step, at.field, digest, conventions)
+    return lambda digest: study.store.set_current(at.name, at.span, digest, conventions, spans)
 
 
 def _left_out(
@@ -203,12 +208,11 @@ def _left_out(
     reasons = quarantine_reasons(study.folder, sources, [snapshot for _, snapshot in snapshots])
     kept, sentences, spoiled = [], [], set[Path]()
     for family, snapshot in snapshots:
-        name = (snapshot.family, snapshot.scale, snapshot.step, snapshot.field)
-        reason = reasons.get(name)
+        reason = reasons.get(snapshot.name)
         if reason is None:
             kept.append((family, snapshot))
             continue
-        study.store.set_aside(*name, f"in quarantine: {reason}")
+        study.store.set_aside(snapshot.name, snapshot.span, "quarantine", f"in quarantine: {reason}")
         sentences.append(f"{snapshot.scale}, step {snapshot.step}, {snapshot.field}: {reason}")
         spoiled.update(snapshot.files if snapshot.field == GRADIENT else ())
     return [(family, _without(snapshot, spoiled)) for family, snapshot in kept], tuple(sentences)

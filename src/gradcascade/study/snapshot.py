@@ -40,7 +40,11 @@ class Job:
 
 
 class UnmeasurableError(Exception):
-    """One snapshot cannot be read or measured; the others can."""
+    """One snapshot cannot be read or measured, the others can; ``code`` is one of :data:`store.REFUSED`."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 def measure_snapshot(
@@ -93,7 +97,7 @@ def measure_snapshot(
             except SourceLostError:
                 raise
             except InputError as error:
-                raise UnmeasurableError(str(error)) from None
+                raise UnmeasurableError("unreadable", str(error)) from None
             digest = content_hash(values)
             store.remember_content(name, state, digest)
             noted = False
@@ -110,7 +114,7 @@ def measure_snapshot(
             field = draw(job.plan, variant, values, job.probe.threads, snapshot.layout)
             cascade = job.probe(field)
         except InputError as error:
-            raise UnmeasurableError(str(error)) from None
+            raise UnmeasurableError("unmeasurable", str(error)) from None
         shape = kurtosis(field, thread_count(job.probe.threads))
         row = _row(snapshot, key, cascade, shape, time.perf_counter() - start)
         store.add(row)
@@ -120,7 +124,7 @@ def measure_snapshot(
 
 def _content_name(family: FamilyPlan, snapshot: SnapshotRef) -> str:
     """What a snapshot's values follow from, apart from the state of its files."""
-    return json.dumps([snapshot.scale, snapshot.step, snapshot.field, family.reading()], sort_keys=True)
+    return json.dumps([*snapshot.name[1:], snapshot.span, family.reading()], sort_keys=True)
 
 
 def _state(snapshot: SnapshotRef) -> str:
@@ -139,11 +143,14 @@ def key_of(snapshot: SnapshotRef, variant: Variant, digest: str) -> tuple[Any, .
     values = {
         "family": snapshot.family,
         "scale": snapshot.scale,
+        "run": snapshot.run,
         "step": snapshot.step,
         "field": snapshot.field,
+        "span": snapshot.span or 0,
         "variant": variant.name,
         "replicate": variant.replicate,
         "content_hash": digest,
+        "layout_hash": "",
         "probe_hash": variant.probe_hash,
         "seed": variant.seed,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,64 +13,64 @@ import polars as pl
 
 from gradcascade import vocabulary
 from gradcascade.errors import InputError
-from gradcascade.vocabulary import CASCADE_COLUMNS, polars_schema
+from gradcascade.sources.base import Name
+from gradcascade.vocabulary import CASCADE_COLUMNS, REFUSAL_COLUMNS, polars_schema
 
-VERSION = 1
+VERSION = 2
 """Number of the tables' layout, kept in the file's ``user_version``."""
 
 COLUMNS = polars_schema(CASCADE_COLUMNS)
 """Columns of the table of cascades, in order."""
 
-IDENTITY = ("family", "scale", "step", "field", "variant", "replicate")
+SNAPSHOT = (*Name._fields, "span")
+"""What a snapshot is called: the span tells updates of one step apart."""
+
+IDENTITY = (*SNAPSHOT, "variant", "replicate")
 """What a cascade is called."""
 
-KEY = (*IDENTITY, "content_hash", "probe_hash", "seed")
-"""What determines a cascade: measured once, never again."""
+KEY = (*IDENTITY, "content_hash", "layout_hash", "probe_hash", "seed")
+"""What determines a cascade: measured once, never again. A span of 0 stands for none."""
+
+REFUSED = ("quarantine", "gap", "unreadable", "unmeasurable")
+"""Codes of the reasons for which a snapshot is not measured."""
 
 METRIC_COLUMNS = polars_schema(vocabulary.METRIC_COLUMNS)
 
+# NULLs are distinct in a UNIQUE of SQLite, so a span is never NULL: 0 stands for none.
+_SNAPSHOT = (
+    "family TEXT NOT NULL, scale TEXT NOT NULL, run TEXT NOT NULL, step INTEGER NOT NULL, field TEXT NOT NULL, "
+    "span INTEGER NOT NULL"
+)
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS cascades (
-  id INTEGER PRIMARY KEY,
-  family TEXT NOT NULL, scale TEXT NOT NULL, step INTEGER NOT NULL, field TEXT NOT NULL,
+  id INTEGER PRIMARY KEY, {_SNAPSHOT},
   variant TEXT NOT NULL, replicate INTEGER NOT NULL, n INTEGER NOT NULL, tau REAL NOT NULL,
   size INTEGER NOT NULL, duration INTEGER NOT NULL, ceiling INTEGER NOT NULL, activity TEXT NOT NULL,
   max_over_tau REAL, kurtosis REAL, zero_share REAL NOT NULL, source TEXT NOT NULL, revision TEXT NOT NULL,
-  content_hash TEXT NOT NULL, probe_hash TEXT NOT NULL, seed INTEGER NOT NULL, seconds REAL NOT NULL,
+  content_hash TEXT NOT NULL, layout_hash TEXT NOT NULL, probe_hash TEXT NOT NULL, seed INTEGER NOT NULL,
+  seconds REAL NOT NULL,
   UNIQUE ({", ".join(KEY)})
 );
 CREATE TABLE IF NOT EXISTS contents (
-  snapshot TEXT PRIMARY KEY, revision TEXT NOT NULL, content_hash TEXT NOT NULL
+  snapshot TEXT PRIMARY KEY, revision TEXT NOT NULL, content_hash TEXT NOT NULL, layout_hash TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS current (
-  family TEXT NOT NULL, scale TEXT NOT NULL, step INTEGER NOT NULL, field TEXT NOT NULL,
-  content_hash TEXT NOT NULL, conventions TEXT NOT NULL,
-  PRIMARY KEY (family, scale, step, field, conventions)
+  {_SNAPSHOT}, content_hash TEXT NOT NULL, layout_hash TEXT NOT NULL, conventions TEXT NOT NULL,
+  PRIMARY KEY ({", ".join(SNAPSHOT)}, conventions)
 );
 CREATE TABLE IF NOT EXISTS refusals (
-  family TEXT NOT NULL, scale TEXT NOT NULL, step INTEGER NOT NULL, field TEXT NOT NULL, reason TEXT NOT NULL,
-  PRIMARY KEY (family, scale, step, field)
+  {_SNAPSHOT}, code TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY ({", ".join(SNAPSHOT)})
 );
 CREATE TABLE IF NOT EXISTS metrics (
-  family TEXT NOT NULL, scale TEXT NOT NULL, step INTEGER NOT NULL, metric TEXT NOT NULL, value REAL,
-  PRIMARY KEY (family, scale, step, metric)
+  family TEXT NOT NULL, scale TEXT NOT NULL, run TEXT NOT NULL, step INTEGER NOT NULL, metric TEXT NOT NULL,
+  value REAL, PRIMARY KEY (family, scale, run, step, metric)
 );
 """
+_NAMED = f"({', '.join(Name._fields)}) = (?, ?, ?, ?, ?)"
 
 
 class Store:
-    """Measurements of one study.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The SQLite file; made if it does not exist.
-
-    Raises
-    ------
-    InputError
-        If the file is not a store, or was written by another version.
-    """
+    """Measurements of one study; the SQLite file is made if it does not exist."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -129,25 +129,39 @@ class Store:
         with self._explained():
             return self._connection.execute(query, values).fetchall()
 
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._explained():
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def _table(self, name: str, schema: dict[str, Any], order: str = "rowid") -> pl.DataFrame:
+        columns = ", ".join("NULLIF(span, 0)" if column == "span" else column for column in schema)
+        return pl.DataFrame(self._rows(f"SELECT {columns} FROM {name} ORDER BY {order}"), schema=schema, orient="row")
+
     def keys(self) -> set[tuple[Any, ...]]:
         """Keys of everything measured, as tuples in the order of :data:`KEY`."""
         return set(self._rows(f"SELECT {', '.join(KEY)} FROM cascades"))
 
     def add(self, row: dict[str, Any]) -> None:
         """Keep one cascade, in one transaction; a cascade that is there already stays as it is."""
-        values = {**row, "activity": json.dumps([int(a) for a in row["activity"]])}
+        values = {**row, "activity": json.dumps([int(a) for a in row["activity"]]), "span": row["span"] or 0}
         names = list(COLUMNS)
-        with self._explained():
-            self._connection.execute(
-                f"INSERT INTO cascades ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "
-                f"ON CONFLICT DO NOTHING",
-                [values[name] for name in names],
-            )
+        self._rows(
+            f"INSERT INTO cascades ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "
+            f"ON CONFLICT DO NOTHING",
+            [values[name] for name in names],
+        )
 
     def cascades(self) -> pl.DataFrame:
         """Every cascade ever measured, in the order of measuring."""
-        rows = self._rows(f"SELECT {', '.join(COLUMNS)} FROM cascades ORDER BY id")
-        table = pl.DataFrame(rows, schema={**COLUMNS, "activity": pl.String(), "ceiling": pl.Int64()}, orient="row")
+        table = self._table("cascades", {**COLUMNS, "activity": pl.String(), "ceiling": pl.Int64()}, "id")
         return table.with_columns(
             pl.col("activity").str.json_decode(pl.List(pl.Int64)), pl.col("ceiling").cast(pl.Boolean)
         )
@@ -165,63 +179,70 @@ class Store:
 
     def remember_content(self, snapshot: str, revision: str, content_hash: str) -> None:
         """Remember the content hash of a snapshot, so that it need not be read again."""
-        self._rows("INSERT OR REPLACE INTO contents VALUES (?, ?, ?)", (snapshot, revision, content_hash))
+        self._rows("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, '')", (snapshot, revision, content_hash))
 
     def set_current(
-        self, family: str, scale: str, step: int, field: str, content_hash: str, conventions: str
+        self, name: Name, span: int | None, content_hash: str, conventions: str, spans: Collection[int | None] = ()
     ) -> None:
-        """Note which contents a snapshot has now, under these conventions; it is then refused no longer."""
-        name = (family, scale, step, field)
-        with self._explained():
-            self._connection.execute("BEGIN")
-            self._connection.execute(
-                "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?)", (*name, content_hash, conventions)
+        """Note which contents a snapshot has now, under these conventions; it is then refused no longer.
+
+        ``spans`` are all that are at hand under this name: what was noted of another span is forgotten.
+        """
+        gone = "AND span NOT IN (SELECT value FROM json_each(?))"
+        kept = {other or 0 for other in (*spans, span)}
+        with self._transaction() as connection:
+            connection.execute(
+                f"DELETE FROM current WHERE {_NAMED} {gone} AND conventions = ?",
+                (*name, json.dumps(sorted(kept)), conventions),
             )
-            self._connection.execute("DELETE FROM refusals WHERE (family, scale, step, field) = (?, ?, ?, ?)", name)
-            self._connection.execute("COMMIT")
+            connection.execute(
+                f"DELETE FROM refusals WHERE {_NAMED} {gone}", (*name, json.dumps(sorted(kept - {span or 0})))
+            )
+            connection.execute(
+                "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, '', ?)",
+                (*name, span or 0, content_hash, conventions),
+            )
 
     def current(self) -> pl.DataFrame:
         """Contents that every snapshot had when it was seen last, and the conventions it was read by."""
-        names = (*IDENTITY[:4], "content_hash")
-        schema = {**{name: COLUMNS[name] for name in names}, "conventions": pl.String()}
-        return pl.DataFrame(self._rows("SELECT * FROM current"), schema=schema, orient="row")
+        names = (*SNAPSHOT, "content_hash", "layout_hash")
+        return self._table("current", {**{name: COLUMNS[name] for name in names}, "conventions": pl.String()})
 
-    def seen(self) -> list[tuple[Any, ...]]:
-        """What every snapshot was read from when it was seen last: names, content hash, conventions, source."""
-        keys = (*IDENTITY[:4], "content_hash")
-        names = ", ".join(keys)
-        return self._rows(
-            f"SELECT {names}, conventions, max(source) FROM current JOIN cascades USING ({names}) "
-            f"GROUP BY {names}, conventions"
+    def seen(self) -> list[tuple[Name, int | None, str, str, str]]:
+        """What every snapshot was read from when seen last: name, span, content hash, conventions, source."""
+        keys = (*SNAPSHOT, "content_hash")
+        rows = self._rows(
+            f"SELECT {', '.join(keys)}, conventions, max(source) FROM current JOIN cascades "
+            f"USING ({', '.join(keys)}) GROUP BY {', '.join(keys)}, conventions"
+        )
+        return [(Name(*row[:5]), row[5] or None, *row[6:]) for row in rows]
+
+    def refuse(self, name: Name, span: int | None, code: str, reason: str) -> None:
+        """Remember why a snapshot could not be measured; the code is one of :data:`REFUSED`."""
+        self._rows(
+            "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*name, span or 0, code, reason)
         )
 
-    def refuse(self, family: str, scale: str, step: int, field: str, reason: str) -> None:
-        """Remember why a snapshot could not be measured."""
-        self._rows("INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?)", (family, scale, step, field, reason))
-
-    def set_aside(self, family: str, scale: str, step: int, field: str, reason: str) -> None:
+    def set_aside(self, name: Name, span: int | None, code: str, reason: str) -> None:
         """Refuse a snapshot whatever was measured of it before: it has no current contents any more."""
-        name = (family, scale, step, field)
-        with self._explained():
-            self._connection.execute("BEGIN")
-            self._connection.execute("DELETE FROM current WHERE (family, scale, step, field) = (?, ?, ?, ?)", name)
-            self._connection.execute("INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?)", (*name, reason))
-            self._connection.execute("COMMIT")
+        with self._transaction() as connection:
+            connection.execute(f"DELETE FROM current WHERE {_NAMED}", name)
+            connection.execute(
+                "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*name, span or 0, code, reason)
+            )
 
     def refusals(self) -> pl.DataFrame:
         """Snapshots that could not be measured, with the reason."""
-        schema = {**{name: COLUMNS[name] for name in IDENTITY[:4]}, "reason": pl.String()}
-        return pl.DataFrame(self._rows("SELECT * FROM refusals"), schema=schema, orient="row")
+        return self._table("refusals", polars_schema(REFUSAL_COLUMNS))
 
     def put_metrics(self, table: pl.DataFrame) -> None:
-        """Keep external performance numbers; newer values replace older ones."""
+        """Keep external performance numbers; newer values replace older ones. Without a run they are of run 0."""
+        if "run" not in table.columns:
+            table = table.with_columns(run=pl.lit("0"))
         rows = table.select(list(METRIC_COLUMNS)).rows()
-        with self._explained():
-            self._connection.execute("BEGIN")
-            self._connection.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?)", rows)
-            self._connection.execute("COMMIT")
+        with self._transaction() as connection:
+            connection.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def metrics(self) -> pl.DataFrame:
         """External performance numbers."""
-        rows = self._rows("SELECT * FROM metrics ORDER BY family, scale, step, metric")
-        return pl.DataFrame(rows, schema=METRIC_COLUMNS, orient="row")
+        return self._table("metrics", METRIC_COLUMNS, "family, scale, run, step, metric")

@@ -15,7 +15,7 @@ from gradcascade.errors import InputError
 from gradcascade.sources.audit.quarantine import FILE as QUARANTINE
 from gradcascade.study.files import SCRATCH, write_whole
 from gradcascade.study.plan import FORMAT, FamilyPlan, Plan, plan_toml, read_plan
-from gradcascade.study.store import Store
+from gradcascade.study.store import SNAPSHOT, Store
 from gradcascade.study.variants import UNSEEDED, variants_of
 from gradcascade.study.windows import published_window
 
@@ -110,7 +110,7 @@ class Study:
         table = self.store.cascades()
         if not everything:
             table = self._asked_for(table)
-        return table.sort(["family", "field", "variant", "step", "n", "scale", "replicate"])
+        return table.sort(["family", "field", "variant", "step", "n", "scale", "run", "span", "replicate"])
 
     def current(self) -> pl.DataFrame:
         """Contents that each snapshot had when it was seen last, of those that the plan asks for.
@@ -118,7 +118,7 @@ class Study:
         Returns
         -------
         polars.DataFrame
-            ``family, scale, step, field, content_hash``.
+            ``family, scale, run, step, field, span, content_hash, layout_hash``.
         """
         families = {family.name: family for family in self.plan.families}
         current = self.store.current()
@@ -126,7 +126,7 @@ class Study:
             name in families
             and conventions == families[name].conventions(scale)
             and families[name].asks_for(scale, step, field)
-            for name, scale, step, field, _, conventions in current.iter_rows()
+            for name, scale, _run, step, field, _span, _content, _layout, conventions in current.iter_rows()
         ]
         return current.filter(pl.Series(wanted, dtype=pl.Boolean)).drop("conventions")
 
@@ -140,7 +140,7 @@ class Study:
             orient="row",
         )
         return (
-            table.join(self.current(), on=["family", "scale", "step", "field", "content_hash"], how="semi")
+            table.join(self.current(), on=[*SNAPSHOT, "content_hash"], how="semi", nulls_equal=True)
             .join(asked, on=["variant", "replicate", "probe_hash"])
             .filter(
                 pl.col("seed")

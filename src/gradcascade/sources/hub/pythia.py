@@ -235,4 +235,4 @@ class _Run:
         revision = " minus ".join(branches.get(step, "nothing") for step in (later, earlier))
         source = f"{name}: step{later} minus step{earlier}"
         step = later if self.label == "later" else earlier
-        return SnapshotRef(family, scale, step, UPDATE, (), source, revision, reader)
+        return SnapshotRef(family, scale, step, UPDATE, (), source, revision, reader, span=later - earlier)
