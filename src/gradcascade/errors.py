@@ -11,4 +11,8 @@ class InputError(ValueError):
 
 
 class SourceLostError(InputError):
-    """A whole source cannot be reached, so that no other snapshot of it would fare better."""
+    """A whole source cannot be reached, so that reading another snapshot of it would fail as well."""
+
+
+class MissingError(InputError):
+    """A snapshot, file or revision that was asked for is not there."""

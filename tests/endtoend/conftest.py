@@ -5,7 +5,7 @@ from imitation import Imitation
 from remote_runs import PICO, PYTHIA, parameters_of, pythia_tensors
 
 from gradcascade.cli.main import main
-from gradcascade.sources.hub.patience import Patience
+from gradcascade.sources.trees.hub.retry import RetryPolicy
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def at_the_hub(hub, monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.endpoint)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.5)
     waits = []
-    monkeypatch.setattr("gradcascade.sources.hub.exchange.PATIENCE", Patience(sleep=waits.append))
+    monkeypatch.setattr("gradcascade.sources.trees.hub.session.RETRY", RetryPolicy(sleep=waits.append))
     monkeypatch.chdir(tmp_path)
     entries = {}
     for scale, width in PICO.items():

@@ -3,7 +3,8 @@
 import pytest
 
 from gradcascade.errors import InputError
-from gradcascade.sources.naming import family_and_scales, natural, ordered, selected, step_of
+from gradcascade.sources.choice import ordered, selected
+from gradcascade.sources.naming import family_and_scales, natural, step_of
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from sample_runs import neox_shapes, save_pt, save_safetensors, write_hollow_saf
 
 from gradcascade.errors import InputError
 from gradcascade.sources import checkpoint, discover, open_tensors
-from gradcascade.sources.checkpoint import files_of, open_checkpoint, parameters
+from gradcascade.sources.checkpoint import files_of, open_checkpoint
+from gradcascade.sources.choice import parameters
 
 Tensors = dict[str, np.ndarray]
 BUFFERS = ("attention.bias", "masked_bias", "inv_freq")

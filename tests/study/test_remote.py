@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcascade.errors import InputError
-from gradcascade.sources.hub.address import Address
+from gradcascade.sources.trees.hub.address import Address
 from gradcascade.study.plan import FamilyPlan
 from gradcascade.study.remote import _folder_name, open_hub
 

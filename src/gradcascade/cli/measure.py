@@ -214,7 +214,7 @@ def _family(source: str, name: str | None, fields: str | None, tensors: tuple[st
         if tensors:
             raise InputError(f"{source} has its published tensors; leave --tensors out")
         return preset.model_copy(update={"name": name or preset.name})
-    from gradcascade.sources.folder import discover
+    from gradcascade.sources.folder_source import discover
 
     folder = Path(source)
     if not folder.is_dir():

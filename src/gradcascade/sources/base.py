@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,21 @@ class Name(NamedTuple):
     run: str
     step: int
     field: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is in a field."""
+
+    tensors: tuple[tuple[str, tuple[int, ...]], ...]
+    """Name and shape of every tensor, in the order in which they make up the field."""
+    left_out: tuple[tuple[str, int], ...] = ()
+    """How many tensors of the files are not part of it, by reason."""
+
+    @property
+    def sizes(self) -> tuple[tuple[str, int], ...]:
+        """Name and number of entries of every tensor."""
+        return tuple((name, math.prod(shape)) for name, shape in self.tensors)
 
 
 @dataclass(frozen=True)
@@ -89,22 +105,15 @@ class SnapshotRef:
         """
         return self.reader()
 
+    def describe(self) -> Description | None:
+        """What is in the field, without reading values; None if the source does not know, or not before loading."""
+        describe = getattr(self.reader, "describe", None)
+        return describe() if describe else None
+
     def layout(self) -> tuple[tuple[str, int], ...] | None:
-        """Names and sizes of the tensors of the field, once it was loaded; no values are read.
-
-        Returns
-        -------
-        tuple of (str, int) or None
-            Name and number of entries of every tensor, in the order in which they make up the field; None if the
-            source does not know.
-
-        Raises
-        ------
-        InputError
-            As :meth:`load`.
-        """
-        layout = getattr(self.reader, "layout", None)
-        return layout() if layout else None
+        """Name and number of entries of every tensor of the field, in order; None as :meth:`describe`."""
+        description = self.describe()
+        return description.sizes if description else None
 
 
 class Source(Protocol):

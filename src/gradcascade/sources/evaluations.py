@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcascade.errors import InputError
-from gradcascade.sources.checkpoint import inside
-from gradcascade.sources.naming import step_of_evaluation
+from gradcascade.sources.naming import RESULTS, step_of_evaluation
 from gradcascade.sources.stored import MAX_HEADER, mapped, shown
+from gradcascade.sources.trees.local import inside
 
 if TYPE_CHECKING:
     import polars as pl
-
-RESULTS = "eval_results"
 
 
 def read_evaluations(folder: Path, root: Path) -> list[tuple[int, str, float | None]]:

@@ -1,7 +1,4 @@
-"""Reads tensors from ``.npy``, ``.safetensors`` and ``torch.save`` files; no file is ever executed.
-
-What a file holds is decided by its first bytes, and checked against its name.
-"""
+"""Tensors of one file, and the field that they make up; no file is ever executed."""
 
 from __future__ import annotations
 
@@ -13,23 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
-from gradcascade.sources.npy import MAGIC, read_npy
-from gradcascade.sources.pickled import open_pickled
-from gradcascade.sources.safetensor import looks_like_safetensors, open_safetensors
-from gradcascade.sources.stored import StoredTensor, mapped, row_major_strides, shown
+from gradcascade.sources.formats import FORMATS
+from gradcascade.sources.formats.base import Format
+from gradcascade.sources.formats.npy import read_npy
+from gradcascade.sources.stored import StoredTensor, mapped, shown
 
-ARRAY = "array"
-"""The name given to the one array of a ``.npy`` file."""
-
-_OPENERS: dict[str, Callable[[Path], dict[str, StoredTensor]]] = {
-    "torch.save": open_pickled,
-    "safetensors": open_safetensors,
-}
-_SUFFIXES = {
-    ".npy": ".npy", ".safetensors": "safetensors",
-    ".pt": "torch.save", ".pth": "torch.save", ".bin": "torch.save", ".ckpt": "torch.save",
-}  # fmt: skip
-_STRANGERS = {
+_FOREIGN = {
     b"version https://git-lfs": "a Git LFS pointer instead of the file it stands for; fetch it with 'git lfs pull'",
     b"<!DOCTYPE": "a web page; download the file itself",
     b"<html": "a web page; download the file itself",
@@ -58,8 +44,7 @@ def open_tensors(path: Path | str) -> dict[str, StoredTensor]:
         If the file is missing, empty, broken, unsafe, or not what its name says.
     """
     path = Path(path)
-    kind = _kind(path)
-    return _array_in(path) if kind == ".npy" else _OPENERS[kind](path)
+    return format_of(path).open(path)
 
 
 def read_tensors(path: Path | str, names: Callable[[str], bool] | None = None) -> dict[str, NDArray]:
@@ -107,7 +92,7 @@ def read_field(path: Path | str, key: str | None = None) -> NDArray:
         As `open_tensors`, and if the file has no tensor of that name, no tensors, or one that is not floating.
     """
     path = Path(path)
-    if _kind(path) == ".npy":
+    if format_of(path).name == ".npy":
         if key is not None:
             raise InputError(f"{path} holds one array without a name; leave the key {shown(key)} out")
         return read_npy(path)
@@ -222,35 +207,21 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"the nearest of its {len(known)} names: {', '.join(dict.fromkeys(shown(other) for other in close))}"
 
 
-def _array_in(path: Path) -> dict[str, StoredTensor]:
-    array = read_npy(path)
-    native = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    raw = np.ascontiguousarray(native).reshape(-1).view(np.uint8)
-    strides = row_major_strides(array.shape, array.dtype.itemsize)
-    return {ARRAY: StoredTensor(ARRAY, native.dtype.name, array.shape, strides, 0, raw, path)}
-
-
-def _kind(path: Path) -> str:
-    """What the first bytes say the file is, checked against its name."""
+def format_of(path: Path) -> Format:
+    """The format that a file's first bytes say, checked against its name."""
     raw = mapped(path)
     start = raw[:64].tobytes()
-    if start.startswith(MAGIC):
-        kind = ".npy"
-    elif start.startswith(b"PK\x03\x04"):
-        kind = "torch.save"
-    elif looks_like_safetensors(start, raw.size):
-        kind = "safetensors"
-    else:
-        claimed = _SUFFIXES.get(path.suffix.lower())
-        for magic, what in _STRANGERS.items():
-            if start.startswith(magic) and (magic != b"\x80" or claimed in (None, "torch.save")):
+    found = next((known for known in FORMATS.values() if known.matches(start, raw.size)), None)
+    claimed = next((known for known in FORMATS.values() if path.suffix.lower() in known.suffixes), None)
+    if found is None:
+        for magic, what in _FOREIGN.items():
+            if start.startswith(magic) and (magic != b"\x80" or claimed is None or claimed.name == "torch.save"):
                 raise InputError(f"{path} is {what}")
         if claimed:
             raise InputError(
-                f"{path} is not a {claimed} file as its name says, or is cut off; write or download it again"
+                f"{path} is not a {claimed.name} file as its name says, or is cut off; write or download it again"
             )
         raise InputError(f"{path} is of an unknown kind; give a .npy, .safetensors, .pt or .bin file")
-    expected = _SUFFIXES.get(path.suffix.lower(), kind)
-    if kind != expected:
-        raise InputError(f"{path} is named as a {expected} file and is a {kind} file; rename it")
-    return kind
+    if claimed not in (None, found):
+        raise InputError(f"{path} is named as a {claimed.name} file and is a {found.name} file; rename it")
+    return found

@@ -12,7 +12,7 @@ from gradcascade.errors import InputError
 from gradcascade.fields.nulls import null
 from gradcascade.fields.statistics import content_hash, kurtosis
 from gradcascade.sources.base import UPDATE
-from gradcascade.sources.hub.source import HubSource
+from gradcascade.sources.hub_source import HubSource
 from gradcascade.study.plan import Plan
 from gradcascade.study.quarantine import quarantine_reasons
 from gradcascade.study.runner import open_source
@@ -115,10 +115,10 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
             for found in source.found:
                 own = [snapshot for snapshot in found.snapshots if snapshot in kept]
                 entries += [found.entries] * len(own)
-                fetched += found.fetches(own) * found.size
-                files += found.fetches(own) * found.files
-                small += len(found.small)
-                held = max(held, min(found.held, found.fetches(own)) * found.size)
+                fetched += found.downloads(own) * found.size
+                files += found.downloads(own) * found.files
+                small += len(found.run.small)
+                held = max(held, min(found.held, found.downloads(own)) * found.size)
     if there and not kept:
         raise InputError(f"all {len(there)} snapshots of the plan are in quarantine; nothing is left to measure")
     if not entries:

@@ -8,12 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gradcascade.errors import InputError
-from gradcascade.sources.hub.address import Address
-from gradcascade.sources.hub.client import HubClient
-from gradcascade.sources.hub.pico import discover_pico
-from gradcascade.sources.hub.pythia import discover_pythia
-from gradcascade.sources.hub.source import HubSource
-from gradcascade.sources.hub.space import Space
+from gradcascade.sources.hub_source import HubSource, discover_hub
+from gradcascade.sources.trees.hub.address import Address
+from gradcascade.sources.trees.hub.client import HubClient
+from gradcascade.sources.trees.hub.space import Space
 from gradcascade.study.plan import FamilyPlan
 
 DOWNLOADS = "hub"
@@ -46,10 +44,17 @@ def open_hub(study: Path, family: FamilyPlan, watch: Callable[[str, int, int], N
     client = HubClient(watch=watch)
     space = Space(study / DOWNLOADS / _folder_name(family.name))
     places = {scale: Address.of(text) for scale, text in family.hub.repositories.items()}
-    options = {"steps": family.hub.steps, "order": family.order}
-    if family.hub.layout == "pico-lm":
-        return discover_pico(client, space, family.name, places, which=family.gradients, **options)
-    return discover_pythia(client, space, family.name, places, label=family.label, **options)
+    return discover_hub(
+        client,
+        space,
+        family.name,
+        family.hub.layout,
+        places,
+        steps=family.hub.steps,
+        which=family.gradients,
+        order=family.order,
+        label=family.label,
+    )
 
 
 def _folder_name(family: str) -> str:

@@ -13,7 +13,7 @@ import polars as pl
 from gradcascade.errors import InputError
 from gradcascade.probe.relaxation import Probe
 from gradcascade.sources.base import GRADIENT, Name, SnapshotRef, Source
-from gradcascade.sources.readers import GradientReader
+from gradcascade.sources.field_readers import GradientReader
 from gradcascade.study.gaps import Gaps
 from gradcascade.study.plan import FamilyPlan, family_folder, study_path
 from gradcascade.study.quarantine import quarantine_reasons
@@ -88,7 +88,7 @@ def open_source(study: Path, family: FamilyPlan, watch: Callable[[str, int, int]
         from gradcascade.study.remote import open_hub
 
         return open_hub(study, family, watch)
-    from gradcascade.sources.folder import discover
+    from gradcascade.sources.folder_source import discover
 
     return discover(
         family_folder(study, family),

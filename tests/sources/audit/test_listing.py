@@ -7,7 +7,7 @@ import pytest
 from sample_runs import save_pt, save_safetensors, write_pico_run
 
 from gradcascade.sources.audit import audit_family, list_folder
-from gradcascade.sources.folder import discover
+from gradcascade.sources.folder_source import discover
 
 
 def tensors(step: int) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from gradcascade.sources.audit.measurements import (
     scan,
     unit_in_the_last_place,
 )
-from gradcascade.sources.checkpoint import parameters
+from gradcascade.sources.choice import parameters
 from gradcascade.sources.tensors import open_tensors
 
 DTYPES = ("float16", "float32", "float64")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gradcascade.errors import InputError
-from gradcascade.sources.safetensor import looks_like_safetensors
+from gradcascade.sources.formats.safetensors import looks_like_safetensors
 from gradcascade.sources.stored import MAX_HEADER, mapped
 from gradcascade.sources.tensors import open_tensors
 

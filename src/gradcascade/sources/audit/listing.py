@@ -12,9 +12,12 @@ from typing import Protocol
 
 from gradcascade.errors import InputError
 from gradcascade.sources.audit.labels import Statement, stated_steps
-from gradcascade.sources.checkpoint import INDEXED, WHOLE, inside
-from gradcascade.sources.layout import DYNAMICS, GRADIENTS, family_runs, gradient_files, step_folders
+from gradcascade.sources.checkpoint import INDEXED, WHOLE
+from gradcascade.sources.folder_source import family_runs
+from gradcascade.sources.layouts.base import GRADIENTS, Step
+from gradcascade.sources.layouts.step_folders import DYNAMICS
 from gradcascade.sources.stored import MAX_HEADER
+from gradcascade.sources.trees.local import inside
 
 _WEIGHTS = re.compile(r"(?P<stem>model|pytorch_model)(?:-(?P<shard>\d{5})-of-(?P<count>\d{5}))?\.(?:safetensors|bin)")
 _GRADIENT = re.compile(rf"((?:{DYNAMICS}/)?(?P<which>{'|'.join(GRADIENTS)})_)?gradients\.(?:pt|safetensors)")
@@ -151,13 +154,13 @@ def list_folder(
     Parameters
     ----------
     folder : pathlib.Path
-        As :func:`gradcascade.sources.folder.discover` takes it.
+        As :func:`gradcascade.sources.folder_source.discover` takes it.
     family : str, optional
         The family's name; by default found from the names of the runs.
     progress : callable, optional
         Called with the number of steps done, their total, and the scale and step.
     scales : mapping of str to str, optional
-        The run of each scale; see :func:`gradcascade.sources.layout.family_runs`.
+        The run of each scale; see :func:`gradcascade.sources.folder_source.family_runs`.
 
     Returns
     -------
@@ -169,15 +172,12 @@ def list_folder(
         If the folder holds no runs, or a file cannot be read.
     """
     found, runs = family_runs(folder, family, scales)
-    places = []
-    for scale, run in runs.items():
-        steps = step_folders(run.folder / "checkpoints", folder) or step_folders(run.folder, folder)
-        places += [(scale, step, steps[step]) for step in sorted(steps)]
+    places = [(scale, step) for scale, run in runs.items() for step in run.steps]
     listed: dict[str, list[ListedStep]] = {scale: [] for scale in runs}
-    for done, (scale, step, place) in enumerate(places, 1):
-        listed[scale].append(_list_step(step, place, folder))
+    for done, (scale, step) in enumerate(places, 1):
+        listed[scale].append(_list_step(step, folder))
         if progress:
-            progress(done, len(places), f"{scale} step {step}")
+            progress(done, len(places), f"{scale} step {step.step}")
     return Listing(
         found,
         str(folder),
@@ -227,17 +227,18 @@ def _matters(name: str) -> bool:
     return bool(_WEIGHTS.fullmatch(name) or _GRADIENT.fullmatch(name)) or name in INDEXED
 
 
-def _list_step(step: int, folder: Path, root: Path) -> ListedStep:
+def _list_step(step: Step, root: Path) -> ListedStep:
+    folder = root / step.folder
     named = tuple(sorted({shard for index in INDEXED for shard in _shards_named_in(folder / index)}))
     paths = {path.name: path for path in folder.iterdir()}
     paths = {name: path for name, path in paths.items() if not _GRADIENT.fullmatch(name)}
-    paths |= {path.relative_to(folder).as_posix(): path for path in gradient_files(folder).values()}
+    paths |= {part.file: part.local_path for part in step.gradients.values()}
     files = [
         ListedFile(name, path.stat().st_size, _sha256(inside(root, path)), path)
         for name, path in sorted(paths.items())
         if (_matters(name) or name in named) and path.is_file()
     ]
-    return ListedStep(step, tuple(files), named, tuple(stated_steps(folder, [f.path for f in files if f.path])))
+    return ListedStep(step.step, tuple(files), named, tuple(stated_steps(folder, [f.path for f in files if f.path])))
 
 
 def _shards_named_in(index: Path) -> set[str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from gradcascade.errors import InputError
 from gradcascade.sources.audit.findings import FAULT, GRADIENT, WARNING, Finding, Spoiled, listed
 from gradcascade.sources.audit.measurements import Scan, scan
-from gradcascade.sources.checkpoint import open_checkpoint, parameters
+from gradcascade.sources.checkpoint import open_checkpoint
+from gradcascade.sources.choice import parameters
 from gradcascade.sources.stored import StoredTensor, shown
 
 LARGE = 1024

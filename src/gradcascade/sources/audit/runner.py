@@ -26,9 +26,10 @@ from gradcascade.sources.audit.listing import Listing, list_folder
 from gradcascade.sources.audit.listing_checks import check_listing
 from gradcascade.sources.audit.opened import open_run
 from gradcascade.sources.audit.quarantine import Conventions, Entry, Quarantine, entries_of
-from gradcascade.sources.layout import Run, family_runs
-from gradcascade.sources.naming import selected
-from gradcascade.sources.pico import pico_tensors
+from gradcascade.sources.choice import selected
+from gradcascade.sources.folder_source import family_runs
+from gradcascade.sources.layouts.base import Run
+from gradcascade.sources.pico_tensors import pico_tensors
 
 _OUT_OF_PLACE = ("late-weights", "foreign-weights", "late-part", "foreign-part")
 
@@ -108,7 +109,7 @@ def audit_family(
     Parameters
     ----------
     folder : pathlib.Path
-        As :func:`gradcascade.sources.folder.discover` takes it.
+        As :func:`gradcascade.sources.folder_source.discover` takes it.
     family : str, optional
         The family's name; by default found from the names of the runs.
     contents : bool
@@ -118,9 +119,9 @@ def audit_family(
     progress : callable, optional
         Called with a name, the number done, the total and a place.
     scales : mapping of str to str, optional
-        The run of each scale; see :func:`gradcascade.sources.layout.family_runs`.
+        The run of each scale; see :func:`gradcascade.sources.folder_source.family_runs`.
     select : sequence of str
-        Shell patterns of the tensors to be measured; see :func:`gradcascade.sources.folder.discover`.
+        Shell patterns of the tensors to be measured; see :func:`gradcascade.sources.folder_source.discover`.
 
     Returns
     -------
@@ -165,12 +166,12 @@ def _contents(
             progress(min(done, total), total, place)
 
     for scale, run in runs.items():
-        checkpoints = {step.step: step.checkpoint for step in run.steps if step.checkpoint}
+        checkpoints = {step: part.local_path for step, part in run.parts(None).items()}
         opened = open_run(listing.family, scale, CHECKPOINT, root, checkpoints, lambda step: advance(f"step {step}"))
         yield from opened.findings
         opened = dataclasses.replace(opened, measured=_measured(run, opened.names, select))
         yield from check_checkpoints(opened, lambda k, scale=scale: advance(f"{scale} checkpoint {k}"))
-        files = {step.step: step.gradients[gradients] for step in run.steps if gradients in step.gradients}
+        files = {step: part.local_path for step, part in run.parts(gradients).items()}
         opened = open_run(listing.family, scale, GRADIENT, root, files, lambda step: advance(f"step {step}"))
         yield from opened.findings
         yield from check_gradients(opened)
@@ -182,7 +183,7 @@ def _measured(run: Run, names: Sequence[str], select: Sequence[str]) -> tuple[in
     try:
         if select:
             return tuple(places[name] for name in selected(names, select, run.name))
-        return tuple(pico_tensors(places, run.name).values()) if run.pico else None
+        return tuple(pico_tensors(places, run.name).values()) if run.layout.rule == "pico" else None
     except InputError:
         return None
 

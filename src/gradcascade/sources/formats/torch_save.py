@@ -1,0 +1,174 @@
+"""Reads ``torch.save`` files that hold plain dictionaries of tensors, without torch and without executing anything.
+
+Such a file is an uncompressed zip: ``<stem>/data.pkl`` describes the tensors, ``<stem>/data/<key>`` holds their
+numbers. Whatever else a pickle may ask for is refused by name.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.errors import InputError
+from gradcascade.sources.formats.base import Format
+from gradcascade.sources.pickles.unpickler import Global, PickleError, Unpickler
+from gradcascade.sources.pickles.zip_members import Member, open_archive
+from gradcascade.sources.stored import CODES, StoredTensor, checked_shape, mapped, shown
+
+_ADVICE = "nothing in it was run; save the tensors alone, as .safetensors or a plain dictionary of tensors"
+_AGAIN = "write or download it again"
+_DTYPES = {
+    "DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8",
+    "ByteStorage": "uint8", "BoolStorage": "bool", "UntypedStorage": "uint8",
+}  # fmt: skip
+_WIDTHS = {"complex128": 16, "complex64": 8, "complex32": 4}
+_REBUILD = ("_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter")
+_MAX_DEPTH = 32
+_MAX_PICKLE = 1 << 22  # bytes: some 25,000 tensors; more would take seconds to walk
+
+
+@dataclass(frozen=True)
+class _Storage:
+    dtype: str
+    key: str
+    size: int  # entries
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    storage: _Storage
+    dtype: str
+    offset: Any
+    shape: Any
+    strides: Any
+
+
+def open_torch_save(path: Path) -> dict[str, StoredTensor]:
+    """Describe the tensors of a file that ``torch.save`` (1.6 or newer) wrote, in the order of its dictionary.
+
+    Dictionaries and lists in it are allowed, their names are joined by dots; values that are not tensors are skipped.
+    """
+    raw = mapped(path)
+    archive = open_archive(path, raw)
+    roots = [name for name in archive if name.count("/") == 1 and name.endswith("/data.pkl")]
+    if len(roots) != 1:
+        what = "a NumPy .npz archive" if any(name.endswith(".npy") for name in archive) else "a zip of something else"
+        raise InputError(f"{path} is {what}, not a torch.save file; save one array as .npy, or use torch.save")
+    stem = roots[0].removesuffix("data.pkl")
+    if f"{stem}constants.pkl" in archive:
+        raise InputError(f"{path} is a TorchScript program, not a dictionary of tensors; save its state_dict()")
+    _check_byte_order(path, raw, archive.get(f"{stem}byteorder"))
+    pickle = archive[roots[0]]
+    if pickle.size > _MAX_PICKLE:
+        raise InputError(
+            f"{path} holds a pickle of {pickle.size} bytes, more than a dictionary of tensors; {_ADVICE}"
+        )
+    try:
+        value = Unpickler(pickle.read(raw), _allow, _build, _storage).run()
+        recipes: dict[str, _Recipe] = {}
+        _collect(value, "", recipes, {}, 0)
+    except PickleError as fault:
+        raise InputError(f"{path} {fault}; {_ADVICE}") from None
+    return {
+        name: _placed(name, recipe, path, raw, archive.get(f"{stem}data/{recipe.storage.key}"))
+        for name, recipe in recipes.items()
+    }
+
+
+def _check_byte_order(path: Path, raw: NDArray[np.uint8], member: Member | None) -> None:
+    if member is not None and (member.size > 16 or member.read(raw).strip() != b"little"):
+        raise InputError(f"{path} was written with another byte order; save it again on a little-endian machine")
+
+
+def _allow(reference: Global) -> None:
+    match reference.module:
+        case "torch._utils" if reference.name in _REBUILD:
+            return
+        case "torch" | "torch.storage" if reference.name in _DTYPES:
+            return
+        case "torch" if reference.name in CODES or reference.name in _WIDTHS or reference.name.startswith("float8"):
+            return
+        case "collections" if reference.name == "OrderedDict":
+            return
+    raise PickleError(f"asks for {shown(str(reference))}, which no dictionary of tensors needs")
+
+
+def _build(function: Global, arguments: tuple) -> Any:
+    match function.name, arguments:
+        case "OrderedDict", ():
+            return {}
+        case "_rebuild_parameter", (_Recipe() as recipe, *_):
+            return recipe
+        case "_rebuild_tensor_v2", (_Storage() as storage, offset, shape, strides, *_):
+            return _Recipe(storage, storage.dtype, offset, shape, strides)
+        case "_rebuild_tensor_v3", (_Storage() as storage, offset, shape, strides, _, _, Global("torch", dtype), *_):
+            return _Recipe(storage, dtype, offset, shape, strides)
+    raise PickleError(f"uses {shown(str(function))} in an unknown way")
+
+
+def _storage(identifier: Any) -> _Storage:
+    match identifier:
+        case ("storage", Global(_, kind), str(key), str(), int(size)) if kind in _DTYPES:
+            return _Storage(_DTYPES[kind], key, size)
+    raise PickleError("refers to a storage in an unknown way")
+
+
+def _collect(value: Any, name: str, found: dict[str, _Recipe], visited: dict[int, int], depth: int) -> None:
+    """Gather the tensors beneath `value`; `visited` counts them per container, -1 while it is being walked."""
+    if isinstance(value, _Recipe):
+        if name in found:
+            raise PickleError(f"has the name {shown(name)} twice")
+        found[name or "tensor"] = value
+    if not isinstance(value, dict | list | tuple):
+        return
+    if id(value) in visited:
+        if visited[id(value)]:
+            raise PickleError(f"holds the same group of tensors twice, again at {shown(name)}")
+        return
+    if depth > _MAX_DEPTH:
+        raise PickleError(f"nests its dictionaries deeper than {_MAX_DEPTH} levels")
+    visited[id(value)] = -1
+    before = len(found)
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        _collect(item, f"{name}.{key}" if name else str(key), found, visited, depth + 1)
+    visited[id(value)] = len(found) - before
+
+
+def _placed(name: str, recipe: _Recipe, path: Path, raw: NDArray[np.uint8], member: Member | None) -> StoredTensor:
+    """Check a tensor's place against the storage that holds it."""
+    where = f"{path}: tensor {shown(name)}"
+    storage, shape = recipe.storage, checked_shape(recipe.shape, where)
+    if member is None:
+        raise InputError(f"{where} refers to the storage {shown(storage.key)}, which is missing; {_AGAIN}")
+    width = np.dtype(CODES[storage.dtype]).itemsize
+    if storage.size < 0 or storage.size * width != member.size:
+        raise InputError(
+            f"{where} claims a storage of {storage.size} entries, and {member.size} bytes are there; {_AGAIN}"
+        )
+    offset, strides = recipe.offset, recipe.strides
+    if not isinstance(strides, tuple) or len(strides) != len(shape) or not all(type(step) is int for step in strides):
+        raise InputError(f"{where} has strides that do not fit its shape; {_AGAIN}")
+    width = np.dtype(CODES[recipe.dtype]).itemsize if recipe.dtype in CODES else _WIDTHS.get(recipe.dtype, 1)
+    capacity = member.size // width
+    entries = math.prod(shape)
+    last = sum((size - 1) * step for size, step in zip(shape, strides, strict=True)) if entries else -1
+    if type(offset) is not int or offset < 0 or min(strides, default=0) < 0 or offset + last >= capacity:
+        raise InputError(f"{where} reaches outside its storage of {capacity} entries; {_AGAIN}")
+    if entries > capacity:
+        raise InputError(f"{where} repeats the entries of its storage; save it with .contiguous()")
+    steps = tuple(step * width if size > 1 else 0 for size, step in zip(shape, strides, strict=True))
+    if not entries:
+        offset, steps = 0, tuple(0 for _ in shape)
+    return StoredTensor(name, recipe.dtype, shape, steps, member.offset + offset * width, raw, path)
+
+
+FORMAT = Format(
+    "torch.save", 20, (".pt", ".pth", ".bin", ".ckpt"), lambda start, size: start.startswith(b"PK\x03\x04"),
+    open_torch_save,
+)  # fmt: skip

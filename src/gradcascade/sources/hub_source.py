@@ -1,0 +1,206 @@
+"""A family on the hub: what was found of each scale, downloaded snapshot by snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradcascade import families
+from gradcascade.errors import InputError, SourceLostError
+from gradcascade.sources.base import GRADIENT, UPDATE, SnapshotRef
+from gradcascade.sources.evaluations import metrics_table, read_evaluations
+from gradcascade.sources.layouts import LAYOUTS
+from gradcascade.sources.layouts.base import Layout, Run
+from gradcascade.sources.naming import step_of_evaluation
+from gradcascade.sources.snapshots import Reading
+from gradcascade.sources.trees.base import Part, TreeFile
+from gradcascade.sources.trees.hub.address import Address
+from gradcascade.sources.trees.hub.client import HubClient
+from gradcascade.sources.trees.hub.remote_run import RemoteRun
+from gradcascade.sources.trees.hub.space import Space
+from gradcascade.sources.trees.hub.tree import HubTree
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found of one scale, before anything large is downloaded."""
+
+    scale: str
+    run: Run
+    tree: HubTree
+    snapshots: tuple[SnapshotRef, ...]
+    asked: tuple[int, ...]
+    """Steps of the gradients, or of the checkpoints that are subtracted, each from the next; ascending."""
+    parts: Mapping[int, Part]
+    """Those that are there."""
+    files: int
+    """Large files of one checkpoint or one gradient."""
+    size: int
+    """Their bytes, about."""
+    held: int
+    """Checkpoints or gradients that lie on disk at once, at most."""
+    entries: int
+    """Entries of a field, about."""
+
+    @property
+    def checkpoints(self) -> tuple[int, ...]:
+        """Steps of the checkpoints that are subtracted, each from the next; none where gradients are read."""
+        return self.asked if any(snapshot.field == UPDATE for snapshot in self.snapshots) else ()
+
+    def downloads(self, snapshots: Collection[SnapshotRef]) -> int:
+        """How many checkpoints or gradients are downloaded for some of the snapshots."""
+        wanted = set(snapshots)
+        return len({part for own in self.snapshots if own in wanted for part in _parts(own)})
+
+
+def _parts(snapshot: SnapshotRef) -> tuple[Part, ...]:
+    return getattr(snapshot.reader, "parts", ())
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A family on the hub; made by `discover_hub`."""
+
+    family: str
+    client: HubClient
+    space: Space
+    found: tuple[Found, ...]
+    _complaints: list[str] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def repositories(self) -> dict[str, str]:
+        """The repository of each scale, ``owner/name``."""
+        return {found.scale: found.tree.name for found in self.found}
+
+    @property
+    def checkpoints(self) -> dict[str, tuple[int, ...]]:
+        """For each scale, the steps whose checkpoints are subtracted, each from the next; none of gradients."""
+        return {found.scale: found.checkpoints for found in self.found}
+
+    def snapshots(self) -> list[SnapshotRef]:
+        """Every field there is, by scale, steps ascending; nothing is downloaded."""
+        return [snapshot for found in self.found for snapshot in found.snapshots]
+
+    def metrics(self) -> pl.DataFrame:
+        """Evaluation results of every scale, downloaded if they are not here: family, scale, step, metric, value.
+
+        A value that was not finite is null. A file that cannot be had or read is left out, and named by
+        `complaints`; only a hub that cannot be reached raises.
+        """
+        rows = []
+        self.space.claim()
+        for found in self.found:
+            for place, file in found.run.small.items():
+                try:
+                    found.tree.keep_small(file, place)
+                except SourceLostError:
+                    raise
+                except InputError as error:
+                    self._complaints.append(f"{found.scale}: {error}")
+            folder = found.tree.kept
+            listed = {step_of_evaluation(Path(place).name) for place in found.run.small}
+            try:  # what an earlier pass left there may not be the run's any more
+                rows += [(found.scale, *row) for row in read_evaluations(folder, folder) if row[0] in listed]
+            except InputError as error:
+                self._complaints.append(f"{found.scale}: {error}")
+        return metrics_table(self.family, rows)
+
+    def folders(self) -> dict[str, Path]:
+        """The folder of each scale's small files, which :meth:`metrics` downloads."""
+        return {found.scale: found.tree.kept for found in self.found}
+
+    def complaints(self) -> list[str]:
+        """A sentence for everything besides snapshots that could not be had."""
+        return list(self._complaints)
+
+    def close(self) -> None:
+        """Remove what was downloaded."""
+        self.space.close()
+
+
+def discover_hub(
+    client: HubClient,
+    space: Space,
+    family: str,
+    layout: str,
+    repositories: Mapping[str, Address],
+    *,
+    steps: Collection[int] | None = None,
+    which: str = "train",
+    order: str = "file",
+    label: str = "later",
+) -> HubSource:
+    """Find a family on the hub: its repositories by scale, laid out as one of the `LAYOUTS`.
+
+    `steps` are those of the gradients, or of the checkpoints to subtract, each from the next; by default all there
+    are. One that is not there is refused when it is loaded, and no difference is taken across it.
+    """
+    chosen = LAYOUTS.find(layout, argument="layout")
+    reading = Reading(family, chosen.fields, which, order, label)
+    names = [address.name for address in repositories.values()]
+    found = []
+    for scale, address in repositories.items():
+        repository = client.repository(address.name)
+        shared = names.count(address.name) > 1
+        kept = space.small(repository, f"{address.revision}:{address.folder}" if shared else "")
+        remote = RemoteRun(scale, address, repository, space, kept, steps)
+        found.append(_found(remote, chosen, reading))
+    return HubSource(family, client, space, tuple(found))
+
+
+def _found(remote: RemoteRun, layout: Layout, reading: Reading) -> Found:
+    run = layout.on_hub(remote, reading.which) if layout.on_hub else _in_folders(remote, layout)
+    field = reading.fields[0]
+    there = run.parts(reading.which if field == GRADIENT else None)
+    asked = tuple(sorted(there if remote.asked is None else remote.asked))
+    known = [step for step in asked if step in there]
+    if field == UPDATE and (len(asked) < 2 or not known):
+        what = layout.step_name.replace("branch ", "branches ").replace("folder ", "folders ").format("{N}")
+        raise InputError(
+            f"{run.name} has {len(known)} of the {what} wanted, and a difference takes two; name another repository, "
+            "or other steps"
+        )
+    files = _listed(there[known[-1]]) if known else []
+    size = sum(file.size for file in files)
+    return Found(
+        remote.scale,
+        run,
+        remote.tree(run.tree.revision),
+        tuple(reading.snapshots(run, remote.scale, asked)),
+        asked,
+        {step: there[step] for step in known},
+        files=len(files) or 1,
+        size=size,
+        held=2 if field == UPDATE else 1,
+        entries=families.expected_entries(remote.address.name) or size // (2 if field == UPDATE else 4),
+    )
+
+
+def _listed(part: Part) -> list[TreeFile]:
+    assert isinstance(part.tree, HubTree)
+    try:
+        return part.tree.files_of(part)
+    except SourceLostError:
+        raise
+    except InputError:  # its own snapshot is refused for that
+        return []
+
+
+def _in_folders(remote: RemoteRun, layout: Layout) -> Run:
+    """The run in the folders of a branch's last commit."""
+    assert layout.in_folder is not None
+    head = remote.tree(remote.commits()[0].sha)
+    folder = remote.run_folder(head)
+    return Run(
+        remote.where,
+        layout,
+        head,
+        folder,
+        layout.in_folder(head, folder),
+        remote.small_files(head, folder, "training_config.yaml"),
+    )

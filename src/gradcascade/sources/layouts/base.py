@@ -1,0 +1,64 @@
+"""What a layout declares, and what it finds: runs with their steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gradcascade.sources.trees.base import Part, Tree, TreeFile
+
+if TYPE_CHECKING:
+    from gradcascade.sources.trees.hub.remote_run import RemoteRun
+
+GRADIENTS = ("train", "val")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of a run has; a step without anything is among them, so that it can be missed."""
+
+    step: int
+    tree: Tree
+    folder: str
+    gradients: Mapping[str, Part] = field(default_factory=dict)
+    """By ``"train"`` and ``"val"``, those that are there."""
+    checkpoint: Part | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run: its steps, ascending, and on the hub its small files by their place in the run's folder."""
+
+    name: str
+    layout: Layout
+    tree: Tree
+    folder: str
+    steps: tuple[Step, ...]
+    small: Mapping[str, TreeFile] = field(default_factory=dict)
+
+    def parts(self, which: str | None) -> dict[int, Part]:
+        """By step, the gradients of ``"train"`` or ``"val"``; of None, the checkpoints."""
+        found = {step.step: step.gradients.get(which) if which else step.checkpoint for step in self.steps}
+        return {step: part for step, part in found.items() if part}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way to arrange the files of a run."""
+
+    name: str
+    """As a plan names it."""
+    order: float
+    """Layouts are asked in ascending order whether a folder is theirs."""
+    rule: str
+    """Which tensors make up a field by default; one of :data:`gradcascade.sources.choice.RULES`."""
+    fields: tuple[str, ...]
+    """Kinds of field that it has on the hub."""
+    in_folder: Callable[[Tree, str], tuple[Step, ...]] | None = None
+    """The steps of the run in a folder of a tree, on disk or on the hub; none if the folder is not laid out so."""
+    on_hub: Callable[[RemoteRun, str], Run] | None = None
+    """The run in the history of a repository, with the gradients of ``"train"`` or ``"val"``; by default the steps
+    are folders of the branch's last commit."""
+    step_name: str = "folder step_{}"
+    """What holds one step, for messages."""

@@ -1,0 +1,72 @@
+"""A folder per step, as most trainers write it: ``step_N``, ``checkpoint-N``, ``stepN``, ``global_stepN``.
+
+The folders lie in the run's own or under ``checkpoints/``. A step has gradients, or a checkpoint
+(``model.safetensors``, ``pytorch_model.bin``, or the index of their shards), or both. The gradients are
+``learning_dynamics/train_gradients``, else ``train_gradients``, else ``gradients`` (of training), each as ``.pt``,
+else as ``.safetensors``; those of validation likewise, without the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from gradcascade.errors import InputError
+from gradcascade.sources.base import UPDATE
+from gradcascade.sources.checkpoint import opening_file
+from gradcascade.sources.layouts.base import GRADIENTS, Layout, Step
+from gradcascade.sources.naming import step_of
+from gradcascade.sources.trees.base import Part, Tree
+
+DYNAMICS = "learning_dynamics"
+_SUFFIXES = (".pt", ".safetensors")
+
+
+def step_folders(tree: Tree, run: str) -> dict[int, str]:
+    """The folder of every step of a run, ascending; two for one step are refused."""
+    return _named_as_steps(tree, f"{run}/checkpoints".lstrip("/")) or _named_as_steps(tree, run)
+
+
+def _named_as_steps(tree: Tree, folder: str) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for name in tree.folders(folder):
+        step = step_of(name)
+        if step is None:
+            continue
+        if step in found:
+            raise InputError(
+                f"{Path(tree.name, folder)} has two folders for step {step}, {found[step].rpartition('/')[2]} and "
+                f"{name}; keep one"
+            )
+        found[step] = f"{folder}/{name}".lstrip("/")
+        tree.check(found[step])
+    return dict(sorted(found.items()))
+
+
+def gradient_files(names: Iterable[str]) -> dict[str, str]:
+    """Of the files of a step, the recorded gradients by ``"train"`` and ``"val"``."""
+    names, found = set(names), {}
+    for which in GRADIENTS:
+        stems = [f"{DYNAMICS}/{which}_gradients", f"{which}_gradients", *(["gradients"] if which == "train" else [])]
+        there = [stem + suffix for stem in stems for suffix in _SUFFIXES if stem + suffix in names]
+        found |= {which: there[0]} if there else {}
+    return found
+
+
+def steps_in(tree: Tree, run: str) -> tuple[Step, ...]:
+    """Every step folder of a run with what it holds."""
+    return tuple(_step(tree, step, folder) for step, folder in step_folders(tree, run).items())
+
+
+def _step(tree: Tree, step: int, folder: str) -> Step:
+    files = [*tree.files(folder), *tree.files(f"{folder}/{DYNAMICS}")]
+    names = [file.path.removeprefix(f"{folder}/") for file in files]
+    gradients = {which: Part(tree, folder, name) for which, name in gradient_files(names).items()}
+    opening = opening_file(names)
+    checkpoint = Part(tree, folder, opening) if opening else None
+    for part in [*gradients.values(), *([checkpoint] if checkpoint else [])]:
+        tree.check(part.path)
+    return Step(step, tree, folder, gradients, checkpoint)
+
+
+LAYOUT = Layout("step-folders", 90, rule="parameters", fields=(UPDATE,), in_folder=steps_in)

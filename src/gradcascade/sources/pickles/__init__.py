@@ -1,0 +1,1 @@
+"""Pickles in zip files, as ``torch.save`` writes them, read without executing anything."""

@@ -1,0 +1,80 @@
+"""The tensors of a run as they were first read, which every later snapshot must have too."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradcascade import families
+from gradcascade.errors import InputError
+from gradcascade.sources.choice import ordered
+from gradcascade.sources.stored import StoredTensor, shown
+from gradcascade.sources.trees.base import Part
+
+
+@dataclass(frozen=True)
+class RecordedTensors:
+    """Names and shapes of the tensors that make up the fields of one run.
+
+    The order of the first file read is that of all fields, whatever order another file has: a checkpoint saved in
+    another format lists its tensors differently.
+
+    They are kept in `file`, so that a run that is continued holds on to them; a published `repository`
+    (``owner/name``) must have the published N.
+    """
+
+    file: Path
+    repository: str
+    order: str
+
+    def names(self, tensors: Mapping[str, StoredTensor], part: Part, path: Path) -> list[str]:
+        """Names of the tensors in the order of the field; refused if they are not those of the run."""
+        where = part.where
+        found = {name: tensor.shape for name, tensor in tensors.items()}
+        known = self._known()
+        if known is None:
+            entries, published = sum(map(math.prod, found.values())), families.expected_entries(self.repository)
+            if published is not None and entries != published:
+                raise InputError(
+                    f"{where} gives a field of {entries:,} entries, and that of {self.repository} has {published:,} "
+                    "(see `gradcascade families`); it is another model"
+                )
+            self._keep(found)
+            known = found
+        for name in {**known, **found}:
+            if known.get(name) != found.get(name):
+                raise InputError(
+                    f"{where} has the tensor {shown(name)} {_described(found.get(name))}, and what was read before "
+                    f"of {self.repository} has it {_described(known.get(name))}; it is another model"
+                )
+        return ordered(known, self.order)
+
+    def shapes(self) -> dict[str, tuple[int, ...]] | None:
+        """Shape by name of the tensors of the run's fields, in order; None if nothing was read yet."""
+        known = self._known()
+        return None if known is None else {name: known[name] for name in ordered(known, self.order)}
+
+    def _known(self) -> dict[str, tuple[int, ...]] | None:
+        try:
+            items = json.loads(self.file.read_text(encoding="utf-8"))
+            return {str(name): tuple(map(int, shape)) for name, shape in items}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError):
+            raise InputError(f"{self.file} is damaged; remove it, it is written again") from None
+
+    def _keep(self, found: Mapping[str, tuple[int, ...]]) -> None:
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            scratch = self.file.with_name(f"{self.file.name}.new")
+            scratch.write_text(json.dumps(list(found.items())), encoding="utf-8")
+            scratch.replace(self.file)
+        except OSError as error:
+            raise InputError(f"{self.file} cannot be written ({error.strerror}); check its folder") from None
+
+
+def _described(shape: tuple[int, ...] | None) -> str:
+    return "not at all" if shape is None else f"of shape {shape}"

@@ -1,0 +1,141 @@
+"""The fields of a run: what each kind is made from, step by step."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from gradcascade.errors import InputError
+from gradcascade.sources.base import FIELDS, GRADIENT, UPDATE, SnapshotRef
+from gradcascade.sources.checkpoint import files_of
+from gradcascade.sources.choice import ORDERS, Choice
+from gradcascade.sources.field_readers import Absent, GradientReader, UpdateReader
+from gradcascade.sources.layouts.base import GRADIENTS, Run
+from gradcascade.sources.recorded_tensors import RecordedTensors
+from gradcascade.sources.run_tensors import CheckpointsOnDisk, GradientsOnDisk
+from gradcascade.sources.trees.base import Part
+
+LABELS = ("later", "earlier")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the runs of a family are read."""
+
+    family: str
+    fields: tuple[str, ...] = FIELDS
+    which: str = "train"
+    """``"train"`` or ``"val"`` gradients."""
+    order: str = "file"
+    """Order of the tensors; one of :data:`gradcascade.sources.choice.ORDERS`."""
+    label: str = "later"
+    """The step that labels an update."""
+    select: tuple[str, ...] = ()
+    """Shell patterns on tensor names; by default the layout's rule decides."""
+
+    def __post_init__(self) -> None:
+        for what, values, known in (
+            ("field", self.fields, FIELDS),
+            ("kind of gradient", (self.which,), GRADIENTS),
+            ("tensor order", (self.order,), ORDERS),
+            ("label", (self.label,), LABELS),
+        ):
+            for value in values:
+                if value not in known:
+                    raise InputError(f"there is no {what} {value!r}; choose from {', '.join(known)}")
+
+    def snapshots(self, run: Run, scale: str, asked: Collection[int] | None = None) -> list[SnapshotRef]:
+        """Every field of a run by kind, steps ascending; one that is asked for and not there is refused on loading.
+
+        Steps are those of the gradients, or of the checkpoints that are subtracted, each from the next.
+        """
+        made = {GRADIENT: self._gradients, UPDATE: self._updates}
+        return [snapshot for field in self.fields for snapshot in made[field](run, scale, asked)]
+
+    def _gradients(self, run: Run, scale: str, asked: Collection[int] | None) -> Iterator[SnapshotRef]:
+        parts = run.parts(self.which)
+        choice = self._choice(run)
+        for step in sorted(parts if asked is None else asked):
+            if part := parts.get(step):
+                tensors = (
+                    GradientsOnDisk(tuple(other.local_path for other in parts.values()), choice)
+                    if run.tree.local
+                    else self._recorded(part, run, GRADIENT)
+                )
+                yield self._snapshot(scale, step, GRADIENT, GradientReader(part, tensors, choice))
+            else:
+                reason = f"{run.name} has no {self.which} gradient of step {step}; leave the step out"
+                source = f"{run.tree.name}: step {step}"
+                yield SnapshotRef(self.family, scale, step, GRADIENT, (), source, "nothing", Absent(reason))
+
+    def _updates(self, run: Run, scale: str, asked: Collection[int] | None) -> Iterator[SnapshotRef]:
+        parts = run.parts(None)
+        choice = self._choice(run)
+        for earlier, later in pairwise(sorted(parts if asked is None else asked)):
+            step = later if self.label == "later" else earlier
+            ends = [parts.get(later), parts.get(earlier)]
+            if ends[0] and ends[1]:
+                tensors = (
+                    self._on_disk(run, ends[0], choice) if run.tree.local else self._recorded(ends[0], run, UPDATE)
+                )
+                reader = UpdateReader(ends[1], ends[0], tensors, choice)
+                yield self._snapshot(scale, step, UPDATE, reader, later - earlier)
+                continue
+            missing = earlier if not ends[1] else later
+            reason = (
+                f"{run.name} has no {run.layout.step_name.format(missing)}, and a difference over the gap would not "
+                "be one of adjacent checkpoints"
+            )
+            names = [end.source if end else f"step{at}" for end, at in zip(ends, (later, earlier), strict=True)]
+            revision = " minus ".join(end.tree.revision if end else "nothing" for end in ends)
+            source = f"{run.tree.name}: {' minus '.join(names)}"
+            absent = Absent(reason)
+            span = later - earlier
+            yield SnapshotRef(self.family, scale, step, UPDATE, (), source, revision, absent, span=span)
+
+    def _choice(self, run: Run) -> Choice:
+        return Choice(run.layout.rule, self.select, self.order if run.tree.local else "file")
+
+    def _on_disk(self, run: Run, later: Part, choice: Choice) -> CheckpointsOnDisk:
+        checkpoints = [part.local_path for part in run.parts(None).values()]
+        gradients = tuple(part.local_path for step in run.steps for part in step.gradients.values())
+        if choice.by_short_name:
+            return CheckpointsOnDisk(gradients, choice)
+        # Another format lists the tensors in another order: that of the first checkpoint is that of all.
+        first = tuple(path for path in checkpoints if path.name == checkpoints[0].name)
+        same = later.local_path.name == first[0].name
+        return CheckpointsOnDisk(() if same else first, choice, gradients)
+
+    def _recorded(self, part: Part, run: Run, field: str) -> RecordedTensors:
+        name = "tensors.json" if field == run.layout.fields[0] else f"tensors-{field}.json"
+        return RecordedTensors(part.tree.small_folder("") / name, part.tree.name, self.order)
+
+    def _snapshot(
+        self, scale: str, step: int, field: str, reader: GradientReader | UpdateReader, span: int | None = None
+    ) -> SnapshotRef:
+        parts = reader.parts
+        source = " minus ".join(part.source for part in parts)
+        if not parts[0].tree.local:
+            revision = " minus ".join(part.tree.revision for part in parts)
+            source = f"{parts[0].tree.name}: {source}"
+            return SnapshotRef(self.family, scale, step, field, (), source, revision, reader, span=span)
+        files = tuple(file for part in parts for file in files_of(part.local_path))
+        mark = _mark(files, reader)
+        return SnapshotRef(self.family, scale, step, field, files, source, mark, reader, span=span)
+
+
+def _mark(files: tuple[Path, ...], reader: GradientReader | UpdateReader) -> str:
+    """``local-`` and twelve hexadecimal digits from sizes, times of change and the choice; contents are not read."""
+    others = reader.run.marks if isinstance(reader.run, GradientsOnDisk | CheckpointsOnDisk) else ()
+    lines = [reader.choice.mark]
+    for file in (*files, *others):
+        try:
+            status = file.stat()
+        except OSError:
+            lines.append(f"{file.name} is not there")  # the reader says what is wrong
+        else:
+            lines.append(f"{file.name} {status.st_size} {status.st_mtime_ns}")
+    return "local-" + hashlib.blake2b("\n".join(lines).encode(), digest_size=6).hexdigest()
