@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from gradcascade import __version__
+from gradcascade.csvfile import write_csv
 from gradcascade.errors import InputError
 from gradcascade.export.citations import bibtex
 from gradcascade.export.schema import FILE, SCHEMA_VERSION, shipped_schema
@@ -19,12 +20,6 @@ FORMATS = ("parquet", "csv", "json")
 
 JSON_FILE = "tables.json"
 CITATION_FILE = "CITATION.bib"
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What makes a spreadsheet take a text for a formula when it comes first; the last four are full-width forms."""
-
-GUARD = "'"
-"""Put before a text in a CSV file that begins like a formula, or with this very character."""
 
 
 def write_tables(
@@ -67,37 +62,12 @@ def write_tables(
                 if form == "parquet":
                     table.write_parquet(path)
                 else:
-                    as_csv(table).write_csv(path)
+                    write_csv(table, path)
         (folder / FILE).write_text(shipped_schema(), encoding="utf-8")
         (folder / CITATION_FILE).write_text(bibtex(families), encoding="utf-8")
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror or error}; choose another --out") from None
     return paths
-
-
-def as_csv(table: pl.DataFrame) -> pl.DataFrame:
-    """Make a table fit for CSV.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        Any exported table.
-
-    Returns
-    -------
-    polars.DataFrame
-        Lists joined by spaces, and texts that a spreadsheet would run as formulas guarded by an apostrophe. A null
-        is written as an empty cell, an empty text as a quoted one.
-    """
-    cells = []
-    for name, kind in table.schema.items():
-        cell = pl.col(name)
-        if isinstance(kind, pl.List):
-            cells.append(cell.cast(pl.List(pl.String)).list.join(" "))
-        elif kind == pl.String:
-            risky = pl.any_horizontal(cell.str.starts_with(start) for start in (*FORMULA_STARTS, GUARD))
-            cells.append(pl.when(risky).then(pl.concat_str(pl.lit(GUARD), cell)).otherwise(cell).alias(name))
-    return table.with_columns(cells)
 
 
 def as_json(tables: Mapping[str, pl.DataFrame]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gradcascade.csvfile import write_csv
 from gradcascade.errors import InputError
 from gradcascade.report import tables, whiskers
 from gradcascade.report.answers import Answer, all_answers, lead
@@ -37,7 +38,7 @@ def write_report(data: ReportData, out_dir: Path) -> Path:
     try:
         folder = out_dir / "figures"
         folder.mkdir(parents=True, exist_ok=True)
-        tables.sources(data).write_csv(out_dir / "sources.csv")
+        write_csv(tables.sources(data), out_dir / "sources.csv")
         _write_answers(answers, out_dir / "answers")
         content = _content(data, figure_views(data, folder), answers)
         text = environment.get_template("index.html.j2").render(content)
@@ -53,7 +54,7 @@ def write_report(data: ReportData, out_dir: Path) -> Path:
 def _write_answers(answers: list[Answer], folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for answer in answers:
-        (answer.table if answer.full is None else answer.full).write_csv(folder / f"{answer.name}.csv")
+        write_csv(answer.table if answer.full is None else answer.full, folder / f"{answer.name}.csv")
 
 
 def _content(data: ReportData, views: list[FigureView], answers: list[Answer]) -> dict[str, Any]:

@@ -1,9 +1,20 @@
 /** Tables as CSV, and the button that copies them. */
 
+const FORMULA = /^[=+\-@\t\r\n'\uff1d\uff0b\uff0d\uff20]/;
+const NUMBER = /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$/;
+
+/**
+ * Guard a text that a spreadsheet would run as a formula, as the files of an export are guarded.
+ * @param {string} text @returns {string}
+ */
+function guarded(text) {
+  return FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;
+}
+
 /** @param {unknown[][]} rows @returns {string} RFC 4180 */
 export function csvText(rows) {
   const cell = (value) => {
-    const text = value === null || value === undefined ? "" : String(value);
+    const text = value === null || value === undefined ? "" : guarded(String(value));
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import polars as pl
 
+from gradcascade.csvfile import write_csv
 from gradcascade.errors import InputError
 from gradcascade.report.data import ReportData
 from gradcascade.report.figures.canvas import Canvas
@@ -100,7 +101,7 @@ class Drawing(ABC):
             figure.set_layout_engine("none")  # what was laid out stays; doing it again takes half of the time
             figure.savefig(files["pdf"], metadata={"CreationDate": None, "Creator": None, "Producer": None})
             figure.savefig(files["png"], dpi=PNG_DPI)
-        self.frame().write_csv(files["csv"])
+        write_csv(self.frame(), files["csv"])
         return files
 
 
