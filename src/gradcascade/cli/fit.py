@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,12 +59,15 @@ def fit(
                         {"family": family, "field": field, "window": list(steps)}
                         for (family, field), steps in data.windows.items()
                     ],
+                    "empty_windows": [asdict(window) for window in data.empty_windows],
                     **{name: table.to_dicts() for name, table in answers.items()},
                 }
             )
         )
         return
     print_headline(data)
+    for empty in data.empty_windows:
+        typer.echo(empty.sentence)
     print_inference(data)
 
 

@@ -76,7 +76,9 @@ class ReportData:
         fits = exponents.fit_exponents(cascades)
         split = nulls.decompose(fits)
         chosen = windows.windows(cascades, window)
-        _check_windows(cascades, chosen)
+        empty = windows.empty_windows(cascades, chosen)
+        if empty and len(empty) == len(chosen):
+            raise InputError("; ".join(window.sentence for window in empty))
         return cls(
             title=title,
             cascades=cascades,
@@ -100,6 +102,11 @@ class ReportData:
     def answers(self) -> dict[str, pl.DataFrame]:
         """Everything :func:`gradcascade.infer` answers about the cascades: verdicts, intervals, associations, ..."""
         return infer(self.cascades, self.windows, self.metrics, self.schedules)
+
+    @cached_property
+    def empty_windows(self) -> list[windows.EmptyWindow]:
+        """Families and fields without a measured step in their window: they have no exponents over it."""
+        return windows.empty_windows(self.cascades, self.windows)
 
     @property
     def groups(self) -> list[Group]:
@@ -131,16 +138,6 @@ class ReportData:
         """Count the entries N of each scale's field."""
         table = self.cascades.filter(pl.col("family") == family)
         return dict(table.group_by("scale").agg(pl.col("n").max()).sort("n", "scale").iter_rows())
-
-
-def _check_windows(cascades: pl.DataFrame, chosen: Mapping[Group, tuple[int, int]]) -> None:
-    """Refuse a window in which nothing at all was measured."""
-    for (first, last), steps in ((span, cascades["step"]) for span in chosen.values()):
-        if not steps.is_between(first, last).any():
-            raise InputError(
-                f"the window of steps {first:,} to {last:,} holds no measured step; "
-                f"choose one within {steps.min():,} to {steps.max():,}"
-            )
 
 
 def of_group(table: pl.DataFrame, group: Group) -> pl.DataFrame:

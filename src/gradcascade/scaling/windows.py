@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -73,6 +74,35 @@ def windows(table: pl.DataFrame, window: Window = None) -> dict[tuple[str, str],
     for family, field, known in steps.iter_rows():
         given = window.get((family, field)) if isinstance(window, Mapping) else window
         found[family, field] = default_window(known) if given is None else _checked(given)
+    return found
+
+
+@dataclass(frozen=True)
+class EmptyWindow:
+    """A family and field of which no step was measured in its window, and the steps that were."""
+
+    family: str
+    field: str
+    window: Range
+    measured: Range
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong and what to do, for a reader."""
+        (first, last), (start, end) = self.window, self.measured
+        return (
+            f"{self.family}, {self.field}s: the window of steps {first:,} to {last:,} holds no measured step; choose "
+            f"one within {start:,} to {end:,}"
+        )
+
+
+def empty_windows(table: pl.DataFrame, window: Window = None) -> list[EmptyWindow]:
+    """The families and fields of a table whose window holds none of their own steps."""
+    found = []
+    for (family, field), span in windows(table, window).items():
+        steps = table.filter(pl.col("family") == family, pl.col("field") == field)["step"]
+        if not steps.is_between(*span).any():
+            found.append(EmptyWindow(family, field, span, tuple(map(int, (steps.min(), steps.max())))))  # pyright: ignore[reportArgumentType]
     return found
 
 

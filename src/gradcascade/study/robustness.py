@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +24,11 @@ from gradcascade.study.store import SNAPSHOT
 from gradcascade.study.study import Study
 from gradcascade.study.variants import UNSEEDED, make_probe
 from gradcascade.study.windows import family_window
+
+
+class WindowWarning(UserWarning):
+    """A family has no snapshot in its window, and others have."""
+
 
 STEPS = 8
 """Steps in a sample."""
@@ -157,6 +163,7 @@ def sample(
     found = [(family, at) for family, at in found if at.name not in reasons and not gaps.too_long(at)]
     planned = {family.name: family_window(study.plan, family) for family in study.plan.families}
     chosen: set[tuple[str, str, int]] = set()
+    empty: list[str] = []
     for name, field in sorted({(at.family, at.field) for _, at in found}):
         count: dict[int, int] = {}
         for _, at in found:
@@ -164,12 +171,21 @@ def sample(
                 count[at.step] = count.get(at.step, 0) + 1
         first, last = planned.get(name) or default_window(count)
         inside = {step: scales for step, scales in count.items() if first <= step <= last}
+        if not inside:
+            empty.append(f"{name}, {field}s (steps {first:,} to {last:,})")
         full = sorted(step for step, scales in inside.items() if scales == max(inside.values()))
         places = np.unique(np.linspace(0, len(full) - 1, steps).round().astype(int)) if full else []
         chosen |= {(name, field, full[place]) for place in places}
     if not chosen:
         raise InputError(
             f"no source of the study {study.folder} has a snapshot in its window; set another one in its plan.toml"
+        )
+    if empty:
+        where = study.folder / "plan.toml"
+        warnings.warn(
+            f"no snapshot lies in the window of {'; '.join(empty)}, so none is sampled; set another one in {where}",
+            WindowWarning,
+            stacklevel=3,
         )
     return [(family, at) for family, at in found if (at.family, at.field, at.step) in chosen]
 

@@ -11,6 +11,7 @@ from gradcascade.report.data import ReportData
 def window_answer(data: ReportData) -> Answer:
     """Give the windows that were used and those that v_rel itself suggests."""
     full = data.answers["found_windows"]
+    empty = {(window.family, window.field): window for window in data.empty_windows}
     sentences, rows = [], []
     for row in full.to_dicts():
         first, last = data.windows[row["family"], row["field"]]
@@ -23,6 +24,9 @@ def window_answer(data: ReportData) -> Answer:
             seen = " and ".join(names[name] for name in parts)
             said = f"the plateau of v_rel found is {found}, with {seen or 'neither start-up nor drift'}"
             said += " it" if parts else ""
+        missing = empty.get((row["family"], row["field"]))
+        if missing:
+            sentences.append(f"{missing.sentence}. Nothing is averaged over it.")
         sentences.append(f"{label(data, row)}: the window used is steps {first:,} to {last:,}; {said}.")
         rows.append(
             {
