@@ -17,6 +17,7 @@ from gradcascade.cli import (
     compare,
     demo,
     export,
+    families,
     fit,
     graph,
     measure,
@@ -45,6 +46,7 @@ app.command("train")(train.train)
 app.command("probe")(probe.probe)
 app.command("graph")(graph.graph)
 app.command("cache")(cache.cache)
+app.command("families")(families.families)
 app.command("audit")(audit.audit)
 app.command("measure")(measure.measure)
 app.command("metrics")(metrics.metrics)

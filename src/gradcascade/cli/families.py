@@ -1,0 +1,147 @@
+"""``gradcascade families``: what is known of the published families."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gradcascade.cli.options import Json
+
+if TYPE_CHECKING:
+    from gradcascade.families import Family, Fault, ScheduleFacts
+
+_WIDTH = 80
+_ENTRIES = 12
+
+
+def families(
+    name: Annotated[str | None, typer.Argument(help="One family, shown with all that is known of it.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the published families, or show one with its known faults, published values and citation."""
+    from gradcascade import families as known
+
+    if name is not None:
+        found, run = known.family(name), known.presets()[name][1]
+        typer.echo(json.dumps(_described(found)) if as_json else "\n".join(_shown(found, run)))
+        return
+    every = list(known.families().values())
+    if as_json:
+        typer.echo(json.dumps({"families": [_described(family) for family in every]}))
+        return
+    rows = [("NAME", "SCALES", "RUNS", "FIELDS", "STEPS", "WINDOW", "VERIFIED"), *map(_row, every)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(family: Family) -> tuple[str, ...]:
+    steps = "found at the hub" if family.steps_known is None else f"{family.steps_known:,}"
+    cells = (family.name, str(len(family.scales)), str(len(family.runs)), ", ".join(family.fields), steps)
+    return (*cells, _window(family), family.verified.state)
+
+
+def _window(family: Family) -> str:
+    return "none" if family.window is None else f"{family.window[0]:,} to {family.window[1]:,}"
+
+
+def _described(family: Family) -> dict[str, Any]:
+    content = family.model_dump(mode="json")
+    content["repositories"] = {run: family.repositories(run) for run in family.runs}
+    content["presets"] = family.presets
+    content["n_steps"] = family.steps_known
+    content["faults"] = [fault.model_dump(mode="json") | {"urls": list(fault.urls)} for fault in family.faults]
+    return content
+
+
+def _shown(family: Family, run: str) -> Iterator[str]:
+    yield f"{family.name}: {family.title}"
+    yield f"  measured with  gradcascade measure {family.name}"
+    if len(family.presets) > 1:
+        yield from _wrapped("also known as", ", ".join(list(family.presets)[1:]))
+    yield from _wrapped("fields", f"{', '.join(family.fields)}; layout {family.layout}; {family.revision}")
+    yield f"  {'steps':<13}  {_steps(family)}"
+    yield f"  {'window':<13}  {_window(family)}"
+    if family.schedule:
+        yield from _wrapped("learning rate", _schedule(family.schedule))
+    if family.metric:
+        of = ", ".join(family.metric.scales or family.scales)
+        yield from _wrapped("metric", f"{family.metric.name}; {family.metric.slope} over {of}")
+    yield from _wrapped("verified", f"{family.verified.state}: {family.verified.evidence}")
+    yield "scales"
+    for scale, place in family.repositories(run).items():
+        entries = family.entries.get(scale)
+        yield f"  {scale:<7}  N = {f'{entries:,}' if entries else 'unknown':<{_ENTRIES}}  {place}"
+    if family.published and family.published.values:
+        of = f", run {next(iter(family.presets.values()))}" if len(family.runs) > 1 else ""
+        yield f"published ({family.published.source}{of})"
+        for value in family.published.values:
+            spread = "" if value.sd is None else f" ± {value.sd:g}"
+            about = "about " if value.approximate else ""
+            steps = "" if value.over == "window" else ", over all steps"
+            yield f"  {f'{value.quantity}, {value.variant}':<30}  {about}{value.value:g}{spread}{steps}"
+        for pair in family.published.associations:
+            partial = "" if pair.partial is None else f", {pair.partial:g} given the learning rate"
+            yield f"  {f'{pair.channel} with {pair.metric}':<30}  r = {pair.pearson:g}{partial}"
+    if family.faults:
+        yield "known faults"
+        for fault in family.faults:
+            yield from _fault(fault)
+    yield "to cite"
+    for citation in family.citations:
+        where = f"arXiv:{citation.arxiv}" if citation.arxiv else ""
+        what = ": ".join(filter(None, [_authors(citation.authors), citation.title]))
+        yield from _indented(" ".join(filter(None, [f"{what} ({citation.year})", where])))
+
+
+def _wrapped(name: str, text: str) -> list[str]:
+    start = f"  {name:<13}  "
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False
+    )
+
+
+def _indented(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+
+
+def _steps(family: Family) -> str:
+    if family.steps is None:
+        count = "" if family.n_steps is None else f"{family.n_steps:,}; "
+        return f"{count}which they are is found at the hub"
+    return f"{len(family.steps):,}, {family.steps[0]:,} to {family.steps[-1]:,}"
+
+
+def _schedule(schedule: ScheduleFacts) -> str:
+    after = {
+        "linear": f"then linear to 0 at step {schedule.total:,}",
+        "cosine": f"then a cosine to {schedule.final:g} of the peak at step {schedule.total:,}",
+        "constant": "then constant",
+    }
+    return f"{schedule.warmup:,} steps of warm-up to {schedule.peak:g}, {after[schedule.kind]}"
+
+
+def _fault(fault: Fault) -> Iterator[str]:
+    spoils = "" if fault.spoils == "nothing" else f" (spoils the {fault.spoils})"
+    yield from _indented(f"{', '.join(fault.repositories)}{_of_steps(fault.steps)}{spoils}")
+    for line in textwrap.wrap(fault.sentence, _WIDTH - 4):
+        yield f"    {line}"
+    for url in fault.urls:
+        yield f"    {url}"
+
+
+def _of_steps(steps: tuple[int, ...]) -> str:
+    if not steps:
+        return ""
+    if len(steps) <= 3:
+        return f", step{'s' if len(steps) > 1 else ''} {', '.join(f'{step:,}' for step in steps)}"
+    return f", {len(steps)} steps from {steps[0]:,} to {steps[-1]:,}"
+
+
+def _authors(names: tuple[str, ...]) -> str:
+    family_names = [name.partition(",")[0].strip("{}") for name in names]
+    return " and ".join(family_names) if len(names) <= 2 else f"{family_names[0]} et al."
