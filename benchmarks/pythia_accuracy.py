@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from gradcascade.families import family
 from gradcascade.performance.metrics import metric_exponent
 from gradcascade.performance.readers import read_lm_eval
-from gradcascade.report.figures.style import house_style
+from gradcascade.report.drawing.style import house_style
 
 
 def table(fits: pl.DataFrame, accuracies: pl.DataFrame) -> None:

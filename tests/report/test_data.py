@@ -8,7 +8,7 @@ import pytest
 from gradcascade.errors import InputError
 from gradcascade.inference import infer
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import headline
+from gradcascade.report.page_tables import headline
 
 from .cascades import study_cascades
 

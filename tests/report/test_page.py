@@ -13,7 +13,10 @@ import pytest
 from gradcascade.errors import InputError
 from gradcascade.report import figure_views
 from gradcascade.report.data import REFUSAL_SCHEMA, ReportData
-from gradcascade.report.figures import NullDecomposition, PerformanceBridge, PerformanceByScale, TransportOverSteps
+from gradcascade.report.figures.null_decomposition import NullDecomposition
+from gradcascade.report.figures.performance_bridge import PerformanceBridge
+from gradcascade.report.figures.performance_by_scale import PerformanceByScale
+from gradcascade.report.figures.transport_over_steps import TransportOverSteps
 from gradcascade.report.page import write_report
 
 from .cascades import ENTRIES, perplexities, study_cascades
@@ -118,7 +121,7 @@ def test_page_is_sound_html_with_unique_identifiers(written: Path) -> None:
 
 def test_page_holds_numbers_settings_and_origins(written: Path) -> None:
     text = " ".join(Page(written.read_text(encoding="utf-8")).text)
-    for wanted in ("What was found", "How sure", "graph_seed", "42 + step", 'families = ["nano"]', "2,359,296"):
+    for wanted in ("What was found", "How to read", "graph_seed", "42 + step", 'families = ["nano"]', "2,359,296"):
         assert wanted in text
     assert "runs/nano-d24/checkpoints/step_20" in text
     assert "No cascade was excluded" in text
@@ -177,11 +180,11 @@ EDGES = {
         study_cascades(steps=(1, 2, 3)).with_columns(ceiling=pl.col("scale") == "d96"),
         "d96",
     ),
-    "all durations alike": (study_cascades().with_columns(duration=pl.lit(9, pl.Int64)), "not clear"),
+    "all durations alike": (study_cascades().with_columns(duration=pl.lit(9, pl.Int64)), "at 0 of 7 steps"),
     "no cascade": (study_cascades(steps=(1,)).clear(), "Nothing was measured yet"),
     "two families": (
         pl.concat([study_cascades(steps=(1, 2, 3)), study_cascades("other", steps=(5, 6, 7), fields=("update",))]),
-        "Family other",
+        "other, updates: ",
     ),
     "letters of another alphabet": (
         study_cascades("族", entries={"小": 1000, "中": 4000, "大": 16_000}, steps=(1, 2, 3)),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from gradcascade.report.data import ReportData
-    from gradcascade.report.figures.base import ReportFigure
+    from gradcascade.report.drawing.figure import ReportFigure
     from gradcascade.scaling.windows import Window
     from gradcascade.study.study import Study
 
@@ -37,9 +37,7 @@ def figures(
     Returns
     -------
     dict of str to ReportFigure
-        By name, in the order of the report: transport, window, exponents, compressibility, compressibility-map,
-        compressibility-plane, null-baselines, nulls, tertiles, performance, performance-scales, activity,
-        activity-steps, gradient-update, robustness.
+        By name, in the order of the report, such as "transport", "exponents", "nulls", "performance".
 
     Raises
     ------

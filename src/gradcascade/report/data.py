@@ -11,10 +11,13 @@ import polars as pl
 
 from gradcascade.errors import InputError
 from gradcascade.inference import infer
+from gradcascade.performance.association import channel_series
 from gradcascade.performance.schedules import Schedule, published_schedules
 from gradcascade.scaling import decomposition as nulls
 from gradcascade.scaling import exponents, windows
 from gradcascade.scaling.channels import channels
+from gradcascade.scaling.null_parts import window_null_parts
+from gradcascade.scaling.replicate_means import replicate_means
 
 __all__ = ["Group", "ReportData", "of_group"]
 
@@ -108,6 +111,21 @@ class ReportData:
         """Families and fields without a measured step in their window: they have no exponents over it."""
         return windows.empty_windows(self.cascades, self.windows)
 
+    @cached_property
+    def means(self) -> pl.DataFrame:
+        """Channels of every scale and step, averaged over replicates."""
+        return replicate_means(self.channels)
+
+    @cached_property
+    def series(self) -> pl.DataFrame:
+        """Channels and exponents along training, as they are associated with metrics."""
+        return channel_series(self.cascades)
+
+    @cached_property
+    def null_parts(self) -> pl.DataFrame:
+        """Means of the parts of the difference to the null over the window."""
+        return window_null_parts(self.decomposition, self.windows)
+
     @property
     def groups(self) -> list[Group]:
         """Every (family, field) measured, gradients before updates."""
@@ -129,14 +147,36 @@ class ReportData:
         """The null drawn beside the real fields: N0 where measured, else the first there is, else ""."""
         return next((name for name in self.variants if name != "real"), "")
 
+    @cached_property
+    def several_runs(self) -> dict[tuple[str, str], list[str]]:
+        """Runs of every (family, scale) that has more than one."""
+        if "run" not in self.cascades.columns:
+            return {}
+        runs = self.cascades.group_by("family", "scale").agg(pl.col("run").cast(pl.String).unique().sort())
+        return {row[:2]: row[2] for row in runs.sort("family", "scale").iter_rows() if len(row[2]) > 1}
+
+    @property
+    def shown_metric(self) -> str | None:
+        """The metric that figures draw: perplexity if measured, else the first by name, None if there is none."""
+        names = sorted(self.metrics["metric"].unique().to_list())
+        likely = [name for name in names if "perplexity" in name.lower() or "ppl" in name.lower()]
+        return next(iter(["perplexity"] if "perplexity" in names else likely or names), None)
+
     def scales(self, family: str | None = None) -> list[str]:
         """Scale names from the smallest field to the largest."""
         table = self.cascades if family is None else self.cascades.filter(pl.col("family") == family)
         return table.group_by("scale").agg(pl.col("n").max()).sort("n", "scale")["scale"].to_list()
 
-    def entries(self, family: str) -> dict[str, int]:
-        """Count the entries N of each scale's field."""
+    def fields(self, family: str, scale: str) -> list[str]:
+        """Kinds of field that were measured of a scale."""
+        own = self.cascades.filter(pl.col("family") == family, pl.col("scale") == scale)
+        return own["field"].unique().sort().to_list()
+
+    def entries(self, family: str, field: str | None = None) -> dict[str, int]:
+        """Entries N of each scale's field, small scales first; of all kinds of field, the largest."""
         table = self.cascades.filter(pl.col("family") == family)
+        if field is not None:
+            table = table.filter(pl.col("field") == field)
         return dict(table.group_by("scale").agg(pl.col("n").max()).sort("n", "scale").iter_rows())
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from gradcascade.report.data import ReportData
+from gradcascade.report.drawing.figure import ReportFigure
 from gradcascade.report.figures import all_figures
-from gradcascade.report.figures.base import ReportFigure
 from gradcascade.report.grids import Table, as_table
 from gradcascade.report.svg import inline_svg
 

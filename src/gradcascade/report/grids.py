@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from gradcascade.report import tables
+from gradcascade.report import page_tables
 
 ROW_LIMIT = 200
 NAMES = {
@@ -24,7 +24,7 @@ NAMES = {
     "R2_delta": "R² of δ",
     "R2_D": "R² of D",
     "R2_z": "R² of z",
-    "D - 1": f"D {tables.MINUS} 1",
+    "D - 1": f"D {page_tables.MINUS} 1",
     "delta low": "δ low",
     "delta high": "δ high",
     "R2": "R²",
@@ -78,7 +78,7 @@ def tree(value: object) -> Any:
         if any(isinstance(part, Mapping | list | tuple) for part in value):
             return [(str(place), tree(part)) for place, part in enumerate(value, 1)]
         return ", ".join(str(part) for part in value)
-    return tables.ABSENT if value is None else str(value)
+    return page_tables.ABSENT if value is None else str(value)
 
 
 def _numbers(column: pl.Series) -> bool:
@@ -86,16 +86,16 @@ def _numbers(column: pl.Series) -> bool:
     if column.dtype != pl.String or column.drop_nulls().is_empty():
         return False
     marks = column.drop_nulls().str.contains(
-        rf"^([+{tables.MINUS}]?\d[\d.,]*( ±.*| to .*| %| \(.*)?|{tables.ABSENT})$"
+        rf"^([+{page_tables.MINUS}]?\d[\d.,]*( ±.*| to .*| %| \(.*)?|{page_tables.ABSENT})$"
     )
-    return bool(marks.all()) and not bool((column.drop_nulls() == tables.ABSENT).all())
+    return bool(marks.all()) and not bool((column.drop_nulls() == page_tables.ABSENT).all())
 
 
 def _cell(value: object, name: str = "") -> Cell:
     if value is None or value != value:
-        return Cell(tables.ABSENT)
+        return Cell(page_tables.ABSENT)
     if isinstance(value, float):
-        text = f"{value:{'.3f' if 'R2' in name else '.4g'}}".replace("-", tables.MINUS)
+        text = f"{value:{'.3f' if 'R2' in name else '.4g'}}".replace("-", page_tables.MINUS)
         return Cell(text, f"{value:.7g}")
     if isinstance(value, int) and not isinstance(value, bool):
         return Cell(f"{value:,}", str(value))

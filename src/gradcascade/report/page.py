@@ -7,15 +7,15 @@ from typing import Any
 
 from gradcascade.csvfile import write_csv
 from gradcascade.errors import InputError
-from gradcascade.report import tables, whiskers
+from gradcascade.report import page_tables, whiskers
 from gradcascade.report.answers import Answer, all_answers, lead
 from gradcascade.report.bundle import bundle
 from gradcascade.report.data import ReportData
-from gradcascade.report.explanations import CHARTS
 from gradcascade.report.figure_views import FigureView, figure_views
-from gradcascade.report.findings import findings
 from gradcascade.report.grids import as_table, together, tree
 from gradcascade.report.page_data import chart_data, json_text
+from gradcascade.report.step_by_step import step_by_step
+from gradcascade.report.words import charts
 
 FIRST_ANSWERS = ("published", "verdicts", "contrast")
 """Answers that stand at the top of the page; the others follow the charts."""
@@ -38,7 +38,7 @@ def write_report(data: ReportData, out_dir: Path) -> Path:
     try:
         folder = out_dir / "figures"
         folder.mkdir(parents=True, exist_ok=True)
-        write_csv(tables.sources(data), out_dir / "sources.csv")
+        write_csv(page_tables.sources(data), out_dir / "sources.csv")
         _write_answers(answers, out_dir / "answers")
         content = _content(data, figure_views(data, folder), answers)
         text = environment.get_template("index.html.j2").render(content)
@@ -58,17 +58,16 @@ def _write_answers(answers: list[Answer], folder: Path) -> None:
 
 
 def _content(data: ReportData, views: list[FigureView], answers: list[Answer]) -> dict[str, Any]:
-    closure = tables.closure_summary(data)
+    closure = page_tables.closure_summary(data)
     worst = closure["largest_closure_error"].to_list()
-    words = findings(data)
     shown = [(answer, as_table(answer.table, answer.title)) for answer in answers]
     return {
         "title": data.title,
         "bundle": bundle(),
         "study": json_text(chart_data(data)),
-        "charts": CHARTS if data.groups else (),
-        "lead": lead(data) if words.details else words.opening,
-        "words": words,
+        "charts": charts() if data.groups else (),
+        "lead": lead(data),
+        "words": step_by_step(data),
         "extents": [
             (family, [(scale, f"{n:,}") for scale, n in data.entries(family).items()]) for family in data.families
         ],
@@ -78,16 +77,16 @@ def _content(data: ReportData, views: list[FigureView], answers: list[Answer]) -
         "whiskers": whiskers.panels(data),
         "first": [pair for pair in shown if pair[0].name in FIRST_ANSWERS],
         "answers": [pair for pair in shown if pair[0].name not in FIRST_ANSWERS],
-        "headline": as_table(tables.headline(data), "Exponents over the window"),
+        "headline": as_table(page_tables.headline(data), "Exponents over the window"),
         "figures": views,
         "windows": [(f"{family}, {field}s", *ends) for (family, field), ends in data.windows.items()],
-        "nulls": as_table(tables.null_summary(data), "Differences to the nulls over the window"),
-        "exclusions": as_table(tables.exclusions(data), "Excluded cascades"),
+        "nulls": as_table(page_tables.null_summary(data), "Differences to the nulls over the window"),
+        "exclusions": as_table(page_tables.exclusions(data), "Excluded cascades"),
         "refusals": as_table(data.refusals, "Snapshots that were not measured"),
-        "missing": as_table(tables.missing_exponents(data), "Steps without exponents"),
+        "missing": as_table(page_tables.missing_exponents(data), "Steps without exponents"),
         "closure": as_table(closure, "Closure error"),
-        "worst_closure": f"{max(worst):.1e}".replace("-", tables.MINUS) if worst else None,
-        "sources": as_table(tables.sources(data), "Sources of the fields"),
+        "worst_closure": f"{max(worst):.1e}".replace("-", page_tables.MINUS) if worst else None,
+        "sources": as_table(page_tables.sources(data), "Sources of the fields"),
         "probe": tree(data.probe),
         "provenance": tree(data.provenance),
         "plan": data.plan_toml,

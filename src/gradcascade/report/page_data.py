@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.report.data import Group, ReportData, of_group
-from gradcascade.report.figures.exponents import no_exponents
+from gradcascade.report.drawing.quantities import no_exponents
 from gradcascade.vocabulary import EXPONENTS
 
 DIGITS = 5
@@ -53,7 +53,7 @@ def _group(data: ReportData, group: Group) -> dict[str, Any]:
     rows = of_group(data.channels, group)
     steps = rows["step"].unique().sort()
     names = [name for name in data.scales(family) if rows["scale"].eq(name).any()]
-    sizes = data.entries(family)
+    sizes = data.entries(family, field)
     variants = [name for name in data.variants if rows["variant"].eq(name).any()]
     profiles = rows.filter(pl.col("included")).filter(pl.col("replicate") == pl.col("replicate").min())
     kept = _kept_steps(profiles, steps)
@@ -75,11 +75,7 @@ def _group(data: ReportData, group: Group) -> dict[str, Any]:
 
 
 def _variant(data: ReportData, group: Group, variant: str, names: list[str], steps: pl.Series) -> dict[str, Any]:
-    rows = of_group(data.channels, group).filter(pl.col("variant") == variant, pl.col("included"))
-    means = rows.group_by("scale", "step").agg(
-        (pl.col("size") / pl.col("n")).log().mean().exp().alias("size_per_n"),
-        pl.col("duration").cast(pl.Float64).log().mean().exp().alias("n_steps"),
-    )
+    means = of_group(data.means, group).filter(pl.col("variant") == variant).rename({"duration": "n_steps"})
     fits = of_group(data.fits, group).filter(pl.col("variant") == variant)
     expected = of_group(data.answers["compressibility"], group).filter(pl.col("variant") == variant)
     exponents: dict[str, dict[str, Numbers]] = {}

@@ -8,7 +8,7 @@ import polars as pl
 
 from gradcascade.report.answers.base import interval, label
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import signed
+from gradcascade.report.page_tables import signed
 from gradcascade.scaling.published import published_exponents
 from gradcascade.vocabulary import SYMBOLS
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import signed
+from gradcascade.report.page_tables import signed
 
 from ..cascades import study_cascades
 from .asked import answers, named

@@ -12,7 +12,7 @@ import pytest
 
 from gradcascade.report import figure_views
 from gradcascade.report.data import ReportData
-from gradcascade.report.figures import TransportOverSteps
+from gradcascade.report.figures.transport_over_steps import TransportOverSteps
 from gradcascade.report.page import write_report
 
 from ..cascades import perplexities, study_cascades

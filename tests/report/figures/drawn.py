@@ -13,8 +13,8 @@ from matplotlib.collections import LineCollection, PolyCollection, QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from gradcascade.report.figures.base import Drawing
-from gradcascade.report.figures.style import GUIDE
+from gradcascade.report.drawing.figure import Drawing
+from gradcascade.report.drawing.style import GUIDE
 
 Marks = Counter[tuple[Any, ...]]
 

@@ -29,7 +29,7 @@ TOLERANCE = 6.0
 
 def picture(figure: Figure) -> np.ndarray:
     """Pixels of a figure, height x width x 3, from 0 to 255."""
-    from gradcascade.report.figures.style import house_style
+    from gradcascade.report.drawing.style import house_style
 
     stream = BytesIO()
     with house_style():

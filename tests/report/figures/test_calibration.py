@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from gradcascade.errors import InputError
-from gradcascade.report.figures import Calibration
+from gradcascade.report.drawing.calibration import Calibration
 
 from .drawn import Marks, compare, mark, panels
 
@@ -49,7 +49,7 @@ def test_shares_are_kept_off_the_ends_of_the_logistic_axis() -> None:
 
 def test_the_band_is_what_chance_does_to_the_nominal_share() -> None:
     (band,) = panels(Calibration(TABLE).plot())[1].patches
-    error = 1.96 * (0.05 * 0.95 / 400) ** 0.5
+    error = 1.959964 * (0.05 * 0.95 / 400) ** 0.5
     assert band.get_extents().transformed(band.axes.transData.inverted()).intervalx == pytest.approx(  # pyright: ignore[reportOptionalMemberAccess]
         [0.05 - error, 0.05 + error]
     )

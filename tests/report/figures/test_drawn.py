@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from gradcascade.report.data import ReportData
-from gradcascade.report.figures import KINDS, ReportFigure, TransportOverSteps
-from gradcascade.report.figures.robustness import RobustnessMap
-from gradcascade.report.tables import signed
+from gradcascade.report.drawing.figure import ReportFigure
+from gradcascade.report.figures import FIGURES
+from gradcascade.report.figures.robustness_map import RobustnessMap
+from gradcascade.report.figures.transport_over_steps import TransportOverSteps
+from gradcascade.report.page_tables import signed
 
 from .drawn import compare, panels
 from .expected import EXPECTED
@@ -25,7 +27,7 @@ def study(request: pytest.FixtureRequest) -> ReportData:
 
 
 @pytest.mark.parametrize("width", ["one", "two"])
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", FIGURES.values(), ids=lambda kind: kind.name)
 def test_the_frame_is_what_is_drawn(kind: type[ReportFigure], width: str, study: ReportData) -> None:
     figure = kind(study)
     assert figure.missing() is None
@@ -33,7 +35,7 @@ def test_the_frame_is_what_is_drawn(kind: type[ReportFigure], width: str, study:
 
 
 def test_every_kind_of_figure_is_compared() -> None:
-    assert {kind.name for kind in KINDS} == set(EXPECTED)
+    assert {kind.name for kind in FIGURES.values()} == set(EXPECTED)
 
 
 def test_the_comparison_sees_a_line_too_few_a_point_moved_and_a_mark_too_many(study: ReportData) -> None:

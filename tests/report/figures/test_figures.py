@@ -11,23 +11,20 @@ from matplotlib._pylab_helpers import Gcf
 from matplotlib.figure import Figure
 
 from gradcascade.report.data import ReportData
-from gradcascade.report.figures import (
-    KINDS,
-    ActivityProfiles,
-    CompressibilityPlane,
-    ExponentsOverSteps,
-    GradientAgainstUpdate,
-    NullBaselines,
-    NullDecomposition,
-    PerformanceBridge,
-    PerformanceByScale,
-    Tertiles,
-    TransportOverSteps,
-    WindowSummary,
-    all_figures,
-)
-from gradcascade.report.figures.base import ReportFigure
-from gradcascade.report.figures.style import plain, scale_styles
+from gradcascade.report.drawing.figure import ReportFigure
+from gradcascade.report.drawing.style import plain, scale_styles
+from gradcascade.report.figures import FIGURES, all_figures
+from gradcascade.report.figures.activity_profiles import ActivityProfiles
+from gradcascade.report.figures.compressibility_plane import CompressibilityPlane
+from gradcascade.report.figures.exponents_over_steps import ExponentsOverSteps
+from gradcascade.report.figures.gradient_against_update import GradientAgainstUpdate
+from gradcascade.report.figures.null_baselines import NullBaselines
+from gradcascade.report.figures.null_decomposition import NullDecomposition
+from gradcascade.report.figures.performance_bridge import PerformanceBridge
+from gradcascade.report.figures.performance_by_scale import PerformanceByScale
+from gradcascade.report.figures.tertiles import Tertiles
+from gradcascade.report.figures.transport_over_steps import TransportOverSteps
+from gradcascade.report.figures.window_summary import WindowSummary
 
 from ..cascades import perplexities, study_cascades
 from .studies import robustness_table
@@ -40,7 +37,7 @@ def full(data: ReportData) -> ReportData:
     return dataclasses.replace(data, robustness=ROBUSTNESS)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", FIGURES.values(), ids=lambda kind: kind.name)
 def test_every_figure_draws_and_saves_without_touching_global_settings(
     kind: type[ReportFigure], full: ReportData, tmp_path: Path
 ) -> None:
@@ -244,7 +241,7 @@ def test_fields_of_one_size_are_paired_and_others_are_not() -> None:
 
 
 def test_shifts_are_counted_in_standard_errors(full: ReportData) -> None:
-    from gradcascade.report.figures import RobustnessMap
+    from gradcascade.report.figures.robustness_map import RobustnessMap
 
     known = dataclasses.replace(full, robustness=ROBUSTNESS.with_columns(se=pl.lit(0.01), degrees=pl.lit(1)))
     row = (

@@ -17,8 +17,10 @@ from matplotlib.figure import Figure
 
 from gradcascade.errors import InputError
 from gradcascade.report.data import ReportData
-from gradcascade.report.figures import KINDS, ReportFigure, TransportOverSteps
-from gradcascade.report.figures.style import GUIDE, house_style
+from gradcascade.report.drawing.figure import ReportFigure
+from gradcascade.report.drawing.style import GUIDE, house_style
+from gradcascade.report.figures import FIGURES
+from gradcascade.report.figures.transport_over_steps import TransportOverSteps
 
 from ..cascades import perplexities, study_cascades
 from .drawn import panels
@@ -76,7 +78,7 @@ def tick_texts(axes: Axes) -> Iterator[list[tuple[float, ...]]]:
 
 
 @pytest.mark.parametrize("width", ["one", "two"])
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", FIGURES.values(), ids=lambda kind: kind.name)
 def test_texts_neither_overlap_nor_leave_the_page(kind: type[ReportFigure], width: str, study: ReportData) -> None:
     _worth_it(kind, study)
     figure, canvas = laid_out(kind(study), width)
@@ -112,7 +114,7 @@ def lightness(colour: object) -> float:
     return 116 * luminance ** (1 / 3) - 16 if luminance > 0.008856 else 903.3 * luminance
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", FIGURES.values(), ids=lambda kind: kind.name)
 def test_series_of_a_panel_differ_in_marker_or_dashes_beside_their_colour(
     kind: type[ReportFigure], study: ReportData
 ) -> None:
@@ -127,7 +129,7 @@ def test_series_of_a_panel_differ_in_marker_or_dashes_beside_their_colour(
             assert one[1:] != other[1:] or abs(lightness(one[0]) - lightness(other[0])) > 15 or one[0] == other[0]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", FIGURES.values(), ids=lambda kind: kind.name)
 def test_fonts_are_embedded_in_the_pdf_and_letters_stay_letters_in_the_svg(
     kind: type[ReportFigure], tmp_path: Path
 ) -> None:

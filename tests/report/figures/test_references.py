@@ -10,7 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gradcascade.report.data import ReportData
-from gradcascade.report.figures import KINDS, ExponentsOverSteps, NullBaselines, ReportFigure
+from gradcascade.report.drawing.figure import ReportFigure
+from gradcascade.report.figures import FIGURES
+from gradcascade.report.figures.exponents_over_steps import ExponentsOverSteps
+from gradcascade.report.figures.null_baselines import NullBaselines
 
 from . import references
 from .drawn import panels
@@ -27,7 +30,7 @@ def study() -> ReportData:
     return planted()
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", FIGURES.values(), ids=lambda kind: kind.name)
 def test_every_figure_looks_like_its_reference(kind: type[ReportFigure], study: ReportData) -> None:
     figure = kind(study)
     assert references.difference(references.picture(figure.plot()), references.stored(figure.name)) < (

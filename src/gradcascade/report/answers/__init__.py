@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import polars as pl
 
-from gradcascade.report.answers import checks, nulls, outside, regimes, robustness, rounding, shapes, windows
+from gradcascade.report.answers import (
+    checks,
+    null_draws,
+    other_choices,
+    outside,
+    regimes,
+    rounding,
+    shapes,
+    stable_windows,
+)
 from gradcascade.report.answers.base import Answer
 from gradcascade.report.answers.lead import lead
 from gradcascade.report.data import ReportData
@@ -15,6 +24,7 @@ KNOWN = {
     "verdicts",
     "intervals",
     "differences",
+    "contrasts",
     "null_differences",
     "null_errors",
     "found_windows",
@@ -38,15 +48,15 @@ MAKERS = (
     regimes.contrast_answer,
     regimes.interval_answer,
     regimes.difference_answer,
-    nulls.null_draw_answer,
-    windows.window_answer,
+    null_draws.null_draw_answer,
+    stable_windows.window_answer,
     checks.leave_one_out_answer,
     shapes.curvature_answer,
     shapes.law_answer,
     checks.compressibility_answer,
     rounding.rounding_answer,
     checks.weighted_answer,
-    robustness.robustness_answer,
+    other_choices.robustness_answer,
     outside.metric_answer,
     outside.association_answer,
 )

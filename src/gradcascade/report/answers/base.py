@@ -9,8 +9,9 @@ from typing import Any
 
 import polars as pl
 
+from gradcascade.report import words
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import ABSENT, MINUS, signed
+from gradcascade.report.page_tables import ABSENT, MINUS, signed
 from gradcascade.scaling.window_means import CONTROL_PARTS
 from gradcascade.vocabulary import SYMBOLS
 
@@ -29,7 +30,11 @@ NAME_LIMIT = 6
 
 @dataclass(frozen=True)
 class Answer:
-    """One question about a study, answered."""
+    """One question about a study, answered.
+
+    Names in the sentences come from outside and must be escaped where they are shown. The table is the numbers to be
+    read; ``full`` is the whole table of the library where that shown is a summary, written beside the page.
+    """
 
     name: str
     title: str
@@ -37,6 +42,13 @@ class Answer:
     table: pl.DataFrame
     how: tuple[str, ...]
     full: pl.DataFrame | None = None
+
+
+def answer(
+    name: str, sentences: Iterable[str], table: pl.DataFrame, full: pl.DataFrame | None = None, **values: object
+) -> Answer:
+    """Make an answer with its heading and method from words/answers.toml; ``values`` fill the names in braces."""
+    return Answer(name, words.title(name), tuple(sentences), table, words.how(name, **values), full)
 
 
 def interval(low: float | None, high: float | None) -> str:

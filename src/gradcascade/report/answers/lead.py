@@ -5,37 +5,65 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gradcascade.report.answers.base import label
-from gradcascade.report.answers.regimes import contrast_rows
+import polars as pl
+
+from gradcascade.report.answers.base import label, listed
+from gradcascade.report.answers.regimes import contrasts
 from gradcascade.report.data import ReportData
+from gradcascade.report.drawing.quantities import no_exponents
+from gradcascade.scaling.claims import Side, side
 from gradcascade.scaling.verdict import BELOW, FLAT, SUPPORTED
 
 FEW_SCALES = 6
 
 
 def lead(data: ReportData) -> str:
-    """Say in a few sentences what the verdicts are, and on how many scales they rest."""
+    """Say in a few sentences what the verdicts are, and on how many scales they rest.
+
+    Plain text; names in it come from outside and must be escaped where it is shown.
+    """
+    nothing = "Nothing was measured yet." if data.cascades.is_empty() else no_exponents(data)
+    if nothing is not None:
+        return f"{nothing} {_measured(data)}"
     rows = data.answers["verdicts"].to_dicts()
     sentences = [f"{label(data, row)}: {_words(row)}." for row in rows]
-    for row in contrast_rows(data):
-        if row["exponent"] != "z" or row["scales_low"] is None:
-            continue
-        names = f" of {row['family']}" if len(data.families) > 1 else ""
-        if row["scales_low"] > 0 or row["scales_high"] < 0:
-            longer = "gradients" if row["scales_value"] > 0 else "updates"
-            sentences.append(
-                f"In the same runs{names}, durations grow faster with scale for {longer}: a clear difference."
-            )
-        else:
-            sentences.append(f"Between gradients and updates{names}, no difference in z is shown.")
+    sentences += [_contrast(data, row) for row in contrasts(data).filter(pl.col("exponent") == "z").to_dicts()]
     counts = sorted({row["n_scales"] for row in rows if row["n_scales"]})
     if counts:
         span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         wide = " so intervals are wide, and" if counts[0] <= FEW_SCALES else ""
-        sentences.append(
-            f"Each statement rests on {span} scales,{wide or ' and'} one run of a scale may differ from the next."
-        )
-    return " ".join(sentences)
+        sentences.append(f"Each statement rests on {span} scales,{wide or ' and'} {_runs(data)}.")
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _measured(data: ReportData) -> str:
+    if data.cascades.is_empty():
+        return "The study holds no cascade."
+    scales = sum(len(data.scales(family)) for family in data.families)
+    steps = data.cascades["step"].n_unique()
+    return (
+        f"The study holds {data.cascades.height:,} cascade{'s' * (data.cascades.height > 1)} of {scales} "
+        f"scale{'s' * (scales > 1)} at {steps:,} step{'s' * (steps > 1)}; what they show without a fit is below."
+    )
+
+
+def _runs(data: ReportData) -> str:
+    several = data.several_runs
+    if not several:
+        return "one run of a scale may differ from the next"
+    of = listed(f"{scale} ({len(runs)} runs)" for (_, scale), runs in several.items())
+    return f"the runs of {of} are averaged as replicates of their scale for now"
+
+
+def _contrast(data: ReportData, row: Mapping[str, Any]) -> str:
+    claim = side(row["scales_low"], row["scales_high"])
+    names = f" of {row['family']}" if len(data.families) > 1 else ""
+    if claim is Side.UNKNOWN:
+        return ""
+    if claim is Side.OPEN:
+        return f"Between gradients and updates{names}, no difference in z is shown."
+    longer = "gradients" if claim is Side.ABOVE else "updates"
+    return f"In the same runs{names}, durations grow faster with scale for {longer}: a clear difference."
 
 
 def _words(row: Mapping[str, Any]) -> str:
@@ -49,7 +77,7 @@ def _words(row: Mapping[str, Any]) -> str:
     if row["verdict"] == FLAT:
         return "neither the duration of cascades nor the share of active entries changes with the size of the model"
     if row["verdict"] == BELOW:
-        return f"cascades gain less duration from the size of the model than those of {noise}"
+        return f"durations of cascades grow less with the size of the model than those of {noise}"
     if row["z_low"] is None:
         return "how cascades change with the size of the model cannot be said; the reason is below"
-    return "the scales leave open whether cascades change with the size of the model in another way than noise"
+    return "the scales do not settle whether cascades change with the size of the model in another way than noise"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from gradcascade.report.answers.base import Answer, commonest, interval, label
+from gradcascade.report.answers.base import Answer, answer, commonest, interval, label
 from gradcascade.report.data import Group, ReportData, of_group
-from gradcascade.report.tables import MINUS, signed
+from gradcascade.report.page_tables import MINUS, signed
 from gradcascade.scaling.comparison import compare_published
 from gradcascade.scaling.published import published_associations, published_exponents
 from gradcascade.scaling.window_means import PARTS, window_differences, window_intervals
@@ -34,11 +34,6 @@ def metric_answer(data: ReportData) -> Answer | None:
     if not sentences:
         why = commonest(full["reason"]) or "no metric belongs to a family here"
         sentences = [f"No slope of a metric can be fitted: {why}."]
-    how = (
-        "At every step, log metric is fitted by least squares on log N with one point per scale: with perplexity the "
-        "slope is beta_PPL, with mean accuracy alpha_acc (arXiv:2605.02968). The interval is the 95 % t interval "
-        "with k − 2 degrees of freedom for k scales.",
-    )
     table = known.select(
         "family",
         "metric",
@@ -49,7 +44,7 @@ def metric_answer(data: ReportData) -> Answer | None:
         pl.col("r2").alias("R2"),
         "n_scales",
     )
-    return Answer("metric-exponents", "External metrics over the scales", tuple(sentences), table, how, full)
+    return answer("metric-exponents", sentences, table, full)
 
 
 def association_answer(data: ReportData) -> Answer | None:
@@ -93,16 +88,7 @@ def association_answer(data: ReportData) -> Answer | None:
     known_r = known_r.with_columns(pl.col("channel").replace(CHANNELS), scale=pl.lit("all"))
     table = table.join(known_r, on=["family", "scale", "channel", "metric"], how="left", maintain_order="left")
     missing = [name for name in table.columns[5:] if table[name].is_null().all()]
-    how = (
-        "r is Pearson's correlation along training over the steps that both have. p comes from shifting one series "
-        "against the other in a circle, since neighbouring steps are correlated; q controls false discoveries over "
-        "the channels, scales and metrics of a family and field (Benjamini and Hochberg, Journal of the Royal "
-        "Statistical Society B 57, 1995).",
-        "Given learning rate: both residualised linearly on the schedule. Of changes: differences from step to step. "
-        "Lag: where the correlation is strongest (positive: the channel comes first). Given twin: for v_rel the "
-        "partial correlation given n_steps/N, and the reverse, since the two are nearly one observable.",
-    )
-    return Answer("associations", "Channels and external metrics", tuple(sentences), table.drop(missing), how, full)
+    return answer("associations", sentences, table.drop(missing), full)
 
 
 def published_answer(data: ReportData) -> Answer | None:
@@ -153,15 +139,7 @@ def published_answer(data: ReportData) -> Answer | None:
     frame = pl.DataFrame(table, infer_schema_length=None)
     if frame["missing because"].is_null().all():
         frame = frame.drop("missing because")
-    how = (
-        "Published values are those of arXiv:2605.02968, means over its window with the SD over steps, which is no "
-        "standard error. Ours are over the same window, where steps of it were measured, else over the window used "
-        "here.",
-        "Standard errors apart = (ours across scales − published) / our standard error across scales, of the line "
-        "through the logarithms averaged over the window. With k scales, values up to t(0.975, k − 2) lie inside our "
-        "95 % interval: 4.3 for four scales, 3.2 for five.",
-    )
-    return Answer("published", "Beside the published values", tuple(sentences), frame, how, known)
+    return answer("published", sentences, frame, known)
 
 
 def _spans(data: ReportData, groups: list[Group]) -> dict[Group, tuple[int, int]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from gradcascade.report.answers.base import KEYS, Answer, label, real_first, without_empty_missing
+from gradcascade.report.answers.base import KEYS, Answer, answer, label, real_first, without_empty_missing
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import signed
+from gradcascade.report.page_tables import signed
 
 
 def rounding_answer(data: ReportData) -> Answer | None:
@@ -29,7 +29,7 @@ def rounding_answer(data: ReportData) -> Answer | None:
             else f"; rounding explains {100 * share:.0f} % of the variance of z along the window"
         )
         sentences.append(
-            f"{name}: with a duration that is not rounded z is {signed(row['z_continuous'])} instead of "
+            f"{name}: with durations that are not rounded, z is {signed(row['z_continuous'])} instead of "
             f"{signed(row['z'])}{much}."
         )
     table = full.select(
@@ -44,19 +44,4 @@ def rounding_answer(data: ReportData) -> Answer | None:
         pl.col("n_steps").alias("steps"),
         missing=pl.col("reason"),
     )
-    how = (
-        "The continuous duration is the extinction time: a line through the logarithm of the activity late in the "
-        "cascade (weights |A_l|, from the last step with at least 30 active nodes) is followed to half an active "
-        "node, and z is fitted again with it in the place of n_steps.",
-        "The share of rounding is the variance that rounding to whole steps makes by itself (1/12 for every "
-        "duration, carried through the fit) over that of z along the window; the share removed is what the "
-        "continuous duration does not have of it (negative if it scatters more).",
-    )
-    return Answer(
-        "rounding",
-        "Durations without rounding",
-        tuple(sentences),
-        without_empty_missing(table),
-        how,
-        data.answers["continuous"],
-    )
+    return answer("rounding", sentences, without_empty_missing(table), data.answers["continuous"])

@@ -8,6 +8,7 @@ from gradcascade.report.answers.base import (
     KEYS,
     SYMBOL,
     Answer,
+    answer,
     interval,
     label,
     listed,
@@ -16,7 +17,8 @@ from gradcascade.report.answers.base import (
     without_empty_missing,
 )
 from gradcascade.report.data import ReportData
-from gradcascade.report.tables import signed
+from gradcascade.report.page_tables import signed
+from gradcascade.scaling.claims import side
 from gradcascade.vocabulary import SYMBOLS
 
 
@@ -31,14 +33,14 @@ def curvature_answer(data: ReportData) -> Answer:
         bent = [
             f"{SYMBOLS[row['exponent']]} (curvature {signed(row['mean'])}, {interval(row['low'], row['high'])})"
             for row in rows
-            if row["low"] > 0 or row["high"] < 0
+            if side(row["low"], row["high"]).clear
         ]
         if bent:
-            sentences.append(f"{name}: the power law bends in {listed(bent)}; one slope is a summary there, no law.")
+            sentences.append(f"{name}: the power law bends in {listed(bent)}; one slope only summarises it there.")
         elif rows:
-            sentences.append(f"{name}: no bend is shown in any exponent, so one slope may stand for all scales.")
+            sentences.append(f"{name}: no exponent shows a bend, so one slope may stand for all scales.")
         else:
-            sentences.append(f"{name}: {why_not(own, 'a bend cannot be tested')}")
+            sentences.append(f"{name}: {why_not(own, 'a bend cannot be tested for')}")
     table = full.select(
         *KEYS,
         SYMBOL,
@@ -48,19 +50,7 @@ def curvature_answer(data: ReportData) -> Answer:
         steps=pl.col("n_steps"),
         missing=pl.col("reason"),
     )
-    how = (
-        "At every step, log y = c + slope × x + curvature × x², with x = log N less its mean over the scales, is "
-        "fitted by least squares; the curvatures are averaged over the window, and the 95 % interval (low, high) "
-        "allows for correlated steps. Runs that differ bend a line at every step as a true curvature does.",
-    )
-    return Answer(
-        "curvature",
-        "Whether the power laws bend",
-        tuple(sentences),
-        without_empty_missing(table),
-        how,
-        data.answers["curvature"],
-    )
+    return answer("curvature", sentences, without_empty_missing(table), data.answers["curvature"])
 
 
 def law_answer(data: ReportData) -> Answer:
@@ -87,13 +77,4 @@ def law_answer(data: ReportData) -> Answer:
         steps=pl.col("n_steps"),
         missing=pl.col("reason"),
     )
-    how = (
-        "A constant, a + b log N and a N^z are fitted to the durations of every step by least squares of log "
-        "duration and compared by the corrected criterion of Akaike, k log(RSS/k) + 2p + 2p(p+1)/(k − p − 1) "
-        "(Hurvich and Tsai, Biometrika 76, 1989). The difference is that of the logarithm less that of the power: "
-        "positive where the power fits better. It is judged over the window by its 95 % interval (Vuong, "
-        "Econometrica 57, 1989).",
-    )
-    return Answer(
-        "laws", "Power law or logarithm", sentences, without_empty_missing(table), how, data.answers["laws"]
-    )
+    return answer("laws", sentences, without_empty_missing(table), data.answers["laws"])

@@ -1,4 +1,4 @@
-"""The figures of the report, in the order in which the page shows them, and that of the calibration.
+"""The figures of the report, one module each: a module that declares one as FIGURE is all a new figure takes.
 
 Every one has `plot()`, a Matplotlib figure as wide as one or two columns of a journal; `frame()`, the numbers drawn;
 `caption()`, its words; `missing()`, why there is nothing to draw; and `save()`, its files.
@@ -6,64 +6,17 @@ Every one has `plot()`, a Matplotlib figure as wide as one or two columns of a j
 
 from __future__ import annotations
 
+from typing import Any
+
+from gradcascade.registry import Registry
 from gradcascade.report.data import ReportData
-from gradcascade.report.figures.activity import ActivityAtSteps, ActivityProfiles
-from gradcascade.report.figures.base import Drawing, ReportFigure
-from gradcascade.report.figures.calibration import Calibration
-from gradcascade.report.figures.compressibility import (
-    CompressibilityMap,
-    CompressibilityOverSteps,
-    CompressibilityPlane,
-)
-from gradcascade.report.figures.exponents import ExponentsOverSteps
-from gradcascade.report.figures.fields import GradientAgainstUpdate
-from gradcascade.report.figures.nulls import NullBaselines, NullDecomposition, Tertiles
-from gradcascade.report.figures.performance import PerformanceBridge, PerformanceByScale
-from gradcascade.report.figures.robustness import RobustnessMap
-from gradcascade.report.figures.transport import TransportOverSteps
-from gradcascade.report.figures.window import WindowSummary
+from gradcascade.report.drawing.figure import ReportFigure
 
-__all__ = [
-    "ActivityAtSteps",
-    "ActivityProfiles",
-    "Calibration",
-    "CompressibilityMap",
-    "CompressibilityOverSteps",
-    "CompressibilityPlane",
-    "Drawing",
-    "ExponentsOverSteps",
-    "GradientAgainstUpdate",
-    "NullBaselines",
-    "NullDecomposition",
-    "PerformanceBridge",
-    "PerformanceByScale",
-    "ReportFigure",
-    "RobustnessMap",
-    "Tertiles",
-    "TransportOverSteps",
-    "WindowSummary",
-    "all_figures",
-]
-
-KINDS: tuple[type[ReportFigure], ...] = (
-    TransportOverSteps,
-    WindowSummary,
-    ExponentsOverSteps,
-    CompressibilityOverSteps,
-    CompressibilityMap,
-    CompressibilityPlane,
-    NullBaselines,
-    NullDecomposition,
-    Tertiles,
-    PerformanceBridge,
-    PerformanceByScale,
-    ActivityProfiles,
-    ActivityAtSteps,
-    GradientAgainstUpdate,
-    RobustnessMap,
-)
+# The entries are classes, whose class is `type`.
+FIGURES: Registry[Any] = Registry("gradcascade.report.figures", type, "figure", attribute="FIGURE")  # pyright: ignore
+"""Every figure by name, in the order of the page."""
 
 
 def all_figures(data: ReportData) -> list[ReportFigure]:
     """Make every figure of the report; nothing is drawn yet."""
-    return [kind(data) for kind in KINDS]
+    return [kind(data) for kind in FIGURES.values()]

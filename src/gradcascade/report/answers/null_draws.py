@@ -1,0 +1,58 @@
+"""The answer about the draws of the nulls: what other replicates would make of the differences to them."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from gradcascade.report.answers.base import (
+    DIFFERENCES,
+    SYMBOL,
+    Answer,
+    answer,
+    commonest,
+    interval,
+    label,
+    listed,
+    without_empty_missing,
+)
+from gradcascade.report.data import Group, ReportData, of_group
+from gradcascade.report.page_tables import signed
+from gradcascade.scaling.null_differences import NOT_DRAWN
+
+
+def null_draw_answer(data: ReportData) -> Answer:
+    """Say how far the differences to the nulls depend on the replicates that were drawn."""
+    errors = data.answers["null_errors"].filter(~pl.col("difference").is_in(NOT_DRAWN))
+    across = data.answers["differences"].select("family", "field", "difference", "exponent", "scales_se")
+    rows = errors.join(across, on=["family", "field", "difference", "exponent"], how="left", maintain_order="left")
+    table = rows.select(
+        "family",
+        "field",
+        pl.col("difference").replace(DIFFERENCES),
+        SYMBOL,
+        pl.col("mean").map_elements(signed, return_dtype=pl.String, skip_nulls=False),
+        pl.struct("replicates_low", "replicates_high")
+        .map_elements(lambda ends: interval(*ends.values()), return_dtype=pl.String)
+        .alias("95 % of the draws"),
+        pl.col("replicates_se").alias("SE of the draws"),
+        pl.col("scales_se").alias("SE across scales"),
+        pl.col("n_steps").alias("steps"),
+        missing=pl.col("replicates_reason"),
+    )
+    sentences = (_sentence(data, group, of_group(errors, group)) for group in data.groups)
+    return answer("null-draws", sentences, without_empty_missing(table), data.answers["null_differences"])
+
+
+def _sentence(data: ReportData, group: Group, errors: pl.DataFrame) -> str:
+    start = label(data, {"family": group[0], "field": group[1]})
+    rows = errors.filter(pl.col("exponent") == "z")
+    known = rows.drop_nulls("replicates_low").to_dicts()
+    if not known:
+        why = commonest(rows["replicates_reason"]) or "no drawn null was measured beside another variant"
+        return f"{start}: there is no interval from the draws of the nulls: {why}."
+    parts = listed(
+        f"{interval(row['replicates_low'], row['replicates_high'])} for "
+        f"{DIFFERENCES.get(row['difference'], row['difference'])}"
+        for row in known
+    )
+    return f"{start}: the draws of the nulls alone leave z uncertain within {parts} (95 % intervals over the window)."

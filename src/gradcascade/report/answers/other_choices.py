@@ -1,0 +1,88 @@
+"""The answer about other choices of the method: how far they, and the nulls, move the exponents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from gradcascade.report.answers.base import Answer, answer, interval, label, without_empty_missing
+from gradcascade.report.data import ReportData
+from gradcascade.report.page_tables import signed
+from gradcascade.scaling.claims import Side, side
+from gradcascade.vocabulary import SYMBOLS
+
+CONTROL = "control"
+"""Kind of the rows in which a null takes the place of the real field: no choice of the method."""
+
+TOLD = ("z", "delta")
+
+
+def robustness_answer(data: ReportData) -> Answer | None:
+    """Say how far other choices of the method move the exponents, and which moves them most."""
+    full = data.robustness
+    if full is None or full.is_empty():
+        return None
+    places = [name for name in ("family", "field") if name in full.columns]
+    groups = full.partition_by(places, maintain_order=True) if places else [full]
+    said = tuple(sentence for group in groups for sentence in _sentences(data, group, bool(places[1:])))
+    table = pl.DataFrame([_shown(row, places) for row in full.to_dicts()], infer_schema_length=None)
+    return answer("robustness", said or ("No shift of z or δ is known.",), without_empty_missing(table), full)
+
+
+def _sentences(data: ReportData, group: pl.DataFrame, placed: bool) -> list[str]:
+    start = f"{label(data, group.row(0, named=True))}: " if placed else ""
+    known = group.drop_nulls("shift")
+    control = pl.col("kind") == CONTROL if "kind" in known.columns else pl.lit(False)
+    found = []
+    for exponent in TOLD:
+        rows = known.filter(~control, pl.col("exponent") == exponent)
+        if rows.is_empty():
+            continue
+        symbol, count = SYMBOLS[exponent], rows.height
+        name, shift = _farthest(rows)
+        if count == 1:
+            found.append(f"{start}the choice {name} moves {symbol} by {shift}.")
+            continue
+        clear = sum(side(*ends).clear for ends in rows.select("low", "high").iter_rows())
+        ends = interval(*rows.select(low=pl.col("shift").min(), high=pl.col("shift").max()).row(0))
+        found.append(
+            f"{start}of {count} choices, {name} moves {symbol} most, by {shift}; their shifts are {ends}, and the "
+            f"interval excludes zero for {clear} of them."
+        )
+    nulls = known.filter(control, pl.col("exponent") == "z")
+    if nulls.height:
+        name, shift = _farthest(nulls)
+        found.append(f"{start}of the nulls in the place of the real field, {name} moves z most, by {shift}.")
+    return found if placed else [sentence[:1].upper() + sentence[1:] for sentence in found]
+
+
+def _farthest(rows: pl.DataFrame) -> tuple[str, str]:
+    """What shifts most, and the shift in words: how far, and whether its interval excludes zero."""
+    row = rows.sort(pl.col("shift").abs(), descending=True, maintain_order=True).row(0, named=True)
+    claim = side(row["low"], row["high"])
+    within = (
+        f"95 % interval {interval(row['low'], row['high'])}, which {'excludes' if claim.clear else 'includes'} zero"
+    )
+    if claim is Side.UNKNOWN:
+        within = "without an interval"
+    return row["choice"], f"{signed(row['shift'])} ({within})"
+
+
+def _shown(row: dict[str, Any], places: list[str]) -> dict[str, Any]:
+    named = {name: row[name] for name in places}
+    null = {"choice": f"null {row['choice']}"} if row.get("kind") == CONTROL else {"choice": row["choice"]}
+    planned = {"as planned": signed(row["planned"])} if "planned" in row else {}
+    steps = {"steps": row["n_steps"]} if "n_steps" in row else {}
+    claim = side(row["low"], row["high"])
+    return {
+        **named,
+        **null,
+        "exponent": SYMBOLS.get(row["exponent"], row["exponent"]),
+        **planned,
+        "shift": signed(row["shift"]),
+        "95 % of the shift": interval(row["low"], row["high"]),
+        "excludes zero": None if claim is Side.UNKNOWN else "yes" if claim.clear else "no",
+        **steps,
+        "missing": row.get("reason"),
+    }

@@ -1,0 +1,54 @@
+"""The answer about the stable window: which was used, and which v_rel itself suggests."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from gradcascade.report.answers.base import Answer, answer, label
+from gradcascade.report.data import ReportData
+
+
+def window_answer(data: ReportData) -> Answer:
+    """Give the windows that were used and those that v_rel itself suggests."""
+    full = data.answers["found_windows"]
+    empty = {(window.family, window.field): window for window in data.empty_windows}
+    sentences, rows = [], []
+    for row in full.to_dicts():
+        first, last = data.windows[row["family"], row["field"]]
+        found = f"steps {row['first']:,} to {row['last']:,}"
+        if row["reason"]:
+            said = f"no plateau could be looked for ({row['reason']})"
+        else:
+            parts = [name for name in ("startup", "drift") if row[name]]
+            names = {"startup": "a start-up before", "drift": "a drift behind"}
+            seen = " and ".join(names[name] for name in parts)
+            said = f"the plateau of v_rel found is {found}, with {seen or 'neither start-up nor drift'}"
+            said += " it" if parts else ""
+        missing = empty.get((row["family"], row["field"]))
+        if missing:
+            sentences.append(f"{missing.sentence}. Nothing is averaged over it.")
+        sentences.append(f"{label(data, row)}: the window used is steps {first:,} to {last:,}; {said}.")
+        rows.append(
+            {
+                "family": row["family"],
+                "field": row["field"],
+                "window used": f"{first:,} to {last:,}",
+                "window found": f"{row['first']:,} to {row['last']:,}",
+                "start-up": _yes(row["startup"]),
+                "drift": _yes(row["drift"]),
+                "first step found": _range(row["first_low"], row["first_high"]),
+                "last step found": _range(row["last_low"], row["last_high"]),
+                "steps looked at": row["n_steps"],
+            }
+        )
+    return answer("windows", sentences, pl.DataFrame(rows), full)
+
+
+def _yes(value: bool | None) -> str:
+    return "yes" if value else "no"
+
+
+def _range(low: int | None, high: int | None) -> str | None:
+    if low is None or high is None:
+        return None
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

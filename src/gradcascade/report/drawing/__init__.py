@@ -1,0 +1,1 @@
+"""What the figures are drawn with: a canvas, marks, axes, styles, and what every figure has."""

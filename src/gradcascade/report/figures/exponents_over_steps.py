@@ -1,0 +1,79 @@
+"""The fitted exponents along training."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from gradcascade.report.drawing.canvas import Canvas
+from gradcascade.report.drawing.figure import ReportFigure
+from gradcascade.report.drawing.marks import draw_band, draw_line, show_all
+from gradcascade.report.drawing.quantities import (
+    AXES,
+    NULL_STYLE,
+    QUANTITIES,
+    field_style,
+    group_labels,
+    quantity_rows,
+)
+from gradcascade.report.drawing.style import plain
+from gradcascade.scaling.smoothing import with_median
+
+PARTS = ("value", "low", "high")
+
+
+class ExponentsOverSteps(ReportFigure):
+    """D - 1, z and delta against step with 95 % intervals, real and null.
+
+    Columns: family, field, variant, quantity ("D - 1", "z", "delta"), step, value, low, high (null where no exponent
+    could be fitted), se, n_scales, and median (11-step rolling median; null where none is drawn).
+    """
+
+    name = "exponents"
+    title = "Exponents along training"
+    order = 30
+
+    def _frame(self) -> pl.DataFrame:
+        keys = ["family", "field", "variant", "quantity"]
+        rows = quantity_rows(self.data.fits.filter(pl.col("variant").is_in(self._drawn))).sort(*keys, "step")
+        rows = rows.select(*keys, "step", "value", "se", "low", "high", "n_scales")
+        return with_median(rows, keys, "value")
+
+    def _table(self) -> pl.DataFrame:
+        keys = ["family", "field", "variant", "step", "n_scales"]
+        wide = self.frame().pivot("quantity", index=keys, values=PARTS).sort(keys[:4])
+        names = {f"{part}_{q}": q if part == "value" else f"{q} {part}" for q in QUANTITIES for part in PARTS}
+        known = {old: new for old, new in names.items() if old in wide.columns}
+        return wide.select(*keys, *known).rename(known)
+
+    def _caption(self) -> str:
+        null = self._with_null(", and the {} null dashed with its own band")
+        return (
+            "Slopes of the logarithm of size (minus one), duration and v_rel against log N, fitted at each step over "
+            f"the scales, with 95 % t intervals as bands{null}. With few scales an interval is wide, and the "
+            "widest are cut at the panel's edge. The horizontal line is zero: no dependence on scale."
+        )
+
+    def _missing(self) -> str | None:
+        return self._unfitted("value", "No exponent could be fitted for the fields drawn here.")
+
+    def _draw(self, canvas: Canvas) -> None:
+        data, frame = self.data, self.frame()
+        panels = canvas.panels(group_labels(data), rows=len(QUANTITIES))
+        for row, quantity in zip(panels, QUANTITIES, strict=True):
+            everything = frame.filter(pl.col("quantity") == quantity)
+            for axes, group, rows in self._panels(canvas, row, everything, window=True, zero=True):
+                for variant in reversed(self._drawn):
+                    style = field_style(group[1]) if variant == "real" else NULL_STYLE
+                    line = rows.filter(pl.col("variant") == variant)
+                    draw_band(axes, line, "step", style)
+                    draw_line(axes, line, "step", "value", style)
+            show_all(row[0], everything)
+        canvas.counted(panels[-1], "training step")
+        canvas.label_rows(panels, [AXES[quantity] for quantity in QUANTITIES])
+        for _, field in data.groups if "real" in self._drawn else []:
+            canvas.key(f"real {plain(field)}s, 95 % band", **field_style(field))
+        if data.baseline:
+            canvas.key(f"{plain(data.baseline)} null, 95 % band", **NULL_STYLE)
+
+
+FIGURE = ExponentsOverSteps

@@ -1,0 +1,54 @@
+"""The standing texts of the page, in TOML files beside this one: what a chart shows, how an answer was computed."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Chart:
+    """An interactive chart of the page; the script of the same name in `assets/charts` draws it.
+
+    `seen` says in one sentence what is seen, `how` how the numbers were computed; a wide chart takes the whole page.
+    """
+
+    name: str
+    title: str
+    seen: str
+    how: tuple[str, ...]
+    wide: bool = False
+
+
+@cache
+def charts() -> tuple[Chart, ...]:
+    """The charts in the order of the page."""
+    texts = _read("charts")
+    return tuple(
+        Chart(name, one["title"], one["seen"], _how(texts, one), one.get("wide", False))
+        for name, one in texts["charts"].items()
+    )
+
+
+def title(answer: str) -> str:
+    """Heading of an answer."""
+    return _read("answers")["answers"][answer]["title"]
+
+
+def how(answer: str, **values: object) -> tuple[str, ...]:
+    """How an answer was computed, with its sources; ``values`` take the places in braces."""
+    texts = _read("answers")
+    return tuple(text.format(**values) for text in _how(texts, texts["answers"][answer]))
+
+
+def _how(texts: dict[str, Any], one: dict[str, Any]) -> tuple[str, ...]:
+    """The paragraphs of an entry; "@name" stands for a paragraph that several entries share."""
+    return tuple(texts["shared"][text[1:]] if text.startswith("@") else text for text in one["how"])
+
+
+@cache
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads(resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,26 @@
+"""Channels of every scale at every step, averaged over the replicates and runs that enter the fits."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from gradcascade.scaling.tables import FIT_KEYS
+
+MEANS = ("size_per_n", "duration", "v_rel")
+
+
+def replicate_means(channels: pl.DataFrame) -> pl.DataFrame:
+    """Geometric means of a table from :func:`gradcascade.scaling.channels.channels`, included cascades alone.
+
+    Columns ``family, field, variant, step, scale, n, size_per_n, duration, v_rel``. Logarithms are averaged over the
+    replicates of each run and then over the runs, as for the fits.
+    """
+    keys = [*FIT_KEYS, "scale", "n"]
+    logs = channels.filter("included").select(
+        *keys,
+        *(["run"] if "run" in channels.columns else []),
+        *(pl.col(name).cast(pl.Float64).log() for name in MEANS),
+    )
+    if "run" in logs.columns:
+        logs = logs.group_by(*keys, "run").agg(pl.col(*MEANS).mean())
+    return logs.group_by(keys).agg(pl.col(*MEANS).mean().exp()).sort(keys)
