@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.drawing.quantities import no_exponents
+from gradcascade.scaling.claims import sides
 from gradcascade.vocabulary import EXPONENTS
 
 DIGITS = 5
@@ -27,8 +28,23 @@ def chart_data(data: ReportData) -> dict[str, Any]:
         "title": data.title,
         "baseline": data.baseline,
         "groups": [_group(data, group) for group in data.groups],
+        "verdicts": _verdicts(data),
+        "contrasts": _contrasts(data),
         "metrics": [part for family in data.families for part in _metrics(data, family)],
     }
+
+
+def _verdicts(data: ReportData) -> list[dict[str, Any]]:
+    return data.answers["verdicts"].select("family", "field", "verdict").to_dicts() if data.groups else []
+
+
+def _contrasts(data: ReportData) -> list[dict[str, Any]]:
+    """What the contrasts of two fields claim, with the numbers behind it."""
+    if not data.groups:
+        return []
+    known = data.answers["contrasts"].with_columns(claim=sides("scales_low", "scales_high"))
+    names = {"value": "scales_value", "low": "scales_low", "high": "scales_high"}
+    return known.select("family", "first", "second", "exponent", "method", "claim", **names).to_dicts()
 
 
 def json_text(content: object) -> str:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 
+import polars as pl
 import pytest
 
 from gradcascade.report.answers import lead
@@ -14,11 +16,21 @@ from ..cascades import study_cascades
     ("change", "words"),
     [
         ({}, "Gradients: cascades last longer in larger models, by more than noise explains"),
-        ({"variants": ("real",)}, "the scales leave open whether"),
-        ({"entries": {"only": 1000}}, "cannot be said"),
+        ({"variants": ("real",)}, "the scales do not settle whether"),
+        ({"entries": {"only": 1000}}, "needs at least 3 scales and this study has 1"),
     ],
 )
 def test_the_first_paragraph_follows_the_verdicts(change: dict, words: str) -> None:
     text = lead(ReportData.from_tables(study_cascades(**change)))
     assert words in text
     assert not re.search(r"None|nan|null\b", text)
+
+
+def test_runs_of_a_scale_are_said_to_be_averaged() -> None:
+    one = study_cascades()
+    again = one.filter(pl.col("scale") == "d48", pl.col("variant") == "real")
+    more = pl.concat([one.with_columns(run=pl.lit("0")), again.with_columns(run=pl.lit("seed1"))])
+    data = ReportData.from_tables(one)
+    data.__dict__["several_runs"] = ReportData.several_runs.func(dataclasses.replace(data, cascades=more))  # pyright: ignore
+    assert "the runs of d48 (2 runs) are averaged as replicates of their scale for now" in lead(data)
+    assert "one run of a scale may differ" in lead(ReportData.from_tables(one.with_columns(run=pl.lit("0"))))

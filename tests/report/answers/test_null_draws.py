@@ -43,7 +43,7 @@ def test_the_table_is_that_of_the_window_and_the_file_that_of_the_steps(drawn: R
 
 def test_nulls_drawn_once_give_no_interval(data: ReportData) -> None:
     answer = answers(data)["null-draws"]
-    assert all("the draws give the differences no interval" in sentence for sentence in answer.sentences)
+    assert all("there is no interval from the draws of the nulls" in sentence for sentence in answer.sentences)
     assert "measured once at every step" in answer.sentences[0]
     assert "missing" in answer.table.columns
 
@@ -52,7 +52,8 @@ def test_without_nulls_there_is_nothing_drawn() -> None:
     answer = answers(ReportData.from_tables(study_cascades(variants=("real",), fields=("gradient",))))["null-draws"]
     assert answer.table.is_empty()
     assert answer.sentences == (
-        "Gradients: the draws give the differences no interval: no drawn null was measured beside another variant.",
+        "Gradients: there is no interval from the draws of the nulls: no drawn null was measured beside another "
+        "variant.",
     )
 
 
