@@ -13,13 +13,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from gradcascade import families
 from gradcascade.errors import InputError
+from gradcascade.sources.base import UPDATE
+from gradcascade.sources.layouts import LAYOUTS
 
 Null = Literal["N0", "N1", "N2", "signs", "in-tensor", "in-block", "clipped"]
 
 FORMAT = 2
 """Number of the layout of a study folder."""
-
-_HUB_FIELDS = {"pico-lm": "gradient", "pythia": "update"}
 
 
 class _Strict(BaseModel):
@@ -69,12 +69,22 @@ class FitPlan(_Strict):
 class HubPlan(_Strict):
     """Where a family lies on the Hugging Face hub."""
 
-    layout: Literal["pico-lm", "pythia"]
-    """``pico-lm``: a step is a commit; ``pythia``: a step is a branch."""
+    layout: str
+    """Name of a layout; ``pico-lm``: a step is a commit, ``pythia``: a branch, ``step-folders``: a folder."""
     repositories: dict[str, str] = Field(min_length=1)
     """By scale, ``owner/name``, ``owner/name@branch`` or ``owner/name@branch:folder``."""
     steps: tuple[int, ...] | None = None
     """The steps to measure, ascending, or the checkpoints whose differences are; by default all there are."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Kinds of field that the layout has on the hub."""
+        return LAYOUTS[self.layout].fields
+
+    @field_validator("layout")
+    @classmethod
+    def _known(cls, layout: str) -> str:
+        return LAYOUTS.find(layout).name
 
     @model_validator(mode="after")
     def _sensible(self) -> HubPlan:
@@ -121,10 +131,10 @@ class FamilyPlan(_Strict):
             raise ValueError(
                 "scales is empty, or has a scale without a name; name a run for each scale, or leave it out"
             )
-        if self.hub and (wrong := [field for field in self.fields if field != _HUB_FIELDS[self.hub.layout]]):
+        if self.hub and (wrong := [field for field in self.fields if field not in self.hub.fields]):
             raise ValueError(
-                f"{self.hub.layout} on the hub has {_HUB_FIELDS[self.hub.layout]} fields, not {wrong[0]}; "
-                f'set fields = ["{_HUB_FIELDS[self.hub.layout]}"]'
+                f"{self.hub.layout} on the hub has {' and '.join(self.hub.fields)} fields, not {wrong[0]}; "
+                f"set fields = {_literal(self.hub.fields)}"
             )
         return self
 
@@ -158,7 +168,7 @@ class FamilyPlan(_Strict):
         if not self.hub:
             return self.scales is None or scale in self.scales
         steps = self.hub.steps
-        if steps is not None and self.hub.layout == "pythia":
+        if steps is not None and field == UPDATE:
             steps = steps[1:] if self.label == "later" else steps[:-1]
         return scale in self.hub.repositories and (steps is None or step in steps)
 

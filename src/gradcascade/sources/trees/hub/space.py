@@ -31,15 +31,15 @@ class Space:
         """Folder for small files of a repository that are kept; of one run, where several lie in the repository."""
         return self.folder / "small" / (_folder_name(repository.name) + (f"@{_digest(run)}" if run else ""))
 
-    def place(self, repository: Repository, revision: str, folder: str = "") -> Path:
-        """Folder for files of one commit, or of one folder of it, that are read and forgotten."""
-        name = f"{_folder_name(repository.name)}@{revision[:16]}" + (f"-{_digest(folder)}" if folder else "")
+    def place(self, repository: Repository, revision: str, part: str = "") -> Path:
+        """Folder for files of one commit, or of one part of it, that are read and removed."""
+        name = f"{_folder_name(repository.name)}@{revision[:16]}" + (f"-{_digest(part)}" if part else "")
         return self.folder / "passing" / name
 
-    def fetch(self, repository: Repository, revision: str, files: Iterable[TreeFile], folder: str = "") -> Path:
+    def fetch(self, repository: Repository, revision: str, files: Iterable[TreeFile], part: str = "") -> Path:
         """Download files of one commit; gives the folder they lie in, by the last parts of their names."""
         self.claim()
-        place = self.place(repository, revision, folder)
+        place = self.place(repository, revision, part)
         for file in files:
             repository.fetch(file, revision, place / file.name)
         return place

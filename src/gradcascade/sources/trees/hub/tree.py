@@ -82,11 +82,11 @@ class HubTree:
                     self.space.forget(place)
 
     def _place(self, part: Part) -> Path:
-        return self.space.place(self.repository, self.revision, part.folder)
+        return self.space.place(self.repository, self.revision, part.path)
 
     def _download(self, part: Part) -> Path:
         files = self.files_of(part)
-        place = self.space.fetch(self.repository, self.revision, files, part.folder)
+        place = self.space.fetch(self.repository, self.revision, files, part.path)
         return place / (opening_file(file.name for file in files) or files[0].name)
 
     def files_of(self, part: Part) -> list[TreeFile]:

@@ -1,8 +1,0 @@
-import pytest
-from imitation import Imitation
-
-
-@pytest.fixture
-def hub():
-    with Imitation() as imitation:
-        yield imitation
