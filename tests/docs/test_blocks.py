@@ -12,10 +12,10 @@ from doc_pages import PAGES, ROOT, blocks, prose
 from sample_runs import write_pico_run
 
 import gradcascade as gc
-from gradcascade.cli.fit import report_data
 from gradcascade.cli.main import app
 from gradcascade.export.tables import study_tables
 from gradcascade.export.write import write_tables
+from gradcascade.report.access import study_data
 from gradcascade.sources.audit.quarantine import read_quarantine
 from gradcascade.study.plan import FamilyPlan, read_plan
 
@@ -31,7 +31,7 @@ def desk(tmp_path_factory):
         write_pico_run(folder / "runs" / f"tiny-d{width}", tuple(range(0, 80, 10)), width, blocks=1)
     with gc.Study.create(folder / "my-study", gc.Plan(families=(FamilyPlan(name="tiny", path="../runs"),))) as study:
         gc.run(study)
-        tables = study_tables(report_data(study))
+        tables = study_tables(study_data(study))
     write_tables(tables, folder / "my-study" / "export", "parquet", {})
     for form in ("csv", "json"):
         write_tables(tables, folder / "tables", form, {})

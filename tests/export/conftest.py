@@ -7,8 +7,8 @@ import pytest
 from sample_runs import write_pico_run
 
 import gradcascade as gc
-from gradcascade.cli.fit import report_data
 from gradcascade.export.tables import study_tables
+from gradcascade.report.access import study_data
 from gradcascade.study.plan import FamilyPlan, NullPlan
 
 NAME = "=HYPERLINK(\"x\", 1)\n<b>, 'naïve'"
@@ -34,4 +34,4 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tables(study: Path) -> dict[str, pl.DataFrame]:
     with gc.Study.open(study) as opened:
-        return study_tables(report_data(opened))
+        return study_tables(study_data(opened))

@@ -4,9 +4,9 @@ import polars as pl
 import pytest
 
 import gradcascade as gc
-from gradcascade.cli.fit import report_data
 from gradcascade.export.schema import TABLES
 from gradcascade.export.tables import polars_schema, study_tables
+from gradcascade.report.access import study_data
 
 
 def test_a_real_study_fills_every_table(tables):
@@ -22,7 +22,7 @@ def test_every_column_is_described_and_every_described_column_is_there(tables, n
 
 def test_the_tables_are_those_of_the_report(study, tables):
     with gc.Study.open(study) as opened:
-        data = report_data(opened)
+        data = study_data(opened)
         assert tables["cascades"].equals(opened.cascades())
     for name, answer in data.answers.items():
         assert tables[name].columns == answer.columns  # in the order of the answer, too
@@ -34,7 +34,7 @@ def test_the_tables_are_those_of_the_report(study, tables):
 
 def test_what_was_not_answered_is_an_empty_table(study):
     with gc.Study.open(study) as opened:
-        data = report_data(opened)
+        data = study_data(opened)
     data = dataclasses.replace(data, metrics=data.metrics.clear())
     found = study_tables(data)
     assert "associations" not in data.answers
@@ -43,7 +43,7 @@ def test_what_was_not_answered_is_an_empty_table(study):
 
 def test_a_column_without_a_description_is_a_defect(study):
     with gc.Study.open(study) as opened:
-        data = report_data(opened)
+        data = study_data(opened)
     odd = dataclasses.replace(data, summary=data.summary.with_columns(median=0.0))
     with pytest.raises(ValueError, match="the columns median of summary"):
         study_tables(odd)

@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from gradcascade.cli.fit import report_data
-
 
 class Format(StrEnum):
     """Formats of the exported tables."""
@@ -28,11 +26,12 @@ def export(
     from gradcascade.export.citations import places
     from gradcascade.export.tables import study_tables
     from gradcascade.export.write import write_tables
+    from gradcascade.report.access import study_data
     from gradcascade.study.study import Study
 
     folder = out or study / "export"
     with Study.open(study) as opened:
-        data = report_data(opened)
+        data = study_data(opened)
         families = places(data.cascades, opened.plan)
     tables = study_tables(data)
     write_tables(tables, folder, to.value, families)

@@ -60,11 +60,11 @@ def write_report_of(study: Path, out: Path) -> None:
     InputError
         If the study cannot be read, or has nothing to report yet.
     """
-    from gradcascade.cli.fit import report_data
+    from gradcascade.report.access import study_data
     from gradcascade.report.page import write_report
 
     with Study.open(study) as opened:
-        data = report_data(opened)
+        data = study_data(opened)
     write_report(data, out)
 
 
