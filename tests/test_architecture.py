@@ -127,7 +127,7 @@ def test_no_imports_go_in_a_circle(kinds):
 
 
 def test_the_reader_of_imports_sees_all_of_them():
-    known = dict.fromkeys(("", "a", "b.c", "d"), Path())
+    known: dict[str, Path] = {name: Path() for name in ("", "a", "b.c", "d")}
     source = (
         "from gradcascade.b.c import x\nif TYPE_CHECKING:\n    import gradcascade.d\n"
         "def f():\n    from gradcascade import d\n    import numpy\n"
