@@ -167,10 +167,10 @@ class ReportData:
         table = self.cascades if family is None else self.cascades.filter(pl.col("family") == family)
         return table.group_by("scale").agg(pl.col("n").max()).sort("n", "scale")["scale"].to_list()
 
-    def fields(self, family: str, scale: str) -> list[str]:
-        """Kinds of field that were measured of a scale."""
+    def sizes(self, family: str, scale: str) -> str:
+        """N of a scale, in words; where its kinds of field differ in N, all of them."""
         own = self.cascades.filter(pl.col("family") == family, pl.col("scale") == scale)
-        return own["field"].unique().sort().to_list()
+        return " or ".join(f"{n:,}" for n in own["n"].unique().sort())
 
     def entries(self, family: str, field: str | None = None) -> dict[str, int]:
         """Entries N of each scale's field, small scales first; of all kinds of field, the largest."""

@@ -68,9 +68,8 @@ def _content(data: ReportData, views: list[FigureView], answers: list[Answer]) -
         "charts": charts() if data.groups else (),
         "lead": lead(data),
         "words": step_by_step(data),
-        "extents": [
-            (family, [(scale, f"{n:,}") for scale, n in data.entries(family).items()]) for family in data.families
-        ],
+        "extents": [(family, _extents(data, family)) for family in data.families],
+        "several_runs": bool(data.several_runs),
         "cascades": data.cascades.height,
         "variants": data.variants,
         "verdicts": data.answers["verdicts"].to_dicts() if answers else [],
@@ -82,7 +81,7 @@ def _content(data: ReportData, views: list[FigureView], answers: list[Answer]) -
         "windows": [(f"{family}, {field}s", *ends) for (family, field), ends in data.windows.items()],
         "nulls": as_table(page_tables.null_summary(data), "Differences to the nulls over the window"),
         "exclusions": as_table(page_tables.exclusions(data), "Excluded cascades"),
-        "refusals": as_table(data.refusals, "Snapshots that were not measured"),
+        "refusals": as_table(page_tables.refusals(data), "Snapshots that were not measured"),
         "missing": as_table(page_tables.missing_exponents(data), "Steps without exponents"),
         "closure": as_table(closure, "Closure error"),
         "worst_closure": f"{max(worst):.1e}".replace("-", page_tables.MINUS) if worst else None,
@@ -91,3 +90,12 @@ def _content(data: ReportData, views: list[FigureView], answers: list[Answer]) -
         "provenance": tree(data.provenance),
         "plan": data.plan_toml,
     }
+
+
+def _extents(data: ReportData, family: str) -> list[tuple[str, str]]:
+    """Scales of a family, each with its N and, where it has several, its runs."""
+    found = []
+    for scale in data.entries(family):
+        runs = data.several_runs.get((family, scale))
+        found.append((scale, data.sizes(family, scale) + (f"; runs {', '.join(runs)}" if runs else "")))
+    return found

@@ -72,6 +72,8 @@ def _group(data: ReportData, group: Group) -> dict[str, Any]:
     sizes = data.entries(family, field)
     variants = [name for name in data.variants if rows["variant"].eq(name).any()]
     profiles = rows.filter(pl.col("included")).filter(pl.col("replicate") == pl.col("replicate").min())
+    if data.several_runs:
+        profiles = profiles.filter(pl.col("run") == pl.col("run").min().over("scale", "step"))
     kept = _kept_steps(profiles, steps)
     return {
         "family": family,
@@ -79,6 +81,7 @@ def _group(data: ReportData, group: Group) -> dict[str, Any]:
         "window": list(data.windows[group]),
         "scales": names,
         "n": [sizes[name] for name in names],
+        "runs": [data.several_runs.get((family, name), []) for name in names],
         "steps": steps.to_list(),
         "activity_at": kept,
         "no_exponents": no_exponents(data),
@@ -136,6 +139,8 @@ def _metrics(data: ReportData, family: str) -> list[dict[str, Any]]:
     parts = []
     for name in sorted(known["metric"].unique().to_list()):
         rows = known.filter(pl.col("metric") == name)
+        if "run" in rows.columns:
+            rows = rows.filter(pl.col("run") == pl.col("run").min().over("scale", "step"))
         scales = [scale for scale in data.scales(family) if rows["scale"].eq(scale).any()]
         steps = rows["step"].unique().sort()
         values = [

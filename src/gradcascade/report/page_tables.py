@@ -55,7 +55,7 @@ def headline(data: ReportData) -> pl.DataFrame:
 
 def exclusions(data: ReportData) -> pl.DataFrame:
     """List the cascades that were left out of the fits, with the reason."""
-    keys = ["family", "field", "variant", "scale", "reason"]
+    keys = ["family", "field", "variant", "scale", *(["run"] if data.several_runs else []), "reason"]
     left_out = data.channels.filter(~pl.col("included"))
     grouped = left_out.group_by(keys).agg(cascades=pl.len(), steps="step").sort(keys)
     return grouped.with_columns(pl.col("steps").map_elements(step_list, return_dtype=pl.String))
@@ -101,12 +101,25 @@ def null_summary(data: ReportData) -> pl.DataFrame:
 
 def sources(data: ReportData) -> pl.DataFrame:
     """List what every field was read from."""
-    columns = ["family", "field", "scale", "step", "source", "revision", "content_hash"]
+    columns = ["family", "field", "scale", *_telling(data.cascades), "step", "source", "revision", "content_hash"]
     real = data.cascades.filter(pl.col("variant") == "real")
     table = data.cascades if real.is_empty() else real
     order = pl.col("scale").replace_strict({name: i for i, name in enumerate(data.scales())}, default=0)
     present = [name for name in columns if name in table.columns]
-    return table.sort("family", "field", order, "step").select(present).unique(maintain_order=True)
+    by = ["family", "field", order, *(["run"] if "run" in present else []), "step"]
+    return table.sort(by).select(present).unique(maintain_order=True)
+
+
+def refusals(data: ReportData) -> pl.DataFrame:
+    """List the snapshots that were not measured, with the reason in words."""
+    known = [name for name in ("family", "scale", "run", "step", "field", "span", "reason") if name in data.refusals]
+    silent = {"run", "span"} - set(_telling(data.refusals))
+    return data.refusals.select(name for name in known if name not in silent)
+
+
+def _telling(table: pl.DataFrame) -> list[str]:
+    """Of run and span those that say something: more than one run, or updates of more than one span."""
+    return [name for name in ("run", "span") if name in table.columns and table[name].drop_nulls().n_unique() > 1]
 
 
 def _mean_and_sd(row: dict[str, float | None] | None, plus: bool) -> str:

@@ -28,6 +28,7 @@ def lead(data: ReportData) -> str:
     rows = data.answers["verdicts"].to_dicts()
     sentences = [f"{label(data, row)}: {_words(row)}." for row in rows]
     sentences += [_contrast(data, row) for row in contrasts(data).filter(pl.col("exponent") == "z").to_dicts()]
+    sentences += [f"{empty.sentence}." for empty in data.empty_windows]
     counts = sorted({row["n_scales"] for row in rows if row["n_scales"]})
     if counts:
         span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"

@@ -7,9 +7,8 @@ import polars as pl
 from gradcascade.report.answers.base import Answer, answer, commonest, interval, label
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.page_tables import MINUS, signed
-from gradcascade.scaling.comparison import compare_published
 from gradcascade.scaling.published import published_associations, published_exponents
-from gradcascade.scaling.window_means import PARTS, window_differences, window_intervals
+from gradcascade.scaling.published_distance import published_distances
 from gradcascade.scaling.windows import published_windows
 from gradcascade.vocabulary import SYMBOLS
 
@@ -99,10 +98,7 @@ def published_answer(data: ReportData) -> Answer | None:
         return None
     cascades = pl.concat([of_group(data.cascades, group) for group in groups])
     spans = _spans(data, groups)
-    known = compare_published(cascades, spans)
-    keys = ["family", "field", "variant", "exponent"]
-    known = known.join(_errors(cascades, spans), on=keys, how="left", maintain_order="left")
-    known = known.with_columns(apart=(pl.col("scales_value") - pl.col("published")) / pl.col("scales_se"))
+    known = published_distances(cascades, spans)
     tested = known.filter(pl.col("inside").is_not_null())
     sentences = []
     for group in groups:
@@ -129,7 +125,7 @@ def published_answer(data: ReportData) -> Answer | None:
             "95 %": interval(row["low"], row["high"]),
             "ours over steps": _spread(row["value"], row["sd"]),
             "published": _spread(row["published"], row["published_sd"]),
-            "ours less published": signed(_less(row["scales_value"], row["published"])),
+            "ours less published": signed(row["less"]),
             "SE apart": row["apart"],
             "inside": None if row["inside"] is None else "yes" if row["inside"] else "no",
             "missing because": row["reason"],
@@ -153,21 +149,9 @@ def _spans(data: ReportData, groups: list[Group]) -> dict[Group, tuple[int, int]
     return spans
 
 
-def _errors(cascades: pl.DataFrame, spans: dict[Group, tuple[int, int]]) -> pl.DataFrame:
-    columns = ["family", "field", "variant", "exponent", "scales_value", "scales_se"]
-    total = {"real - N0": PARTS["total"]}
-    singles = window_intervals(cascades, spans, along=False)
-    differences = window_differences(cascades, spans, parts=total, along=False).rename({"difference": "variant"})
-    return pl.concat([singles.select(columns), differences.select(columns)])
-
-
 def _name(row: dict[str, str]) -> str:
     symbol = SYMBOLS[row["exponent"]]
     return symbol if row["variant"] == "real" else f"{symbol} of {row['variant'].replace('-', MINUS)}"
-
-
-def _less(value: float | None, other: float) -> float | None:
-    return None if value is None else value - other
 
 
 def _spread(value: float | None, sd: float | None) -> str:

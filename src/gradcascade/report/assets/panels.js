@@ -69,7 +69,8 @@ export class Panels {
   scaleLines(group, columns, format) {
     return group.scales.map((scale, place) => {
       const { colour, dash } = scaleStyle(place, group.scales.length);
-      return { label: scale, title: `${scale}, N = ${written(group.n[place], 12)}`, key: `scale:${scale}`, values: columns[place], colour, dash, format };
+      const runs = group.runs[place].length ? `, mean of the runs ${group.runs[place].join(", ")}` : "";
+      return { label: scale, title: `${scale}, N = ${written(group.n[place], 12)}${runs}`, key: `scale:${scale}`, values: columns[place], colour, dash, format };
     });
   }
 

@@ -119,8 +119,7 @@ def quantity_rows(fits: pl.DataFrame) -> pl.DataFrame:
 def scale_label(data: ReportData, family: str, scale: str) -> str:
     """Name a scale in a legend, with its number of entries, after the family if there are several."""
     prefix = f"{plain(family, 16)} " if len(data.families) > 1 else ""
-    sizes = sorted({data.entries(family, field)[scale] for field in data.fields(family, scale)})
-    return f"{prefix}{plain(scale)}, N = {' or '.join(f'{n:,}' for n in sizes)}"
+    return f"{prefix}{plain(scale)}, N = {data.sizes(family, scale)}"
 
 
 def scale_lines(
