@@ -14,13 +14,13 @@ from gradcascade.scaling.continuous import fit_continuous, rounding
 from gradcascade.scaling.contrasts import field_contrasts
 from gradcascade.scaling.curvature import curvature, window_curvature
 from gradcascade.scaling.duration_law import duration_laws, window_duration_law
-from gradcascade.scaling.exponents import fit_exponents
 from gradcascade.scaling.found_windows import find_windows
 from gradcascade.scaling.leave_one_out import leave_one_out
 from gradcascade.scaling.null_differences import null_differences, window_null_errors
+from gradcascade.scaling.points import points_of
 from gradcascade.scaling.verdict import verdicts
 from gradcascade.scaling.weighted import weighted_exponents
-from gradcascade.scaling.window_means import ALL_PARTS, window_differences, window_intervals
+from gradcascade.scaling.window_means import all_parts, window_differences, window_intervals
 from gradcascade.scaling.windows import Window
 
 
@@ -48,43 +48,46 @@ def infer(
     dict of str to polars.DataFrame
         ``verdicts, intervals, differences, contrasts, null_errors, found_windows`` (over the window),
         ``leave_one_out, curvature, laws, compressibility, weighted, null_differences`` (per step),
-        ``window_curvature, window_laws``; with activity profiles ``continuous`` and ``rounding``; with metrics
-        ``metric_exponents`` (beta_PPL, alpha_acc) and ``associations``. Each is the table of the function that its
-        module documents.
+        ``window_curvature, window_laws``; ``runs``, how many runs of every scale enter the fits; with activity
+        profiles ``continuous`` and ``rounding``; with metrics ``metric_exponents`` (beta_PPL, alpha_acc) and
+        ``associations``. Each is the table of the function that its module documents.
 
     Raises
     ------
     InputError
         As :func:`gradcascade.scaling.exponents.fit_exponents`, or if the window is not two ordered steps.
     """
-    bends, laws = curvature(cascades), duration_laws(cascades)
+    points = points_of(cascades, window)
+    bends, laws = curvature(points), duration_laws(points)
     tables = {
-        "verdicts": verdicts(cascades, window),
-        "intervals": window_intervals(cascades, window),
-        "differences": window_differences(cascades, window, parts=ALL_PARTS),
-        "contrasts": field_contrasts(cascades, window),
-        "null_differences": null_differences(cascades),
-        "null_errors": window_null_errors(cascades, window),
-        "found_windows": find_windows(cascades),
-        "leave_one_out": leave_one_out(cascades),
+        "verdicts": verdicts(points),
+        "intervals": window_intervals(points),
+        "differences": window_differences(points, parts=all_parts(points.rows["variant"])),
+        "contrasts": field_contrasts(points),
+        "null_differences": null_differences(points),
+        "null_errors": window_null_errors(points),
+        "found_windows": find_windows(points),
+        "leave_one_out": leave_one_out(points),
         "curvature": bends,
-        "window_curvature": window_curvature(bends, window),
+        "window_curvature": window_curvature(bends, points.windows),
         "laws": laws,
-        "window_laws": window_duration_law(laws, window),
-        "compressibility": compressibility_null(fit_exponents(cascades)),
-        "weighted": weighted_exponents(cascades),
+        "window_laws": window_duration_law(laws, points.windows),
+        "compressibility": compressibility_null(points.fits),
+        "weighted": weighted_exponents(points),
+        "runs": points.n_runs,
     }
-    if "activity" in cascades.columns:
-        tables |= {"continuous": fit_continuous(cascades), "rounding": rounding(cascades, window)}
+    if "activity" in points.rows.columns:
+        tables |= {"continuous": fit_continuous(points), "rounding": rounding(points)}
     if metrics is not None and metrics.height:
         known = []
-        for part in cascades.partition_by("family"):
+        for family in points.rows.get_column("family").unique().sort():
+            part = points.only(pl.col("family") == family)
             # Scales of several families may share a name, but not an n.
-            sizes = dict(part.group_by("scale").agg(pl.col("n").max()).iter_rows())
-            own = metrics.filter(pl.col("family") == part["family"][0])
+            sizes = dict(part.rows.group_by("scale").agg(pl.col("n").max()).iter_rows())
+            own = metrics.filter(pl.col("family") == family)
             known.append(associations(channel_series(part), metric_series(own, sizes), schedules))
         tables |= {
-            "metric_exponents": metric_exponents(metrics, cascades),
+            "metric_exponents": metric_exponents(metrics, points.rows),
             "associations": pl.concat(known),
         }
     return tables

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from gradcascade.performance.metrics import FLOOR, metric_exponent
 from gradcascade.performance.permutation import MIN_MATCHED, lag_test, residuals, shift_test
 from gradcascade.performance.schedules import Schedule, published_schedules
-from gradcascade.scaling.channels import prepared
-from gradcascade.scaling.exponents import fit_exponents
+from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.tables import require_columns
 
 ALL = "all"
@@ -55,7 +54,7 @@ _SERIES = ("family", "field", "scale", "channel")
 Floats = NDArray[np.float64]
 
 
-def channel_series(cascades: pl.DataFrame) -> pl.DataFrame:
+def channel_series(cascades: Cascades) -> pl.DataFrame:
     """Collect what can be associated with a metric, as series along training.
 
     Parameters
@@ -75,11 +74,13 @@ def channel_series(cascades: pl.DataFrame) -> pl.DataFrame:
     InputError
         As :func:`gradcascade.scaling.exponents.fit_exponents`.
     """
-    real = cascades.filter(pl.col("variant") == "real")
-    rows = prepared(real).filter("included").with_columns(duration_per_n=pl.col("duration") / pl.col("n"))
+    points = points_of(cascades).only(pl.col("variant") == "real")
+    rows = points.rows.filter("included")
     # Rows keep their order: a mean added up in another one differs in its last bits, and so does the rank of a tie.
     scales = (
-        rows.group_by("family", "field", "scale", "step", maintain_order=True)
+        rows.group_by("family", "field", "scale", "step", "run", maintain_order=True)
+        .agg(pl.col(*TWINS).mean())
+        .group_by("family", "field", "scale", "step", maintain_order=True)
         .agg(pl.col(*TWINS).mean())
         .unpivot(TWINS, index=["family", "field", "scale", "step"], variable_name="channel", value_name="value")
     )
@@ -91,7 +92,7 @@ def channel_series(cascades: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("_here") == pl.col("_scales"))
         .with_columns(scale=pl.lit(ALL))
     )
-    exponents = fit_exponents(real).drop_nulls("value").with_columns(scale=pl.lit(ALL), channel="exponent")
+    exponents = points.fits.drop_nulls("value").with_columns(scale=pl.lit(ALL), channel="exponent")
     columns = [*_SERIES, "step", "value"]
     return pl.concat([table.select(columns) for table in (scales, means, exponents)]).sort(*_SERIES, "step")
 

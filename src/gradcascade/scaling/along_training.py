@@ -1,4 +1,4 @@
-"""Means of series along training, with errors and intervals that know the steps are correlated."""
+"""Means of series along training, with intervals that allow for correlated steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gradcascade.scaling.bootstrap import block_errors, block_lengths
 from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.series_mean import MIN_STEPS, mean_half_widths
 from gradcascade.scaling.windows import Window, in_window
@@ -18,8 +17,6 @@ ALONG_SCHEMA: dict[str, type[pl.DataType]] = {
     "mean": pl.Float64,
     "sd": pl.Float64,
     "n_steps": pl.Int64,
-    "se": pl.Float64,
-    "block": pl.Int64,
     "low": pl.Float64,
     "high": pl.Float64,
     "reason": pl.String,
@@ -28,22 +25,7 @@ ALONG_SCHEMA: dict[str, type[pl.DataType]] = {
 
 
 def along_training(series: Sequence[NDArray[np.float64]], confidence: float = CONFIDENCE) -> list[dict[str, Any]]:
-    """Mean of every series, with its errors.
-
-    Parameters
-    ----------
-    series : sequence of numpy.ndarray
-        float64, each of shape (its steps,), in order of the steps, without gaps.
-    confidence : float
-        Coverage of the intervals.
-
-    Returns
-    -------
-    list of dict
-        For each series ``mean``, ``sd`` (sample), ``n_steps``, ``se`` (moving-block bootstrap with blocks of
-        ``block`` steps, :mod:`gradcascade.scaling.bootstrap`), ``low`` and ``high``
-        (:mod:`gradcascade.scaling.series_mean`) and ``reason``: null, or why numbers are missing.
-    """
+    """Mean, sample SD and interval (:mod:`gradcascade.scaling.series_mean`) of every series of steps in order."""
     answers: list[dict[str, Any]] = [{} for _ in series]
     lengths = np.array([values.size for values in series], dtype=np.int64)
     for steps in np.unique(lengths).tolist():  # series of one length are answered together
@@ -53,15 +35,11 @@ def along_training(series: Sequence[NDArray[np.float64]], confidence: float = CO
                 answers[place] = _short(series[place])
             continue
         block = np.stack([series[place] for place in places])
-        chosen = block_lengths(block)
-        ends = block.mean(axis=1), mean_half_widths(block, confidence), block_errors(block, chosen)
-        for place, length, mean, half, error in zip(places, chosen, *ends, strict=True):
+        for place, mean, half in zip(places, block.mean(axis=1), mean_half_widths(block, confidence), strict=True):
             answers[place] = {
                 "mean": float(mean),
                 "sd": float(series[place].std(ddof=1)),
                 "n_steps": steps,
-                "se": float(error),
-                "block": int(length),
                 "low": float(mean - half),
                 "high": float(mean + half),
                 "reason": None,
@@ -72,31 +50,7 @@ def along_training(series: Sequence[NDArray[np.float64]], confidence: float = CO
 def over_window(
     table: pl.DataFrame, keys: Sequence[str], value: str, window: Window = None, confidence: float = CONFIDENCE
 ) -> pl.DataFrame:
-    """Mean of a column over the window of each family and field.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        One row per ``keys`` and ``step``; ``keys`` begin with ``family, field``. Rows without a value are left out.
-    keys : sequence of str
-        Columns that name a series.
-    value : str
-        The column.
-    window : tuple, mapping or None
-        As in :func:`gradcascade.scaling.windows.windows`.
-    confidence : float
-        Coverage of the intervals.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per ``keys``, in the order of the table, with the columns of :data:`ALONG_SCHEMA`.
-
-    Raises
-    ------
-    InputError
-        If columns are missing, or the window is not two ordered steps.
-    """
+    """Mean of a column over the window: one row per ``keys`` (which begin with family, field), in order."""
     inside = pl.col(value).cast(pl.Float64).filter("_used").drop_nulls()
     grouped = (
         table.with_columns(_used=in_window(table, window))
@@ -115,12 +69,12 @@ def _short(values: NDArray[np.float64]) -> dict[str, Any]:
     reason = "no step in the window has the value"
     if steps:
         has = f"only {steps} step{'' if steps == 1 else 's'} in the window ha{'s' if steps == 1 else 've'} the value"
-        reason = f"{has}; an error that allows for correlated steps needs {MIN_STEPS}"
-    empty = dict.fromkeys(("se", "block", "low", "high"))
+        reason = f"{has}; an interval that allows for correlated steps needs {MIN_STEPS}"
     return {
         "mean": float(values.mean()) if steps else None,
         "sd": float(values.std(ddof=1)) if steps > 1 else None,
         "n_steps": steps,
-        **empty,
+        "low": None,
+        "high": None,
         "reason": reason,
     }

@@ -8,6 +8,8 @@ from typing import Any
 import polars as pl
 
 from gradcascade.errors import InputError
+from gradcascade.scaling.fits import EXPONENTS
+from gradcascade.scaling.points import Cascades, Points, points_of
 from gradcascade.scaling.published import published_exponents
 from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.verdict import MARGIN, verdicts
@@ -52,80 +54,43 @@ Row = dict[str, Any]
 
 
 def compare_studies(
-    first: pl.DataFrame,
-    second: pl.DataFrame,
+    first: Cascades,
+    second: Cascades,
     first_window: Window = None,
     second_window: Window = None,
 ) -> pl.DataFrame:
     """Compare the exponents of two tables of cascades over their windows.
 
-    Parameters
-    ----------
-    first, second : polars.DataFrame
-        As for :func:`gradcascade.scaling.exponents.fit_exponents`. Families of one name are compared; if none has the
-        name of another and each table has one family, those two are.
-    first_window, second_window : tuple, mapping or None
-        As in :func:`gradcascade.scaling.windows.windows`.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per pair of families, ``field``, ``variant`` (also "real - N0") and ``exponent`` that both have:
-        values and 95 % intervals across scales of both, their ``difference`` (second less first) with Welch's
-        interval ``low, high``, and that of the window means with the intervals along training, half widths added in
-        squares; ``reason``: null, or why there is no interval. The two are taken as independent: for runs that share
-        their data the interval is too wide.
-
-    Raises
-    ------
-    InputError
-        As :func:`gradcascade.scaling.exponents.fit_exponents`, or if the tables share no family and field.
+    Families of one name are compared; if none has the name of another and each table has one family, those two are.
+    The ``difference`` is second less first with Welch's interval across scales; ``along_*`` that of the window means.
+    The two are taken as independent: for runs that share their data the interval is too wide.
     """
-    ours, theirs = _means(first, first_window), _means(second, second_window)
+    a, b = points_of(first, first_window), points_of(second, second_window)
+    ours, theirs = _means(a), _means(b)
     rows = []
-    for family_a, family_b, field in _pairs(first, second):
-        for key, a in ours.items():
-            b = theirs.get((family_b, *key[1:]))
-            if key[:2] == (family_a, field) and b is not None:
+    for family_a, family_b, field in _pairs(a, b):
+        for key, known in ours.items():
+            other = theirs.get((family_b, *key[1:]))
+            if key[:2] == (family_a, field) and other is not None:
                 names = {"family_a": family_a, "family_b": family_b, "field": field}
-                rows.append(names | {"variant": key[2], "exponent": key[3]} | _between(a, b))
+                rows.append(names | {"variant": key[2], "exponent": key[3]} | _between(known, other))
     return pl.DataFrame(rows, schema=COMPARISON_SCHEMA)
 
 
 def compare_verdicts(
-    first: pl.DataFrame,
-    second: pl.DataFrame,
+    first: Cascades,
+    second: Cascades,
     first_window: Window = None,
     second_window: Window = None,
     margin: float = MARGIN,
 ) -> pl.DataFrame:
-    """Set the regime verdicts of two tables of cascades side by side.
-
-    Parameters
-    ----------
-    first, second : polars.DataFrame
-        As for :func:`compare_studies`.
-    first_window, second_window : tuple, mapping or None
-        As in :func:`gradcascade.scaling.windows.windows`.
-    margin : float
-        As in :func:`gradcascade.scaling.verdict.verdicts`.
-
-    Returns
-    -------
-    polars.DataFrame
-        ``family_a, family_b, field, verdict_a, verdict_b, sentence_a, sentence_b``.
-
-    Raises
-    ------
-    InputError
-        As :func:`compare_studies`.
-    """
+    """Set the regime verdicts of two tables of cascades side by side."""
+    both = points_of(first, first_window), points_of(second, second_window)
     judged = [
-        {(row["family"], row["field"]): row for row in verdicts(table, window, margin).to_dicts()}
-        for table, window in ((first, first_window), (second, second_window))
+        {(row["family"], row["field"]): row for row in verdicts(points, margin=margin).to_dicts()} for points in both
     ]
     rows = []
-    for family_a, family_b, field in _pairs(first, second):
+    for family_a, family_b, field in _pairs(*both):
         a, b = judged[0][family_a, field], judged[1][family_b, field]
         row = {"family_a": family_a, "family_b": family_b, "field": field}
         rows.append(
@@ -139,35 +104,22 @@ def compare_verdicts(
     return pl.DataFrame(rows)
 
 
-def compare_published(cascades: pl.DataFrame, window: Window = None) -> pl.DataFrame:
+def compare_published(cascades: Cascades, window: Window = None) -> pl.DataFrame:
     """Set window means beside the published ones of the families of the same name.
 
-    Parameters
-    ----------
-    cascades : polars.DataFrame
-        As for :func:`gradcascade.scaling.exponents.fit_exponents`.
-    window : tuple, mapping or None
-        As in :func:`gradcascade.scaling.windows.windows`, except that None is the published window of each family.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per published exponent of a family and field in the table: ``value`` and ``sd`` over the window with
-        the interval across scales ``low, high``, the ``published`` value with its ``published_sd`` over steps, and
-        whether the published value lies ``inside`` the interval; ``reason``: null, or why there is no interval.
-
-    Raises
-    ------
-    InputError
-        As :func:`gradcascade.scaling.exponents.fit_exponents`, or if no family and field is a published one.
+    Without a window each family has its published one. ``inside`` says whether the published value lies in the
+    interval across scales.
     """
     known = published_exponents()
-    means = _means(cascades, published_windows(cascades) if window is None else window)
+    points = points_of(cascades, window)
+    if window is None and not isinstance(cascades, Points):
+        points = points.within(published_windows(points.rows))
+    means = _means(points)
     there = {key[:2] for key in means}
     rows = []
     for row in known.to_dicts():
         key = (row["family"], row["field"])
-        if key not in there or row["quantity"] not in ("D", "z", "beta", "delta"):
+        if key not in there or row["quantity"] not in EXPONENTS:
             continue
         found = means.get((*key, row["variant"], row["quantity"]))
         names = {"family": key[0], "field": key[1], "variant": row["variant"], "exponent": row["quantity"]}
@@ -191,15 +143,15 @@ def compare_published(cascades: pl.DataFrame, window: Window = None) -> pl.DataF
     return pl.DataFrame(rows, schema=PUBLISHED_SCHEMA)
 
 
-def _means(cascades: pl.DataFrame, window: Window) -> dict[tuple[str, str, str, str], Row]:
-    singles = window_intervals(cascades, window)
-    totals = window_differences(cascades, window, parts={_TOTAL: PARTS["total"]}).rename({"difference": "variant"})
+def _means(points: Points) -> dict[tuple[str, str, str, str], Row]:
+    singles = window_intervals(points)
+    totals = window_differences(points, parts={_TOTAL: PARTS["total"]}).rename({"difference": "variant"})
     names = ("family", "field", "variant", "exponent")
     return {tuple(row[name] for name in names): row for row in pl.concat([singles, totals]).to_dicts()}  # pyright: ignore[reportReturnType]
 
 
-def _pairs(first: pl.DataFrame, second: pl.DataFrame) -> list[tuple[str, str, str]]:
-    a, b = ({row for row in table.select("family", "field").unique().iter_rows()} for table in (first, second))
+def _pairs(first: Points, second: Points) -> list[tuple[str, str, str]]:
+    a, b = set(first.windows), set(second.windows)
     same = sorted((family, family, field) for family, field in a & b)
     if same:
         return same

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from gradcascade.scaling.exponents import EXPONENTS
+from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
 from gradcascade.scaling.tables import FIT_KEYS, require_columns, spread
 
@@ -14,22 +14,6 @@ def compressibility(fits: pl.DataFrame) -> pl.DataFrame:
     """Put the R2 of the four channels of a step side by side, as the (R2_z, R2_delta) map needs them.
 
     For a slope near zero a low R2 is expected even of clean data, because there is little variance to explain.
-
-    Parameters
-    ----------
-    fits : polars.DataFrame
-        From :func:`gradcascade.scaling.exponents.fit_exponents`.
-
-    Returns
-    -------
-    polars.DataFrame
-        Sorted, one row per ``family, field, variant, step`` with ``R2_D, R2_z, R2_beta, R2_delta``; null where the
-        table of fits has none (it gives the reason).
-
-    Raises
-    ------
-    InputError
-        If columns are missing.
     """
     require_columns(fits, (*FIT_KEYS, "exponent", "r2"), "table of fits")
     wide = spread(fits, FIT_KEYS, "exponent", EXPONENTS, "r2")
@@ -43,25 +27,6 @@ def compressibility_null(fits: pl.DataFrame, confidence: float = CONFIDENCE) -> 
     1/2 and (k - 2)/2, however large the noise is: its mean is 1 / (k - 1). To exceed its upper quantile is the same
     as a t interval of the exponent that excludes zero, so it is no second piece of evidence: it says what an R2 is
     worth.
-
-    Parameters
-    ----------
-    fits : polars.DataFrame
-        From :func:`gradcascade.scaling.exponents.fit_exponents`.
-    confidence : float
-        Quantile that an R2 must exceed.
-
-    Returns
-    -------
-    polars.DataFrame
-        Rows as of ``fits``: ``family, field, variant, step, exponent, r2, null_mean`` and ``null_high`` (mean and
-        quantile of the R2 at slope zero), ``p`` (share of those R2 that reach the observed one), ``exceeds`` and
-        ``reason``: null, or why numbers are missing.
-
-    Raises
-    ------
-    InputError
-        If columns are missing.
     """
     from scipy.stats import beta
 

@@ -8,23 +8,24 @@ from typing import Any
 
 import polars as pl
 
-from gradcascade.scaling.channels import prepared
 from gradcascade.scaling.comparison import independent_difference
-from gradcascade.scaling.exponents import EXPONENTS
+from gradcascade.scaling.fits import EXPONENTS
+from gradcascade.scaling.points import ORDER, Cascades, Points, points_of
 from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.window_means import MEAN_SCHEMA, window_differences, window_intervals
-from gradcascade.scaling.windows import Range, Window, windows
+from gradcascade.scaling.windows import Window
+from gradcascade.vocabulary import REAL, in_field_order
 
 PAIRED, INDEPENDENT = "paired", "independent"
 """Logarithms subtracted scale by scale before a line is fitted; or one line for each, and Welch's interval."""
 
-UNEQUAL_N, NO_COMMON_STEPS = "unequal-n", "no-common-steps"
+UNEQUAL_N, NO_COMMON_STEPS, NO_COMMON_RUNS = "unequal-n", "no-common-steps", "no-common-runs"
 """Why two fields are not paired, and why they cannot be set against each other at all."""
 
 CONTRAST_SCHEMA: dict[str, type[pl.DataType]] = {
     **dict.fromkeys(("family", "first", "second", "exponent", "method"), pl.String),
     **{f"{side}_{name}": pl.Float64 for side in ("first", "second") for name in ("value", "low", "high")},
-    **{name: kind for name, kind in MEAN_SCHEMA.items() if name not in ("se", "block")},
+    **MEAN_SCHEMA,
     "code": pl.String,
     "code_scale": pl.String,
     "n_first": pl.Int64,
@@ -37,7 +38,7 @@ _SINGLE = {"value": "scales_value", "low": "scales_low", "high": "scales_high"}
 Row = dict[str, Any]
 
 
-def field_contrasts(cascades: pl.DataFrame, window: Window = None, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def field_contrasts(cascades: Cascades, window: Window = None, confidence: float = CONFIDENCE) -> pl.DataFrame:
     """Set the real fields of two kinds against each other, over the steps that both windows hold.
 
     Only scales that both have count; ``unmatched`` names the others. Where every scale has as many entries in one
@@ -45,41 +46,36 @@ def field_contrasts(cascades: pl.DataFrame, window: Window = None, confidence: f
     Where not, that difference would itself depend on N: ``code`` is "unequal-n", with the first such scale and both
     numbers, and each field has a line of its own (interval after Welch, Biometrika 34, 1947).
     """
-    rows = prepared(cascades).filter(pl.col("variant") == "real")
-    chosen = windows(cascades.with_columns(pl.col("family", "field").cast(pl.String)), window)
-    table = cascades.with_columns(pl.col("family", "field", "variant", "scale").cast(pl.String))
+    points = points_of(cascades, window)
     found = []
-    for family in rows.get_column("family").unique().sort():
-        own = rows.filter(pl.col("family") == family)
-        for first, second in combinations(sorted(own.get_column("field").unique()), 2):
-            names = {"family": family, "first": first, "second": second}
-            spans = chosen[family, first], chosen[family, second]
-            both = own.filter(pl.col("field").is_in([first, second]))
-            real = table.filter(pl.col("variant") == "real", pl.col("family") == family)
-            real = real.filter(pl.col("field").is_in([first, second]))
-            found += [names | row for row in _contrast(real, both, (first, second), spans, confidence)]
+    for family in points.rows.get_column("family").unique().sort():
+        own = points.only(pl.col("variant") == REAL, pl.col("family") == family)
+        for pair in combinations(in_field_order(own.rows.get_column("field").unique()), 2):
+            names = {"family": family, "first": pair[0], "second": pair[1]}
+            found += [names | row for row in _contrast(own, pair, confidence)]
     return pl.DataFrame(found, schema=CONTRAST_SCHEMA)
 
 
-def _contrast(
-    cascades: pl.DataFrame, rows: pl.DataFrame, pair: tuple[str, str], spans: tuple[Range, Range], confidence: float
-) -> list[Row]:
+def _contrast(points: Points, pair: tuple[str, str], confidence: float) -> list[Row]:
+    spans = [window for (_, field), window in points.windows.items() if field in pair]
     window = max(span[0] for span in spans), min(span[1] for span in spans)
-    inside = pl.col("step").is_between(*window)
-    rows, cascades = rows.filter(inside), cascades.filter(inside)
+    rows = points.rows.filter(pl.col("field").is_in(pair), pl.col("step").is_between(*window))
     if window[0] > window[1] or rows.get_column("field").n_unique() < 2:
         words = f"the windows of {pair[0]}s and {pair[1]}s share no step at which both were measured"
-        nothing = {"code": NO_COMMON_STEPS, "n_steps": 0, "n_scales": 0, "scales_steps": 0, "reason": words}
-        return [{"exponent": name, "scales_reason": words} | nothing for name in EXPONENTS]
-    shared = rows.group_by("scale").agg(_fields=pl.col("field").n_unique(), n=pl.col("n").max()).sort("n", "scale")
-    alone = shared.filter(pl.col("_fields") < 2).get_column("scale").to_list()
-    common: Row = {"unmatched": ", ".join(alone) or None}
-    kept = ~pl.col("scale").is_in(alone)
-    unequal = _unequal(rows.filter(kept, "included"), pair)
-    swapped = cascades.filter(kept).with_columns(variant=pl.col("field"), field=pl.lit("both"))
-    single = _rows(window_intervals(swapped, window, confidence), "variant")
+        return _nothing(NO_COMMON_STEPS, words)
+    fields = pl.col("field").n_unique()
+    alone = rows.group_by("scale").agg(fields, pl.col("n").max()).filter(pl.col("field") < 2).sort("n", "scale")
+    common: Row = {"unmatched": ", ".join(alone.get_column("scale")) or None}
+    # Of the runs of a scale, those that both fields were measured of.
+    rows = rows.filter(fields.over("scale", "run") == 2)
+    if rows.is_empty():
+        return _nothing(NO_COMMON_RUNS, f"no run of a scale has both {pair[0]}s and {pair[1]}s in the windows")
+    unequal = _unequal(rows.filter("included"), pair)
+    swapped = rows.with_columns(variant=pl.col("field"), field=pl.lit("both")).sort(ORDER)
+    both = Points(swapped, {(swapped["family"][0], "both"): window})
+    single = _rows(window_intervals(both, confidence=confidence), "variant")
     if unequal is None:
-        gaps = _rows(window_differences(swapped, window, confidence, {PAIRED: pair}), "difference")
+        gaps = _rows(window_differences(both, confidence=confidence, parts={PAIRED: pair}), "difference")
         method, differences = PAIRED, {name: row for (_, name), row in gaps.items()}
     else:
         method, common = INDEPENDENT, common | unequal
@@ -96,6 +92,12 @@ def _contrast(
         | common
         for name, gap in differences.items()
     ]
+
+
+def _nothing(code: str, words: str) -> list[Row]:
+    counts = dict.fromkeys(("n_steps", "n_scales", "scales_steps"), 0)
+    reasons = dict.fromkeys(("reason", "scales_reason"), words)
+    return [{"exponent": name, "code": code} | counts | reasons for name in EXPONENTS]
 
 
 def _unequal(rows: pl.DataFrame, pair: tuple[str, str]) -> Row | None:

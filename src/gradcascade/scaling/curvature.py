@@ -7,12 +7,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.scaling.along_training import over_window
-from gradcascade.scaling.channels import log_points, prepared
-from gradcascade.scaling.exponents import EXPONENTS, fit_exponents
+from gradcascade.scaling.fits import beside_fits, per_exponent
+from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.regression import group_means, t_quantiles
-from gradcascade.scaling.tables import FIT_KEYS, group_starts
+from gradcascade.scaling.tables import FIT_KEYS
 from gradcascade.scaling.windows import Window
-from gradcascade.vocabulary import EXPONENT_CHANNELS
 
 MIN_CURVED = 4
 """Fewest scales that can show a curvature: a parabola goes through any three points."""
@@ -20,49 +19,14 @@ MIN_CURVED = 4
 Floats = NDArray[np.float64]
 
 
-def curvature(cascades: pl.DataFrame) -> pl.DataFrame:
+def curvature(cascades: Cascades) -> pl.DataFrame:
     """Test every fit of :func:`gradcascade.scaling.exponents.fit_exponents` for curvature.
 
     The model is ``log y = c + slope x + curvature x^2`` with x = log N less its mean over the scales; the test is the
     t test of the last term, with k - 3 degrees of freedom.
-
-    Parameters
-    ----------
-    cascades : polars.DataFrame
-        As for :func:`gradcascade.scaling.exponents.fit_exponents`.
-
-    Returns
-    -------
-    polars.DataFrame
-        Sorted, one row per ``family, field, variant, step, exponent``: ``curvature``, its ``se`` and 95 % t interval
-        ``low, high``, the ``p`` value of no curvature, ``n_scales``, and ``reason``: null, or why numbers are missing
-        (``p`` also where the parabola fits exactly).
-
-    Raises
-    ------
-    InputError
-        As :func:`gradcascade.scaling.exponents.fit_exponents`.
     """
-    from scipy.stats import t
-
-    fits = fit_exponents(cascades).select(*FIT_KEYS, "exponent", "value", "n_scales", "reason")
-    points = log_points(prepared(cascades))
-    starts = group_starts(points, FIT_KEYS)
-    keys = points.select(*FIT_KEYS)[starts]
-    x = points.get_column("log_n").to_numpy()
-    tables = []
-    for exponent, channel in EXPONENT_CHANNELS.items():
-        value, se, degrees = _quadratic_terms(x, points.get_column(f"log_{channel}").to_numpy(), starts)
-        half = t_quantiles(degrees) * se
-        sure = se > 0
-        p = np.where(sure, 2 * t.sf(np.abs(value) / np.where(sure, se, 1.0), degrees), np.nan)
-        numbers = {"curvature": value, "se": se, "low": value - half, "high": value + half, "p": p}
-        tables.append(
-            keys.with_columns(
-                pl.lit(exponent, dtype=pl.String).alias("exponent"),
-                *(pl.Series(name, column, dtype=pl.Float64).fill_nan(None) for name, column in numbers.items()),
-            )
-        )
+    points = points_of(cascades)
+    found = per_exponent(points.logs, FIT_KEYS, _bends)
     few = pl.format("only {} scales: a curvature needs {}", "n_scales", pl.lit(MIN_CURVED))
     reason = (
         pl.when(pl.col("value").is_null())
@@ -73,15 +37,9 @@ def curvature(cascades: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("the scales have fewer than three different n"))
         .when(pl.col("p").is_null())
         .then(pl.lit("p is undefined: nothing is left to tell the noise from"))
-        .otherwise(pl.lit(None, dtype=pl.String))
     )
-    order = pl.col("exponent").replace_strict({name: i for i, name in enumerate(EXPONENTS)}, return_dtype=pl.Int64)
-    return (
-        fits.join(pl.concat(tables), on=[*FIT_KEYS, "exponent"], how="left")
-        .with_columns(reason=reason)
-        .sort(*FIT_KEYS, order)
-        .select(*FIT_KEYS, "exponent", "curvature", "se", "low", "high", "p", "n_scales", "reason")
-    )
+    fits = points.fits.select(*FIT_KEYS, "exponent", "value", "n_scales", "reason")
+    return beside_fits(fits, found, reason, "curvature", "se", "low", "high", "p", "n_scales")
 
 
 def window_curvature(curvatures: pl.DataFrame, window: Window = None) -> pl.DataFrame:
@@ -90,26 +48,18 @@ def window_curvature(curvatures: pl.DataFrame, window: Window = None) -> pl.Data
     Four scales leave a single step one degree of freedom, so that it can hardly show a curvature; the mean over a
     window can. Its interval is along training: points that lie off a line at every step, because the runs of the
     scales differ, bend it as a true curvature does.
-
-    Parameters
-    ----------
-    curvatures : polars.DataFrame
-        From :func:`curvature`.
-    window : tuple, mapping or None
-        As in :func:`gradcascade.scaling.windows.windows`.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per ``family, field, variant, exponent``, columns as of
-        :func:`gradcascade.scaling.along_training.over_window`.
-
-    Raises
-    ------
-    InputError
-        If columns are missing, or the window is not two ordered steps.
     """
     return over_window(curvatures, ("family", "field", "variant", "exponent"), "curvature", window)
+
+
+def _bends(x: Floats, y: Floats, starts: NDArray[np.intp]) -> dict[str, Floats]:
+    from scipy.stats import t
+
+    value, se, degrees = _quadratic_terms(x, y, starts)
+    half = t_quantiles(degrees) * se
+    sure = se > 0
+    p = np.where(sure, 2 * t.sf(np.abs(value) / np.where(sure, se, 1.0), degrees), np.nan)
+    return {"curvature": value, "se": se, "low": value - half, "high": value + half, "p": p}
 
 
 def _quadratic_terms(x: Floats, y: Floats, starts: NDArray[np.intp]) -> tuple[Floats, Floats, NDArray[np.int64]]:

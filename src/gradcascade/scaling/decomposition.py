@@ -5,9 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from gradcascade import vocabulary
+from gradcascade.scaling.fits import exponent_place
 from gradcascade.scaling.tables import require_columns, require_unique, spread
 from gradcascade.scaling.windows import Window, in_window
-from gradcascade.vocabulary import EXPONENTS, PUBLISHED_NULLS, REAL
+from gradcascade.vocabulary import PUBLISHED_NULLS, REAL
 
 VARIANTS = (REAL, *PUBLISHED_NULLS)
 """The real field and its three published nulls."""
@@ -42,38 +43,15 @@ def decompose(fits: pl.DataFrame) -> pl.DataFrame:
     require_columns(fits, (*_KEYS, "variant", "value"), what)
     require_unique(fits, [*_KEYS, "variant"], what, "decompose the fits of one study at a time")
     differences = {name: pl.col(d.minuend) - pl.col(d.subtrahend) for name, d in vocabulary.DIFFERENCES.items()}
-    order = {name: place for place, name in enumerate(EXPONENTS)}
     return (
         spread(fits, _KEYS, "variant", VARIANTS, "value")
         .with_columns(**differences)
-        .sort("family", "field", "step", pl.col("exponent").replace_strict(order, default=len(order)))
+        .sort("family", "field", "step", exponent_place())
     )
 
 
 def summarise_decomposition(decomposition: pl.DataFrame, window: Window = None) -> pl.DataFrame:
-    """Mean and standard deviation of the null differences over a window of steps.
-
-    Parameters
-    ----------
-    decomposition : polars.DataFrame
-        From :func:`decompose`.
-    window : tuple, mapping or None
-        As in :func:`gradcascade.scaling.windows.summarise`.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per ``family, field, exponent``: ``total, total_sd, dist, dist_sd, assign, assign_sd`` (means and
-        sample standard deviations over the steps at which all three are known), ``dist_share, assign_share`` and
-        ``n_steps``. The shares are ``|dist| / (|dist| + |assign|)`` and its complement, from the means; they equal
-        ``dist / total`` and ``assign / total`` where both parts have one sign, and stay within 0 and 1 where they
-        have not. Null: no step with all three, or, for a standard deviation, only one.
-
-    Raises
-    ------
-    InputError
-        If columns are missing, or the window is not two ordered steps.
-    """
+    """Mean and standard deviation of the null differences over a window of steps."""
     require_columns(decomposition, (*_KEYS, *DIFFERENCES), "table of null differences")
     complete = pl.all_horizontal(pl.col(name).is_not_null() for name in DIFFERENCES)
     used = in_window(decomposition, window) & decomposition.select(complete.alias("use")).get_column("use")

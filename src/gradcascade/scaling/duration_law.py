@@ -7,8 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.scaling.along_training import over_window
-from gradcascade.scaling.channels import log_points, prepared
-from gradcascade.scaling.exponents import fit_exponents
+from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.regression import group_means
 from gradcascade.scaling.tables import FIT_KEYS, group_starts
 from gradcascade.scaling.windows import Window
@@ -21,38 +20,20 @@ _HALVINGS = 60
 Floats = NDArray[np.float64]
 
 
-def duration_laws(cascades: pl.DataFrame) -> pl.DataFrame:
+def duration_laws(cascades: Cascades) -> pl.DataFrame:
     """Compare three laws of the duration at every step: constant, ``a + b log N``, and ``a N^z``.
 
     All are fitted by least squares of log duration, so that they share one kind of noise. The criterion is
     ``k log(RSS / k) + 2 p + 2 p (p + 1) / (k - p - 1)`` for k scales and p parameters (Hurvich and Tsai, Biometrika
     76, 1989). It does not exist for k <= p + 1; the difference between the power and the logarithm does, since both
     have the same number of parameters and their corrections cancel.
-
-    Parameters
-    ----------
-    cascades : polars.DataFrame
-        As for :func:`gradcascade.scaling.exponents.fit_exponents`.
-
-    Returns
-    -------
-    polars.DataFrame
-        Sorted, one row per ``family, field, variant, step``: ``z``, the growth ``b`` of the duration by unit of log N
-        (natural), ``rss_constant, rss_logarithm, rss_power`` (of log duration), ``aicc_constant, aicc_logarithm,
-        aicc_power`` (null where undefined), ``difference``, the criterion of the logarithm less that of the power
-        (positive: the power law fits better), ``n_scales`` and ``reason``: null, or why numbers are missing.
-
-    Raises
-    ------
-    InputError
-        As :func:`gradcascade.scaling.exponents.fit_exponents`.
     """
-    fits = fit_exponents(cascades).filter(pl.col("exponent") == "z")
-    points = log_points(prepared(cascades))
-    starts = group_starts(points, FIT_KEYS)
-    count = np.diff(starts, append=points.height).astype(np.int64)
-    numbers = _fits(points.get_column("log_n").to_numpy(), points.get_column("log_duration").to_numpy(), starts)
-    table = points.select(*FIT_KEYS)[starts].with_columns(
+    points = points_of(cascades)
+    fits, logs = points.fits.filter(pl.col("exponent") == "z"), points.logs
+    starts = group_starts(logs, FIT_KEYS)
+    count = np.diff(starts, append=logs.height).astype(np.int64)
+    numbers = _fits(logs.get_column("log_n").to_numpy(), logs.get_column("log_duration").to_numpy(), starts)
+    table = logs.select(*FIT_KEYS)[starts].with_columns(
         pl.Series(name, values, dtype=pl.Float64) for name, values in numbers.items()
     )
     k = pl.lit(pl.Series(count, dtype=pl.Int64))
@@ -78,7 +59,6 @@ def duration_laws(cascades: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("a law fits exactly: there is no noise to weigh the laws by"))
         .when(pl.col("aicc_power").is_null())
         .then(few)
-        .otherwise(pl.lit(None, dtype=pl.String))
     )
     return (
         fits.select(*FIT_KEYS, pl.col("value").alias("z"), "n_scales", "reason")
@@ -96,25 +76,6 @@ def window_duration_law(laws: pl.DataFrame, window: Window = None) -> pl.DataFra
     The mean difference of the criteria is judged by its interval along training, in the manner of Vuong
     (Econometrica 57, 1989) for laws that do not contain each other. Single steps of four or five scales decide
     nothing: the two laws differ by a curvature of about -z^2 / 2.
-
-    Parameters
-    ----------
-    laws : polars.DataFrame
-        From :func:`duration_laws`.
-    window : tuple, mapping or None
-        As in :func:`gradcascade.scaling.windows.windows`.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per ``family, field, variant``: columns as of
-        :func:`gradcascade.scaling.along_training.over_window`, of ``difference``, and ``law``: "power", "logarithm"
-        or "undecided"; null without an interval.
-
-    Raises
-    ------
-    InputError
-        If columns are missing, or the window is not two ordered steps.
     """
     found = over_window(laws, ("family", "field", "variant"), "difference", window)
     law = (

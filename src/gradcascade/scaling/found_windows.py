@@ -14,8 +14,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gradcascade.scaling.channels import log_points, prepared
+from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.windows import Range, default_window
+from gradcascade.vocabulary import REAL
 
 MIN_FOUND = 12
 """Fewest steps in which a window is looked for."""
@@ -46,33 +47,13 @@ _CHUNK = 250
 Floats = NDArray[np.float64]
 
 
-def find_windows(cascades: pl.DataFrame) -> pl.DataFrame:
-    """Find the window of every family and field from the v_rel of its real fields.
-
-    Parameters
-    ----------
-    cascades : polars.DataFrame
-        As for :func:`gradcascade.scaling.exponents.fit_exponents`.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per ``family, field``: the window ``first, last`` (steps, both inside), whether a ``startup`` and a
-        ``drift`` were found, and the smallest and largest ends found when up to three steps are left out at either
-        end (``first_low, first_high, last_low, last_high``): where they differ much, the window is not to be relied
-        on. ``n_steps`` is the number of steps looked at. Where nothing can be found, the window is that of
-        :func:`gradcascade.scaling.windows.default_window`, and ``reason`` says why; it is null otherwise.
-
-    Raises
-    ------
-    InputError
-        As :func:`gradcascade.scaling.exponents.fit_exponents`.
-    """
-    rows = prepared(cascades)
-    points = log_points(rows.filter(pl.col("variant") == "real"))
+def find_windows(cascades: Cascades) -> pl.DataFrame:
+    """Find the window of every family and field from the v_rel of its real fields."""
+    points = points_of(cascades)
     scales = pl.col("scale").n_unique().over("family", "field")
     series = (
-        points.with_columns(_scales=scales)
+        points.logs.filter(pl.col("variant") == REAL)
+        .with_columns(_scales=scales)
         .group_by("family", "field", "step")
         .agg(pl.col("log_v_rel").mean(), _here=pl.len(), _scales=pl.col("_scales").first())
         .filter(pl.col("_here") == pl.col("_scales"))
@@ -80,7 +61,7 @@ def find_windows(cascades: pl.DataFrame) -> pl.DataFrame:
     )
     found = []
     for family, field, steps in (
-        rows.group_by("family", "field").agg(pl.col("step").unique()).sort("family", "field").iter_rows()
+        points.rows.group_by("family", "field").agg(pl.col("step").unique()).sort("family", "field").iter_rows()
     ):
         here = series.filter(pl.col("family") == family, pl.col("field") == field)
         row: dict[str, Any] = {"family": family, "field": field, "n_steps": here.height}
@@ -96,51 +77,18 @@ def find_windows(cascades: pl.DataFrame) -> pl.DataFrame:
 
 
 def found_window(table: pl.DataFrame) -> dict[tuple[str, str], Range]:
-    """Turn a table of found windows into what the other functions take as a window.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        From :func:`find_windows`.
-
-    Returns
-    -------
-    dict
-        ``(family, field)`` to ``(first, last)``.
-    """
+    """Turn a table of found windows into what the other functions take as a window."""
     return {row[:2]: row[2:] for row in table.select("family", "field", "first", "last").iter_rows()}
 
 
 def plateau(series: Floats) -> tuple[int, int]:
-    """Find the plateau of one series by the rule of this module.
-
-    Parameters
-    ----------
-    series : numpy.ndarray
-        float64, shape (steps,), at least twelve.
-
-    Returns
-    -------
-    tuple of int
-        Places of its first and last step; 0 and the last place where there is no start-up and no drift.
-    """
+    """Find the plateau of one series by the rule of this module."""
     first, last = plateaus(series[None])[0]
     return int(first), int(last)
 
 
 def plateaus(series: Floats) -> NDArray[np.int64]:
-    """Find the plateaus of many series of one length.
-
-    Parameters
-    ----------
-    series : numpy.ndarray
-        float64, shape (series, steps), at least twelve steps.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, shape (series, 2): places of the first and the last step of each.
-    """
+    """Find the plateaus of many series of one length."""
     count, steps = series.shape
     off = series - series.mean(axis=1, keepdims=True)
     largest = np.abs(off).max(axis=1, keepdims=True)

@@ -13,12 +13,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gradcascade.scaling.channels import log_points, prepared
-from gradcascade.scaling.exponents import EXPONENTS
-from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, fit_lines
+from gradcascade.scaling.fits import EXPONENTS, lines, per_exponent
+from gradcascade.scaling.points import Cascades, Points, points_of
+from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
 from gradcascade.scaling.tables import group_starts
-from gradcascade.scaling.weighted import replicate_variances
-from gradcascade.scaling.window_means import ALL_PARTS, differenced, known_parts
+from gradcascade.scaling.weighted import draw_variances
+from gradcascade.scaling.window_means import all_parts, differenced, known_parts
 from gradcascade.scaling.windows import Window, in_window
 from gradcascade.vocabulary import EXPONENT_CHANNELS
 
@@ -64,41 +64,21 @@ Parts = Mapping[str, tuple[str, str]]
 _LINE = ["family", "field", "difference", "step"]
 
 
-def null_differences(
-    cascades: pl.DataFrame, parts: Parts = ALL_PARTS, confidence: float = CONFIDENCE
-) -> pl.DataFrame:
+def null_differences(cascades: Cascades, parts: Parts | None = None, confidence: float = CONFIDENCE) -> pl.DataFrame:
     """Difference of every exponent between two variants at every step, with both intervals.
 
-    Parameters
-    ----------
-    cascades : polars.DataFrame
-        As for :func:`gradcascade.scaling.exponents.fit_exponents`.
-    parts : mapping of str to (str, str)
-        Name of each difference, the first variant and the one to subtract.
-    confidence : float
-        Coverage of the intervals from replicates; those of the lines are 95 %.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per ``family, field, step, difference, exponent`` for every difference that a family and field has
-        cascades for: ``value``; ``se, low, high`` of the line through the differences of ``n_scales`` scales (k - 2
-        degrees of freedom) and ``reason``; and ``replicates_se, replicates_low, replicates_high``, the error that
-        the draws of the nulls give the value. For it, the variance between the replicates of a step is taken scale
-        by scale, pooled over the steps, and carried through the line; degrees of freedom after Satterthwaite (1946).
-        ``replicates_reason`` says why it is missing: a null was measured once at every step.
-
-    Raises
-    ------
-    InputError
-        As :func:`gradcascade.scaling.exponents.fit_exponents`.
+    ``se, low, high`` are those of the line through the differences of the scales. ``replicates_*`` are what the draws
+    of the nulls give: the variance between the replicates of a step, scale by scale, pooled over the steps and
+    carried through the line; degrees of freedom after Satterthwaite (Biometrics Bulletin 2, 1946).
     """
-    rows, lines, parts_of = _lines(cascades, parts)
+    points = points_of(cascades)
+    rows, parts = points.rows, all_parts(points.rows["variant"]) if parts is None else parts
+    fitted, parts_of = _lines(points, parts)
     errors = _errors(parts_of, [*_LINE, "exponent"], "value", confidence)
     every = known_parts(rows, parts).join(rows.select("family", "field", "step").unique(), on=["family", "field"])
     return (
         every.join(_places(), how="cross")
-        .join(lines, on=[*_LINE, "exponent"], how="left")
+        .join(fitted, on=[*_LINE, "exponent"], how="left")
         .join(errors, on=[*_LINE, "exponent"], how="left")
         .with_columns(pl.col("n_scales").fill_null(0))
         .with_columns(
@@ -116,41 +96,22 @@ def null_differences(
 
 
 def window_null_errors(
-    cascades: pl.DataFrame, window: Window = None, parts: Parts = ALL_PARTS, confidence: float = CONFIDENCE
+    cascades: Cascades, window: Window = None, parts: Parts | None = None, confidence: float = CONFIDENCE
 ) -> pl.DataFrame:
     """What the draws of the nulls contribute to the error of the differences' means over a window.
 
-    Parameters
-    ----------
-    cascades : polars.DataFrame
-        As for :func:`null_differences`.
-    window : tuple, mapping or None
-        As in :func:`gradcascade.scaling.windows.windows`.
-    parts : mapping of str to (str, str)
-        As for :func:`null_differences`.
-    confidence : float
-        Coverage of the intervals.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per ``family, field, difference, exponent``: ``mean`` over the ``n_steps`` steps of the window that
-        have the difference, and ``replicates_se, replicates_low, replicates_high, replicates_reason`` as in
-        :func:`null_differences`; steps are drawn independently.
-
-    Raises
-    ------
-    InputError
-        As :func:`null_differences`, or if the window is not two ordered steps.
+    Steps are drawn independently.
     """
-    rows, lines, parts_of = _lines(cascades, parts)
+    points = points_of(cascades, window)
+    rows, parts = points.rows, all_parts(points.rows["variant"]) if parts is None else parts
+    fitted, parts_of = _lines(points, parts)
     # The window is that of all steps, also of those without a fit.
     steps = rows.select("family", "field", "step").unique(maintain_order=True)
-    inside = steps.filter(in_window(steps, window))
+    inside = steps.filter(in_window(steps, points.windows))
     key = ["family", "field", "difference", "exponent"]
-    lines = lines.join(inside, on=["family", "field", "step"], how="semi").drop_nulls("value").sort(*key, "step")
-    means = lines.group_by(key, maintain_order=True).agg(mean=pl.col("value").mean(), n_steps=pl.len())
-    share = parts_of.join(lines.select(*_LINE, "exponent"), on=[*_LINE, "exponent"], how="semi").join(
+    fitted = fitted.join(inside, on=["family", "field", "step"], how="semi").drop_nulls("value").sort(*key, "step")
+    means = fitted.group_by(key, maintain_order=True).agg(mean=pl.col("value").mean(), n_steps=pl.len())
+    share = parts_of.join(fitted.select(*_LINE, "exponent"), on=[*_LINE, "exponent"], how="semi").join(
         means, on=key, how="left"
     )
     # One scale and variant is one source of error: its variance is known once, and enters at every step.
@@ -187,51 +148,36 @@ def _part_place(parts: Parts) -> pl.Expr:
     return pl.col("difference").replace_strict(order, return_dtype=pl.Int64).alias("part")
 
 
-def _lines(cascades: pl.DataFrame, parts: Parts) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Checked rows; slopes of the differences; and what each scale and variant gives to the variance of a slope."""
-    rows = prepared(cascades)
-    points = log_points(rows)
-    gaps = differenced(points, parts).sort(*_LINE, "log_n", "scale")
-    starts = group_starts(gaps, _LINE)
-    x = gaps.get_column("log_n").to_numpy()
-    lines, sources = [], []
+def _lines(points: Points, parts: Parts) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Slopes of the differences; and what each scale and variant gives to the variance of a slope."""
+    gaps = differenced(points.run_logs, parts).sort(*_LINE, "log_n", "scale")
+    fitted = per_exponent(gaps, _LINE, lines).drop("r2")
     mean = pl.col("log_n") - pl.col("log_n").mean().over(_LINE)
     weight = (mean / (mean**2).sum().over(_LINE)) ** 2
-    weights = gaps.select(*_LINE, "scale", weight=weight, k=pl.len().over(_LINE))
+    weights = gaps.select(*_LINE, "scale", weight=weight)
     drawn = pl.DataFrame(
         [(name, variant) for name, both in parts.items() for variant in both],
         schema={"difference": pl.String, "variant": pl.String},
         orient="row",
     )
     named = weights.join(drawn, on="difference")
-    for exponent, channel in EXPONENT_CHANNELS.items():
-        fit = fit_lines(x, gaps.get_column(f"log_{channel}").to_numpy(), starts)
-        lines.append(
-            gaps.select(_LINE)[starts].with_columns(
-                exponent=pl.lit(exponent),
-                value=pl.Series(fit.value, dtype=pl.Float64).fill_nan(None),
-                se=pl.Series(fit.se, dtype=pl.Float64).fill_nan(None),
-                low=pl.Series(fit.low, dtype=pl.Float64).fill_nan(None),
-                high=pl.Series(fit.high, dtype=pl.Float64).fill_nan(None),
-                n_scales=pl.Series(fit.n_points, dtype=pl.Int64),
-            )
+    fixed = pl.col("variant").is_in(NOT_DRAWN)
+    shares = pl.concat(
+        named.join(
+            draw_variances(points, channel), on=["family", "field", "variant", "step", "scale"], how="left"
+        ).select(
+            *_LINE,
+            "scale",
+            "variant",
+            exponent=pl.lit(exponent),
+            weight=pl.col("weight") / pl.col("_units"),
+            variance=pl.when(fixed).then(0.0).otherwise("_variance"),
+            degrees=pl.when(fixed).then(1).otherwise("_degrees"),
         )
-        spread = replicate_variances(rows.filter("included"), channel)
-        fixed = pl.col("variant").is_in(NOT_DRAWN)
-        sources.append(
-            named.join(spread, on=["family", "field", "variant", "step", "scale"], how="left").select(
-                *_LINE,
-                "scale",
-                "variant",
-                exponent=pl.lit(exponent),
-                weight=pl.col("weight") / pl.col("_replicates"),
-                variance=pl.when(fixed).then(0.0).otherwise("_variance"),
-                degrees=pl.when(fixed).then(1).otherwise("_degrees"),
-            )
-        )
-    table, shares = pl.concat(lines), pl.concat(sources)
-    values = table.select(*_LINE, "exponent", "value").drop_nulls("value")
-    return rows, table, shares.join(values, on=[*_LINE, "exponent"])
+        for exponent, channel in EXPONENT_CHANNELS.items()
+    )
+    values = fitted.select(*_LINE, "exponent", "value").drop_nulls("value")
+    return fitted, shares.join(values, on=[*_LINE, "exponent"])
 
 
 def _errors(shares: pl.DataFrame, key: list[str], value: str, confidence: float) -> pl.DataFrame:

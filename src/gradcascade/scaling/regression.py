@@ -18,21 +18,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Lines:
-    """Straight lines, one per group.
-
-    Attributes
-    ----------
-    value : numpy.ndarray
-        Slopes, shape (groups,); NaN for fewer than three points or a single abscissa.
-    se : numpy.ndarray
-        Standard errors of the slopes, with k - 2 degrees of freedom.
-    low, high : numpy.ndarray
-        Ends of the 95 % t intervals of the slopes.
-    r2 : numpy.ndarray
-        Shares of the variance explained; NaN where all ordinates of a group are equal.
-    n_points : numpy.ndarray
-        int64, points per group.
-    """
+    """Straight lines, one per group."""
 
     value: Floats
     se: Floats
@@ -43,20 +29,7 @@ class Lines:
 
 
 def t_quantiles(degrees: NDArray[np.int64], confidence: float = CONFIDENCE) -> Floats:
-    """Half widths, in standard errors, of two-sided t intervals.
-
-    Parameters
-    ----------
-    degrees : numpy.ndarray
-        Degrees of freedom, any shape, at least one.
-    confidence : float
-        Coverage of the interval.
-
-    Returns
-    -------
-    numpy.ndarray
-        The quantiles, of the shape of ``degrees``.
-    """
+    """Half widths, in standard errors, of two-sided t intervals."""
     from scipy.stats import t
 
     # A table has few different numbers of scales, and the quantile is the slow part of a fit.
@@ -65,20 +38,7 @@ def t_quantiles(degrees: NDArray[np.int64], confidence: float = CONFIDENCE) -> F
 
 
 def group_means(values: Floats, starts: NDArray[np.intp]) -> Floats:
-    """Means of the runs of rows that begin at ``starts``.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (rows,).
-    starts : numpy.ndarray
-        First row of each group, increasing, the first one 0; no group is empty.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (groups,).
-    """
+    """Means of the runs of rows that begin at ``starts``."""
     return np.add.reduceat(values, starts) / _lengths(values, starts) if starts.size else np.zeros(0)
 
 
@@ -86,18 +46,6 @@ def fit_lines(x: Floats, y: Floats, starts: NDArray[np.intp]) -> Lines:
     """Fit ``y = slope x + c`` by ordinary least squares within every group.
 
     Sums run over centred values, so that a slope keeps its digits where the logarithms are large.
-
-    Parameters
-    ----------
-    x, y : numpy.ndarray
-        float64, shape (rows,), the groups one behind the other.
-    starts : numpy.ndarray
-        First row of each group, increasing, the first one 0; no group is empty.
-
-    Returns
-    -------
-    Lines
-        One line per group. A group whose ordinates are all equal, to rounding, has slope and error zero.
     """
     count = _lengths(x, starts)
     lines = Lines(*(np.full(starts.size, np.nan) for _ in range(5)), n_points=count)

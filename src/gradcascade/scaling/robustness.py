@@ -6,10 +6,11 @@ import numpy as np
 import polars as pl
 
 from gradcascade.errors import InputError
+from gradcascade.scaling.fits import exponent_place
+from gradcascade.scaling.points import points_of
 from gradcascade.scaling.regression import CONFIDENCE, t_quantiles
 from gradcascade.scaling.tables import require_columns
 from gradcascade.scaling.window_means import window_differences, window_intervals
-from gradcascade.vocabulary import EXPONENTS
 
 PLANNED = "as planned"
 """The choice that all others are compared with."""
@@ -45,7 +46,6 @@ _REASON = (
     .then(pl.lit("one step has both; an interval needs two"))
     .otherwise(pl.lit("no step has both (three scales each, none at the ceiling)"))
 )
-_ORDER = {name: place for place, name in enumerate(EXPONENTS)}
 
 
 def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.DataFrame:
@@ -74,20 +74,20 @@ def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.
         raise InputError(f"the table of cascades has nothing measured {PLANNED}; measure that too")
     ends = table.group_by("family", "field").agg(first=pl.col("step").min(), last=pl.col("step").max())
     window = {(family, field): (first, last) for family, field, first, last in ends.iter_rows()}
-    base = window_intervals(table.filter(pl.col("choice") == PLANNED), window, confidence, along=True)
+    points = points_of(table, window)
+    base = window_intervals(points.only(pl.col("variant") == PLANNED), None, confidence, along=True)
     base = base.select("family", "field", "exponent", planned=pl.col("mean"))
     parts = {name: (name, PLANNED) for name in choices["choice"]}
-    found = window_differences(table, window, confidence, parts)
+    found = window_differences(points, None, confidence, parts)
     count = found.get_column("n_steps").to_numpy()
     several = pl.col("n_steps") > 1
     wide = t_quantiles(np.maximum(count - 1, 1), confidence) / np.sqrt(np.maximum(count, 1))
     half = pl.when(several).then(pl.col("sd") * pl.Series(wide, dtype=pl.Float64))
     moved = pl.when(pl.col("low").is_null()).then(pl.lit(UNKNOWN))
     moved = moved.when((pl.col("low") > 0) | (pl.col("high") < 0)).then(pl.lit(MOVES)).otherwise(pl.lit(NOISE))
-    place = pl.col("exponent").replace_strict(_ORDER, return_dtype=pl.Int64)
+    place = exponent_place()
     return (
-        found.drop("se")
-        .rename({"difference": "choice", "mean": "shift"})
+        found.rename({"difference": "choice", "mean": "shift"})
         .with_columns(
             low=pl.col("shift") - half,
             high=pl.col("shift") + half,

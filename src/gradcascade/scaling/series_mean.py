@@ -35,19 +35,7 @@ _CHUNK = 2_000_000
 
 @dataclass(frozen=True)
 class _Models:
-    """The models of one number of steps.
-
-    Attributes
-    ----------
-    phi, noise, weight : numpy.ndarray
-        Correlation, noise and log weight of each, shape (models,).
-    ones : numpy.ndarray
-        Innovations of a constant series, shape (steps, models).
-    variance : numpy.ndarray
-        Variance of the innovations, in units of that of the correlated part, shape (steps, models).
-    of_mean : numpy.ndarray
-        Variance of the plain mean, in the same units, shape (models,).
-    """
+    """The models of one number of steps."""
 
     phi: Floats
     noise: Floats
@@ -58,20 +46,7 @@ class _Models:
 
 
 def mean_half_widths(series: Floats, confidence: float = CONFIDENCE) -> Floats:
-    """Half widths of the intervals of the means of series.
-
-    Parameters
-    ----------
-    series : numpy.ndarray
-        float64, shape (series, steps), steps in order, each as far from the last as from the next.
-    confidence : float
-        Coverage of the intervals.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, shape (series,); 0 for a constant series, NaN for fewer than five steps.
-    """
+    """Half widths of the intervals of the means of series."""
     count, steps = series.shape
     half = np.full(count, np.nan)
     if steps < MIN_STEPS or not count:

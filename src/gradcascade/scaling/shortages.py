@@ -10,23 +10,7 @@ from gradcascade.scaling.regression import MIN_SCALES
 
 
 def shortages(rows: pl.DataFrame, keys: Sequence[str], siblings: Sequence[str]) -> pl.DataFrame:
-    """Find the fits with fewer than three scales, and name what each of the others lacks.
-
-    Parameters
-    ----------
-    rows : polars.DataFrame
-        One row per measurement, with the columns ``keys``, ``scale``, ``included`` and ``reason``, a phrase that
-        continues the name of the scale ("reached the ceiling"). Scales are listed in the order of the rows.
-    keys : sequence of str
-        Columns that name a fit.
-    siblings : sequence of str
-        Those of the keys whose rows share one set of scales; a scale seen anywhere there is expected in every fit.
-
-    Returns
-    -------
-    polars.DataFrame
-        ``keys`` and ``shortage``, only for the fits with fewer than three scales.
-    """
+    """Find the fits with fewer than three scales, and name what each of the others lacks."""
     expected = {
         tuple(row[:-1]): row[-1]
         for row in rows.group_by(siblings, maintain_order=True)

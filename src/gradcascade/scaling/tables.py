@@ -15,22 +15,7 @@ FIT_KEYS = ("family", "field", "variant", "step")
 
 
 def require_columns(table: pl.DataFrame, columns: Iterable[str], what: str) -> None:
-    """Refuse a table that lacks columns.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        Any table.
-    columns : iterable of str
-        Names the table must have.
-    what : str
-        What the table is called in the message, for example ``"table of cascades"``.
-
-    Raises
-    ------
-    InputError
-        If columns are missing; the sentence names all of them and those that are there.
-    """
+    """Refuse a table that lacks columns."""
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise InputError(
@@ -40,22 +25,7 @@ def require_columns(table: pl.DataFrame, columns: Iterable[str], what: str) -> N
 
 
 def require_values(table: pl.DataFrame, columns: Iterable[str], what: str) -> None:
-    """Refuse a table with empty cells, NaN or infinity in columns that must be known in every row.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        Any table that has the columns.
-    columns : iterable of str
-        Names of the columns.
-    what : str
-        What the table is called in the message.
-
-    Raises
-    ------
-    InputError
-        If a cell is null, NaN or infinite; the sentence says in how many rows, and the first of them.
-    """
+    """Refuse a table with empty cells, NaN or infinity in columns that must be known in every row."""
     for name in columns:
         column = table.get_column(name)
         empty = column.is_null()
@@ -69,22 +39,7 @@ def require_values(table: pl.DataFrame, columns: Iterable[str], what: str) -> No
 
 
 def require_numbers(table: pl.DataFrame, columns: Iterable[str], what: str) -> None:
-    """Refuse a table whose columns hold something else than numbers.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        Any table that has the columns.
-    columns : iterable of str
-        Names of the columns.
-    what : str
-        What the table is called in the message.
-
-    Raises
-    ------
-    InputError
-        If a column is not numeric.
-    """
+    """Refuse a table whose columns hold something else than numbers."""
     for name in columns:
         kind = table.schema[name]
         if not kind.is_numeric() and table.height:
@@ -92,24 +47,7 @@ def require_numbers(table: pl.DataFrame, columns: Iterable[str], what: str) -> N
 
 
 def require_unique(table: pl.DataFrame, columns: Sequence[str], what: str, advice: str) -> None:
-    """Refuse a table that says the same thing twice.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        Any table that has the columns.
-    columns : sequence of str
-        The columns that must identify a row.
-    what : str
-        What the table is called in the message.
-    advice : str
-        What to do about it.
-
-    Raises
-    ------
-    InputError
-        If two rows agree in all the columns; the sentence names the first of them.
-    """
+    """Refuse a table that says the same thing twice."""
     repeated = table.select(columns).is_duplicated()
     if repeated.any():
         first = table.select(columns).row(int(repeated.arg_max() or 0), named=True)
@@ -120,45 +58,13 @@ def require_unique(table: pl.DataFrame, columns: Sequence[str], what: str, advic
 
 
 def spread(table: pl.DataFrame, index: Sequence[str], on: str, names: Sequence[str], value: str) -> pl.DataFrame:
-    """Turn rows into columns, with every column present even if no row fills it.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        Long table.
-    index : sequence of str
-        Columns that name a row of the result; the result is sorted by them.
-    on : str
-        Column whose entries become columns.
-    names : sequence of str
-        The entries wanted, in order.
-    value : str
-        Column with the numbers.
-
-    Returns
-    -------
-    polars.DataFrame
-        ``index`` and one column per name; null where the long table has no such row.
-    """
+    """Turn rows into columns, with every column present even if no row fills it."""
     cells = [pl.col(value).filter(pl.col(on) == name).first().alias(name) for name in names]
     return table.sort(index, maintain_order=True).group_by(index, maintain_order=True).agg(cells)
 
 
 def group_starts(sorted_table: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.intp]:
-    """First rows of the runs of equal keys in a sorted table.
-
-    Parameters
-    ----------
-    sorted_table : polars.DataFrame
-        A table sorted by ``columns``.
-    columns : sequence of str
-        The key.
-
-    Returns
-    -------
-    numpy.ndarray
-        intp, shape (groups,).
-    """
+    """First rows of the runs of equal keys in a sorted table."""
     if not sorted_table.height:
         return np.zeros(0, dtype=np.intp)
     run = sorted_table.select(pl.struct(columns).rle_id().alias("run")).get_column("run").to_numpy()

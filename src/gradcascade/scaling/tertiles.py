@@ -17,24 +17,6 @@ def tertile(table: pl.DataFrame, window: Window = None) -> pl.Series:
 
     The steps of a window are cut by their count, so that the thirds hold equally many; what is left over goes to the
     earlier thirds.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        Any table with ``family, field, step``.
-    window : tuple, mapping or None
-        As in :func:`gradcascade.scaling.windows.windows`.
-
-    Returns
-    -------
-    polars.Series
-        "early", "middle" or "late", one entry per row; null outside the window. A window of fewer than three steps
-        has no thirds: all null.
-
-    Raises
-    ------
-    InputError
-        If columns are missing, or the window is not two ordered steps.
     """
     places: list[tuple[str, str, int, str]] = []
     for (family, field), (first, last) in windows(table, window).items():
@@ -52,28 +34,7 @@ def tertile(table: pl.DataFrame, window: Window = None) -> pl.Series:
 
 
 def summarise_tertiles(values: pl.DataFrame, keys: list[str], window: Window = None) -> pl.DataFrame:
-    """Mean and standard deviation of anything measured along training, in each third of the window.
-
-    Parameters
-    ----------
-    values : polars.DataFrame
-        ``family, field, step, value`` and ``keys``; null values are left out, after the thirds were cut.
-    keys : list of str
-        Further columns that name a series, such as ``variant`` and ``exponent``.
-    window : tuple, mapping or None
-        As in :func:`gradcascade.scaling.windows.windows`.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per ``family, field``, ``keys`` and ``tertile``, in that order: ``mean``, ``sd`` (sample standard
-        deviation over steps; null for a single step), ``first_step``, ``last_step`` and ``n_steps`` of those known.
-
-    Raises
-    ------
-    InputError
-        As :func:`tertile`.
-    """
+    """Mean and standard deviation of anything measured along training, in each third of the window."""
     require_columns(values, ("family", "field", "step", "value", *keys), "table of values")
     names = ["family", "field", *keys, "tertile"]
     order = pl.col("tertile").replace_strict({name: i for i, name in enumerate(TERTILES)}, return_dtype=pl.Int64)

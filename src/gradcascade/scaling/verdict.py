@@ -13,8 +13,10 @@ from typing import Any
 import polars as pl
 
 from gradcascade.errors import InputError
+from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.window_means import window_differences, window_intervals
 from gradcascade.scaling.windows import Window
+from gradcascade.vocabulary import REAL
 
 SUPPORTED = "duration-supported"
 FLAT = "flat"
@@ -48,7 +50,7 @@ _ENDS = {"": "scales_value", "_low": "scales_low", "_high": "scales_high"}
 
 
 def verdicts(
-    cascades: pl.DataFrame, window: Window = None, margin: float = MARGIN, null: str | None = None
+    cascades: Cascades, window: Window = None, margin: float = MARGIN, null: str | None = None
 ) -> pl.DataFrame:
     """Judge every family and field.
 
@@ -56,41 +58,18 @@ def verdicts(
     zero within the margin. *Below the null*: z is below that of the null. The first that holds, in this order, is the
     verdict; the sentence names what else holds. Where none is shown, the verdict is *undecided*, which is no sign of
     any of them.
-
-    Parameters
-    ----------
-    cascades : polars.DataFrame
-        As for :func:`gradcascade.scaling.exponents.fit_exponents`.
-    window : tuple, mapping or None
-        As in :func:`gradcascade.scaling.windows.windows`.
-    margin : float
-        Largest exponent that counts as none.
-    null : str, optional
-        Null to compare with; by default N0 where it was measured, else the first there is.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per ``family, field``, columns :data:`VERDICT_SCHEMA`. Whatever could not be judged is null, and the
-        sentence says why.
-
-    Raises
-    ------
-    InputError
-        As :func:`gradcascade.scaling.exponents.fit_exponents`, or if the margin is not above zero.
     """
     if not margin > 0:
         raise InputError(f"the margin of flatness must be above 0, got {margin}")
-    measured = set(cascades.get_column("variant").unique()) if "variant" in cascades.columns else set()
-    others = sorted(measured - {"real"})
+    points = points_of(cascades, window)
+    others = sorted(set(points.rows.get_column("variant")) - {REAL})
     null = null or ("N0" if "N0" in others else next(iter(others), None))
-    sure, narrow = (_rows(window_intervals(cascades, window, level, along=False), "variant") for level in (0.95, 0.9))
-    pairs = {"total": ("real", null)} if null else {}
-    totals = _rows(window_differences(cascades, window, 0.95, pairs, along=False), "difference") if pairs else {}
-    groups = cascades.select(pl.col("family", "field").cast(pl.String)).unique().sort("family", "field")
+    sure, narrow = (_rows(window_intervals(points, None, level, along=False), "variant") for level in (0.95, 0.9))
+    pairs = {"total": (REAL, null)} if null else {}
+    totals = _rows(window_differences(points, None, 0.95, pairs, along=False), "difference") if pairs else {}
     rows = []
-    for group in groups.iter_rows():
-        real, close = (({e: table.get((*group, "real", e), {}) for e in ("z", "delta")}) for table in (sure, narrow))
+    for group in points.windows:
+        real, close = (({e: table.get((*group, REAL, e), {}) for e in ("z", "delta")}) for table in (sure, narrow))
         total = {e: totals.get((*group, "total", e), {}) for e in ("z", "delta")}
         rows.append({"family": group[0], "field": group[1]} | _judged(real, close, total, margin, null))
     return pl.DataFrame(rows, schema=VERDICT_SCHEMA)

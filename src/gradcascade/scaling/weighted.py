@@ -1,12 +1,12 @@
-"""Exponents with weights, where replicates say how noisy every scale is."""
+"""Exponents with weights, where replicates or runs say how noisy every scale is."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 
-from gradcascade.scaling.channels import log_points, prepared
-from gradcascade.scaling.exponents import EXPONENTS, fit_exponents
+from gradcascade.scaling.fits import beside_fits
+from gradcascade.scaling.points import Cascades, Points, points_of
 from gradcascade.scaling.regression import MIN_SCALES, t_quantiles
 from gradcascade.scaling.tables import FIT_KEYS
 from gradcascade.vocabulary import EXPONENT_CHANNELS
@@ -14,81 +14,72 @@ from gradcascade.vocabulary import EXPONENT_CHANNELS
 _SCALE = ("family", "field", "variant", "scale")
 
 
-def weighted_exponents(cascades: pl.DataFrame) -> pl.DataFrame:
+def weighted_exponents(cascades: Cascades) -> pl.DataFrame:
     """Fit the exponents with each scale weighted by the inverse variance of its mean.
 
-    The variance of one cascade of a scale is that between replicates of one step, pooled over all steps of the
-    family, field and variant, because the variance of two or three replicates of one step is no weight to rely on.
-    The weights are relative: the errors come from the residuals of the line, as without weights.
-
-    Parameters
-    ----------
-    cascades : polars.DataFrame
-        As for :func:`gradcascade.scaling.exponents.fit_exponents`.
-
-    Returns
-    -------
-    polars.DataFrame
-        Rows as of :func:`gradcascade.scaling.exponents.fit_exponents`: ``family, field, variant, step, exponent,
-        value, se, low, high`` (95 % t interval, k - 2 degrees of freedom), ``n_scales``, and ``reason``: null, or why
-        numbers are missing (a scale was measured once at every step, or its replicates never differ).
-
-    Raises
-    ------
-    InputError
-        As :func:`gradcascade.scaling.exponents.fit_exponents`.
+    That variance is between the runs of a scale, where any scale of the family, field and variant has several, else
+    between the replicates of a step; it is pooled over all steps, because that of two or three values is no weight to
+    rely on. The weights are relative: the errors come from the residuals of the line, as without weights.
     """
-    rows = prepared(cascades).filter("included")
-    points = log_points(prepared(cascades))
-    fits = fit_exponents(cascades).select(
-        *FIT_KEYS, "exponent", pl.col("value").alias("_plain"), "n_scales", "reason"
-    )
+    points = points_of(cascades)
+    fits = points.fits.select(*FIT_KEYS, "exponent", pl.col("value").alias("_plain"), "n_scales", "reason")
     tables = [
-        _weighted(points, replicate_variances(rows, channel), exponent, channel)
+        _weighted(points.logs, _unit_variances(points, channel), exponent, channel)
         for exponent, channel in EXPONENT_CHANNELS.items()
     ]
     reason = pl.when(pl.col("_plain").is_null()).then("reason").otherwise("_why")
-    order = pl.col("exponent").replace_strict({name: i for i, name in enumerate(EXPONENTS)}, return_dtype=pl.Int64)
-    return (
-        fits.join(pl.concat(tables), on=[*FIT_KEYS, "exponent"], how="left")
-        .with_columns(reason=reason)
-        .sort(*FIT_KEYS, order)
-        .select(*FIT_KEYS, "exponent", "value", "se", "low", "high", "n_scales", "reason")
-    )
+    return beside_fits(fits, pl.concat(tables), reason, "value", "se", "low", "high", "n_scales")
 
 
-def replicate_variances(rows: pl.DataFrame, channel: str) -> pl.DataFrame:
-    """Variance of the logarithm of one cascade of every scale, between the replicates of a step, pooled over steps.
+def draw_variances(points: Points, channel: str) -> pl.DataFrame:
+    """Variance of the logarithm of one cascade between the replicates of a step, pooled over steps and runs.
 
-    Parameters
-    ----------
-    rows : polars.DataFrame
-        From :func:`gradcascade.scaling.exponents.prepared`, the included ones.
-    channel : str
-        The channel.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per ``family, field, variant, step, scale``: ``_variance`` (the same at every step; null if no step
-        has two replicates), its ``_degrees`` of freedom, and the ``_replicates`` of the step.
+    One row per ``family, field, variant, step, scale``: ``_variance`` (null if no step has two replicates), its
+    ``_degrees`` of freedom, and ``_units``, by which it is divided for the mean of the scale at that step.
     """
-    log = pl.col(channel).cast(pl.Float64).log()
-    # In order, so that the sums over steps below are the same bits every time.
-    steps = rows.group_by(*FIT_KEYS, "scale", maintain_order=True).agg(
-        _squares=((log - log.mean()) ** 2).sum(), _replicates=pl.len()
+    rows = points.rows.filter("included")
+    parts = _variances(rows, pl.col(channel).cast(pl.Float64).log(), [*FIT_KEYS, "scale", "run"])
+    runs, units = pl.len(), pl.col("_units")
+    of_mean = pl.when(runs == 1).then(units.first()).otherwise(runs**2 / (1 / units).sum())
+    return parts.group_by(*FIT_KEYS, "scale", maintain_order=True).agg(
+        pl.col("_variance", "_degrees").first(), _units=of_mean
     )
-    pooled = pl.col("_squares").sum() / (pl.col("_replicates") - 1).sum()
-    return steps.with_columns(
-        _variance=pl.when((pl.col("_replicates") - 1).sum().over(_SCALE) > 0).then(pooled.over(_SCALE)),
-        _degrees=(pl.col("_replicates") - 1).sum().over(_SCALE),
-    ).select(*FIT_KEYS, "scale", "_variance", "_degrees", "_replicates")
+
+
+def _unit_variances(points: Points, channel: str) -> pl.DataFrame:
+    """The same of one run of a scale, where any scale has several; with ``_unit``, what was counted."""
+    each = points.run_logs.group_by(*_SCALE).agg(pl.col("run").n_unique())
+    several = each.filter(pl.col("run").max().over(_SCALE[:-1]) > 1).select(_SCALE).unique()
+    between = _variances(
+        points.run_logs.join(several, on=_SCALE, how="semi", maintain_order="left"),
+        pl.col(f"log_{channel}"),
+        [*FIT_KEYS, "scale"],
+    )
+    draws = draw_variances(points, channel).join(several, on=_SCALE, how="anti", maintain_order="left")
+    return pl.concat(
+        [
+            table.with_columns(pl.col("_units").cast(pl.Float64), _unit=pl.lit(unit))
+            for table, unit in ((draws, "replicates"), (between, "runs"))
+        ]
+    )
+
+
+def _variances(values: pl.DataFrame, log: pl.Expr, keys: list[str]) -> pl.DataFrame:
+    # In order, so that the sums over steps below are the same bits every time.
+    steps = values.group_by(keys, maintain_order=True).agg(
+        _squares=((log - log.mean()) ** 2).sum(), _units=pl.len().cast(pl.Int64)
+    )
+    degrees = (pl.col("_units") - 1).sum().over(_SCALE)
+    pooled = pl.col("_squares").sum().over(_SCALE) / degrees
+    return steps.with_columns(_variance=pl.when(degrees > 0).then(pooled), _degrees=degrees).select(
+        *keys, "_variance", "_degrees", "_units"
+    )
 
 
 def _weighted(points: pl.DataFrame, variances: pl.DataFrame, exponent: str, channel: str) -> pl.DataFrame:
     tiny = 64 * float(np.finfo(np.float64).eps) ** 2
     known = pl.col("_variance") > tiny
-    weight = pl.col("_replicates") / pl.col("_variance")
+    weight = pl.col("_units") / pl.col("_variance")
     x, y = pl.col("log_n"), pl.col(f"log_{channel}")
     w = pl.col("_w")
     table = points.join(variances, on=[*FIT_KEYS, "scale"], how="left").with_columns(_w=weight)
@@ -100,10 +91,13 @@ def _weighted(points: pl.DataFrame, variances: pl.DataFrame, exponent: str, chan
     alike = pl.col("scale").filter(pl.col("_variance") <= tiny).first()
     why = (
         pl.when(unknown.is_not_null())
-        .then(pl.format("scale {} was measured once at every step; weights need replicates", unknown))
+        .then(
+            pl.when(pl.col("_unit").first() == "runs")
+            .then(pl.format("scale {} has one run and others have several; weights need several of each", unknown))
+            .otherwise(pl.format("scale {} was measured once at every step; weights need replicates", unknown))
+        )
         .when(alike.is_not_null())
-        .then(pl.format("the replicates of scale {} are all alike; they give no weight", alike))
-        .otherwise(pl.lit(None, dtype=pl.String))
+        .then(pl.format("the {} of scale {} are all alike; they give no weight", pl.col("_unit").first(), alike))
     )
     found = table.group_by(*FIT_KEYS, maintain_order=True).agg(
         _k=pl.len().cast(pl.Int64), _known=known.fill_null(False).all(), _xx=xx, _xy=xy, _yy=yy, _why=why

@@ -1,4 +1,4 @@
-"""Window means with the errors they deserve: steps are correlated, and scales are few.
+"""Window means with their intervals: steps are correlated, and scales are few.
 
 Two intervals answer two questions. The one *along training* asks how well the window shows the mean of these very
 runs: its steps are correlated, which it allows for (:mod:`gradcascade.scaling.series_mean`). The one *across scales*
@@ -9,7 +9,7 @@ what the other cannot see: that one run of a scale differs from the next, and th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,22 +17,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.scaling.along_training import ALONG_SCHEMA, along_training
-from gradcascade.scaling.channels import log_points, prepared
-from gradcascade.scaling.exponents import EXPONENTS
+from gradcascade.scaling.fits import EXPONENTS
+from gradcascade.scaling.points import Cascades, mean_over_runs, points_of
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, fit_lines, t_quantiles
 from gradcascade.scaling.tables import group_starts
-from gradcascade.scaling.windows import Range, Window, windows
-from gradcascade.vocabulary import DIFFERENCES, EXPONENT_CHANNELS
+from gradcascade.scaling.windows import Range, Window
+from gradcascade.vocabulary import DIFFERENCES, EXPONENT_CHANNELS, PUBLISHED_NULLS, REAL
 
 PARTS = {name: (part.minuend, part.subtrahend) for name, part in DIFFERENCES.items()}
 """The null differences of arXiv:2605.02968: first variant less second."""
 
 CONTROL_PARTS: dict[str, tuple[str, str]] = {
-    name: ("real", name) for name in ("signs", "in-tensor", "in-block", "clipped")
+    name: (REAL, name) for name in ("signs", "in-tensor", "in-block", "clipped")
 }
 """What the signs, the places within a tensor or a block, and the largest entries add."""
-
-ALL_PARTS = PARTS | CONTROL_PARTS
 
 MEAN_SCHEMA: dict[str, type[pl.DataType]] = {
     **ALONG_SCHEMA,
@@ -51,47 +49,26 @@ _POINT = ("family", "field", "step", "scale")
 Floats = NDArray[np.float64]
 
 
+def all_parts(variants: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """The published differences and one for every control: every null among the variants that is no published one."""
+    known = PARTS | CONTROL_PARTS
+    others = sorted(set(variants) - {REAL, *PUBLISHED_NULLS} - set(known))
+    return known | {name: (REAL, name) for name in others}
+
+
 def window_intervals(
-    cascades: pl.DataFrame, window: Window = None, confidence: float = CONFIDENCE, *, along: bool = True
+    cascades: Cascades, window: Window = None, confidence: float = CONFIDENCE, *, along: bool = True
 ) -> pl.DataFrame:
-    """Mean of every exponent over the window, with both intervals.
-
-    Parameters
-    ----------
-    cascades : polars.DataFrame
-        As for :func:`gradcascade.scaling.exponents.fit_exponents`.
-    window : tuple, mapping or None
-        As in :func:`gradcascade.scaling.windows.windows`.
-    confidence : float
-        Coverage of the intervals.
-    along : bool
-        Whether to give the answers along training too, which take most of the time; else their columns are absent.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per ``family, field, variant, exponent``. Along training: ``mean`` and ``sd`` over the ``n_steps``
-        steps of the window that have the exponent (as published), ``se``, the moving-block bootstrap's standard
-        error of the mean with blocks of ``block`` steps, the interval ``low, high``, and ``reason``, null or why
-        numbers are missing. Across scales: ``scales_value``, ``scales_se``, ``scales_low``, ``scales_high`` from
-        ``n_scales`` points, each the mean over the ``scales_steps`` steps at which all of these scales are there (a
-        scale that is there at fewer than half of the steps is left out), and ``scales_reason``.
-
-    Raises
-    ------
-    InputError
-        As :func:`gradcascade.scaling.exponents.fit_exponents`, or if the window is not two ordered steps.
-    """
-    rows = prepared(cascades)
-    chosen = windows(rows, window)
-    points = log_points(rows)
-    named = points.rename({"variant": "_what"})
-    every = rows.select("family", "field", pl.col("variant").alias("_what")).unique()
-    return _answers(named, every, chosen, confidence, along).rename({"_what": "variant"})
+    """Mean of every exponent over the window, with both intervals; without ``along``, which is slow, only one."""
+    points = points_of(cascades, window)
+    every = points.rows.select("family", "field", pl.col("variant").alias("_what")).unique()
+    return _answers(points.logs.rename({"variant": "_what"}), every, points.windows, confidence, along).rename(
+        {"_what": "variant"}
+    )
 
 
 def window_differences(
-    cascades: pl.DataFrame,
+    cascades: Cascades,
     window: Window = None,
     confidence: float = CONFIDENCE,
     parts: Mapping[str, tuple[str, str]] = PARTS,
@@ -100,61 +77,22 @@ def window_differences(
 ) -> pl.DataFrame:
     """Difference of every exponent between two variants over the window, with both intervals.
 
-    The logarithms are subtracted before anything is fitted, step by step and scale by scale (replicates averaged
+    The logarithms are subtracted before anything is fitted, step by step and run by run (replicates averaged
     first), so what both variants share drops out.
-
-    Parameters
-    ----------
-    cascades : polars.DataFrame
-        As for :func:`gradcascade.scaling.exponents.fit_exponents`.
-    window : tuple, mapping or None
-        As in :func:`gradcascade.scaling.windows.windows`.
-    confidence : float
-        Coverage of the intervals.
-    parts : mapping of str to (str, str)
-        Name of each difference, the first variant and the one to subtract.
-    along : bool
-        Whether to give the answers along training too, which take most of the time; else their columns are absent.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per ``family, field, difference, exponent`` for every family and field that has cascades of both
-        variants; columns as in :func:`window_intervals`, of the difference.
-
-    Raises
-    ------
-    InputError
-        As :func:`window_intervals`.
     """
-    rows = prepared(cascades)
-    chosen = windows(rows, window)
-    points = log_points(rows)
-    asked = known_parts(rows, parts).rename({"difference": "_what"})
+    points = points_of(cascades, window)
+    asked = known_parts(points.rows, parts).rename({"difference": "_what"})
     order = {name: place for place, name in enumerate(parts)}
-    differences = differenced(points, parts).rename({"difference": "_what"})
+    differences = differenced(points.run_logs, parts).rename({"difference": "_what"})
     return (
-        _answers(differences, asked, chosen, confidence, along)
+        _answers(differences, asked, points.windows, confidence, along)
         .sort("family", "field", pl.col("_what").replace_strict(order, return_dtype=pl.Int64), maintain_order=True)
         .rename({"_what": "difference"})
     )
 
 
 def known_parts(rows: pl.DataFrame, parts: Mapping[str, tuple[str, str]]) -> pl.DataFrame:
-    """Which differences each family and field has cascades for.
-
-    Parameters
-    ----------
-    rows : polars.DataFrame
-        A table with ``family, field, variant``.
-    parts : mapping of str to (str, str)
-        As for :func:`window_differences`.
-
-    Returns
-    -------
-    polars.DataFrame
-        ``family, field, difference``.
-    """
+    """Which differences each family and field has cascades for."""
     present = {key: set(part["variant"]) for key, part in rows.group_by("family", "field")}
     every = [
         (*key, name) for name, both in parts.items() for key, variants in present.items() if set(both) <= variants
@@ -162,30 +100,17 @@ def known_parts(rows: pl.DataFrame, parts: Mapping[str, tuple[str, str]]) -> pl.
     return pl.DataFrame(every, schema=dict.fromkeys(("family", "field", "difference"), pl.String), orient="row")
 
 
-def differenced(points: pl.DataFrame, parts: Mapping[str, tuple[str, str]]) -> pl.DataFrame:
-    """Subtract the logarithms of two variants at every step and scale that both have.
-
-    Parameters
-    ----------
-    points : polars.DataFrame
-        From :func:`gradcascade.scaling.exponents.log_points`.
-    parts : mapping of str to (str, str)
-        As for :func:`window_differences`; at least one.
-
-    Returns
-    -------
-    polars.DataFrame
-        ``family, field, step, scale, difference, log_n``, and the differences ``log_size, log_duration, log_v_abs,
-        log_v_rel``.
-    """
+def differenced(run_logs: pl.DataFrame, parts: Mapping[str, tuple[str, str]]) -> pl.DataFrame:
+    """Subtract the logarithms of two variants at every step and run that both have, then average over runs."""
     tables = []
+    key = [*_POINT, "run"]
     for name, (first, second) in parts.items():
-        one = points.filter(pl.col("variant") == first)
-        other = points.filter(pl.col("variant") == second).select(*_POINT, *_LOGS)
-        joined = one.join(other, on=_POINT, suffix="_other").with_columns(
+        one = run_logs.filter(pl.col("variant") == first)
+        other = run_logs.filter(pl.col("variant") == second).select(*key, *_LOGS)
+        joined = one.join(other, on=key, suffix="_other", maintain_order="left").with_columns(
             *(pl.col(log) - pl.col(f"{log}_other") for log in _LOGS), difference=pl.lit(name)
         )
-        tables.append(joined.select(*_POINT, "difference", "log_n", *_LOGS))
+        tables.append(mean_over_runs(joined.select(*key, "difference", "log_n", *_LOGS), [*_POINT, "difference"]))
     return pl.concat(tables)
 
 
