@@ -9,8 +9,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from gradcascade.errors import InputError
-from gradcascade.scaling.channels import channels, prepared
+from gradcascade.scaling.channels import channels
 from gradcascade.scaling.exponents import fit_exponents
+from gradcascade.scaling.points import Points
 
 Build = Callable[..., pl.DataFrame]
 MINIMAL = ("family", "field", "variant", "step", "scale", "n", "size", "duration")
@@ -59,7 +60,7 @@ def test_channels_keep_rows_and_columns(cascades: Build) -> None:
 )
 def test_bad_tables_are_refused(cascades: Build, change: Callable[[pl.DataFrame], pl.DataFrame], words: str) -> None:
     with pytest.raises(InputError) as caught:
-        prepared(change(cascades()))
+        Points.of(change(cascades()))
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 

@@ -7,20 +7,12 @@ import polars as pl
 import pytest
 
 from gradcascade.errors import InputError
-from gradcascade.scaling.continuous import continuous_durations, extinction_times, fit_continuous, rounding
+from gradcascade.scaling.continuous import fit_continuous, rounding
 from gradcascade.scaling.exponents import fit_exponents
+from gradcascade.scaling.extinction import continuous_durations
 
 Build = Callable[..., pl.DataFrame]
 GROUP = ["family", "field", "variant"]
-
-
-def slow_time(profile: list[int]) -> float:
-    """The extinction time of one profile, the obvious way: numpy's weighted polynomial fit of the tail."""
-    large = [place for place, count in enumerate(profile) if count >= 30]
-    first = min(large[-1] if large else 0, max(len(profile) - 3, 0))
-    places, counts = np.arange(len(profile))[first:], np.array(profile[first:])
-    slope, level = np.polyfit(places, np.log(counts), 1, w=np.sqrt(counts))  # polyfit squares its weights
-    return float((np.log(0.5) - level) / slope)
 
 
 def decaying(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
@@ -37,19 +29,6 @@ def decaying(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
         pl.Series("activity", profiles, dtype=pl.List(pl.Int64)),
         pl.Series("duration", [len(profile) for profile in profiles], dtype=pl.Int64),
     )
-
-
-def test_a_geometric_decay_is_extinct_where_half_a_node_is_left() -> None:
-    profile = np.array([4096, 1024, 256, 64, 16, 4, 1])
-    assert extinction_times(profile, np.array([7])) == pytest.approx([6.5])
-
-
-def test_matches_a_weighted_polynomial_fit() -> None:
-    rng = np.random.default_rng(5)
-    profiles = [sorted(rng.integers(1, 10**6, size=size).tolist(), reverse=True) for size in range(2, 40)]
-    profiles += [[50, 3], [5, 4, 3, 3, 2, 2, 1, 1, 1], [900, 500, 29, 31, 12, 1]]
-    found = extinction_times(np.concatenate(profiles), np.array([len(profile) for profile in profiles]))
-    np.testing.assert_allclose(found, [slow_time(profile) for profile in profiles], rtol=1e-9)
 
 
 def test_what_has_no_extinction_time_says_why(cascades: Build) -> None:

@@ -88,9 +88,19 @@ def test_one_kind_of_field_has_no_contrast_and_three_have_three(cascades: Build)
     third = cascades(field="momentum", seed=5)
     found = field_contrasts(pl.concat([both(cascades), third]))
     pairs = found.select("first", "second").unique(maintain_order=True).rows()
-    assert pairs == [("gradient", "momentum"), ("gradient", "update"), ("momentum", "update")]
+    assert pairs == [("gradient", "update"), ("gradient", "momentum"), ("update", "momentum")]
 
 
 def test_inference_gives_the_contrasts(cascades: Build) -> None:
     table = both(cascades, steps=range(8))
     assert infer(table, (0, 7))["contrasts"].equals(field_contrasts(table, (0, 7)))
+
+
+def test_only_runs_that_both_fields_have_are_compared(cascades: Build) -> None:
+    table = both(cascades).with_columns(run=pl.lit("1"))
+    second = cascades(seed=9).with_columns(run=pl.lit("2"))
+    assert field_contrasts(pl.concat([table, second]), (0, 9)).equals(field_contrasts(table, (0, 9)))
+    apart = pl.concat([table.filter(pl.col("field") == "update"), second])
+    found = field_contrasts(apart, (0, 9))
+    assert set(found["code"]) == {"no-common-runs"} and found["scales_value"].null_count() == 4
+    assert found["reason"][0] == "no run of a scale has both gradients and updates in the windows"

@@ -85,5 +85,5 @@ def test_the_window_has_the_interval_of_the_series(cascades: Build) -> None:
         np.testing.assert_allclose([row["mean"], row["high"] - row["mean"]], [used.mean(), half], rtol=1e-6)
     short = window_curvature(curvatures, (10, 12))
     assert short["reason"][0] == (
-        "only 3 steps in the window have the value; an error that allows for correlated steps needs 5"
+        "only 3 steps in the window have the value; an interval that allows for correlated steps needs 5"
     )

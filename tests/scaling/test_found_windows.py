@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcascade.scaling import found_windows as module
+from gradcascade.scaling.channel_means import summarise_channels
 from gradcascade.scaling.channels import channels
 from gradcascade.scaling.found_windows import (
     FOUND_SCHEMA,
@@ -19,7 +20,7 @@ from gradcascade.scaling.found_windows import (
     plateau,
     plateaus,
 )
-from gradcascade.scaling.windows import default_window, summarise_channels
+from gradcascade.scaling.windows import default_window
 
 Build = Callable[..., pl.DataFrame]
 

@@ -102,22 +102,26 @@ def print_inference(data: ReportData) -> None:
     """Print the intervals of z and delta of the real fields, and the regime of every family and field."""
     import polars as pl
 
+    from gradcascade.scaling.points import points_of
     from gradcascade.scaling.verdict import verdicts
     from gradcascade.scaling.window_means import window_intervals
 
-    intervals = window_intervals(data.cascades, data.windows).filter(pl.col("variant") == "real")
-    for row in verdicts(data.cascades, data.windows).to_dicts():
+    points = points_of(data.cascades, data.windows)
+    intervals = window_intervals(points.only(pl.col("variant") == "real"))
+    for row in verdicts(points).to_dicts():
         first, last = data.windows[row["family"], row["field"]]
+        here = pl.col("family") == row["family"], pl.col("field") == row["field"]
         typer.echo(f"{row['family']}, {row['field']}s, steps {first:,} to {last:,}: {row['verdict']}")
         typer.echo(f"  {row['sentence']}")
-        here = intervals.filter(pl.col("family") == row["family"], pl.col("field") == row["field"])
-        for known in here.filter(pl.col("exponent").is_in(["z", "delta"])).to_dicts():
+        for known in intervals.filter(*here, pl.col("exponent").is_in(["z", "delta"])).to_dicts():
             if known["mean"] is not None:
-                along = (
-                    known["reason"]
-                    or f"{known['low']:+.3f} to {known['high']:+.3f}, blocks of {known['block']} steps"
-                )
+                along = known["reason"] or f"{known['low']:+.3f} to {known['high']:+.3f}"
                 typer.echo(f"  {known['exponent']} = {known['mean']:+.3f}; 95 % along training: {along}")
+        counts = points.n_runs.filter(*here)
+        if counts["n_runs"].max() not in (None, 1):
+            listed = ", ".join(f"{scale} {count}" for scale, count in counts.select("scale", "n_runs").iter_rows())
+            typer.echo(f"  Runs are treated as replicates of a scale and averaged; of each there are: {listed}.")
+            typer.echo("  So the intervals across scales take scales as their units, not runs.")
 
 
 def print_headline(data: ReportData) -> None:

@@ -23,15 +23,13 @@ ALONG = (
     number("mean", "", "Mean over the steps of the window."),
     number("sd", "", "Sample standard deviation over the steps of the window; no standard error."),
     N_WINDOW,
-    number("se", "", "Standard error of the mean by the moving-block bootstrap."),
-    whole("block", "training step", "Length of the bootstrap's blocks, in measured steps.", True),
     number(
         "low", "", "Lower end of the 95 % interval of the mean along training, which allows for correlated steps."
     ),
     number("high", "", "Upper end of the 95 % interval of the mean along training."),
     REASON,
 )
-"""A mean along training, with its errors."""
+"""A mean along training, with its interval."""
 
 ACROSS = (
     number("scales_value", "", "Slope across scales, each scale one point averaged over the window."),

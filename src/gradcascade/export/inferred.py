@@ -11,6 +11,7 @@ from gradcascade.vocabulary import (
     N_SCALES,
     OF_STEP,
     REASON,
+    SCALE,
     STEP,
     VARIANT,
     Column,
@@ -78,8 +79,13 @@ CONTRASTS = Table(
                 ("high", "Upper end of the 95 % interval"),
             )
         ),
-        *(column for column in (*ALONG, *ACROSS) if column.name not in ("se", "block")),
-        text("code", "Why the fields are not paired: unequal-n, or no-common-steps; missing where they are.", True),
+        *ALONG,
+        *ACROSS,
+        text(
+            "code",
+            "Why the fields are not paired: unequal-n, no-common-steps or no-common-runs; missing where they are.",
+            True,
+        ),
         text("code_scale", "First scale whose two fields differ in their entries.", True),
         whole("n_first", "entry", "Entries of the first field there.", True),
         whole("n_second", "entry", "Entries of the second field there.", True),
@@ -278,6 +284,11 @@ ASSOCIATIONS = Table(
     ),
 )
 
+RUNS = Table(
+    "How many runs of a scale enter the fits; they are averaged, each with one weight.",
+    (FAMILY, FIELD, SCALE, whole("n_runs", "run", "Number of runs of the real field that enter the fits.")),
+)
+
 INFERRED = {
     "verdicts": VERDICTS,
     "intervals": INTERVALS,
@@ -293,6 +304,7 @@ INFERRED = {
     "window_laws": WINDOW_LAWS,
     "compressibility": COMPRESSIBILITY,
     "weighted": WEIGHTED,
+    "runs": RUNS,
     "continuous": CONTINUOUS,
     "rounding": ROUNDING,
     "metric_exponents": METRIC_EXPONENTS,

@@ -11,7 +11,7 @@ from gradcascade.export.inferred import INFERRED
 from gradcascade.export.measured import MEASURED
 from gradcascade.vocabulary import Column
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Number of the schema; it changes when a column or table is removed, renamed, or gets another meaning."""
 
 TABLES: dict[str, Table] = {**MEASURED, **INFERRED}

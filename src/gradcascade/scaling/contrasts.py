@@ -14,7 +14,7 @@ from gradcascade.scaling.points import ORDER, Cascades, Points, points_of
 from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.window_means import MEAN_SCHEMA, window_differences, window_intervals
 from gradcascade.scaling.windows import Window
-from gradcascade.vocabulary import REAL, in_field_order
+from gradcascade.vocabulary import REAL, field_plural, in_field_order
 
 PAIRED, INDEPENDENT = "paired", "independent"
 """Logarithms subtracted scale by scale before a line is fitted; or one line for each, and Welch's interval."""
@@ -59,9 +59,10 @@ def field_contrasts(cascades: Cascades, window: Window = None, confidence: float
 def _contrast(points: Points, pair: tuple[str, str], confidence: float) -> list[Row]:
     spans = [window for (_, field), window in points.windows.items() if field in pair]
     window = max(span[0] for span in spans), min(span[1] for span in spans)
+    names = " and ".join(field_plural(field) for field in pair)
     rows = points.rows.filter(pl.col("field").is_in(pair), pl.col("step").is_between(*window))
     if window[0] > window[1] or rows.get_column("field").n_unique() < 2:
-        words = f"the windows of {pair[0]}s and {pair[1]}s share no step at which both were measured"
+        words = f"the windows of {names} share no step at which both were measured"
         return _nothing(NO_COMMON_STEPS, words)
     fields = pl.col("field").n_unique()
     alone = rows.group_by("scale").agg(fields, pl.col("n").max()).filter(pl.col("field") < 2).sort("n", "scale")
@@ -69,7 +70,7 @@ def _contrast(points: Points, pair: tuple[str, str], confidence: float) -> list[
     # Of the runs of a scale, those that both fields were measured of.
     rows = rows.filter(fields.over("scale", "run") == 2)
     if rows.is_empty():
-        return _nothing(NO_COMMON_RUNS, f"no run of a scale has both {pair[0]}s and {pair[1]}s in the windows")
+        return _nothing(NO_COMMON_RUNS, f"no run of a scale has both {names} in the windows")
     unequal = _unequal(rows.filter("included"), pair)
     swapped = rows.with_columns(variant=pl.col("field"), field=pl.lit("both")).sort(ORDER)
     both = Points(swapped, {(swapped["family"][0], "both"): window})

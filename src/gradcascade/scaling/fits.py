@@ -70,7 +70,7 @@ def fit_points(rows: pl.DataFrame, logs: pl.DataFrame) -> pl.DataFrame:
 
 
 def beside_fits(fits: pl.DataFrame, found: pl.DataFrame, reason: pl.Expr, *columns: str) -> pl.DataFrame:
-    """Set what was found of every fit beside it: ``columns`` of both, with a ``reason`` where something is missing."""
+    """Set what was found of every fit beside it: ``columns`` of both, and a ``reason`` where one is missing."""
     return (
         fits.join(found, on=[*FIT_KEYS, "exponent"], how="left")
         .with_columns(reason=reason)
