@@ -78,7 +78,7 @@ def channels(cascades: pl.DataFrame) -> pl.DataFrame:
         duration_per_n=_product({"duration": 1, "n": -1}),
         included=cause.is_null(),
         code=cause,
-        reason=words.str.replace("{}", other.fill_null(""), literal=True),
+        reason=words.str.replace("{}", pl.lit(other.fill_null("")), literal=True),
     )
 
 

@@ -35,6 +35,7 @@ KNOWN = {
     "window_laws",
     "compressibility",
     "weighted",
+    "runs",
     "continuous",
     "rounding",
     "associations",
