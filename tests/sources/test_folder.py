@@ -220,13 +220,13 @@ def test_metrics_of_every_run_and_step(own: Path) -> None:
     (results / "step_0.json").write_text('{"paloma": NaN, "other": 1e23, "worse": Infinity}')
     (results / "notes.txt").write_text("not a result")
     table = discover(own).metrics()
-    assert table.columns == ["family", "scale", "step", "metric", "value"]
+    assert table.columns == ["family", "scale", "run", "step", "metric", "value"]
     assert table.rows()[:5] == [
-        ("nano", "d6", 0, "paloma", None),
-        ("nano", "d6", 0, "other", 1e23),
-        ("nano", "d6", 0, "worse", None),
-        ("nano", "d6", 20, "paloma", 100 / 21),
-        ("nano", "d6", 100, "paloma", 100 / 101),
+        ("nano", "d6", "0", 0, "paloma", None),
+        ("nano", "d6", "0", 0, "other", 1e23),
+        ("nano", "d6", "0", 0, "worse", None),
+        ("nano", "d6", "0", 20, "paloma", 100 / 21),
+        ("nano", "d6", "0", 100, "paloma", 100 / 101),
     ]
     assert table.height == 8
 

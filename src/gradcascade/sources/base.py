@@ -20,6 +20,20 @@ UPDATE = "update"
 FIELDS = (GRADIENT, UPDATE)
 
 
+ALONE = "0"
+"""Label of a scale's only run."""
+
+
+class RunName(NamedTuple):
+    """Which training of which scale."""
+
+    scale: str
+    run: str = ALONE
+
+    def __str__(self) -> str:
+        return self.scale if self.run == ALONE else f"{self.scale}, run {self.run}"
+
+
 class Name(NamedTuple):
     """What a snapshot is called; updates that end at one step and differ in span share a name."""
 
@@ -38,6 +52,11 @@ class Description:
     """Name and shape of every tensor, in the order in which they make up the field."""
     left_out: tuple[tuple[str, int], ...] = ()
     """How many tensors of the files are not part of it, by reason."""
+
+    @property
+    def entries(self) -> int:
+        """The field's N."""
+        return sum(size for _, size in self.sizes)
 
     @property
     def sizes(self) -> tuple[tuple[str, int], ...]:
@@ -81,7 +100,7 @@ class SnapshotRef:
     source: str
     revision: str
     reader: Callable[[], NDArray[np.floating]] = dataclasses.field(repr=False, compare=False)
-    run: str = "0"
+    run: str = ALONE
     span: int | None = None
 
     @property

@@ -45,7 +45,7 @@ def read_evaluations(folder: Path, root: Path) -> list[tuple[int, str, float | N
     return [(step, *pair) for step in sorted(files) for pair in _numbers(inside(root, files[step]))]
 
 
-def metrics_table(family: str, rows: Iterable[tuple[str, int, str, float | None]]) -> pl.DataFrame:
+def metrics_table(family: str, rows: Iterable[tuple[str, str, int, str, float | None]]) -> pl.DataFrame:
     """The metrics table of a family.
 
     Parameters
@@ -53,16 +53,17 @@ def metrics_table(family: str, rows: Iterable[tuple[str, int, str, float | None]
     family : str
         The family.
     rows : iterable of tuple
-        Scale, step, metric, value.
+        Scale, run, step, metric, value.
 
     Returns
     -------
     polars.DataFrame
-        Columns family, scale, step (int64), metric, value (float64, null where the value was not finite).
+        Columns family, scale, run, step (int64), metric, value (float64, null where the value was not finite).
     """
     import polars as pl
 
-    schema = {"family": pl.String, "scale": pl.String, "step": pl.Int64, "metric": pl.String, "value": pl.Float64}
+    text = dict.fromkeys(("family", "scale", "run"), pl.String)
+    schema = {**text, "step": pl.Int64, "metric": pl.String, "value": pl.Float64}
     return pl.DataFrame([(family, *row) for row in rows], schema=schema, orient="row")
 
 

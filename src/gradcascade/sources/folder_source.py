@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcascade.errors import InputError
-from gradcascade.sources.base import FIELDS, SnapshotRef
+from gradcascade.sources.base import FIELDS, RunName, SnapshotRef
 from gradcascade.sources.evaluations import metrics_table, read_evaluations
 from gradcascade.sources.layouts import LAYOUTS
 from gradcascade.sources.layouts.base import Run
 from gradcascade.sources.naming import family_and_scales, natural
+from gradcascade.sources.run_labels import labelled
 from gradcascade.sources.snapshots import Reading
 from gradcascade.sources.trees.local import LocalTree
 
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FolderSource:
-    """The runs of one family on disk, with each one's scale; made by `discover`."""
+    """The runs of one family on disk; made by `discover`."""
 
     root: Path
-    runs: tuple[Run, ...]
-    scales: tuple[str, ...]
+    runs: Mapping[RunName, Run]
     reading: Reading
 
     @property
@@ -34,13 +34,14 @@ class FolderSource:
         """The family's name."""
         return self.reading.family
 
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """Names of the scales."""
+        return tuple(dict.fromkeys(name.scale for name in self.runs))
+
     def snapshots(self) -> list[SnapshotRef]:
-        """Every field there is, by scale and kind of field, steps ascending; only indexes of shards are opened."""
-        found = [
-            snapshot
-            for run, scale in zip(self.runs, self.scales, strict=True)
-            for snapshot in self.reading.snapshots(run, scale)
-        ]
+        """Every field there is, by scale, run and kind, steps ascending; only indexes of shards are opened."""
+        found = [snapshot for name, run in self.runs.items() for snapshot in self.reading.snapshots(run, *name)]
         if not found:
             wanted, which = " or ".join(self.reading.fields), self.reading.which
             raise InputError(
@@ -50,20 +51,17 @@ class FolderSource:
         return found
 
     def metrics(self) -> pl.DataFrame:
-        """Evaluation results of every run: family, scale, step, metric, value (null where it was not finite)."""
-        return metrics_table(
-            self.family,
-            (
-                (scale, *row)
-                for scale, folder in self.folders().items()
-                for row in read_evaluations(folder, self.root)
-            ),
-        )
+        """Evaluation results: family, scale, run, step, metric, value (null where it was not finite)."""
+        rows = [
+            (name.scale, name.run, *row)
+            for name, run in self.runs.items()
+            for row in read_evaluations(run.tree.small_folder(run.folder), self.root)
+        ]
+        return metrics_table(self.family, rows)
 
     def folders(self) -> dict[str, Path]:
-        """The folder of each scale's run."""
-        pairs = zip(self.runs, self.scales, strict=True)
-        return {scale: run.tree.small_folder(run.folder) for run, scale in pairs}
+        """The folder of each run, by its name for messages."""
+        return {str(name): run.tree.small_folder(run.folder) for name, run in self.runs.items()}
 
     def complaints(self) -> list[str]:
         """Nothing: what is wrong with a folder is raised."""
@@ -83,6 +81,7 @@ def discover(
     label: str = "later",
     select: Sequence[str] = (),
     scales: Mapping[str, str] | None = None,
+    runs: Mapping[str, Mapping[str, str]] | None = None,
 ) -> FolderSource:
     """Find the runs in a folder, their steps and their fields.
 
@@ -106,12 +105,16 @@ def discover(
         Shell patterns on tensor names as the files have them. By default, Pico's 36 tensors in Pico's layout, and
         all trainable parameters elsewhere.
     scales : mapping of str to str, optional
-        The run of each scale, a folder as seen from `folder`; by default every run, named as its folder is.
+        The run of each scale, a folder as seen from `folder`; by default every run, named as its folder is. Runs
+        whose names differ in a seed-like part alone (``d96-seed1``, ``d96-seed2``) and whose fields have the same
+        size are runs of one scale.
+    runs : mapping of str to mapping of str to str, optional
+        The runs of each scale by their labels, ``{"d96": {"1": "first", "2": "second"}}``.
 
     Returns
     -------
     FolderSource
-        A source; nothing but folder listings has been read.
+        A source; of files, headers have been read where several runs may be of one scale.
 
     Raises
     ------
@@ -120,9 +123,8 @@ def discover(
     """
     reading = Reading(family or "", tuple(fields), which, order, label, tuple(select))  # checks them first
     root = Path(folder)
-    found, runs = family_runs(root, family, scales)
-    reading = Reading(found, reading.fields, which, order, label, reading.select)
-    return FolderSource(root, tuple(runs.values()), tuple(runs), reading)
+    found, named = named_runs(root, family, scales, runs, reading)
+    return FolderSource(root, named, replace(reading, family=found))
 
 
 def find_runs(root: Path) -> list[Run]:
@@ -148,36 +150,77 @@ def find_runs(root: Path) -> list[Run]:
 def family_runs(
     root: Path, family: str | None = None, scales: Mapping[str, str] | None = None
 ) -> tuple[str, dict[str, Run]]:
-    """The family's name, and its runs by scale; see `discover`."""
+    """The family's name, and its runs by their names for messages; see `named_runs`."""
+    found, runs = named_runs(root, family, scales)
+    return found, {str(name): run for name, run in runs.items()}
+
+
+def named_runs(
+    root: Path,
+    family: str | None = None,
+    scales: Mapping[str, str] | None = None,
+    runs: Mapping[str, Mapping[str, str]] | None = None,
+    reading: Reading | None = None,
+) -> tuple[str, dict[RunName, Run]]:
+    """The family's name, and its runs by scale and label; see `discover`."""
     home = root.resolve()
     name = home.parent.name if home.name in ("runs", "checkpoints") else home.name
-    if scales is None:
-        runs = find_runs(root)
-        found, names = family_and_scales([run.name for run in runs], name, family)
-        return found, dict(zip(names, runs, strict=True))
-    chosen = {scale: _named_run(root, scale, path) for scale, path in scales.items()}
-    places = {_folder(run).resolve(): scale for scale, run in chosen.items()}
-    for scale, run in chosen.items():
-        other = places[_folder(run).resolve()]
-        if other != scale:
-            raise InputError(f"{_folder(run)} is named as two scales, {scale} and {other}; name it once")
+    sizes = (reading or Reading("")).entries
+    if scales is None and runs is None:
+        found = find_runs(root)
+        by_name = {run.name: run for run in found}
+        labels = labelled(list(by_name), lambda names: _differing([by_name[name] for name in names], sizes) is None)
+        bases = list(dict.fromkeys(base for base, _ in labels))
+        family, short = family_and_scales(bases, name, family)
+        scale = dict(zip(bases, short, strict=True))
+        named = {RunName(scale[base], label): run for (base, label), run in zip(labels, found, strict=True)}
+        order = {scale: place for place, scale in enumerate(short)}
+        return family, dict(sorted(named.items(), key=lambda item: order[item[0].scale]))
+    paths = {RunName(scale): path for scale, path in (scales or {}).items()}
+    paths |= {RunName(scale, label): path for scale, own in (runs or {}).items() for label, path in own.items()}
+    chosen = {run: _named_run(root, run, path) for run, path in paths.items()}
+    _refuse_repeated(chosen)
+    for scale, own in (runs or {}).items():
+        members = [chosen[RunName(scale, label)] for label in own]
+        if differing := _differing(members, sizes):
+            raise InputError(f"{differing}, and they are named as runs of one scale, {scale}; name two scales")
     return family or name, chosen
+
+
+def _refuse_repeated(chosen: Mapping[RunName, Run]) -> None:
+    places = {_folder(run).resolve(): name for name, run in chosen.items()}
+    for name, run in chosen.items():
+        other = places[_folder(run).resolve()]
+        if other != name:
+            what = "scales" if name.scale != other.scale else "runs"
+            raise InputError(f"{_folder(run)} is named as two {what}, {name} and {other}; name it once")
+
+
+def _differing(runs: Sequence[Run], sizes: Callable[[Run], dict[str, int]]) -> str | None:
+    """Says in which N two of the runs differ; None if none do. What cannot be read does not differ."""
+    known: dict[str, tuple[int, Run]] = {}
+    for run in runs if len(runs) > 1 else ():
+        for kind, n in sizes(run).items():
+            before, other = known.setdefault(kind, (n, run))
+            if n != before:
+                return f"the {kind} of {_folder(other)} has {before:,} entries and that of {_folder(run)} {n:,}"
+    return None
 
 
 def _folder(run: Run) -> Path:
     return Path(run.tree.name, run.folder)
 
 
-def _named_run(root: Path, scale: str, path: str) -> Run:
+def _named_run(root: Path, name: RunName, path: str) -> Run:
     folder = root / path
     if not folder.is_dir():
-        raise InputError(f"{folder}, the run of scale {scale}, is not a folder; correct the plan")
+        raise InputError(f"{folder}, the run of scale {name}, is not a folder; correct the plan")
     tree = LocalTree(root)
     tree.check(path)
     run = _run(tree, path, folder.resolve().name)
     if run is None:
         raise InputError(
-            f"{folder}, the run of scale {scale}, holds no steps: no folders step_N or checkpoint-N with gradients "
+            f"{folder}, the run of scale {name}, holds no steps: no folders step_N or checkpoint-N with gradients "
             "or checkpoints; name the folder of a run"
         )
     return run

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gradcascade import families
 from gradcascade.errors import InputError, SourceLostError
-from gradcascade.sources.base import GRADIENT, UPDATE, SnapshotRef
+from gradcascade.sources.base import ALONE, GRADIENT, UPDATE, SnapshotRef
 from gradcascade.sources.evaluations import metrics_table, read_evaluations
 from gradcascade.sources.layouts import LAYOUTS
 from gradcascade.sources.layouts.base import Layout, Run
@@ -105,7 +105,7 @@ class HubSource:
             folder = found.tree.kept
             listed = {step_of_evaluation(Path(place).name) for place in found.run.small}
             try:  # what an earlier pass left there may not be the run's any more
-                rows += [(found.scale, *row) for row in read_evaluations(folder, folder) if row[0] in listed]
+                rows += [(found.scale, ALONE, *row) for row in read_evaluations(folder, folder) if row[0] in listed]
             except InputError as error:
                 self._complaints.append(f"{found.scale}: {error}")
         return metrics_table(self.family, rows)
@@ -171,7 +171,7 @@ def _found(remote: RemoteRun, layout: Layout, reading: Reading) -> Found:
         remote.scale,
         run,
         remote.tree(run.tree.revision),
-        tuple(reading.snapshots(run, remote.scale, asked)),
+        tuple(reading.snapshots(run, remote.scale, asked=asked)),
         asked,
         {step: there[step] for step in known},
         files=len(files) or 1,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 from gradcascade.errors import InputError
-from gradcascade.sources.base import FIELDS, GRADIENT, UPDATE, SnapshotRef
+from gradcascade.sources.base import ALONE, FIELDS, GRADIENT, UPDATE, SnapshotRef
 from gradcascade.sources.checkpoint import files_of
 from gradcascade.sources.choice import ORDERS, Choice
 from gradcascade.sources.field_readers import Absent, GradientReader, UpdateReader
@@ -47,13 +48,25 @@ class Reading:
                 if value not in known:
                     raise InputError(f"there is no {what} {value!r}; choose from {', '.join(known)}")
 
-    def snapshots(self, run: Run, scale: str, asked: Collection[int] | None = None) -> list[SnapshotRef]:
+    def snapshots(
+        self, run: Run, scale: str, label: str = ALONE, asked: Collection[int] | None = None
+    ) -> list[SnapshotRef]:
         """Every field of a run by kind, steps ascending; one that is asked for and not there is refused on loading.
 
         Steps are those of the gradients, or of the checkpoints that are subtracted, each from the next.
         """
         made = {GRADIENT: self._gradients, UPDATE: self._updates}
-        return [snapshot for field in self.fields for snapshot in made[field](run, scale, asked)]
+        found = [snapshot for field in self.fields for snapshot in made[field](run, scale, asked)]
+        return [replace(snapshot, run=label) for snapshot in found]
+
+    def entries(self, run: Run) -> dict[str, int]:
+        """N by kind of field, from the headers of the first files that can be read; without kinds that have none."""
+        found: dict[str, int] = {}
+        for snapshot in self.snapshots(run, ""):
+            with suppress(InputError):  # its own snapshot is refused for that
+                description = None if snapshot.field in found else snapshot.describe()
+                found |= {snapshot.field: description.entries} if description else {}
+        return found
 
     def _gradients(self, run: Run, scale: str, asked: Collection[int] | None) -> Iterator[SnapshotRef]:
         parts = run.parts(self.which)
