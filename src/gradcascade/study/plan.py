@@ -247,6 +247,11 @@ def read_plan(path: Path) -> Plan:
     return make_plan(data, str(path))
 
 
+def written_format(path: Path) -> int:
+    """Format that a plan which can be read was written in."""
+    return tomllib.loads(path.read_text(encoding="utf-8")).get("format", FORMAT)
+
+
 def make_plan(data: dict[str, Any], where: str) -> Plan:
     """Check a plan; what is wrong with it is told as an :class:`InputError` that begins with ``where``."""
     try:

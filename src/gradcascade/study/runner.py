@@ -188,7 +188,7 @@ def _run(
                 if progress:
                     progress(Progress(done, total, snapshot))
         except UnmeasurableError as error:
-            study.store.refuse(snapshot.name, snapshot.span, error.code, str(error))
+            study.store.refuse(snapshot.name, snapshot.span, error.code, str(error), spans[snapshot.name])
             refused.append(f"{snapshot.scale}, step {snapshot.step}, {snapshot.field}: {error}")
             done = number * len(variants_of(study.plan, 0))
     return Outcome(measured, known, (*missing, *refused), quarantined, tuple(missing))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import polars as pl
 from gradcascade import vocabulary
 from gradcascade.errors import InputError
 from gradcascade.sources.base import Name
+from gradcascade.study import migration
 from gradcascade.vocabulary import CASCADE_COLUMNS, REFUSAL_COLUMNS, polars_schema
 
 VERSION = 2
@@ -68,32 +70,68 @@ CREATE TABLE IF NOT EXISTS metrics (
 """
 _NAMED = f"({', '.join(Name._fields)}) = (?, ?, ?, ?, ?)"
 
+_OTHERS = "AND span NOT IN (SELECT value FROM json_each(?))"
+_LOG = logging.getLogger(__name__)
+
 
 class Store:
     """Measurements of one study; the SQLite file is made if it does not exist."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with self._explained():
-            self._connection = sqlite3.connect(path, timeout=60, isolation_level=None)
-            try:
-                self._prepare()
-            except BaseException:
-                self._connection.close()
-                raise
+    def __init__(self, path: Path, migrated: Callable[[], None] | None = None) -> None:
+        """Open the file; one of format 1 is read from memory until something is to be written, then migrated.
 
-    def _prepare(self) -> None:
-        found = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and found != VERSION:
-            raise InputError(
-                f"{self.path} was written by another version of gradcascade (layout {found}, this one reads "
-                f"{VERSION}); measure into a new folder, or use the version that wrote it"
-            )
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        if not tables:
-            self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        ``migrated`` is called when it was.
+        """
+        self.path = path
+        self._migrated = migrated
+        self._old = False
+        with self._explained():
+            if migration.version_of(path, VERSION) == migration.FIRST:
+                self._old = True
+                self._connection = migration.in_memory(path)
+                with self._open_transaction():
+                    migration.migrate(self._connection, _SCHEMA, VERSION)
+            else:
+                self._connect()
+
+    def _connect(self) -> None:
+        self._connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+        try:
+            found = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if tables and found not in (VERSION, migration.FIRST):
+                raise InputError(
+                    f"{self.path} was written by another version of gradcascade (layout {found}, this one reads "
+                    f"{VERSION}); measure into a new folder, or use the version that wrote it"
+                )
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            if not tables:
+                self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _make_writable(self) -> None:
+        """Migrate a store of format 1, in one transaction: killed on the way, it is still as it was."""
+        if not self._old:
+            return
+        with self._explained():
+            self._connection.close()
+            self._connect()
+            copy = self.path.with_name(f"{self.path.stem}.format-{migration.FIRST}{self.path.suffix}")
+            self._connection.execute("BEGIN IMMEDIATE")
+            ours = self._connection.execute("PRAGMA user_version").fetchone()[0] == migration.FIRST
+            self._connection.execute("COMMIT")
+            if ours:  # else another process was first
+                migration.keep_copy(self._connection, copy)
+                with self._open_transaction("IMMEDIATE"):
+                    if self._connection.execute("PRAGMA user_version").fetchone()[0] == migration.FIRST:
+                        migration.migrate(self._connection, _SCHEMA, VERSION)
+                _LOG.warning("%s is now of format %d; as it was, it is kept in %s", self.path, VERSION, copy.name)
+            self._old = False
+        if self._migrated:
+            self._migrated()
 
     def close(self) -> None:
         """Close the file."""
@@ -129,10 +167,20 @@ class Store:
         with self._explained():
             return self._connection.execute(query, values).fetchall()
 
+    def _write(self, query: str, values: Sequence[Any] = ()) -> None:
+        self._make_writable()
+        self._rows(query, values)
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._make_writable()
+        with self._open_transaction():
+            yield self._connection
+
+    @contextmanager
+    def _open_transaction(self, mode: str = "") -> Iterator[sqlite3.Connection]:
         with self._explained():
-            self._connection.execute("BEGIN")
+            self._connection.execute(f"BEGIN {mode}")
             try:
                 yield self._connection
             except BaseException:
@@ -153,7 +201,7 @@ class Store:
         """Keep one cascade, in one transaction; a cascade that is there already stays as it is."""
         values = {**row, "activity": json.dumps([int(a) for a in row["activity"]]), "span": row["span"] or 0}
         names = list(COLUMNS)
-        self._rows(
+        self._write(
             f"INSERT INTO cascades ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "
             f"ON CONFLICT DO NOTHING",
             [values[name] for name in names],
@@ -179,7 +227,7 @@ class Store:
 
     def remember_content(self, snapshot: str, revision: str, content_hash: str) -> None:
         """Remember the content hash of a snapshot, so that it need not be read again."""
-        self._rows("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, '')", (snapshot, revision, content_hash))
+        self._write("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, '')", (snapshot, revision, content_hash))
 
     def set_current(
         self, name: Name, span: int | None, content_hash: str, conventions: str, spans: Collection[int | None] = ()
@@ -188,15 +236,14 @@ class Store:
 
         ``spans`` are all that are at hand under this name: what was noted of another span is forgotten.
         """
-        gone = "AND span NOT IN (SELECT value FROM json_each(?))"
         kept = {other or 0 for other in (*spans, span)}
         with self._transaction() as connection:
             connection.execute(
-                f"DELETE FROM current WHERE {_NAMED} {gone} AND conventions = ?",
+                f"DELETE FROM current WHERE {_NAMED} {_OTHERS} AND conventions = ?",
                 (*name, json.dumps(sorted(kept)), conventions),
             )
             connection.execute(
-                f"DELETE FROM refusals WHERE {_NAMED} {gone}", (*name, json.dumps(sorted(kept - {span or 0})))
+                f"DELETE FROM refusals WHERE {_NAMED} {_OTHERS}", (*name, json.dumps(sorted(kept - {span or 0})))
             )
             connection.execute(
                 "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, '', ?)",
@@ -217,11 +264,16 @@ class Store:
         )
         return [(Name(*row[:5]), row[5] or None, *row[6:]) for row in rows]
 
-    def refuse(self, name: Name, span: int | None, code: str, reason: str) -> None:
+    def refuse(
+        self, name: Name, span: int | None, code: str, reason: str, spans: Collection[int | None] = ()
+    ) -> None:
         """Remember why a snapshot could not be measured; the code is one of :data:`REFUSED`."""
-        self._rows(
-            "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*name, span or 0, code, reason)
-        )
+        kept = json.dumps(sorted(other or 0 for other in spans))
+        with self._transaction() as connection:
+            connection.execute(f"DELETE FROM refusals WHERE {_NAMED} {_OTHERS}", (*name, kept))
+            connection.execute(
+                "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*name, span or 0, code, reason)
+            )
 
     def set_aside(self, name: Name, span: int | None, code: str, reason: str) -> None:
         """Refuse a snapshot whatever was measured of it before: it has no current contents any more."""

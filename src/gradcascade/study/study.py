@@ -14,7 +14,7 @@ import polars as pl
 from gradcascade.errors import InputError
 from gradcascade.sources.audit.quarantine import FILE as QUARANTINE
 from gradcascade.study.files import SCRATCH, write_whole
-from gradcascade.study.plan import FORMAT, FamilyPlan, Plan, plan_toml, read_plan
+from gradcascade.study.plan import FORMAT, FamilyPlan, Plan, plan_toml, read_plan, written_format
 from gradcascade.study.store import SNAPSHOT, Store
 from gradcascade.study.variants import UNSEEDED, variants_of
 from gradcascade.study.windows import published_window
@@ -59,7 +59,8 @@ class Study:
         if not (folder / "plan.toml").is_file():
             raise InputError(f"{folder} is not a study (it has no plan.toml); make one with `gradcascade measure`")
         _check_format(folder)
-        return cls(folder, read_plan(folder / "plan.toml"), Store(folder / "cascades.sqlite"))
+        plan = read_plan(folder / "plan.toml")
+        return cls(folder, plan, Store(folder / "cascades.sqlite", lambda: _write(folder, plan)))
 
     @classmethod
     def create(cls, folder: str | Path, plan: Plan) -> Study:
@@ -84,13 +85,7 @@ class Study:
             plan = _merged(read_plan(path), plan, folder)
         elif folder.exists() and (not folder.is_dir() or any(map(_foreign, folder.iterdir()))):
             raise InputError(f"{folder} holds something other than a study; give --out a new or empty folder")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_whole(path, plan_toml(plan))
-            write_whole(folder / "provenance.json", json.dumps(_provenance(), indent=2) + "\n")
-        except OSError as error:
-            said = error.strerror or error
-            raise InputError(f"the study {folder} cannot be written: {said}; free space or choose another") from None
+        _write(folder, plan)
         return cls(folder, plan, Store(folder / "cascades.sqlite"))
 
     def cascades(self, *, everything: bool = False) -> pl.DataFrame:
@@ -221,6 +216,22 @@ class Study:
         self.close()
 
 
+def _write(folder: Path, plan: Plan) -> None:
+    """Write the plan and the provenance; a plan of an older format is kept beside the new one."""
+    path = folder / "plan.toml"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if path.is_file() and (old := written_format(path)) != FORMAT:
+            copy = folder / f"plan.format-{old}.toml"
+            if not copy.exists():
+                write_whole(copy, path.read_text(encoding="utf-8"))
+        write_whole(path, plan_toml(plan))
+        write_whole(folder / "provenance.json", json.dumps(_provenance(), indent=2) + "\n")
+    except OSError as error:
+        said = error.strerror or error
+        raise InputError(f"the study {folder} cannot be written: {said}; free space or choose another") from None
+
+
 def _foreign(path: Path) -> bool:
     """Whether a file is something other than a quarantine, or what a killed first attempt leaves behind."""
     return not path.name.startswith(SCRATCH) and path.name != QUARANTINE
@@ -233,7 +244,7 @@ def _check_format(folder: Path) -> None:
         return
     except (OSError, ValueError, AttributeError):
         raise InputError(f"{folder / 'provenance.json'} cannot be read as JSON; restore it or remove it") from None
-    if found != FORMAT:
+    if found not in (1, FORMAT):
         raise InputError(
             f"the study {folder} was written by another version of gradcascade (format {found}, this one reads "
             f"{FORMAT}); measure into a new folder, or use the version that wrote it"
