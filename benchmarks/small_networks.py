@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import gradcascade as gc
-from gradcascade.probe.graph import KINDS, build_graph
+from gradcascade.probe.graph import build_graph
+from gradcascade.probe.graphs import GRAPHS
 from gradcascade.scaling.regression import fit_lines
 
 SIZES = tuple(4 * hidden + 1 for hidden in (20, 35, 60, 100, 170, 290, 500))
@@ -108,7 +109,7 @@ def table(values: str, kinds: list[str], graphs: int, fields: int, cap: int) -> 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--values", choices=("normal", "heavy"), default="normal")
-    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--kinds", default=",".join(GRAPHS))
     parser.add_argument("--graphs", type=int, default=20)
     parser.add_argument("--fields", type=int, default=50)
     parser.add_argument("--cap", type=int, default=20)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from twins import uniform_array
 
 from gradcascade.probe import hashing
 
@@ -7,7 +8,7 @@ from gradcascade.probe import hashing
 def test_the_compiled_numbers_are_the_plain_ones():
     counters = np.array([0, 1, 2, 12345, 2**40], np.uint64)
     key = hashing.stream_key(1, 42)
-    expected = hashing.uniform_array(key, counters)
+    expected = uniform_array(key, counters)
     found = [hashing.uniform(key, counter) for counter in counters]
     assert found == expected.tolist()
     assert all(0 <= value < 1 for value in found)
@@ -15,7 +16,7 @@ def test_the_compiled_numbers_are_the_plain_ones():
 
 def test_streams_are_uniform_and_do_not_repeat_each_other():
     counters = np.arange(100_000, dtype=np.uint64)
-    first, second = (hashing.uniform_array(hashing.stream_key(7, seed), counters) for seed in (1, 2))
+    first, second = (uniform_array(hashing.stream_key(7, seed), counters) for seed in (1, 2))
     for stream in (first, second):
         counts = np.bincount((stream * 100).astype(int), minlength=100)
         assert ((counts - 1000) ** 2 / 1000).sum() < 160  # chi-square, 99 degrees of freedom, p = 1e-4

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from twins import FIELDS, make_field
 
 import gradcascade as gc
-from gradcascade.probe.graph import KINDS, GraphSpec, build_graph, from_edges
+from gradcascade.probe.graph import GraphSpec, build_graph, from_edges
+from gradcascade.probe.graphs import GRAPHS
 from gradcascade.probe.threads import thread_count
 
 fields = st.builds(
@@ -98,7 +99,7 @@ def test_a_field_that_is_not_finite_is_refused_with_its_place():
         gc.Probe()(field)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", GRAPHS)
 def test_every_kind_of_graph_can_be_asked_for(kind):
     field = make_field("normal", 2_000, 1)
     cascade = gc.Probe(graph=kind)(field)

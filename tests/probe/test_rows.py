@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from gradcascade.probe import barabasi_albert, random_graph, rows
+from gradcascade.probe import rows
 from gradcascade.probe.graph import from_edges
+from gradcascade.probe.graphs import _barabasi_albert as barabasi_albert
+from gradcascade.probe.graphs import _random_graph as random_graph
 
 
 def brought(n, m, star):

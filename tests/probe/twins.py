@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from gradcascade.probe.hashing import GOLDEN, mix_array
+from gradcascade.probe.magnitudes import interpolate
+
 
 def dense_double(field, graph, alpha=0.3, quantile=0.9, max_steps=500):
     """The rule as METHOD states it, with a dense matrix in double precision: activity profile and final field."""
@@ -42,6 +45,19 @@ def sparse_double(field, graph, alpha=0.3, quantile=0.9, max_steps=500):
         sent = np.where(active, alpha * u, 0.0)
         u = u - sent + adjacency @ (sent / degree)
     return np.array(activity, np.int64), u
+
+
+def uniform_array(key, counter):
+    """The draws of a stream at some counters, in plain NumPy."""
+    return (mix_array(key + GOLDEN * (counter + np.uint64(1))) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def sorted_quantile(field, q):
+    """Quantile of the magnitudes by sorting them, with the probe's own interpolation."""
+    ordered = np.sort(np.abs(field.astype(np.float64)))
+    position = q * (len(field) - 1)
+    rank = min(int(position), len(field) - 2)
+    return interpolate(ordered[rank], ordered[rank + 1], position - rank)
 
 
 def _spikes(rng, n):

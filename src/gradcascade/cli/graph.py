@@ -10,12 +10,13 @@ import typer
 
 from gradcascade.cli.options import GRAPH_KINDS, Json
 from gradcascade.errors import InputError
+from gradcascade.probe.graphs import DEFAULT_GRAPH
 
 
 def graph(
     n: Annotated[int, typer.Argument(help="Number of nodes.")],
     out: Annotated[Path, typer.Option(help="File to write: .npy, int64, shape (E, 2).")],
-    kind: Annotated[str, typer.Option(help=f"Kind of the graph: {GRAPH_KINDS}.")] = "barabasi-albert",
+    kind: Annotated[str, typer.Option(help=f"Kind of the graph: {GRAPH_KINDS}.")] = DEFAULT_GRAPH,
     m: Annotated[int, typer.Option(help="Edges that each later node brings.")] = 2,
     seed: Annotated[int, typer.Option(help="Topology seed.")] = 42,
     as_json: Json = False,

@@ -14,6 +14,7 @@ from gradcascade.cli.progress import ProgressDisplay
 from gradcascade.cli.refusals import said
 from gradcascade.cli.warmup import warm_up
 from gradcascade.errors import InputError
+from gradcascade.probe.graphs import DEFAULT_GRAPH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +55,7 @@ def measure(
     ] = None,
     alpha: Alpha = 0.3,
     quantile: Quantile = 0.9,
-    graph: GraphKind = "barabasi-albert",
+    graph: GraphKind = DEFAULT_GRAPH,
     graph_seed: GraphSeed = 42,
     max_steps: MaxSteps = 500,
     engine: Engine = "auto",

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
+
+from gradcascade.probe.graphs import GRAPHS
+
+
+def alternatives(names: Iterable[str]) -> str:
+    """Join names for help texts: ``a, b or c``."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
 
 NULLS = "N0, N1, N2, signs, in-tensor, in-block or clipped"
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Alpha = Annotated[float, typer.Option(help="Share that an active node hands on, in (0, 1).")]
 Quantile = Annotated[float, typer.Option(help="The threshold is this quantile of the magnitudes, in (0, 1).")]
-GRAPH_KINDS = "barabasi-albert, ring, small-world-0.05, small-world-0.2, random or regular"
+GRAPH_KINDS = alternatives(GRAPHS)
 GraphKind = Annotated[str, typer.Option("--graph", help=f"Kind of the redistribution graph: {GRAPH_KINDS}.")]
 GraphSeed = Annotated[int, typer.Option(help="Topology seed of the graph.")]
 MaxSteps = Annotated[int, typer.Option(help="Ceiling of the duration.")]

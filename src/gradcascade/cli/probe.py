@@ -11,6 +11,7 @@ import typer
 
 from gradcascade.cli.options import NULLS, Alpha, Engine, GraphKind, GraphSeed, Json, MaxSteps, Quantile, Threads
 from gradcascade.cli.warmup import warm_up
+from gradcascade.probe.graphs import DEFAULT_GRAPH
 
 
 def probe(
@@ -18,7 +19,7 @@ def probe(
     key: Annotated[str | None, typer.Option(help="Tensor to measure; by default all of them, in file order.")] = None,
     alpha: Alpha = 0.3,
     quantile: Quantile = 0.9,
-    graph: GraphKind = "barabasi-albert",
+    graph: GraphKind = DEFAULT_GRAPH,
     graph_seed: GraphSeed = 42,
     max_steps: MaxSteps = 500,
     engine: Engine = "auto",

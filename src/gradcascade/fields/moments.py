@@ -112,14 +112,3 @@ def moments(field: NDArray[np.floating], threads: int = 1) -> Moments:
     mean = float(_sums(field, *factors, 0.0, threads)[:, 0].sum()) / n
     _, second, fourth = (_sums(field, *factors, mean, threads).sum(axis=0) / n).tolist()
     return Moments(n, exponent, mean, second, fourth)
-
-
-def reference_moments(field: NDArray[np.floating]) -> Moments:
-    """:func:`moments` in exact fractions: the slow, obvious twin."""
-    from fractions import Fraction
-
-    exponent = math.frexp(float(np.max(np.abs(field))))[1] if np.any(field) else 0
-    values = [Fraction(float(value)) / Fraction(2) ** exponent for value in field]
-    mean = sum(values) / len(values)
-    second, fourth = (float(sum((value - mean) ** power for value in values) / len(values)) for power in (2, 4))
-    return Moments(len(values), exponent, float(mean), second, fourth)

@@ -23,7 +23,7 @@ from gradcascade.fields.moments import moments
 from gradcascade.fields.permutation import permute, permute_within
 from gradcascade.numbers import whole
 from gradcascade.probe.array import as_field
-from gradcascade.probe.graph import MIN_NODES
+from gradcascade.probe.graphs import MIN_NODES
 from gradcascade.probe.hashing import stream_key
 from gradcascade.probe.threads import thread_count
 

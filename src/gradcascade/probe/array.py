@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
-from gradcascade.probe.graph import MIN_NODES
+from gradcascade.probe.graphs import MIN_NODES
 
 
 def as_field(values: Any) -> NDArray[np.floating]:

@@ -8,7 +8,6 @@ Barabasi-Albert graph with m = 2), and none has an isolated node.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numba
@@ -17,39 +16,15 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.memory import on_release
-from gradcascade.probe import barabasi_albert, cache, random_graph, regular, ring, rows, small_world
+from gradcascade.probe import cache, regular, rows
+from gradcascade.probe.graphs import EDGES_PER_NODE, GRAPHS, MAX_NODES, MIN_NODES, GraphKind
 from gradcascade.probe.threads import thread_count
 
-DEFAULT_KIND = "barabasi-albert"
-EDGES_PER_NODE = 2
-"""Edges that each node of the other kinds brings."""
-
-MIN_NODES = 3
-MAX_NODES = 2**31 - 1
 IN_MEMORY = 2
 """Graphs that stay in memory (those read from the cache folder are mapped, and the system may drop their pages)."""
 
 FORMAT = 1
 """Number of the definition of the graphs; it changes when a graph of the same name would differ."""
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """How the edges of one kind are drawn (None: not stored), and the least number of nodes it is defined for."""
-
-    targets: Callable[[GraphSpec, int | None], NDArray[np.int32]] | None
-    least: int = MIN_NODES
-
-
-_KINDS = {
-    DEFAULT_KIND: _Kind(lambda spec, threads: barabasi_albert.targets(spec.n, spec.m, spec.seed, threads)),
-    "ring": _Kind(lambda spec, _: ring.targets(spec.n), ring.LEAST_NODES),
-    "small-world-0.05": _Kind(lambda spec, _: small_world.targets(spec.n, 0.05, spec.seed), small_world.LEAST_NODES),
-    "small-world-0.2": _Kind(lambda spec, _: small_world.targets(spec.n, 0.2, spec.seed), small_world.LEAST_NODES),
-    "random": _Kind(lambda spec, _: random_graph.targets(spec.n, spec.seed), random_graph.LEAST_NODES),
-    "regular": _Kind(None, regular.LEAST_NODES),
-}
-KINDS = tuple(_KINDS)
 
 
 @dataclass(frozen=True)
@@ -59,13 +34,13 @@ class GraphSpec:
     Attributes
     ----------
     kind : str
-        One of :data:`KINDS`.
+        Name of the kind.
     n : int
         Number of nodes.
     m : int
         Edges that each later node brings; all kinds but Barabasi-Albert have 2.
     seed : int
-        Topology seed; ring and regular graph do not depend on it.
+        Topology seed; graphs in which nothing is drawn do not depend on it.
     """
 
     kind: str
@@ -74,13 +49,12 @@ class GraphSpec:
     seed: int
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InputError(f"graph kind {self.kind!r} is unknown; choose one of {', '.join(KINDS)}")
+        declared = GRAPHS.find(self.kind)
         if self.m < 1:
             raise InputError(f"graph attachment m must be at least 1, got {self.m}")
-        if self.m != EDGES_PER_NODE and self.kind != DEFAULT_KIND:
+        if self.m != EDGES_PER_NODE and not declared.attachment:
             raise InputError(f"a {self.kind} graph has m = {EDGES_PER_NODE}, got {self.m}; leave m out")
-        least = max(MIN_NODES, self.m + 1, _KINDS[self.kind].least)
+        least = max(MIN_NODES, self.m + 1, declared.least_nodes)
         if not least <= self.n <= MAX_NODES:
             raise InputError(
                 f"a {self.kind} graph with m = {self.m} needs {least} to {MAX_NODES:,} nodes, got {self.n:,}"
@@ -137,7 +111,7 @@ class Graph:
 
     def rows(self) -> tuple[NDArray[np.integer], NDArray[np.int32]]:
         """Offsets and neighbours; for the regular graph they are computed, 20 bytes a node."""
-        return regular.rows(self.n) if self.stride else (self.offsets, self.neighbours)
+        return regular.rows(self.n, self.stride) if self.stride else (self.offsets, self.neighbours)
 
     def degrees(self) -> NDArray[np.int64]:
         """Number of neighbours of each node: int64, shape (n,)."""
@@ -208,18 +182,24 @@ def from_edges(n: int, u: NDArray[np.int32], v: NDArray[np.int32], spec: GraphSp
 
 def build_graph(spec: GraphSpec, threads: int | None = None) -> Graph:
     """Build a graph from its definition, without looking into the cache; threads do not change it."""
-    targets = _KINDS[spec.kind].targets
-    if targets is None:
-        return regular_graph(spec)
-    star = spec.m if spec.kind == DEFAULT_KIND else 0
-    offsets, neighbours = rows.from_targets(spec.n, targets(spec, threads), spec.m, star, threads)
-    return Graph(spec, offsets, neighbours)
+    kind = GRAPHS[spec.kind]
+    if kind.stride is not None:  # nothing is stored: the rows follow from the node numbers
+        offsets = np.empty(0, np.uint32 if regular.DEGREE * spec.n < 2**32 else np.int64)
+        return Graph(spec, offsets, np.empty(0, np.int32), kind.stride(spec.n))
+    star = spec.m if kind.attachment else 0
+    return Graph(spec, *rows.from_targets(spec.n, _edges(kind, spec, threads), spec.m, star, threads))
 
 
-def regular_graph(spec: GraphSpec) -> Graph:
-    """Give the regular graph of a definition: nothing is stored, its rows follow from the node numbers."""
-    offsets = np.empty(0, np.uint32 if regular.DEGREE * spec.n < 2**32 else np.int64)
-    return Graph(spec, offsets, np.empty(0, np.int32), regular.stride(spec.n))
+def _edges(kind: GraphKind, spec: GraphSpec, threads: int | None) -> NDArray[np.int32]:
+    """Far ends of the edges; wrong ones would have the compiled loops write outside of their arrays."""
+    assert kind.edges is not None
+    found = kind.edges(spec.n, spec.m, spec.seed, threads)
+    count = kind.edge_count(spec.n, spec.m)
+    if found.dtype != np.int32 or found.shape != (count,):
+        raise TypeError(f"graph kind {kind.name} drew {found.dtype} {found.shape} edges, not int32 ({count},)")
+    if found.min() < 0 or found.max() >= spec.n:
+        raise ValueError(f"graph kind {kind.name} drew edges to nodes that are not among its {spec.n:,}")
+    return found
 
 
 def load_graph(spec: GraphSpec, threads: int | None = None) -> Graph:
@@ -239,7 +219,7 @@ def forget_graphs() -> None:
 
 
 def _read_or_build(spec: GraphSpec, threads: int | None) -> Graph:
-    if _KINDS[spec.kind].targets is None:
+    if GRAPHS[spec.kind].stride is not None:
         return build_graph(spec)
     arrays = cache.load(spec.name)
     if arrays is None:

@@ -43,11 +43,6 @@ def mix_array(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return x ^ (x >> _S31)
 
 
-def uniform_array(key: np.uint64, counter: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """:func:`uniform` over an array of counters (the plain NumPy twin)."""
-    return (mix_array(key + GOLDEN * (counter + np.uint64(1))) >> _S11).astype(np.float64) * _UNIT
-
-
 def stream_key(*parts: SupportsIndex) -> np.uint64:
     """Derive the key of an independent stream from integers such as (purpose, seed, n).
 

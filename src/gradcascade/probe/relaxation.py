@@ -12,7 +12,8 @@ from gradcascade.numbers import real, whole
 from gradcascade.probe import engines
 from gradcascade.probe.cascade import Cascade
 from gradcascade.probe.fixedpoint import choose_scale
-from gradcascade.probe.graph import DEFAULT_KIND, Graph, GraphSpec, load_graph
+from gradcascade.probe.graph import Graph, GraphSpec, load_graph
+from gradcascade.probe.graphs import DEFAULT_GRAPH
 from gradcascade.probe.magnitudes import Magnitudes
 from gradcascade.probe.threads import thread_count
 from gradcascade.probe.threshold import SUBSAMPLE
@@ -57,7 +58,7 @@ class Probe:
 
     alpha: float = 0.3
     quantile: float = 0.9
-    graph: str = DEFAULT_KIND
+    graph: str = DEFAULT_GRAPH
     m: int = 2
     graph_seed: int = 42
     max_steps: int = 500

@@ -217,11 +217,3 @@ def subsample(field: NDArray[np.floating], seed: int, size: int = SUBSAMPLE) -> 
 def subsample_key(seed: int, n: int) -> np.uint64:
     """Key of the random numbers that draw the subsample of a field of n entries."""
     return stream_key(_PURPOSE, seed, n)
-
-
-def reference_quantile(field: NDArray[np.floating], q: float) -> float:
-    """:func:`quantile` by sorting: the slow, obvious twin."""
-    ordered = np.sort(np.abs(field.astype(np.float64)))
-    position = q * (len(field) - 1)
-    rank = min(int(position), len(field) - 2)
-    return interpolate(ordered[rank], ordered[rank + 1], position - rank)

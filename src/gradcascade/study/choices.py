@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradcascade.fields.nulls import KINDS as NULLS
-from gradcascade.probe.graph import EDGES_PER_NODE
-from gradcascade.probe.graph import KINDS as GRAPHS
+from gradcascade.probe.graphs import EDGES_PER_NODE, GRAPHS
 from gradcascade.scaling.robustness import PLANNED
 from gradcascade.study.plan import NullPlan, Plan
 from gradcascade.study.variants import REAL, Variant, variants_of
@@ -15,7 +14,6 @@ ALPHAS = (0.2, 0.4)
 QUANTILES = (0.8, 0.95)
 FURTHER_SEEDS = 3
 
-_SEEDLESS = ("ring", "regular")
 _CONTROL = "control"
 
 
@@ -60,7 +58,7 @@ def choices_of(plan: Plan, replicates: int) -> tuple[Choice, ...]:
     """
     probe = plan.probe
     changes = [("graph", kind, {"graph": kind, "m": EDGES_PER_NODE}) for kind in GRAPHS if kind != probe.graph]
-    if probe.graph not in _SEEDLESS:
+    if GRAPHS[probe.graph].seeded:
         seeds = range(probe.graph_seed + 1, probe.graph_seed + 1 + FURTHER_SEEDS)
         changes += [("graph seed", str(seed), {"graph_seed": seed}) for seed in seeds]
     changes += [("alpha", f"{alpha:g}", {"alpha": alpha}) for alpha in ALPHAS if alpha != probe.alpha]

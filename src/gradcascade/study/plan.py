@@ -15,6 +15,7 @@ from gradcascade import families
 from gradcascade.errors import InputError
 from gradcascade.sources.base import UPDATE
 from gradcascade.sources.layouts import LAYOUTS
+from gradcascade.probe.graphs import DEFAULT_GRAPH
 
 Null = Literal["N0", "N1", "N2", "signs", "in-tensor", "in-block", "clipped"]
 
@@ -32,7 +33,7 @@ class ProbePlan(_Strict):
     alpha: float = 0.3
     quantile: float = 0.9
     estimator: Literal["exact", "subsample"] = "exact"
-    graph: str = "barabasi-albert"
+    graph: str = DEFAULT_GRAPH
     m: int = 2
     graph_seed: int = 42
     max_steps: int = 500

@@ -17,7 +17,8 @@ from gradcascade.probe.array import as_field
 from gradcascade.probe.engines import host, reference
 from gradcascade.probe.engines.cuda import arrays, counting, device, relaxing
 from gradcascade.probe.fixedpoint import choose_scale, reference_units
-from gradcascade.probe.graph import KINDS, Graph, GraphSpec, build_graph, from_edges
+from gradcascade.probe.graph import Graph, GraphSpec, build_graph, from_edges
+from gradcascade.probe.graphs import GRAPHS
 from gradcascade.probe.magnitudes import value
 
 CPU = torch.device("cpu")
@@ -56,7 +57,7 @@ def assert_same_bits(field, graph, max_steps):
         assert np.array_equal(units, expected_units)
 
 
-@pytest.mark.parametrize("graph_kind", KINDS)
+@pytest.mark.parametrize("graph_kind", GRAPHS)
 @pytest.mark.parametrize("kind", FIELDS)
 def test_every_kind_of_field_on_every_kind_of_graph_gives_the_same_bits(kind, graph_kind):
     dtype = np.float64 if graph_kind == "random" else np.float32

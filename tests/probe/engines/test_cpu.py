@@ -5,7 +5,8 @@ from twins import FIELDS, make_field
 from gradcascade.probe import threshold
 from gradcascade.probe.engines import active, cpu, filing, reference
 from gradcascade.probe.fixedpoint import choose_scale, reference_units
-from gradcascade.probe.graph import KINDS, GraphSpec, build_graph
+from gradcascade.probe.graph import GraphSpec, build_graph
+from gradcascade.probe.graphs import GRAPHS
 
 N = 20_000
 
@@ -24,7 +25,7 @@ def scaled(field):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
-@pytest.mark.parametrize("graph_kind", KINDS)
+@pytest.mark.parametrize("graph_kind", GRAPHS)
 @pytest.mark.parametrize("kind", FIELDS)
 def test_filing_gives_the_bits_of_the_reference(all_filed, kind, graph_kind, threads):
     graph = build_graph(GraphSpec(graph_kind, N, 2, 42))

@@ -8,7 +8,7 @@ Strogatz draw from both sides, and again if an edge exists; that differs only in
 have to do with each other.
 
 The edges 2 i and 2 i + 1 decide with the random numbers of those counters in one stream and draw their distances,
-as in :mod:`gradcascade.probe.random_graph`, with those of another. So every edge is found from the counters alone.
+as in the random graph, with those of another. So every edge is found from the counters alone.
 """
 
 from __future__ import annotations
@@ -17,12 +17,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcascade.probe.hashing import stream_key, uniform, uniform_array
+from gradcascade.probe.graphs._random_graph import distances
+from gradcascade.probe.hashing import stream_key, uniform
 from gradcascade.probe.parallel import parallel
-from gradcascade.probe.random_graph import distances
-
-LEAST_NODES = 9
-"""With fewer nodes there are no two distances to choose beyond the ring's own."""
 
 _DECISION = 0x5357  # "SW"
 _DISTANCE = 0x5344  # "SD"
@@ -40,36 +37,10 @@ def _fill(n, p, decisions, draws, targets):
 
 
 def targets(n: int, p: float, seed: int) -> NDArray[np.int32]:
-    """Far end of every edge, in the order of the edges.
+    """Far end of every edge, in the order of the edges: int32, shape (2 n,).
 
-    Parameters
-    ----------
-    n : int
-        Number of nodes, at least :data:`LEAST_NODES`.
-    p : float
-        Probability that an edge is led elsewhere.
-    seed : int
-        Topology seed. Graphs of one seed are nested: what a smaller p leads elsewhere, a larger one leads there too.
-
-    Returns
-    -------
-    numpy.ndarray
-        int32, shape (2 n,): of node i at 2 i and 2 i + 1.
+    Graphs of one seed are nested: edges that a smaller p leads elsewhere, a larger p leads there too.
     """
     result = np.empty(2 * n, np.int32)
     _fill(n, p, stream_key(_DECISION, n, seed), stream_key(_DISTANCE, n, seed), result)
     return result
-
-
-def reference_targets(n: int, p: float, seed: int) -> NDArray[np.int32]:
-    """Draw :func:`targets` in plain Python: the slow, obvious twin."""
-    counters = np.arange(2 * n, dtype=np.uint64)
-    decisions = uniform_array(stream_key(_DECISION, n, seed), counters).tolist()
-    draws = uniform_array(stream_key(_DISTANCE, n, seed), counters).tolist()
-    result: list[int] = []
-    for i in range(n):
-        choice = list(range(3, (n - 1) // 2 + 1))
-        for edge, step in ((2 * i, 1), (2 * i + 1, 2)):
-            elsewhere = choice.pop(int(draws[edge] * len(choice)))
-            result.append((i + (elsewhere if decisions[edge] < p else step)) % n)
-    return np.array(result, np.int32)

@@ -17,7 +17,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcascade.probe.hashing import stream_key, uniform, uniform_array
+from gradcascade.probe.hashing import stream_key, uniform
 from gradcascade.probe.parallel import parallel
 from gradcascade.probe.threads import thread_count
 
@@ -145,24 +145,7 @@ def _lookup_targets(key, m, targets):
 
 
 def targets(n: int, m: int, seed: int, threads: int | None = None) -> NDArray[np.int32]:
-    """Earlier node of every edge, in the order of the edges.
-
-    Parameters
-    ----------
-    n : int
-        Number of nodes, at least m + 1.
-    m : int
-        Edges that each later node brings.
-    seed : int
-        Topology seed.
-    threads : int, optional
-        Number of threads, see :func:`gradcascade.probe.threads.thread_count`. It does not change the edges.
-
-    Returns
-    -------
-    numpy.ndarray
-        int32, shape (m (n - m),).
-    """
+    """Earlier node of every edge, in the order of the edges: int32, shape (m (n - m),)."""
     result = np.empty(edge_count(n, m), np.int32)
     key = graph_key(m, seed)
     if m <= 2:
@@ -176,24 +159,3 @@ def sources(n: int, m: int) -> NDArray[np.int32]:
     """Later node of every edge, in the order of the edges: int32, shape (m (n - m),)."""
     edges = np.arange(edge_count(n, m), dtype=np.int64)
     return np.where(edges < m, edges + 1, edges // m + m).astype(np.int32)
-
-
-def reference_targets(n: int, m: int, seed: int) -> NDArray[np.int32]:
-    """Draw :func:`targets` edge by edge in plain Python: the slow, obvious twin."""
-    key = graph_key(m, seed)
-    ends: list[int] = []  # endpoints of all edges so far: later node, earlier node, ...
-    for e in range(m):
-        ends += [e + 1, 0]
-    for node in range(m + 1, n):
-        chosen: list[int] = []
-        for e in range(m * (node - m), m * (node - m) + m):
-            attempt = 0
-            while len(chosen) <= e % m:
-                counter = np.array([(e << _ATTEMPT_BITS) | attempt], np.uint64)
-                end = ends[int(uniform_array(key, counter)[0] * (2 * m * (node - m)))]
-                if end not in chosen:
-                    chosen.append(end)
-                attempt += 1
-        for earlier in chosen:
-            ends += [node, earlier]
-    return np.array(ends[1::2], np.int32)

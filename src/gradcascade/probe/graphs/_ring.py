@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 
 from gradcascade.probe.parallel import parallel
 
-LEAST_NODES = 5
-"""Fewer nodes would be tied to one another twice."""
-
 
 @parallel()
 def _fill(n, targets):
@@ -23,23 +20,7 @@ def _fill(n, targets):
 
 
 def targets(n: int) -> NDArray[np.int32]:
-    """Far end of every edge, in the order of the edges.
-
-    Parameters
-    ----------
-    n : int
-        Number of nodes, at least :data:`LEAST_NODES`.
-
-    Returns
-    -------
-    numpy.ndarray
-        int32, shape (2 n,): of node i at 2 i and 2 i + 1.
-    """
+    """Far end of every edge, in the order of the edges: int32, shape (2 n,)."""
     result = np.empty(2 * n, np.int32)
     _fill(n, result)
     return result
-
-
-def reference_targets(n: int) -> NDArray[np.int32]:
-    """List :func:`targets` in plain Python: the slow, obvious twin."""
-    return np.array([(i + step) % n for i in range(n) for step in (1, 2)], np.int32)

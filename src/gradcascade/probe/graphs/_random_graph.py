@@ -16,11 +16,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcascade.probe.hashing import stream_key, uniform, uniform_array
+from gradcascade.probe.hashing import stream_key, uniform
 from gradcascade.probe.parallel import parallel
-
-LEAST_NODES = 5
-"""With fewer nodes there are no two distances to choose."""
 
 _PURPOSE = 0x5247  # "RG"
 
@@ -43,31 +40,7 @@ def _fill(n, key, targets):
 
 
 def targets(n: int, seed: int) -> NDArray[np.int32]:
-    """Far end of every edge, in the order of the edges.
-
-    Parameters
-    ----------
-    n : int
-        Number of nodes, at least :data:`LEAST_NODES`.
-    seed : int
-        Topology seed.
-
-    Returns
-    -------
-    numpy.ndarray
-        int32, shape (2 n,): of node i at 2 i and 2 i + 1.
-    """
+    """Far end of every edge, in the order of the edges: int32, shape (2 n,)."""
     result = np.empty(2 * n, np.int32)
     _fill(n, stream_key(_PURPOSE, n, seed), result)
     return result
-
-
-def reference_targets(n: int, seed: int) -> NDArray[np.int32]:
-    """Draw :func:`targets` in plain Python: the slow, obvious twin."""
-    draws = uniform_array(stream_key(_PURPOSE, n, seed), np.arange(2 * n, dtype=np.uint64)).tolist()
-    result: list[int] = []
-    for i in range(n):
-        choice = list(range(1, (n - 1) // 2 + 1))
-        for draw in draws[2 * i : 2 * i + 2]:
-            result.append((i + choice.pop(int(draw * len(choice)))) % n)
-    return np.array(result, np.int32)
