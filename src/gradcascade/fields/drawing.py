@@ -1,0 +1,94 @@
+"""Draws a null of a field (arXiv:2605.02968); what the nulls are stands in :mod:`gradcascade.fields.nulls`.
+
+Every null is a function of (kind, seed, replicate, N) and, where it uses them, of the field's values: never of the
+number of threads.
+"""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.errors import InputError
+from gradcascade.fields.nulls import NULLS, Drawing, NullSettings
+from gradcascade.fields.nulls.base import CLIP
+from gradcascade.fields.tensor_sizes import TensorSizes
+from gradcascade.numbers import whole
+from gradcascade.probe.array import as_field
+from gradcascade.probe.graphs import MIN_NODES
+from gradcascade.probe.threads import thread_count
+
+
+def null(
+    kind: str,
+    field: Any,
+    seed: int,
+    *,
+    replicate: int = 0,
+    deviation: Literal["population", "sample"] = "population",
+    layout: TensorSizes | None = None,
+    clip: float = CLIP,
+    quantile: float = 0.9,
+    threads: int | None = None,
+) -> NDArray[np.floating]:
+    """Draw a null of a field.
+
+    Parameters
+    ----------
+    kind : str
+        ``"N0"``: independent standard normal numbers. ``"N1"``: independent normal numbers with the mean and
+        variance of the field. ``"N2"``: the field's own values in random order, which is also what relabelling the
+        graph's nodes at random does. ``"signs"``: every magnitude at its place, with a random sign. ``"in-tensor"``,
+        ``"in-block"``: the values in random order within each tensor, or within each block of the network.
+        ``"clipped"``: magnitudes beyond ``clip`` times the threshold brought down to it. Any other null that the
+        package :mod:`gradcascade.fields.nulls` has.
+    field : array or int
+        NumPy array or torch tensor of any shape; for N0 its number of entries is enough.
+    seed : int
+        Seed; the published rule is ``42 + step``.
+    replicate : int
+        Number of the replicate, from 0.
+    deviation : {"population", "sample"}
+        Which standard deviation N1 takes.
+    layout : sequence of (str, int), optional
+        Name and number of entries of every tensor of the field, in order; for in-tensor and in-block.
+    clip : float
+        Multiple of the threshold that clipped brings entries down to, above 1.
+    quantile : float
+        For clipped, the threshold is this quantile of the magnitudes.
+    threads : int, optional
+        Number of threads; it does not change the result.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (N,); float32 for N0, otherwise of the field's type.
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown, the field cannot be used, or the layout is missing or is not that of the field.
+    """
+    declared = NULLS.find(kind)
+    count = thread_count(threads)
+    key = (declared.stream, whole("seed", seed), whole("replicate", replicate))
+    if deviation not in ("population", "sample"):
+        raise InputError(f"deviation must be population or sample, got {deviation!r}")
+    if not declared.needs_values and isinstance(field, Integral):
+        values, n = np.empty(0, np.float32), int(field)
+        if n < MIN_NODES:
+            raise InputError(f"a null needs at least {MIN_NODES} entries, got {n}")
+    else:
+        values = as_field(field)
+        n = len(values)
+    if declared.needs_layout and layout is None:
+        raise InputError(
+            f"the null {kind} needs the layout of the field: name and number of entries of every tensor, in order"
+        )
+    result = declared.draw(values, Drawing(n, key, NullSettings(deviation, clip, quantile), layout or (), count))
+    if result.shape != (n,):
+        raise ValueError(f"the null {kind} gave an array of shape {result.shape}, not ({n},)")
+    return result

@@ -1,0 +1,35 @@
+"""Normal random numbers, the same for every number of threads: one stream of PCG64 for every block of 2**20 entries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from operator import index
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BLOCK = 1 << 20
+
+
+def normal(
+    key: tuple[int, int, int],
+    n: int,
+    dtype: type,
+    threads: int,
+    finish: Callable[[NDArray[np.floating]], None] | None = None,
+) -> NDArray[np.floating]:
+    """Draw n standard normal numbers; ``finish`` may change each block in place."""
+    result = np.empty(n, dtype)
+    root = [index(part) & 0xFFFFFFFFFFFFFFFF for part in (*key, n)]
+
+    def fill(number: int) -> None:
+        block = result[number * _BLOCK : (number + 1) * _BLOCK]
+        stream = np.random.Generator(np.random.PCG64(np.random.SeedSequence(root, spawn_key=(number,))))
+        stream.standard_normal(out=block, dtype=dtype)
+        if finish:
+            finish(block)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fill, range(-(-n // _BLOCK))))
+    return result
