@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gradcascade.errors import InputError
 
 if TYPE_CHECKING:
-    from gradcascade.fields.nulls import null
+    from gradcascade.fields.drawing import null
     from gradcascade.inference import infer
     from gradcascade.live.recorder import Recorder
     from gradcascade.memory import release
@@ -69,7 +69,7 @@ __all__ = [
 _HOME = {
     "Cascade": "probe.cascade",
     "Probe": "probe.relaxation",
-    "null": "fields.nulls",
+    "null": "fields.drawing",
     "Graph": "probe.graph",
     "GraphSpec": "probe.graph",
     "load_graph": "probe.graph",

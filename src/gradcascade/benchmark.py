@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcascade.fields.nulls import null
+from gradcascade.fields.drawing import null
 from gradcascade.probe import threshold
 from gradcascade.probe.engines import cpu
 from gradcascade.probe.fixedpoint import choose_scale, to_units

@@ -1,7 +1,7 @@
 import pytest
 
 from gradcascade.errors import InputError
-from gradcascade.fields.layout import block_ranges, tensor_ranges
+from gradcascade.fields.tensor_sizes import block_ranges, tensor_ranges
 
 PICO = [("layers.0.v", 2), ("layers.0.o", 3), ("layers.1.v", 2), ("layers.1.o", 3)]
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradcascade.cli.options import NULLS, Alpha, Engine, GraphKind, GraphSeed, Json, MaxSteps, Quantile, Threads
+from gradcascade.cli.options import NULL_NAMES, Alpha, Engine, GraphKind, GraphSeed, Json, MaxSteps, Quantile, Threads
 from gradcascade.cli.progress import ProgressDisplay
 from gradcascade.cli.refusals import said
 from gradcascade.cli.warmup import warm_up
 from gradcascade.errors import InputError
+from gradcascade.fields.nulls import NULLS
 from gradcascade.probe.graphs import DEFAULT_GRAPH
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def measure(
     sources: Annotated[list[str], typer.Argument(help=_SOURCES, metavar="SOURCE...")],
     out: Annotated[Path, typer.Option(help="Folder of the study; the same command continues it.")],
     family: Annotated[str | None, typer.Option(help="Name of the family (default: found from the folder).")] = None,
-    nulls: Annotated[str, typer.Option(help=f"Nulls to measure beside the real fields, of {NULLS}; '' for none.")] = (
-        "N0,N1,N2"
-    ),
+    nulls: Annotated[
+        str, typer.Option(help=f"Nulls to measure beside the real fields, of {NULL_NAMES}; '' for none.")
+    ] = ("N0,N1,N2"),
     replicates: Annotated[int, typer.Option(min=1, help="Replicates of each null.")] = 1,
     seed: Annotated[int, typer.Option(help="Nulls are seeded with this number plus the step.")] = 42,
     fields: Annotated[str, typer.Option(help="Kinds of field: gradient, update, or both.")] = "gradient,update",
@@ -70,9 +71,7 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure every field of the sources and its nulls; each cascade is kept as soon as it is there."""
-    from typing import get_args
-
-    from gradcascade.study.plan import Null, make_plan, read_plan
+    from gradcascade.study.plan import make_plan, read_plan
 
     if len(sources) == 1 and sources[0].endswith(".toml"):
         plan_file = Path(sources[0])
@@ -99,7 +98,7 @@ def measure(
                     "graph_seed": graph_seed,
                     "max_steps": max_steps,
                 },
-                "nulls": {"kinds": _listed(nulls, get_args(Null)), "replicates": replicates, "seed": seed},
+                "nulls": {"kinds": _listed(nulls, NULLS.names), "replicates": replicates, "seed": seed},
                 "families": [
                     _family(source, family, chosen, tuple(tensors or ()), out).model_dump() for source in sources
                 ],

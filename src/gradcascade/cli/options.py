@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gradcascade.fields.nulls import NULLS
 from gradcascade.probe.graphs import GRAPHS
 
 
@@ -16,7 +17,7 @@ def alternatives(names: Iterable[str]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-NULLS = "N0, N1, N2, signs, in-tensor, in-block or clipped"
+NULL_NAMES = alternatives(NULLS)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Alpha = Annotated[float, typer.Option(help="Share that an active node hands on, in (0, 1).")]
 Quantile = Annotated[float, typer.Option(help="The threshold is this quantile of the magnitudes, in (0, 1).")]

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from gradcascade.cli.options import NULLS, Alpha, Engine, GraphKind, GraphSeed, Json, MaxSteps, Quantile, Threads
+from gradcascade.cli.options import NULL_NAMES, Alpha, Engine, GraphKind, GraphSeed, Json, MaxSteps, Quantile, Threads
 from gradcascade.cli.warmup import warm_up
+from gradcascade.fields.nulls import NULLS
 from gradcascade.probe.graphs import DEFAULT_GRAPH
 
 
@@ -24,13 +25,13 @@ def probe(
     max_steps: MaxSteps = 500,
     engine: Engine = "auto",
     threads: Threads = None,
-    null: Annotated[str | None, typer.Option(help=f"Measure this null of the field instead: {NULLS}.")] = None,
+    null: Annotated[str | None, typer.Option(help=f"Measure this null of the field instead: {NULL_NAMES}.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the null; the published rule is 42 + step.")] = 42,
     clip: Annotated[float, typer.Option(help="For clipped: the multiple of the threshold to clip to.")] = 3.0,
     as_json: Json = False,
 ) -> None:
     """Put one field on the graph, relax it, and print the cascade."""
-    from gradcascade.fields.nulls import null as draw
+    from gradcascade.fields.drawing import null as draw
     from gradcascade.probe.array import as_field
     from gradcascade.probe.relaxation import Probe
     from gradcascade.sources.tensors import read_field, read_layout
@@ -46,7 +47,7 @@ def probe(
     )
     field = as_field(read_field(file, key))
     if null is not None:
-        layout = read_layout(file, key) if null.startswith("in-") else None
+        layout = read_layout(file, key) if NULLS.find(null).needs_layout else None
         field = draw(null, field, seed, layout=layout, clip=clip, quantile=quantile, threads=threads)
     chosen = measure.engine_for(field)
     resident = measure.graph_for(field.size)

@@ -13,10 +13,6 @@ from gradcascade.probe.threshold import quantile as magnitude_quantile
 
 Field = NDArray[np.floating]
 
-CLIP = 3.0
-"""Multiple of tau that entries are clipped to. A normal field hardly reaches it (one entry in a million lies beyond),
-so what clipping changes is the share of tails heavier than normal."""
-
 _TOP = np.uint64(63)
 _ONE = np.uint64(1)
 

@@ -1,4 +1,4 @@
-"""Normal random numbers, the same for every number of threads: one stream of PCG64 for every block of 2**20 entries."""
+"""Normal random numbers, the same for every number of threads: one PCG64 stream for every 2**20 entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layout of a field: which tensors it is made of, and which of them belong to one block of the network."""
+"""Sizes of a field's tensors: which it is made of, and which of them belong to one block of the network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from gradcascade.errors import InputError
 
-Layout = Sequence[tuple[str, int]]
+TensorSizes = Sequence[tuple[str, int]]
 """Name and number of entries of every tensor, in the order in which they make up the field."""
 
 Ranges = list[tuple[int, int]]
@@ -15,7 +15,7 @@ Ranges = list[tuple[int, int]]
 _BLOCK = re.compile(r"(?:.*?\.)?[0-9]+(?=\.|$)")
 
 
-def tensor_ranges(layout: Layout, n: int) -> list[Ranges]:
+def tensor_ranges(layout: TensorSizes, n: int) -> list[Ranges]:
     """Places of every tensor.
 
     Parameters
@@ -38,7 +38,7 @@ def tensor_ranges(layout: Layout, n: int) -> list[Ranges]:
     return _gathered(enumerate(size for _, size in layout), n)
 
 
-def block_ranges(layout: Layout, n: int) -> list[Ranges]:
+def block_ranges(layout: TensorSizes, n: int) -> list[Ranges]:
     """Places of every block of the network.
 
     Tensors belong together if their names begin alike up to the first number that stands between dots:

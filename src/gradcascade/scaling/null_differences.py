@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gradcascade.fields.nulls import undrawn
 from gradcascade.scaling.fits import EXPONENTS, lines, per_exponent
 from gradcascade.scaling.points import Cascades, Points, points_of
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
@@ -20,10 +21,7 @@ from gradcascade.scaling.tables import group_starts
 from gradcascade.scaling.weighted import draw_variances
 from gradcascade.scaling.window_means import all_parts, differenced, known_parts
 from gradcascade.scaling.windows import Window, in_window
-from gradcascade.vocabulary import EXPONENT_CHANNELS
-
-NOT_DRAWN = ("real", "clipped")
-"""Variants that are the same at every draw."""
+from gradcascade.vocabulary import EXPONENT_CHANNELS, REAL
 
 _DRAWS: dict[str, type[pl.DataType]] = {
     "replicates_se": pl.Float64,
@@ -161,7 +159,7 @@ def _lines(points: Points, parts: Parts) -> tuple[pl.DataFrame, pl.DataFrame]:
         orient="row",
     )
     named = weights.join(drawn, on="difference")
-    fixed = pl.col("variant").is_in(NOT_DRAWN)
+    fixed = pl.col("variant").is_in((REAL, *undrawn()))
     shares = pl.concat(
         named.join(
             draw_variances(points, channel), on=["family", "field", "variant", "step", "scale"], how="left"

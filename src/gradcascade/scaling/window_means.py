@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gradcascade.fields.nulls import NULLS
 from gradcascade.scaling.along_training import ALONG_SCHEMA, along_training
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, mean_over_runs, points_of
@@ -26,11 +27,6 @@ from gradcascade.vocabulary import DIFFERENCES, EXPONENT_CHANNELS, PUBLISHED_NUL
 
 PARTS = {name: (part.minuend, part.subtrahend) for name, part in DIFFERENCES.items()}
 """The null differences of arXiv:2605.02968: first variant less second."""
-
-CONTROL_PARTS: dict[str, tuple[str, str]] = {
-    name: (REAL, name) for name in ("signs", "in-tensor", "in-block", "clipped")
-}
-"""What the signs, the places within a tensor or a block, and the largest entries add."""
 
 MEAN_SCHEMA: dict[str, type[pl.DataType]] = {
     **ALONG_SCHEMA,
@@ -50,10 +46,10 @@ Floats = NDArray[np.float64]
 
 
 def all_parts(variants: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """The published differences and one for every control: every null among the variants that is no published one."""
-    known = PARTS | CONTROL_PARTS
-    others = sorted(set(variants) - {REAL, *PUBLISHED_NULLS} - set(known))
-    return known | {name: (REAL, name) for name in others}
+    """The published differences, and for every further null what it destroys: the real field less that null."""
+    further = set(variants) - {REAL, *PUBLISHED_NULLS}
+    known = [name for name in NULLS if name in further]
+    return PARTS | {name: (REAL, name) for name in (*known, *sorted(further - set(known)))}
 
 
 def window_intervals(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradcascade.fields.nulls import KINDS as NULLS
+from gradcascade.fields.nulls import NULLS
 from gradcascade.probe.graphs import EDGES_PER_NODE, GRAPHS
 from gradcascade.scaling.robustness import PLANNED
 from gradcascade.study.plan import NullPlan, Plan

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gradcascade.errors import InputError
-from gradcascade.fields.nulls import null
+from gradcascade.fields.drawing import null
 from gradcascade.fields.statistics import content_hash, kurtosis
 from gradcascade.sources.base import UPDATE
 from gradcascade.sources.hub_source import HubSource

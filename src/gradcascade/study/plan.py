@@ -13,11 +13,20 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from gradcascade import families
 from gradcascade.errors import InputError
+from gradcascade.fields.nulls import NULLS
+from gradcascade.fields.nulls.base import CLIP
+from gradcascade.probe.graphs import DEFAULT_GRAPH
 from gradcascade.sources.base import UPDATE
 from gradcascade.sources.layouts import LAYOUTS
-from gradcascade.probe.graphs import DEFAULT_GRAPH
+from gradcascade.vocabulary import PUBLISHED_NULLS
 
-Null = Literal["N0", "N1", "N2", "signs", "in-tensor", "in-block", "clipped"]
+
+def _known_null(name: str) -> str:
+    return NULLS.find(name).name
+
+
+Null = Annotated[str, AfterValidator(_known_null)]
+"""Name of a null."""
 
 FORMAT = 2
 """Number of the layout of a study folder."""
@@ -42,11 +51,11 @@ class ProbePlan(_Strict):
 class NullPlan(_Strict):
     """Which nulls are measured beside every real field, and how they are seeded (``seed + step``)."""
 
-    kinds: tuple[Null, ...] = ("N0", "N1", "N2")
+    kinds: tuple[Null, ...] = PUBLISHED_NULLS
     replicates: int = Field(default=1, ge=1)
     seed: int = 42
     deviation: Literal["population", "sample"] = "population"
-    clip: float = Field(default=3.0, gt=1, allow_inf_nan=False)
+    clip: float = Field(default=CLIP, gt=1, allow_inf_nan=False)
     """Multiple of the threshold that the clipped field is cut to."""
 
 

@@ -22,7 +22,7 @@ from gradcascade.study.runner import Progress, open_source
 from gradcascade.study.snapshot import Job, UnmeasurableError, measure_snapshot
 from gradcascade.study.store import SNAPSHOT
 from gradcascade.study.study import Study
-from gradcascade.study.variants import UNSEEDED, make_probe
+from gradcascade.study.variants import make_probe, unseeded
 from gradcascade.study.windows import family_window
 
 
@@ -220,7 +220,7 @@ def choice_cascades(
         schema=dict.fromkeys(("kind", "choice", "variant", "probe_hash"), pl.String) | {"base": pl.Int64},
         orient="row",
     )
-    drift = pl.when(pl.col("variant").is_in(UNSEEDED)).then(0).otherwise("step")
+    drift = pl.when(pl.col("variant").is_in(unseeded())).then(0).otherwise("step")
     table = (
         study.store.cascades()
         .join(contents.select(_CONTENTS), on=_CONTENTS, how="semi", nulls_equal=True)

@@ -16,7 +16,7 @@ from gradcascade.sources.audit.quarantine import FILE as QUARANTINE
 from gradcascade.study.files import SCRATCH, write_whole
 from gradcascade.study.plan import FORMAT, FamilyPlan, Plan, plan_toml, read_plan, written_format
 from gradcascade.study.store import SNAPSHOT, Store
-from gradcascade.study.variants import UNSEEDED, variants_of
+from gradcascade.study.variants import unseeded, variants_of
 from gradcascade.study.windows import published_window
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Study:
             .join(asked, on=["variant", "replicate", "probe_hash"])
             .filter(
                 pl.col("seed")
-                == pl.col("base") + pl.when(pl.col("variant").is_in(UNSEEDED)).then(0).otherwise("step")
+                == pl.col("base") + pl.when(pl.col("variant").is_in(unseeded())).then(0).otherwise("step")
             )
             .drop("base")
         )

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcascade.fields.controls import CLIP
-from gradcascade.fields.layout import Layout
-from gradcascade.fields.nulls import FIXED, null
+from gradcascade.fields.drawing import null
+from gradcascade.fields.nulls import NULLS, NullSettings, undrawn
+from gradcascade.fields.tensor_sizes import TensorSizes
 from gradcascade.probe.relaxation import Probe
 from gradcascade.study.plan import Plan
+from gradcascade.vocabulary import REAL
 
-REAL = "real"
 
-UNSEEDED = (REAL, *FIXED)
-"""Variants in which nothing is drawn: their seed is 0, and they have one replicate."""
+def unseeded() -> tuple[str, ...]:
+    """Variants in which nothing is drawn: their seed is 0, and they have one replicate."""
+    return (REAL, *undrawn())
 
 
 @dataclass(frozen=True)
@@ -54,23 +55,18 @@ def variants_of(plan: Plan, step: int) -> list[Variant]:
     result = [Variant(REAL, 0, 0, plain)]
     for kind in plan.nulls.kinds:
         name = plain
-        setting = _setting(plan, kind)
+        setting = NULLS[kind].setting(_settings(plan))
         if setting is not None:
             name = hashlib.sha256(f"{plain}:{setting}".encode()).hexdigest()[:16]
-        if kind in UNSEEDED:
+        if not NULLS[kind].drawn:
             result.append(Variant(kind, 0, 0, name))
         else:
             result += [Variant(kind, r, plan.nulls.seed + step, name) for r in range(plan.nulls.replicates)]
     return result
 
 
-def _setting(plan: Plan, kind: str) -> str | None:
-    """A setting of the null itself, not of the probe, that is not the default."""
-    if kind == "N1" and plan.nulls.deviation != "population":
-        return plan.nulls.deviation
-    if kind == "clipped" and plan.nulls.clip != CLIP:
-        return f"clip {plan.nulls.clip!r}"
-    return None
+def _settings(plan: Plan) -> NullSettings:
+    return NullSettings(plan.nulls.deviation, plan.nulls.clip, plan.probe.quantile)
 
 
 def draw(
@@ -78,7 +74,7 @@ def draw(
     variant: Variant,
     values: NDArray[np.floating],
     threads: int | None,
-    layout: Callable[[], Layout | None] = lambda: None,
+    layout: Callable[[], TensorSizes | None] = lambda: None,
 ) -> NDArray[np.floating]:
     """Give the field of a variant: the real values, or a null of them.
 
@@ -92,7 +88,7 @@ def draw(
         variant.seed,
         replicate=variant.replicate,
         deviation=plan.nulls.deviation,
-        layout=layout() if variant.name.startswith("in-") else None,
+        layout=layout() if NULLS[variant.name].needs_layout else None,
         clip=plan.nulls.clip,
         quantile=plan.probe.quantile,
         threads=threads,

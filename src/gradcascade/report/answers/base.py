@@ -12,16 +12,23 @@ import polars as pl
 from gradcascade.report import words
 from gradcascade.report.data import ReportData
 from gradcascade.report.page_tables import ABSENT, MINUS, signed
-from gradcascade.scaling.window_means import CONTROL_PARTS
 from gradcascade.vocabulary import SYMBOLS
 
 DIFFERENCES = {
     "total": f"real {MINUS} N0",
     "dist": f"N2 {MINUS} N0 (distribution)",
     "assign": f"real {MINUS} N2 (assignment)",
-    **{name: f"{first} {MINUS} {second}" for name, (first, second) in CONTROL_PARTS.items()},
 }
-"""Null differences and controls in the words of the page."""
+"""Null differences in the words of the page."""
+
+
+def difference_words(name: str) -> str:
+    """Null difference in the words of the page; one with a further null is named as the null."""
+    return DIFFERENCES.get(name, f"real {MINUS} {name}")
+
+
+DIFFERENCE = pl.col("difference").replace_strict(DIFFERENCES, default=pl.format(f"real {MINUS} {{}}", "difference"))
+"""The same for a column."""
 
 KEYS = ("family", "field", "variant")
 SYMBOL = pl.col("exponent").replace(SYMBOLS)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
+from gradcascade.fields.nulls import undrawn
 from gradcascade.report.answers.base import (
-    DIFFERENCES,
+    DIFFERENCE,
     SYMBOL,
     Answer,
     answer,
     commonest,
+    difference_words,
     interval,
     label,
     listed,
@@ -17,18 +19,17 @@ from gradcascade.report.answers.base import (
 )
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.page_tables import signed
-from gradcascade.scaling.null_differences import NOT_DRAWN
 
 
 def null_draw_answer(data: ReportData) -> Answer:
     """Say how far the differences to the nulls depend on the replicates that were drawn."""
-    errors = data.answers["null_errors"].filter(~pl.col("difference").is_in(NOT_DRAWN))
+    errors = data.answers["null_errors"].filter(~pl.col("difference").is_in(undrawn()))
     across = data.answers["differences"].select("family", "field", "difference", "exponent", "scales_se")
     rows = errors.join(across, on=["family", "field", "difference", "exponent"], how="left", maintain_order="left")
     table = rows.select(
         "family",
         "field",
-        pl.col("difference").replace(DIFFERENCES),
+        DIFFERENCE,
         SYMBOL,
         pl.col("mean").map_elements(signed, return_dtype=pl.String, skip_nulls=False),
         pl.struct("replicates_low", "replicates_high")
@@ -51,8 +52,7 @@ def _sentence(data: ReportData, group: Group, errors: pl.DataFrame) -> str:
         why = commonest(rows["replicates_reason"]) or "no drawn null was measured beside another variant"
         return f"{start}: there is no interval from the draws of the nulls: {why}."
     parts = listed(
-        f"{interval(row['replicates_low'], row['replicates_high'])} for "
-        f"{DIFFERENCES.get(row['difference'], row['difference'])}"
+        f"{interval(row['replicates_low'], row['replicates_high'])} for {difference_words(row['difference'])}"
         for row in known
     )
     return f"{start}: the draws of the nulls alone leave z uncertain within {parts} (95 % intervals over the window)."

@@ -7,7 +7,16 @@ from typing import Any
 
 import polars as pl
 
-from gradcascade.report.answers.base import DIFFERENCES, Answer, answer, interval, label, real_first, typeset
+from gradcascade.report.answers.base import (
+    DIFFERENCE,
+    Answer,
+    answer,
+    difference_words,
+    interval,
+    label,
+    real_first,
+    typeset,
+)
 from gradcascade.report.data import ReportData
 from gradcascade.report.page_tables import signed
 from gradcascade.scaling.claims import side
@@ -117,14 +126,14 @@ def difference_answer(data: ReportData) -> Answer:
     full = data.answers["differences"]
     wanted = full.filter(pl.col("exponent") == "z").to_dicts()
     sentences = tuple(
-        f"{label(data, row)}, {DIFFERENCES[row['difference']]}: z changes by {signed(row['scales_value'])} "
+        f"{label(data, row)}, {difference_words(row['difference'])}: z changes by {signed(row['scales_value'])} "
         f"({interval(row['scales_low'], row['scales_high'])})."
         for row in wanted
         if row["scales_low"] is not None
     )
     if not sentences:
         sentences = (_no_difference(wanted),)
-    named = full.with_columns(pl.col("difference").replace(DIFFERENCES))
+    named = full.with_columns(DIFFERENCE)
     return answer("differences", sentences, _two_intervals(named, "difference"), full)
 
 
