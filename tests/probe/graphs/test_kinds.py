@@ -32,7 +32,9 @@ def test_the_ring_is_networkx_before_rewiring():
 
 @pytest.mark.parametrize("n", [5, 6, 25, 50])
 def test_the_regular_graph_is_networkx_circulant(n):
-    theirs = networkx.circulant_graph(n, [1, GRAPHS["regular"].stride(n)])
+    stride = GRAPHS["regular"].stride
+    assert stride is not None
+    theirs = networkx.circulant_graph(n, [1, stride(n)])
     assert networkx.utils.edges_equal(as_networkx("regular", n).edges, theirs.edges)
 
 
