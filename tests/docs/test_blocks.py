@@ -16,7 +16,7 @@ from gradcascade.cli.main import app
 from gradcascade.export.tables import study_tables
 from gradcascade.export.write import write_tables
 from gradcascade.report.access import study_data
-from gradcascade.sources.audit.quarantine import read_quarantine
+from gradcascade.sources.audit.quarantine_list import read_quarantine
 from gradcascade.study.plan import FamilyPlan, read_plan
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]

@@ -64,7 +64,7 @@ SPOILED = {
 
 def findings(out):
     (told,) = json.loads(out)["families"]
-    return {(f["severity"], f["kind"], f["scale"], tuple(f["steps"])) for f in told["findings"]}
+    return {(f["severity"], f["code"], f["scale"], tuple(f["steps"])) for f in told["findings"]}
 
 
 def entries(out):
@@ -233,7 +233,7 @@ def test_runs_uploaded_as_folders_are_audited_below_their_folder(hub, at_the_hub
     code, out, err = command("audit", "plan.toml", "--json")
     assert code == 0, err
     (found,) = json.loads(out)["families"][0]["findings"]
-    assert (found["kind"], found["files"]) == ("identical-files", ["learning_dynamics/train_gradients.pt"])
+    assert (found["code"], found["files"]) == ("identical-files", ["learning_dynamics/train_gradients.pt"])
     assert entries(out) == {("medium", 3000), ("medium", 4000)}
     assert hub.asked("/resolve/|/files/") == []
     assert len(hub.requests) - requests < 4 * 10  # one listing, in pages, for all steps

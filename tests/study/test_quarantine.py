@@ -8,11 +8,11 @@ from sample_runs import write_pico_run
 
 import gradcascade as gc
 from gradcascade.errors import InputError
-from gradcascade.sources.audit.quarantine import Conventions, Entry, Quarantine, write_quarantine
+from gradcascade.sources.audit.quarantine_list import Conventions, Entry, Quarantine, write_quarantine
 from gradcascade.sources.folder_source import FolderSource
 from gradcascade.study import runner
 from gradcascade.study.plan import FamilyPlan, NullPlan, Plan
-from gradcascade.study.quarantine import check_quarantine, keep_quarantine, quarantine_reasons
+from gradcascade.study.quarantine import check_quarantine, keep_quarantine, quarantined
 
 STEPS = (0, 10, 20)
 
@@ -32,12 +32,7 @@ def plan(**changes) -> Plan:
 def listed(*entries: tuple[str, str, int], family: str = "tiny", **conventions: str) -> Quarantine:
     return Quarantine(
         (Conventions.model_validate({"name": family} | conventions),),
-        tuple(
-            Entry.model_validate(
-                {"family": family, "scale": scale, "field": field, "step": step, "reason": f"no {field} of {step}"}
-            )
-            for scale, field, step in entries
-        ),
+        tuple(Entry(family, scale, "0", field, step, note=f"no {field} of {step}") for scale, field, step in entries),
     )
 
 
@@ -143,7 +138,7 @@ def test_known_corruption_of_a_published_family_is_left_out(tmp_path: Path, monk
     assert "pythia/issues/206" in reasons["12b", 51_000]
     family = plan(fields=("update",), label="earlier").families[0]
     source = published(tmp_path / "study", family)
-    earlier = quarantine_reasons(tmp_path / "study", [(family, source)], source.snapshots())
+    earlier = quarantined(tmp_path / "study", [(family, source)], source.snapshots())
     assert {(name.scale, name.step) for name in earlier if name.scale == "12b"} == {("12b", 49_000), ("12b", 50_000)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,10 +16,8 @@ from gradcascade.cli.progress import ProgressDisplay
 from gradcascade.errors import InputError
 
 if TYPE_CHECKING:
-    from gradcascade.sources.audit import Audit
+    from gradcascade.sources.audit import Audit, Finding
     from gradcascade.study.plan import FamilyPlan
-
-_WIDTH = 80
 
 
 def audit(
@@ -34,7 +32,7 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Find missing, doubled, mislabelled and broken snapshots; what is at fault can be quarantined."""
-    from gradcascade.sources.audit.quarantine import Quarantine, write_quarantine
+    from gradcascade.sources.audit.quarantine_list import Quarantine, write_quarantine
 
     with ProgressDisplay() as display:
         audits = _audits(source, family, contents, display.update)
@@ -111,42 +109,74 @@ def _described(done: Audit) -> dict[str, Any]:
         "family": listing.family,
         "source": listing.origin,
         "contents": done.contents,
-        "scales": {
-            scale: {
-                "steps": [entry.step for entry in steps],
-                "files": sum(len(entry.files) for entry in steps),
-                "bytes": sum(file.size for entry in steps for file in entry.files),
+        "runs": [
+            {
+                **run.name._asdict(),
+                "steps": [entry.step for entry in run.steps],
+                "files": sum(len(entry.files) for entry in run.steps),
+                "bytes": sum(file.size for entry in run.steps for file in entry.files),
             }
-            for scale, steps in listing.scales.items()
-        },
+            for run in listing.runs
+        ],
+        "checks": [outcome.as_dict() for outcome in done.outcomes],
         "findings": [finding.as_dict() for finding in done.findings],
-        "quarantine": [entry.model_dump() for entry in done.entries],
+        "quarantine": [entry.as_dict() for entry in done.entries],
     }
 
 
 def _print(done: Audit) -> None:
-    from gradcascade.sources.audit.findings import SEVERITIES, at_steps
-
     listing = done.listing
-    files = [file for steps in listing.scales.values() for entry in steps for file in entry.files]
+    scales = {run.name.scale for run in listing.runs}
+    runs = "" if len(scales) == len(listing.runs) else f"{_count(len(listing.runs), 'run')}, "
+    files = [file for run in listing.runs for entry in run.steps for file in entry.files]
     typer.echo(
-        f"{listing.family}: {_count(len(listing.scales), 'scale')}, "
-        f"{_count(sum(map(len, listing.scales.values())), 'step')}, {_count(len(files), 'file')}, "
+        f"{listing.family}: {_count(len(scales), 'scale')}, {runs}"
+        f"{_count(sum(len(run.steps) for run in listing.runs), 'step')}, {_count(len(files), 'file')}, "
         f"{sum(file.size for file in files) / 1e6:,.1f} MB in {listing.origin}"
     )
     if not done.contents:
         typer.echo("  names, sizes and hashes were compared; no tensor was read")
-    if not done.findings:
+    typer.echo(_wrapped(_ended(done), 2))
+    _print_findings(done.findings)
+
+
+def _ended(done: Audit) -> str:
+    """How the checks ended over all runs: failed where one did, passed where one applied."""
+    from gradcascade.sources.audit.outcomes import FAILED, PASSED
+
+    ended: dict[str, list[str]] = {}
+    for outcome in done.outcomes:
+        ended.setdefault(outcome.code, []).append(outcome.outcome)
+    unread = {outcome.code for outcome in done.outcomes if outcome.why == "tensors not read"}
+    failed = [code for code, found in ended.items() if FAILED in found]
+    passed = [code for code, found in ended.items() if PASSED in found and code not in failed]
+    few = [code for code in ended if code not in {*failed, *passed, *unread}]
+    parts = [f"{len(passed)} passed", f"{len(failed)} failed"]
+    parts += [f"{len(few)} not applicable ({', '.join(few)})"] if few else []
+    parts += [f"{len(unread)} not applicable without reading tensors"] if unread else []
+    return f"{_count(len(ended), 'check')}: {', '.join(parts)}"
+
+
+def _print_findings(findings: Sequence[Finding]) -> None:
+    from gradcascade.sources.audit.findings import SEVERITIES, at_steps
+
+    if not findings:
         typer.echo("  nothing found")
         return
-    rows = [(f.severity, f.scale, at_steps(f.steps), f.kind) for f in done.findings]
+    rows = [
+        (f.severity, f.scale + (f" run {f.run}" if f.run != "0" else ""), at_steps(f.steps), f.code) for f in findings
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for finding, row in zip(done.findings, rows, strict=True):
+    for finding, row in zip(findings, rows, strict=True):
         cells = "  ".join(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True))
         typer.echo(f"  {cells}  {row[3]}")
-        typer.echo(textwrap.fill(finding.sentence, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6))
-    counts = [(sum(f.severity == severity for f in done.findings), severity) for severity in SEVERITIES]
+        typer.echo(_wrapped(finding.sentence, 6))
+    counts = [(sum(f.severity == severity for f in findings), severity) for severity in SEVERITIES]
     typer.echo("  " + ", ".join(_count(count, severity) for count, severity in counts if count))
+
+
+def _wrapped(text: str, indent: int) -> str:
+    return textwrap.fill(text, 80, initial_indent=" " * indent, subsequent_indent=" " * 6, break_on_hyphens=False)
 
 
 def _count(number: int, noun: str) -> str:

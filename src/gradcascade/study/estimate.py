@@ -14,7 +14,7 @@ from gradcascade.fields.statistics import content_hash, kurtosis
 from gradcascade.sources.base import UPDATE
 from gradcascade.sources.hub_source import HubSource
 from gradcascade.study.plan import Plan
-from gradcascade.study.quarantine import quarantine_reasons
+from gradcascade.study.quarantine import quarantined
 from gradcascade.study.runner import open_source
 from gradcascade.study.variants import draw, make_probe, variants_of
 
@@ -99,7 +99,7 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
     remote = False
     sources = [(family, open_source(study, family)) for family in plan.families]
     there = [snapshot for _, source in sources for snapshot in source.snapshots()]
-    left_out = quarantine_reasons(study, sources, there, quarantine)
+    left_out = quarantined(study, sources, there, quarantine)
     kept = {s for s in there if s.name not in left_out}
     for snapshot in (s for s in there if s in kept):
         steps.setdefault(f"{snapshot.family} / {snapshot.scale} / {snapshot.field}", []).append(snapshot.step)

@@ -1,16 +1,15 @@
-"""Differences that span a missing checkpoint: longer than those beside them, so never measured in their place."""
+"""Updates that span a missing checkpoint: longer than those beside them, so never measured in their place."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gradcascade.sources.audit.schedules import missing_steps
+from gradcascade.sources.audit.findings import RunName
+from gradcascade.sources.audit.regular_steps import common_steps, missing_steps
 from gradcascade.sources.base import UPDATE, Name, SnapshotRef
-from gradcascade.sources.naming import step_of
 from gradcascade.study.snapshot import Job, UnmeasurableError, key_of
 
 if TYPE_CHECKING:
@@ -18,101 +17,83 @@ if TYPE_CHECKING:
     from gradcascade.study.study import Study
 
 
-def span_of(source: str) -> tuple[int, int] | None:
-    """Steps of the earlier and the later checkpoint of a difference.
+class Ends(NamedTuple):
+    """Steps of the two checkpoints of an update."""
 
-    Parameters
-    ----------
-    source : str
-        As a cascade keeps it, ``.../step_20/model.safetensors minus .../step_10/model.safetensors``, or
-        ``owner/name: step20 minus step10``.
+    earlier: int
+    later: int
 
-    Returns
-    -------
-    tuple of int or None
-        None if it names no two steps.
-    """
-    steps = [_last_step(side) for side in source.split(" minus ")]
-    if len(steps) != 2 or steps[0] is None or steps[1] is None:
+
+class Gap(NamedTuple):
+    """The ends of an update, and the first step between them whose checkpoint other runs have."""
+
+    ends: Ends
+    missing: int
+
+    def sentence(self) -> str:
+        """What is wrong, and what to do."""
+        return (
+            f"the checkpoint of step {self.missing} is missing, which other scales have, and the difference of step "
+            f"{self.ends.later} and step {self.ends.earlier} spans more time than theirs; bring it back, or give this "
+            "scale a study of its own"
+        )
+
+
+class Before(NamedTuple):
+    """What was measured under the name of a snapshot."""
+
+    source: str
+    content_hash: str
+    span: int | None
+
+
+def ends_of(snapshot: SnapshotRef, label: str) -> Ends | None:
+    """The two ends of an update, of which `label`, ``"later"`` or ``"earlier"``, gives the snapshot its step."""
+    if snapshot.field != UPDATE or snapshot.span is None:
         return None
-    return steps[1], steps[0]
+    at, span = snapshot.step, snapshot.span
+    return Ends(at - span, at) if label == "later" else Ends(at, at + span)
 
 
-def _last_step(path: str) -> int | None:
-    steps = [step for part in re.split(r"[/: ]", path) if (step := step_of(part)) is not None]
-    return steps[-1] if steps else None
+def bridged(snapshots: Iterable[SnapshotRef], label: str = "later") -> dict[Name, Gap]:
+    """Find the updates of a family across a checkpoint that a run lacks and others have.
 
-
-def bridged(snapshots: Iterable[SnapshotRef]) -> dict[Name, str]:
-    """Find the differences across a checkpoint that a scale lacks and others have.
-
-    A checkpoint is missing from a scale if it is at hand for another one and its own schedule, or more than half of
-    the other scales (at least two), have it: the rule of the audit (``missing-step``).
-
-    Parameters
-    ----------
-    snapshots : iterable of SnapshotRef
-        All of one family.
-
-    Returns
-    -------
-    dict
-        In words, what is wrong with each of those.
+    A checkpoint is missing from a run if it is at hand for another one and the run's own schedule, or more than half
+    of the other runs (at least two), have it: the rule of the audit (``missing-step``).
     """
-    spans: dict[tuple[str, str], dict[Name, tuple[int, int]]] = defaultdict(dict)
+    ends: dict[RunName, dict[Name, Ends]] = defaultdict(dict)
     for snapshot in snapshots:
-        if snapshot.field == UPDATE and (span := span_of(snapshot.source)):
-            spans[snapshot.scale, snapshot.run][snapshot.name] = span
-    steps = {scale: {step for span in own.values() for step in span} for scale, own in spans.items()}
-    found = {}
-    for scale, own in spans.items():
-        others = [there for name, there in steps.items() if name != scale]
-        elsewhere = set().union(*others)
-        common = {step for step in elsewhere if sum(step in there for there in others) > max(1, len(others) / 2)}
-        lacking = (common | (elsewhere & set(missing_steps(sorted(steps[scale]))))) - steps[scale]
-        for name, (earlier, later) in own.items():
-            if gap := sorted(step for step in lacking if earlier < step < later):
-                found[name] = (
-                    f"the checkpoint of step {gap[0]} is missing, which other scales have, and the difference of "
-                    f"step {later} and step {earlier} spans more time than theirs; bring it back, or give this scale "
-                    "a study of its own"
-                )
-    return found
+        if found := ends_of(snapshot, label):
+            ends[RunName(snapshot.scale, snapshot.run)][snapshot.name] = found
+    steps = {run: {step for pair in own.values() for step in pair} for run, own in ends.items()}
+    gaps = {}
+    for run, own in ends.items():
+        others = [there for name, there in steps.items() if name != run]
+        scheduled = set().union(*others) & set(missing_steps(sorted(steps[run])))
+        lacking = (common_steps(others) | scheduled) - steps[run]
+        for name, pair in own.items():
+            if between := [step for step in lacking if pair.earlier < step < pair.later]:
+                gaps[name] = Gap(pair, min(between))
+    return gaps
 
 
 @dataclass(frozen=True)
 class Gaps:
-    """Which differences of a run are longer than they should be.
+    """Which updates at hand are longer than they should be, and what was measured under the name of each snapshot."""
 
-    Attributes
-    ----------
-    bridged : dict
-        From :func:`bridged`, of every family.
-    before : dict
-        Source, content hash and span of what was measured under the name of each snapshot.
-    """
-
-    bridged: Mapping[Name, str]
-    before: Mapping[Name, tuple[str, str, int | None]]
+    bridged: Mapping[Name, Gap]
+    before: Mapping[Name, Before]
 
     @classmethod
     def of(cls, study: Study, snapshots: Sequence[tuple[FamilyPlan, SnapshotRef]]) -> Gaps:
-        """Look at the snapshots of a run.
-
-        Parameters
-        ----------
-        study : Study
-            With what was measured before.
-        snapshots : sequence of (FamilyPlan, SnapshotRef)
-            Those at hand, of all families.
-        """
-        found: dict[Name, str] = {}
+        """Look at the snapshots at hand, of all families."""
+        found: dict[Name, Gap] = {}
         # A plan that lists steps decides itself what a difference spans; one that is not there is refused anyway.
         families = {family.name: family for family, _ in snapshots if not (family.hub and family.hub.steps)}
-        for name in families:
-            found |= bridged(snapshot for family, snapshot in snapshots if family.name == name)
+        for name, plan in families.items():
+            found |= bridged((snapshot for family, snapshot in snapshots if family.name == name), plan.label)
         before = {
-            name: (source, digest, span)
+            name: Before(source, digest, span)
             for name, span, digest, conventions, source in study.store.seen()
             if name.family in families and conventions == families[name.family].conventions(name.scale)
         }
@@ -120,41 +101,29 @@ class Gaps:
 
     def too_long(self, snapshot: SnapshotRef) -> bool:
         """Whether a snapshot spans more time than it should, or than what was measured under its name."""
-        name = snapshot.name
-        source, *_ = self.before.get(name, ("", "", None))
-        return name in self.bridged or _longer(span_of(snapshot.source), span_of(source))
+        return snapshot.name in self.bridged or self._shorter_before(snapshot) is not None
 
     def measured_before(self, snapshot: SnapshotRef, jobs: Sequence[Job], keys: Container[tuple[Any, ...]]) -> bool:
-        """Whether a longer difference stands where a shorter one was measured, which then stays.
+        """Whether a longer update stands where a shorter one was measured, which then stays.
 
-        Parameters
-        ----------
-        snapshot : SnapshotRef
-            What is at hand.
-        jobs : sequence of Job
-            The cascades wanted of it.
-        keys : container of tuple
-            Keys of everything in the store.
-
-        Raises
-        ------
-        UnmeasurableError
-            If it is too long, and the shorter one was not measured, or not all that is wanted of it.
+        One that is too long is refused if the shorter one was not measured, or not all that is wanted of it.
         """
-        name = snapshot.name
-        source, digest, span = self.before.get(name, ("", "", None))
-        if _longer(span_of(snapshot.source), span_of(source)):
-            if all(key_of(replace(snapshot, span=span), job.variant, digest) in keys for job in jobs):
+        if before := self._shorter_before(snapshot):
+            shorter = replace(snapshot, span=before.span)
+            if all(key_of(shorter, job.variant, before.content_hash) in keys for job in jobs):
                 return True
             raise UnmeasurableError(
                 "gap",
-                f"{source} was measured, and a checkpoint of it is gone, so that what is wanted now cannot be; bring "
-                "it back",
+                f"{before.source} was measured, and a checkpoint of it is gone, so that what is wanted now cannot be; "
+                "bring it back",
             )
-        if name in self.bridged:
-            raise UnmeasurableError("gap", self.bridged[name])
+        if gap := self.bridged.get(snapshot.name):
+            raise UnmeasurableError("gap", gap.sentence())
         return False
 
-
-def _longer(now: tuple[int, int] | None, before: tuple[int, int] | None) -> bool:
-    return bool(now and before and now != before and now[0] <= before[0] and before[1] <= now[1])
+    def _shorter_before(self, snapshot: SnapshotRef) -> Before | None:
+        """What was measured, if the snapshot at hand spans more steps."""
+        before = self.before.get(snapshot.name)
+        if before is None or before.span is None or snapshot.span is None or snapshot.span <= before.span:
+            return None
+        return before

@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gradcascade.errors import InputError
+from gradcascade.sources.audit.findings import RunName
 from gradcascade.sources.audit.known import Published, check_known
-from gradcascade.sources.audit.quarantine import FILE, Quarantine, entries_of, read_quarantine, write_quarantine
+from gradcascade.sources.audit.quarantine_list import (
+    FILE,
+    Entry,
+    Quarantine,
+    entries_of,
+    read_quarantine,
+    write_quarantine,
+)
 from gradcascade.sources.base import Name, SnapshotRef, Source
 from gradcascade.study.plan import FamilyPlan, Plan
 
 
 def check_quarantine(path: Path, plan: Plan) -> Quarantine:
-    """Read a list that the user gave, and refuse one that says nothing about the families of the plan.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or has a family that the plan lacks: a list under another name would be ignored.
-    """
+    """Read a list that the user gave; one about a family that the plan lacks would be ignored, so it is refused."""
     found = read_quarantine(path)
     names = [family.name for family in plan.families]
     for family in found.families:
@@ -40,39 +42,17 @@ def keep_quarantine(path: Path, study: Path) -> None:
     write_quarantine(before.merged(read_quarantine(path)), own)
 
 
-def quarantine_reasons(
+def quarantined(
     study: Path,
     sources: Sequence[tuple[FamilyPlan, Source]],
     snapshots: Sequence[SnapshotRef],
     given: Path | None = None,
-) -> dict[Name, str]:
-    """Everything in quarantine, with the reason.
-
-    Parameters
-    ----------
-    study : pathlib.Path
-        Folder of the study, whose list is obeyed if there is one.
-    sources : sequence of tuple
-        The plan of every family, with its source.
-    snapshots : sequence of SnapshotRef
-        Their snapshots.
-    given : pathlib.Path, optional
-        A list that would be put into the study.
-
-    Returns
-    -------
-    dict
-        The reason by family, scale, step and field.
-
-    Raises
-    ------
-    InputError
-        If a list cannot be read, or was made under other conventions than the family is measured by.
-    """
-    found: dict[Name, str] = {}
+) -> dict[Name, Entry]:
+    """Everything in quarantine: known corruption, and the list of the study; `given` would be put into the study."""
+    found: dict[Name, Entry] = {}
     for family, source in sources:
         if isinstance(source, Published):
-            found |= _known(family, source)
+            found |= {_name(entry): entry for entry in _known(family, source)}
     own = study / FILE
     listed = read_quarantine(own) if own.exists() else Quarantine()
     if given is not None:
@@ -80,13 +60,16 @@ def quarantine_reasons(
     for family, _ in sources:
         scales = dict.fromkeys(snapshot.scale for snapshot in snapshots if snapshot.family == family.name)
         listed.check(family.name, family.label, family.gradients, scales, str(given or own))
-    return found | {
-        Name(name, scale, "0", step, field): why for (name, scale, field, step), why in listed.reasons().items()
-    }
+    return found | {_name(entry): entry for entry in listed.entries}
 
 
-def _known(family: FamilyPlan, source: Published) -> dict[Name, str]:
+def _name(entry: Entry) -> Name:
+    return Name(entry.family, entry.scale, entry.run, entry.step, entry.field)
+
+
+def _known(family: FamilyPlan, source: Published) -> tuple[Entry, ...]:
     """What others have found in the repositories of a published family."""
-    findings = check_known(family.name, source.repositories, source.checkpoints)
-    entries = entries_of(findings, source.checkpoints, {}, family.label)
-    return {Name(entry.family, entry.scale, "0", entry.step, entry.field): entry.reason for entry in entries}
+    repositories = {RunName(scale): repository for scale, repository in source.repositories.items()}
+    checkpoints = {RunName(scale): steps for scale, steps in source.checkpoints.items()}
+    findings = check_known(family.name, repositories, checkpoints)
+    return entries_of(findings, checkpoints, {}, family.label)

@@ -17,7 +17,7 @@ from gradcascade.sources.base import Name, SnapshotRef, Source
 from gradcascade.study.choices import Choice, choices_of
 from gradcascade.study.gaps import Gaps
 from gradcascade.study.plan import FamilyPlan
-from gradcascade.study.quarantine import quarantine_reasons
+from gradcascade.study.quarantine import quarantined
 from gradcascade.study.runner import Progress, open_source
 from gradcascade.study.snapshot import Job, UnmeasurableError, measure_snapshot
 from gradcascade.study.store import SNAPSHOT
@@ -158,7 +158,7 @@ def sample(
         If there is none.
     """
     found = [(family, at) for family, source in sources for at in source.snapshots()]
-    reasons = quarantine_reasons(study.folder, sources, [at for _, at in found])
+    reasons = quarantined(study.folder, sources, [at for _, at in found])
     gaps = Gaps.of(study, found)
     found = [(family, at) for family, at in found if at.name not in reasons and not gaps.too_long(at)]
     planned = {family.name: family_window(study.plan, family) for family in study.plan.families}

@@ -16,7 +16,7 @@ from gradcascade.sources.base import GRADIENT, Name, SnapshotRef, Source
 from gradcascade.sources.field_readers import GradientReader
 from gradcascade.study.gaps import Gaps
 from gradcascade.study.plan import FamilyPlan, family_folder, study_path
-from gradcascade.study.quarantine import quarantine_reasons
+from gradcascade.study.quarantine import quarantined
 from gradcascade.study.schedules import describe_schedule, keep_schedules, published_name
 from gradcascade.study.snapshot import Job, UnmeasurableError, measure_snapshot
 from gradcascade.study.study import Study
@@ -205,15 +205,15 @@ def _left_out(
     study: Study, sources: Sequence[tuple[FamilyPlan, Source]], snapshots: list[tuple[FamilyPlan, SnapshotRef]]
 ) -> tuple[list[tuple[FamilyPlan, SnapshotRef]], tuple[str, ...]]:
     """Take what is in quarantine out of the snapshots, and remember why; gives the others, and the sentences."""
-    reasons = quarantine_reasons(study.folder, sources, [snapshot for _, snapshot in snapshots])
+    listed = quarantined(study.folder, sources, [snapshot for _, snapshot in snapshots])
     kept, sentences, spoiled = [], [], set[Path]()
     for family, snapshot in snapshots:
-        reason = reasons.get(snapshot.name)
-        if reason is None:
+        entry = listed.get(snapshot.name)
+        if entry is None:
             kept.append((family, snapshot))
             continue
-        study.store.set_aside(snapshot.name, snapshot.span, "quarantine", f"in quarantine: {reason}")
-        sentences.append(f"{snapshot.scale}, step {snapshot.step}, {snapshot.field}: {reason}")
+        study.store.set_aside(snapshot.name, snapshot.span, "quarantine", f"in quarantine: {entry.reason}")
+        sentences.append(f"{snapshot.scale}, step {snapshot.step}, {snapshot.field}: {entry.reason}")
         spoiled.update(snapshot.files if snapshot.field == GRADIENT else ())
     return [(family, _without(snapshot, spoiled)) for family, snapshot in kept], tuple(sentences)
 

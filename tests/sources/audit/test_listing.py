@@ -27,17 +27,17 @@ def gradients_of(folder: Path, name: str, steps: tuple[int, ...] = (1, 2, 3)) ->
 def test_gradients_are_listed_where_they_are_read(tmp_path: Path, name: str) -> None:
     gradients_of(tmp_path / "run", name)
     listing = list_folder(tmp_path)
-    (scale,) = listing.scales
-    assert listing.gradients(scale, "train") == [1, 2, 3] and listing.gradients(scale, "val") == []
+    (run,) = listing.runs
+    assert run.gradients("train") == [1, 2, 3] and run.gradients("val") == []
     read = {snapshot.files[0] for snapshot in discover(tmp_path, fields=("gradient",)).snapshots()}
-    assert {file.path for step in listing.scales[scale] for file in step.files} == read
+    assert {file.path for step in run.steps for file in step.files} == read
 
 
 def test_of_two_files_for_one_gradient_the_one_that_is_read_is_listed(tmp_path: Path) -> None:
     gradients_of(tmp_path / "run", "gradients.safetensors")
     gradients_of(tmp_path / "run", "train_gradients.pt", (2,))
-    found = list_folder(tmp_path).scales["run"]
-    assert [[file.name for file in step.files] for step in found] == [
+    (run,) = list_folder(tmp_path).runs
+    assert [[file.name for file in step.files] for step in run.steps] == [
         ["gradients.safetensors"],
         ["train_gradients.pt"],
         ["gradients.safetensors"],
@@ -48,12 +48,12 @@ def test_a_repeated_gradient_of_any_trainer_is_found(tmp_path: Path) -> None:
     gradients_of(tmp_path / "run", "gradients.safetensors")
     save_safetensors(tensors(1), tmp_path / "run" / "step_3" / "gradients.safetensors")
     (finding,) = audit_family(tmp_path).findings
-    assert (finding.kind, finding.steps) == ("identical-files", (1, 3))
+    assert (finding.code, finding.steps) == ("identical-files", (1, 3))
 
 
 def test_the_runs_that_a_plan_names_are_audited_under_its_names(tmp_path: Path) -> None:
     for width in (6, 12):
         write_pico_run(tmp_path / f"tiny-d{width}", (0, 10), width, blocks=2)
     audit = audit_family(tmp_path, "own", scales={"big": "tiny-d12"})
-    assert (audit.listing.family, list(audit.listing.scales)) == ("own", ["big"])
+    assert (audit.listing.family, [run.name for run in audit.listing.runs]) == ("own", [("big", "0")])
     assert audit.contents

@@ -12,9 +12,9 @@ from imitation_family import STEPS, training, write_checkpoint, write_family
 
 from gradcascade.errors import InputError
 from gradcascade.sources.audit import FAULT, NOTE, WARNING, list_folder, listing_from_files
+from gradcascade.sources.audit.family_audit import audit_listing
 from gradcascade.sources.audit.known import known_corruption
-from gradcascade.sources.audit.runner import audit_listing
-from gradcascade.sources.audit.schedules import missing_steps
+from gradcascade.sources.audit.regular_steps import missing_steps
 
 PYTHIA = [0, *(1 << i for i in range(10)), *range(1000, 144_000, 1000)]
 PICO = list(range(0, 126_000, 1000))
@@ -76,7 +76,7 @@ def test_the_start_that_is_the_same_is_found_and_known() -> None:
         put(files["70m"], step, 0)
     listing = listing_from_files("pythia", "the hub", files, {"70m": "EleutherAI/pythia-70m"})
     audit = audit_listing(listing)
-    assert [(f.kind, f.severity, f.steps) for f in audit.findings] == [
+    assert [(f.code, f.severity, f.steps) for f in audit.findings] == [
         ("identical-files", FAULT, (0, 1, 2)),
         ("known", WARNING, (0, 1, 2)),
     ]
@@ -97,7 +97,7 @@ def test_late_weights_under_most_labels_are_found_and_known() -> None:
     assert len(known.steps) == 85 and len(second) == 9 and set(second) <= set(known.steps)
     listing = listing_from_files("pythia", "the hub", {"2.8b": files}, {"2.8b": "EleutherAI/pythia-2.8b"})
     audit = audit_listing(listing)
-    doubles = [f.steps for f in audit.findings if f.kind == "identical-files"]
+    doubles = [f.steps for f in audit.findings if f.code == "identical-files"]
     assert sorted(map(len, doubles)) == [10, 76]
     by_hashes = set().union(*doubles)
     assert by_hashes == {*known.steps, 143_000}
@@ -111,7 +111,7 @@ def test_a_shard_of_the_last_step_is_found_and_known() -> None:
         put(files, step, 143_000, "pytorch_model-00001-of-00003.bin")
     listing = listing_from_files("pythia", "the hub", {"12b": files}, {"12b": "EleutherAI/pythia-12b"})
     audit = audit_listing(listing)
-    found = {(f.kind, f.steps) for f in audit.findings}
+    found = {(f.code, f.steps) for f in audit.findings}
     assert ("identical-shard", (50_000, 58_000, 143_000)) in found and ("known", (50_000, 58_000)) in found
     assert {50_000, 51_000, 58_000, 59_000} <= {entry.step for entry in audit.entries}
 
@@ -128,11 +128,11 @@ def test_known_corruption_is_named_only_where_it_concerns() -> None:
         {"w1": "EleutherAI/pythia-160m-weight-seed1", "s9": "EleutherAI/pythia-410m-seed9"},
     )
     audit = audit_listing(listing)
-    issues = {(f.scale, f.severity, f.steps) for f in audit.findings if f.kind == "known"}
+    issues = {(f.scale, f.severity, f.steps) for f in audit.findings if f.code == "known"}
     assert issues == {("w1", FAULT, (0,)), ("s9", WARNING, (40_000,))}
-    assert ("s9", (40_000,)) in {(f.scale, f.steps) for f in audit.findings if f.kind == "missing-step"}
+    assert ("s9", (40_000,)) in {(f.scale, f.steps) for f in audit.findings if f.code == "missing-step"}
     other = listing_from_files("mine", "the hub", files, {"w1": "someone/pythia-2.8b", "s9": "EleutherAI/gpt-neo"})
-    assert not any(f.kind == "known" for f in audit_listing(other).findings)
+    assert not any(f.code == "known" for f in audit_listing(other).findings)
 
 
 @pytest.mark.parametrize(("hashes", "told"), [("aaa", True), ("abc", False), ("aab", False), ("a--", True)])
@@ -141,7 +141,7 @@ def test_hashes_settle_whether_the_start_is_the_same(hashes: str, told: bool) ->
     for step, sha256 in enumerate(hashes):
         files["70m"][step] = [RemoteFile("model.safetensors", 1000, None if sha256 == "-" else sha256)]
     listing = listing_from_files("pythia", "the hub", files, {"70m": "EleutherAI/pythia-70m"})
-    found = [(f.severity, f.steps) for f in audit_listing(listing).findings if f.kind == "known"]
+    found = [(f.severity, f.steps) for f in audit_listing(listing).findings if f.code == "known"]
     assert found == ([(WARNING, (0, 1, 2))] if told else [])
 
 
@@ -149,7 +149,7 @@ def test_a_local_run_with_the_name_of_a_corrupted_one_gets_a_note(tmp_path: Path
     for step, tensors in training(3, 8).items():
         write_checkpoint(tensors, tmp_path / "pythia-12b" / f"step{step}")
     audit = audit_listing(list_folder(tmp_path))
-    assert [(f.kind, f.severity, f.steps) for f in audit.findings] == [("known", NOTE, (0, 1, 2))]
+    assert [(f.code, f.severity, f.steps) for f in audit.findings] == [("known", NOTE, (0, 1, 2))]
     assert audit.entries == ()
 
 
@@ -165,7 +165,7 @@ def test_every_known_corruption_is_complete() -> None:
 def test_files_without_hashes_are_judged_by_the_rest() -> None:
     files = {step: [RemoteFile("model.safetensors", 1000, None)] for step in PYTHIA if step != 9000}
     files[7000] = [RemoteFile("model.safetensors", 700, None)]
-    found = {(f.kind, f.steps) for f in audit_listing(listing_from_files("x", "the hub", {"a": files})).findings}
+    found = {(f.code, f.steps) for f in audit_listing(listing_from_files("x", "the hub", {"a": files})).findings}
     assert found == {("missing-step", (9000,)), ("odd-size", (7000,))}
 
 
@@ -173,7 +173,7 @@ def test_missing_shards_are_told_from_the_names_alone() -> None:
     files = published("12b", shards=3)
     files[5000] = [file for file in files[5000] if "00002" not in file.path]
     audit = audit_listing(listing_from_files("x", "the hub", {"a": files}))
-    assert [(f.kind, f.steps, f.files) for f in audit.findings] == [
+    assert [(f.code, f.steps, f.files) for f in audit.findings] == [
         ("missing-shard", (5000,), ("pytorch_model-00002-of-00003.bin",))
     ]
 
@@ -187,7 +187,7 @@ def test_the_title_of_a_commit_is_held_against_the_label() -> None:
     )
     titles[4000] = "Saving Learning Dynamics Data (train) -- Step 14000"
     audit = audit_listing(listing_from_files("pico", "the hub", {"tiny": files}, None, {"tiny": titles}))
-    assert [(f.kind, f.steps) for f in audit.findings] == [("label", (4000,))]
+    assert [(f.code, f.steps) for f in audit.findings] == [("label", (4000,))]
     assert [(e.field, e.step) for e in audit.entries] == [("gradient", 4000)]
 
 
@@ -215,7 +215,7 @@ def test_unused_copies_in_another_format_are_noted(tmp_path: Path) -> None:
     for step in (100, 200):
         (tmp_path / "run" / f"step{step}" / "pytorch_model.bin").write_bytes(b"whatever")
     audit = audit_listing(list_folder(tmp_path))
-    assert [(f.kind, f.severity, f.files) for f in audit.findings] == [
+    assert [(f.code, f.severity, f.files) for f in audit.findings] == [
         ("identical-files", NOTE, ("pytorch_model.bin",))
     ]
 
@@ -223,12 +223,13 @@ def test_unused_copies_in_another_format_are_noted(tmp_path: Path) -> None:
 def test_hashes_are_those_of_the_files(tmp_path: Path) -> None:
     write_family(tmp_path, kind="bin")
     listing = list_folder(tmp_path)
-    for scale, steps in listing.scales.items():
-        for entry in steps:
+    for run in listing.runs:
+        for entry in run.steps:
             for file in entry.files:
-                content = (tmp_path / f"imitation-{scale}" / f"step{entry.step}" / file.name).read_bytes()
+                content = (tmp_path / f"imitation-{run.name.scale}" / f"step{entry.step}" / file.name).read_bytes()
                 assert (file.size, file.sha256) == (len(content), hashlib.sha256(content).hexdigest())
-    assert [len(entry.checkpoint) for entry in listing.scales["w8"]] == [2] * len(STEPS)
+    steps = {run.name.scale: run.steps for run in listing.runs}
+    assert [len(entry.checkpoint) for entry in steps["w8"]] == [2] * len(STEPS)
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:

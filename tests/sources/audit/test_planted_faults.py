@@ -21,9 +21,11 @@ from imitation_family import (
     write_family,
     write_gradient_family,
 )
+from pydantic import TypeAdapter
 from sample_runs import save_safetensors
 
 from gradcascade.sources.audit import FAULT, NOTE, WARNING, audit_family
+from gradcascade.sources.audit.evidence import CHECKS
 
 SEED = 7
 
@@ -372,19 +374,34 @@ def test_a_planted_fault_is_found(
     root = shutil.copytree(families[family], tmp_path / "family")
     plant(root)
     audit = audit_family(root)
-    named = [(f.kind, f.severity, f.scale, f.steps) for f in audit.findings]
+    named = [(f.code, f.severity, f.scale, f.steps) for f in audit.findings]
     assert (kind, severity, "w12", steps) in named
     assert {f.scale for f in audit.findings if f.severity != NOTE} == {"w12"}
     assert all(f.sentence and "\n" not in f.sentence for f in audit.findings)
+    for found in audit.findings:
+        told = json.loads(json.dumps(found.as_dict()))
+        assert TypeAdapter(CHECKS[told["code"]]).validate_python(told["data"]) == found.evidence
+    ended = {(o.scale, o.code): o.outcome for o in audit.outcomes}
+    failed = {(f.scale, f.code) for f in audit.findings if f.severity != NOTE}
+    assert {name for name, outcome in ended.items() if outcome == "failed"} == failed
     field = "gradient" if family == GRADIENTS else "update"
     assert [(e.scale, e.field, e.step) for e in audit.entries] == [("w12", field, step) for step in quarantined]
+
+
+def test_every_check_fails_for_a_planted_fault_here_or_in_the_tests_named() -> None:
+    elsewhere = {
+        "identical-across-scales": "test_a_file_shared_by_two_scales_spoils_only_the_one_it_does_not_fit",
+        "known": "test_listing_checks.py",
+    }
+    planted = {code for _, _, code, *_ in FAULTS}
+    assert planted | set(elsewhere) == set(CHECKS)
 
 
 def test_a_stretch_of_late_weights_is_found(families: dict[str, Path], tmp_path: Path) -> None:
     root = shutil.copytree(families[SAFE], tmp_path / "family")
     plant_late_stretch(root)
     audit = audit_family(root)
-    late = [f.steps[0] for f in audit.findings if f.kind == "late-weights" and f.scale == "w12"]
+    late = [f.steps[0] for f in audit.findings if f.code == "late-weights" and f.scale == "w12"]
     assert late == [0, 1, 2, 4, 8, 16, 100]
     assert {e.step for e in audit.entries} == {1, 2, 4, 8, 16, 100, 200}
     assert {f.scale for f in audit.findings} == {"w12"}
@@ -397,7 +414,7 @@ def test_a_file_shared_by_two_scales_spoils_only_the_one_it_does_not_fit(
     root = shutil.copytree(families[SAFE], tmp_path / "family")
     shutil.copyfile(model(root, 300, 12), model(root, 300, 8))
     audit = audit_family(root, contents=contents)
-    found = {(f.kind, f.severity, f.scale, f.steps) for f in audit.findings}
+    found = {(f.code, f.severity, f.scale, f.steps) for f in audit.findings}
     assert {
         ("identical-across-scales", NOTE, "w12", (300,)),
         ("identical-across-scales", FAULT, "w8", (300,)),
@@ -417,7 +434,7 @@ def test_structure_tells_whose_a_shared_file_is_where_its_size_does_not(tmp_path
     both = {("w1", 200), ("w1", 300), ("w2", 200), ("w2", 300)}
     by_hashes = {(e.scale, e.step) for e in audit_family(tmp_path, contents=False).entries}
     audit = audit_family(tmp_path)
-    shared = {(f.severity, f.scale) for f in audit.findings if f.kind == "identical-across-scales"}
+    shared = {(f.severity, f.scale) for f in audit.findings if f.code == "identical-across-scales"}
     assert (by_hashes, shared) == (both, {(NOTE, "w1"), (FAULT, "w2")})
     reasons = " ".join(e.reason for e in audit.entries if e.scale == "w1")
     assert "identical" not in reasons
@@ -438,7 +455,7 @@ def test_many_faults_at_once_are_told_apart(families: dict[str, Path], tmp_path:
     plant_identical_start(root)
     plant_nan(root)
     plant_other_run(root)
-    found = {(f.kind, f.steps) for f in audit_family(root).findings}
+    found = {(f.code, f.steps) for f in audit_family(root).findings}
     assert found == {("identical-files", (0, 1, 2)), ("not-finite", (300,)), ("foreign-weights", (500,))}
 
 
@@ -446,7 +463,7 @@ def test_without_contents_only_the_listing_speaks(families: dict[str, Path], tmp
     root = shutil.copytree(families[SAFE], tmp_path / "family")
     plant_other_run(root)
     plant_identical_files(root)
-    found = {(f.kind, f.steps) for f in audit_family(root, contents=False).findings}
+    found = {(f.code, f.steps) for f in audit_family(root, contents=False).findings}
     assert found == {("identical-files", (100, 800))}
 
 
@@ -467,8 +484,8 @@ def test_bfloat16_is_coarser_than_float16(tmp_path: Path) -> None:
             folder.mkdir(parents=True)
             torch.save({"w": torch.from_numpy(values).to(dtype)}, folder / "pytorch_model.bin")
         values = values + rng.normal(0, 7e-5, values.shape)
-    assert [f for f in audit_family(tmp_path / "half").findings if f.kind == "coarse"] == []
-    coarse = [f for f in audit_family(tmp_path / "brain").findings if f.kind == "coarse"]
+    assert [f for f in audit_family(tmp_path / "half").findings if f.code == "coarse"] == []
+    coarse = [f for f in audit_family(tmp_path / "brain").findings if f.code == "coarse"]
     assert [f.steps for f in coarse] == [(step, step + 100) for step in range(0, 700, 100)]
 
 
@@ -492,4 +509,4 @@ def test_precision_is_judged_over_the_tensors_that_are_measured(tmp_path: Path) 
         save_safetensors(tensors, tmp_path / f"step_{step}" / "model.safetensors")
     assert audit_family(tmp_path).findings == ()
     (found,) = audit_family(tmp_path, select=["blo*"]).findings
-    assert (found.kind, found.steps) == ("coarse", (20, 30))
+    assert (found.code, found.steps) == ("coarse", (20, 30))

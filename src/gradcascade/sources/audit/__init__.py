@@ -1,9 +1,9 @@
 """The audit: looks for corrupted snapshots before anything is measured."""
 
+from gradcascade.sources.audit.family_audit import Audit, audit_family, audit_listing
 from gradcascade.sources.audit.findings import FAULT, NOTE, WARNING, Finding
 from gradcascade.sources.audit.listing import Listing, list_folder, listing_from_files
-from gradcascade.sources.audit.quarantine import Entry, Quarantine, read_quarantine
-from gradcascade.sources.audit.runner import Audit, audit_family, audit_listing
+from gradcascade.sources.audit.quarantine_list import Entry, Quarantine, read_quarantine
 
 __all__ = [
     "FAULT",

@@ -1,10 +1,13 @@
-"""What an audit finds: one sentence each, with the place, the weight, and what it spoils."""
+"""What an audit finds: a code with its evidence, a severity, a place, and what must not be measured."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
+
+from gradcascade.sources.base import GRADIENT, UPDATE
 
 NOTE = "note"
 """Worth knowing; nothing is wrong with the files."""
@@ -19,77 +22,128 @@ SEVERITIES = (FAULT, WARNING, NOTE)
 
 CHECKPOINT = "checkpoint"
 DIFFERENCE = "difference"
-GRADIENT = "gradient"
+
+LISTING = "listing"
+"""Checks that need names, sizes and hashes only read this."""
+
+CONTENTS = "contents"
+"""Checks that need the tensors read this."""
+
+CHECKS: dict[str, type[Evidence]] = {}
+"""Every check by its code, in the order of declaration; filled by ``evidence.py``."""
+
+
+class RunName(NamedTuple):
+    """Scale and run, within a family."""
+
+    scale: str
+    run: str = "0"
 
 
 class Spoiled(NamedTuple):
-    """What a finding spoils.
+    """What must not be measured: a ``checkpoint`` (with both its differences), a ``difference`` or a ``gradient``.
 
-    Attributes
-    ----------
-    what : str
-        ``"checkpoint"`` (and with it both differences that touch it), ``"difference"`` or ``"gradient"``.
-    step : int
-        Its step; of a difference, the later of the two.
+    The step of a difference is the later of its two.
     """
 
     what: str
     step: int
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One finding.
+class Evidence:
+    """What a check found, as data; a subclass declares the check, its first line says the rule.
 
-    Parameters
-    ----------
-    kind : str
-        What it is in a word or two, ``"identical-files"``.
-    severity : str
-        ``"note"``, ``"warning"`` or ``"fault"``.
-    family, scale : str
-        Where.
-    steps : tuple of int
-        The steps concerned, ascending.
-    files : tuple of str
-        The files concerned, as seen from the folder or the repository; may be empty.
-    sentence : str
-        What was found, and what follows from it.
-    spoils : tuple of Spoiled
-        What must not be measured.
+    `needs` says how many of which things there must be for the check to apply; one that is met suffices.
     """
 
-    kind: str
+    code: ClassVar[str]
+    reads: ClassVar[str]
+    needs: ClassVar[Mapping[str, int]]
+    __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}  # where evidence is read from a file
+
+    def __init_subclass__(cls, code: str = "", reads: str = CONTENTS, needs: Mapping[str, int] | None = None) -> None:
+        if code:
+            cls.code, cls.reads, cls.needs = code, reads, needs or {}
+            CHECKS[code] = cls
+
+    def _words(self, at: Finding) -> str:
+        raise NotImplementedError
+
+    def data(self) -> dict[str, Any]:
+        """The fields, as JSON and TOML can hold them."""
+        return {key: _plain(value) for key, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding; `field` is None where it concerns updates and gradients, or neither."""
+
+    evidence: Evidence
     severity: str
     family: str
     scale: str
+    run: str
     steps: tuple[int, ...]
-    files: tuple[str, ...]
-    sentence: str
+    field: str | None = None
+    files: tuple[str, ...] = ()
     spoils: tuple[Spoiled, ...] = ()
 
-    def as_dict(self) -> dict[str, object]:
-        """The finding as JSON can hold it."""
+    @property
+    def code(self) -> str:
+        """What was found, in a word or two that stay the same: ``identical-files``."""
+        return self.evidence.code
+
+    @property
+    def sentence(self) -> str:
+        """The finding in words."""
+        return self.evidence._words(self)
+
+    @property
+    def where(self) -> RunName:
+        """The run it concerns."""
+        return RunName(self.scale, self.run)
+
+    @property
+    def what(self) -> str:
+        """``checkpoint`` or ``gradient``."""
+        return GRADIENT if self.field == GRADIENT else CHECKPOINT
+
+    def as_dict(self) -> dict[str, Any]:
+        """The finding as JSON can hold it, with its sentence."""
         return {
-            "kind": self.kind,
+            "code": self.code,
             "severity": self.severity,
             "family": self.family,
             "scale": self.scale,
+            "run": self.run,
             "steps": list(self.steps),
+            "field": self.field,
             "files": list(self.files),
+            "data": self.evidence.data(),
             "sentence": self.sentence,
-            "spoils": [{"what": spoiled.what, "step": spoiled.step} for spoiled in self.spoils],
+            "spoils": [spoiled._asdict() for spoiled in self.spoils],
         }
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+
+
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Faults first, then by scale and step."""
-    return sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), f.scale, f.steps, f.kind, f.sentence))
+    """Faults first, then by scale, run and step."""
+    return sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), f.scale, f.run, f.steps, f.code, f.sentence))
 
 
 def spoiled(what: str, steps: Iterable[int]) -> tuple[Spoiled, ...]:
     """The same kind of thing spoiled at several steps."""
     return tuple(Spoiled(what, step) for step in steps)
+
+
+def field_of(what: str) -> str:
+    """The kind of field that is made from checkpoints, or from gradients."""
+    return GRADIENT if what == GRADIENT else UPDATE
 
 
 def listed(items: Sequence[object], most: int = 6) -> str:

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from gradcascade.sources.audit.findings import FAULT, WARNING, Finding, at_steps
+from gradcascade.sources.audit.evidence import IdenticalContents, NormOutlier, ScaledCopy
+from gradcascade.sources.audit.findings import FAULT, WARNING, Finding
 from gradcascade.sources.audit.measurements import inner_product
 from gradcascade.sources.audit.opened import OpenedRun
 from gradcascade.sources.audit.rules import outliers
@@ -21,23 +22,19 @@ GRADIENT_EDGE_JUMP = 50.0
 
 
 def check_gradients(run: OpenedRun) -> list[Finding]:
-    """Run every check of the gradients of a run; those that opening it found are not repeated."""
+    """Run every check of the gradients of a run, besides those of `open_run`."""
     return [*_identical(run), *_parallel(run), *_outliers(run)]
 
 
 def _identical(run: OpenedRun) -> Iterator[Finding]:
-    """Gradients with the same values at different steps; those that are zero are told already."""
+    """Gradients with the same values at different steps, but for zero ones, which `open_run` finds."""
     same: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for step, scanned in run.scans.items():
         if scanned.squares.any():
             same[scanned.digests].append(step)
     for members in same.values():
         if len(members) > 1:
-            yield run.finding(
-                "identical-contents", FAULT, tuple(members),
-                f"the gradients of {at_steps(members)} hold the same numbers, so at most one of them belongs to its "
-                "label",
-            )  # fmt: skip
+            yield run.finding(IdenticalContents(), FAULT, members)
 
 
 def _parallel(run: OpenedRun) -> Iterator[Finding]:
@@ -54,18 +51,12 @@ def _parallel(run: OpenedRun) -> Iterator[Finding]:
         old, new = run.tensors(before), run.tensors(step)
         cosine = sum(inner_product(old[name], new[name]) for name in run.names) / norms
         if abs(cosine) >= 1 - PARALLEL:
-            yield run.finding(
-                "scaled-copy", FAULT, (before, step),
-                f"the gradient of step {step} is that of step {before} times {_factor(first, second, cosine):.4g}",
-            )  # fmt: skip
-
-
-def _factor(first, second, cosine: float) -> float:
-    return float(np.sign(cosine) * np.sqrt(second.squares.sum() / first.squares.sum()))
+            factor = np.sign(cosine) * np.sqrt(second.squares.sum() / first.squares.sum())
+            yield run.finding(ScaledCopy(float(factor)), FAULT, [before, step])
 
 
 def _outliers(run: OpenedRun) -> Iterator[Finding]:
-    """Gradients whose norm falls out of the row: `outliers`, ten times (fifty at the ends) beyond the neighbours.
+    """Gradients whose norm is far from that of the neighbours: `outliers`, by ten times (fifty at the ends).
 
     A warning, and nothing is quarantined: norms of gradients jump when a loss does, and the probe does not see a
     field's scale.
@@ -75,8 +66,4 @@ def _outliers(run: OpenedRun) -> Iterator[Finding]:
     odd = outliers(norms, np.ones(len(steps)), jump=GRADIENT_JUMP, edge_jump=GRADIENT_EDGE_JUMP)
     for k in np.flatnonzero(odd):
         ratio = norms[k] / np.median(np.delete(norms, k))
-        yield run.finding(
-            "norm-outlier", WARNING, (steps[k],),
-            f"the gradient of step {steps[k]} has {ratio:.3g} times the usual norm; was it scaled, or summed over "
-            "another batch?",
-        )  # fmt: skip
+        yield run.finding(NormOutlier(float(ratio)), WARNING, [steps[k]])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Protocol, runtime_checkable
 
+from gradcascade.sources.audit.evidence import Known
 from gradcascade.sources.audit.findings import (
     CHECKPOINT,
     DIFFERENCE,
@@ -17,6 +18,7 @@ from gradcascade.sources.audit.findings import (
     NOTE,
     WARNING,
     Finding,
+    RunName,
     Spoiled,
     spoiled,
 )
@@ -38,24 +40,11 @@ class Published(Protocol):
 
 
 @dataclass(frozen=True)
-class Known:
-    """One reported corruption.
+class KnownFault:
+    """One reported corruption; `repositories` are shell patterns on ``owner/name``.
 
-    Parameters
-    ----------
-    repositories : tuple of str
-        Shell patterns on ``owner/name``.
-    steps : tuple of int
-        The steps concerned.
-    spoils : str
-        ``"checkpoint"``, ``"difference"`` (between the steps, the last of which is spoiled first to last) or
-        ``"nothing"``.
-    sentence : str
-        What is wrong.
-    url : str
-        Where it was reported.
-    identical : bool
-        Whether what is wrong is that the steps hold the same weights, which hashes of their files settle.
+    `spoils` is ``"checkpoint"``, ``"difference"`` (those between the steps) or ``"nothing"``; `identical` says that
+    what is wrong is that the steps hold the same weights, which hashes of their files settle.
     """
 
     repositories: tuple[str, ...]
@@ -81,11 +70,11 @@ class Known:
 
 
 @functools.cache
-def known_corruption() -> tuple[Known, ...]:
+def known_corruption() -> tuple[KnownFault, ...]:
     """Everything on the list."""
     text = (files("gradcascade.sources.audit") / "known.toml").read_text(encoding="utf-8")
     return tuple(
-        Known(
+        KnownFault(
             tuple(entry["repositories"]),
             tuple(_steps(entry["steps"])),
             entry["spoils"],
@@ -99,51 +88,39 @@ def known_corruption() -> tuple[Known, ...]:
 
 def check_known(
     family: str,
-    repositories: Mapping[str, str],
-    steps: Mapping[str, Iterable[int]],
-    hashes: Mapping[str, Mapping[int, Mapping[str, str | None]]] | None = None,
+    repositories: Mapping[RunName, str],
+    steps: Mapping[RunName, Iterable[int]],
+    hashes: Mapping[RunName, Mapping[int, Mapping[str, str | None]]] | None = None,
 ) -> list[Finding]:
     """Name the corruption that is known of the repositories of a family.
 
-    Of a repository it is a fault and spoils what it spoils. A local run that has the name of such a repository gets
-    a note: its files may be a corrected copy, and they are checked themselves.
-
-    Parameters
-    ----------
-    family : str
-        The family's name.
-    repositories : mapping of str to str
-        Of each scale, the repository, ``owner/name``; or the name of a local run.
-    steps : mapping of str to iterable of int
-        The steps that each scale has.
-    hashes : mapping, optional
-        By scale and step, the listed SHA-256 of every file of the checkpoint, None where none is listed. Where they
-        differ between steps that are reported to hold the same weights, nothing is said of it.
-
-    Returns
-    -------
-    list of Finding
+    `repositories` are ``owner/name``, or the name of a local run; `hashes` by run and step the listed SHA-256 of
+    every file of the checkpoint. Of a repository it is a fault and spoils what it spoils. A local run that has the
+    name of such a repository gets a note: its files may be a corrected copy, and they are checked themselves.
     """
     found = []
-    for scale, repository in repositories.items():
-        there = set(steps.get(scale, ()))
-        for known in known_corruption():
-            published = known.concerns(repository)
-            if not published and ("/" in repository or not known.concerns_name(repository)):
-                continue
+    for run, repository in repositories.items():
+        there = set(steps.get(run, ()))
+        for known in reports_of(repository):
             concerned = tuple(step for step in known.steps if step in there)
             if known.spoils == "nothing" and any(min(there) <= step <= max(there) for step in known.steps if there):
                 concerned = known.steps  # what is reported may be that they are missing
             if not concerned:
                 continue
-            if published and known.identical and _differ((hashes or {}).get(scale, {}), concerned):
+            published = "/" in repository
+            if published and known.identical and _differ((hashes or {}).get(run, {}), concerned):
                 continue
             spoils = tuple(item for item in known.spoiled() if item.step in there) if published else ()
             severity = (FAULT if spoils else WARNING) if published else NOTE
-            name = repository if published else f"the published {repository}"
-            sentence = f"known of {name}: {known.sentence} ({known.url})"
-            found.append(Finding("known", severity, family, scale, concerned, (), sentence, spoils))
+            evidence = Known(repository, known.sentence, known.url)
+            found.append(Finding(evidence, severity, family, *run, concerned, spoils=spoils))
     return found
+
+
+def reports_of(repository: str) -> list[KnownFault]:
+    """What is known of a repository, or of the one that a local run has the name of."""
+    published = "/" in repository
+    return [f for f in known_corruption() if (f.concerns if published else f.concerns_name)(repository)]
 
 
 def _differ(hashes: Mapping[int, Mapping[str, str | None]], steps: Sequence[int]) -> bool:

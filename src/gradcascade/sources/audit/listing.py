@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from gradcascade.errors import InputError
-from gradcascade.sources.audit.labels import Statement, stated_steps
+from gradcascade.sources.audit.findings import Evidence, Finding, RunName, Spoiled, field_of
+from gradcascade.sources.audit.stated_steps import Statement, stated_steps
 from gradcascade.sources.checkpoint import INDEXED, WHOLE
 from gradcascade.sources.folder_source import family_runs
 from gradcascade.sources.layouts.base import GRADIENTS, Step
@@ -37,19 +38,7 @@ class FileEntry(Protocol):
 
 @dataclass(frozen=True)
 class ListedFile:
-    """One file of a step.
-
-    Parameters
-    ----------
-    name : str
-        As seen from the step's folder or the repository's root, with slashes.
-    size : int
-        Bytes.
-    sha256 : str or None
-        Hexadecimal; None where it is not known without reading the file.
-    path : pathlib.Path or None
-        Where it lies on this machine, if it does.
-    """
+    """One file of a step, named as seen from the step's folder; `path` if it lies on this machine."""
 
     name: str
     size: int
@@ -65,19 +54,7 @@ class ListedFile:
 
 @dataclass(frozen=True)
 class ListedStep:
-    """What there is of one step.
-
-    Parameters
-    ----------
-    step : int
-        The step by its label: the folder's name, the branch or the commit.
-    files : tuple of ListedFile
-        Weights, their indexes and gradients, by name; nothing else.
-    named_shards : tuple of str
-        Shards that an index names, where it could be read.
-    statements : tuple of Statement
-        Steps that the files themselves, or a commit's title, state.
-    """
+    """What there is of one step: weights, their indexes and gradients by name, and the steps that these state."""
 
     step: int
     files: tuple[ListedFile, ...]
@@ -103,44 +80,58 @@ class ListedStep:
         matches = ((file, _GRADIENT.fullmatch(file.name)) for file in self.files)
         return next((file for file, match in matches if match and (match["which"] or "train") == which), None)
 
+    def measured(self, which: str) -> list[ListedFile]:
+        """The files that fields are read from."""
+        gradient = self.gradient(which)
+        return [*self.checkpoint, *([gradient] if gradient else [])]
+
+
+@dataclass(frozen=True)
+class ListedRun:
+    """The files of one run, steps ascending.
+
+    `repository` is ``owner/name`` on a hub, and the run's folder on disk. On a hub `asked` are the steps to be
+    measured, whether they are there or not: a difference with one that is not is refused. In a folder there are
+    none, and a difference spans what is missing.
+    """
+
+    name: RunName
+    steps: tuple[ListedStep, ...]
+    repository: str = ""
+    asked: tuple[int, ...] = ()
+
+    def checkpoints(self) -> list[int]:
+        """Steps of the checkpoints that are subtracted, each from the next."""
+        there = [entry.step for entry in self.steps if entry.checkpoint]
+        return list(self.asked or there) if there else []
+
+    def gradients(self, which: str) -> list[int]:
+        """Steps of the ``"train"`` or ``"val"`` gradients to be measured."""
+        there = [entry.step for entry in self.steps if entry.gradient(which)]
+        return list(self.asked or there) if there else []
+
+    def finding(
+        self,
+        evidence: Evidence,
+        severity: str,
+        steps: Sequence[int],
+        what: str | None = None,
+        files: Sequence[str] = (),
+        spoils: tuple[Spoiled, ...] = (),
+    ) -> Finding:
+        """A finding about this run; its family is filled in by `check_listing`."""
+        field = what and field_of(what)
+        return Finding(evidence, severity, "", *self.name, tuple(steps), field, tuple(files), spoils)
+
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of a family, scale by scale and step by step.
-
-    Parameters
-    ----------
-    family : str
-        The family's name.
-    origin : str
-        The folder or the hub, for messages.
-    scales : dict of str to tuple of ListedStep
-        Steps ascending.
-    repositories : dict of str to str
-        For each scale of a published family its repository, ``owner/name``; for a folder, the name of the run.
-    asked : dict of str to tuple of int
-        On a hub, for each scale the steps to be measured, whether they are there or not: a difference with one that
-        is not is refused. In a folder there are none, and a difference spans what is missing.
-    chosen : bool
-        Whether someone chose the steps asked for, instead of taking all there are.
-    """
+    """The files of a family; `chosen` says that someone chose the steps to be measured, instead of taking all."""
 
     family: str
     origin: str
-    scales: dict[str, tuple[ListedStep, ...]]
-    repositories: dict[str, str] = field(default_factory=dict)
-    asked: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    runs: tuple[ListedRun, ...]
     chosen: bool = False
-
-    def checkpoints(self, scale: str) -> list[int]:
-        """Steps of the checkpoints that are subtracted, each from the next."""
-        there = [entry.step for entry in self.scales[scale] if entry.checkpoint]
-        return list(self.asked.get(scale, there)) if there else []
-
-    def gradients(self, scale: str, which: str) -> list[int]:
-        """Steps of the ``"train"`` or ``"val"`` gradients to be measured."""
-        there = [entry.step for entry in self.scales[scale] if entry.gradient(which)]
-        return list(self.asked.get(scale, there)) if there else []
 
 
 def list_folder(
@@ -151,25 +142,7 @@ def list_folder(
 ) -> Listing:
     """List the files of a local family; each file of weights or gradients is read once, for its hash.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        As :func:`gradcascade.sources.folder_source.discover` takes it.
-    family : str, optional
-        The family's name; by default found from the names of the runs.
-    progress : callable, optional
-        Called with the number of steps done, their total, and the scale and step.
-    scales : mapping of str to str, optional
-        The run of each scale; see :func:`gradcascade.sources.folder_source.family_runs`.
-
-    Returns
-    -------
-    Listing
-
-    Raises
-    ------
-    InputError
-        If the folder holds no runs, or a file cannot be read.
+    `folder`, `family` and `scales` as `gradcascade.sources.folder_source.discover` takes them.
     """
     found, runs = family_runs(folder, family, scales)
     places = [(scale, step) for scale, run in runs.items() for step in run.steps]
@@ -181,8 +154,7 @@ def list_folder(
     return Listing(
         found,
         str(folder),
-        {scale: tuple(steps) for scale, steps in listed.items()},
-        {scale: run.name for scale, run in runs.items()},
+        tuple(ListedRun(RunName(scale), tuple(steps), runs[scale].name) for scale, steps in listed.items()),
     )
 
 
@@ -192,25 +164,11 @@ def listing_from_files(
     files: Mapping[str, Mapping[int, Iterable[FileEntry]]],
     repositories: Mapping[str, str] | None = None,
     titles: Mapping[str, Mapping[int, str]] | None = None,
+    asked: Mapping[str, tuple[int, ...]] | None = None,
+    chosen: bool = False,
 ) -> Listing:
-    """Make a listing of what a hub lists, without downloading anything.
-
-    Parameters
-    ----------
-    family, origin : str
-        The family's name, and where it is published.
-    files : mapping
-        By scale and step: anything with ``path``, ``size`` and ``sha256``.
-    repositories : mapping of str to str, optional
-        Repository of each scale, ``owner/name``.
-    titles : mapping, optional
-        By scale and step, the title of the commit; the step that it ends with is compared with the label.
-
-    Returns
-    -------
-    Listing
-    """
-    scales = {}
+    """Make a listing of what a hub lists, by scale and step; `titles` are the commits', whose steps are compared."""
+    runs = []
     for scale, steps in files.items():
         found = []
         for step in sorted(steps):
@@ -219,8 +177,9 @@ def listing_from_files(
             match = re.search(r"\bstep[ _-]?(\d+)\s*$", title, re.IGNORECASE) if title else None
             stated = (Statement("the commit's title", int(match[1])),) if match else ()
             found.append(ListedStep(step, tuple(sorted(kept, key=lambda f: f.name)), (), stated))
-        scales[scale] = tuple(found)
-    return Listing(family, origin, scales, dict(repositories or {}))
+        repository, wanted = (repositories or {}).get(scale, ""), (asked or {}).get(scale, ())
+        runs.append(ListedRun(RunName(scale), tuple(found), repository, tuple(wanted)))
+    return Listing(family, origin, tuple(runs), chosen)
 
 
 def _matters(name: str) -> bool:

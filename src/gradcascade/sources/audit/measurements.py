@@ -26,16 +26,10 @@ Tensors = Mapping[str, StoredTensor]
 
 @dataclass(frozen=True)
 class Scan:
-    """What one file of tensors holds, told without any other.
+    """What one file of tensors holds.
 
-    Parameters
-    ----------
-    squares : numpy.ndarray
-        Sum of squares of each tensor, float64.
-    digests : tuple of str
-        A digest of each tensor's values, the same for +0 and -0, whatever type they are stored in.
-    broken : tuple of str
-        Names of tensors with entries that are NaN, infinite, or too large to be squared in double precision.
+    `digests` are of the values, the same for +0 and -0, whatever type they are stored in; `broken` are the tensors
+    with entries that are NaN, infinite, or too large to be squared in double precision.
     """
 
     squares: NDArray[np.float64]
@@ -45,44 +39,23 @@ class Scan:
 
 @dataclass(frozen=True)
 class Distances:
-    """Distances between the checkpoints of one run, tensor by tensor, as sums of squares.
+    """Distances between the K checkpoints of one run as sums of squares, for each of T tensors.
 
-    Parameters
-    ----------
-    names : tuple of str
-        The T tensors.
-    sizes : numpy.ndarray
-        Entries of each, shape (T,).
-    next_one, next_but_one : numpy.ndarray
-        From each of K checkpoints to the next, shape (K - 1, T), and to the one after it, shape (K - 2, T).
-    to_last : numpy.ndarray
-        From each checkpoint to the last, shape (K, T).
-    zeros, within_unit : numpy.ndarray
-        Entries of each difference between neighbours that are zero, and that are not larger than one unit in the
-        last place of the stored type, zeros included; shape (K - 1, T).
+    `zeros` and `within_unit` count the entries of each difference between neighbours that are zero, and that are not
+    larger than one unit in the last place of the stored type, zeros included.
     """
 
     names: tuple[str, ...]
-    sizes: NDArray[np.int64]
-    next_one: NDArray[np.float64]
-    next_but_one: NDArray[np.float64]
-    to_last: NDArray[np.float64]
-    zeros: NDArray[np.int64]
-    within_unit: NDArray[np.int64]
+    sizes: NDArray[np.int64]  # (T,)
+    next_one: NDArray[np.float64]  # (K - 1, T)
+    next_but_one: NDArray[np.float64]  # (K - 2, T)
+    to_last: NDArray[np.float64]  # (K, T)
+    zeros: NDArray[np.int64]  # (K - 1, T)
+    within_unit: NDArray[np.int64]  # (K - 1, T)
 
 
 def scan(tensors: Tensors) -> Scan:
-    """Read every entry of a file once.
-
-    Parameters
-    ----------
-    tensors : mapping of str to StoredTensor
-        Floating-point tensors.
-
-    Returns
-    -------
-    Scan
-    """
+    """Read every entry of a file once."""
     squares, digests, broken = [], [], []
     for name, tensor in tensors.items():
         total, digest = 0.0, hashlib.blake2b(digest_size=16)
@@ -99,19 +72,9 @@ def scan(tensors: Tensors) -> Scan:
 def measure_distances(
     checkpoints: Sequence[Callable[[], Tensors]], progress: Callable[[int], None] | None = None
 ) -> Distances:
-    """Measure the distances between the checkpoints of a run.
+    """Measure the distances between the checkpoints of a run; at most four are open at a time.
 
-    Parameters
-    ----------
-    checkpoints : sequence of callable
-        Each opens a checkpoint; all have the same tensors, of floating-point numbers. At most four are open at a
-        time.
-    progress : callable, optional
-        Called with the number of checkpoints done.
-
-    Returns
-    -------
-    Distances
+    `checkpoints` open one each; all have the same tensors. `progress` is called with the number that are done.
     """
     count = len(checkpoints)
     opened = {count - 1: checkpoints[-1]()}
@@ -157,20 +120,10 @@ def _one_tensor(found: Distances, k: int, t: int, tensors: dict[int, StoredTenso
 
 
 def unit_in_the_last_place(a: NDArray, b: NDArray, dtype: str) -> NDArray[np.float64]:
-    """The distance of neighbouring numbers of a type at the larger of two magnitudes.
+    """The distance of neighbouring numbers of a type at the larger of two magnitudes, float64.
 
-    Parameters
-    ----------
-    a, b : numpy.ndarray
-        Values, of one shape.
-    dtype : str
-        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``: the type they were stored in.
-
-    Returns
-    -------
-    numpy.ndarray
-        2^(e - p), where 2^e is the largest power of two that the larger magnitude reaches (not below the type's
-        smallest normal number) and p the bits of its fraction; float64, of the same shape.
+    It is 2^(e - p), where 2^e is the largest power of two that the larger magnitude reaches (not below the type's
+    smallest normal number) and p the bits of the type's fraction.
     """
     fraction, smallest = _FORMATS[dtype]
     larger = np.maximum(np.abs(a), np.abs(b)).astype(np.float64)
@@ -186,13 +139,7 @@ def inner_product(a: StoredTensor, b: StoredTensor) -> float:
 
 
 def blocks(tensor: StoredTensor) -> Iterator[NDArray[np.floating]]:
-    """The entries of a floating-point tensor in row-major order, block by block.
-
-    Yields
-    ------
-    numpy.ndarray
-        At most 262,144 entries, float32 (float64 of a float64 tensor), widened exactly.
-    """
+    """The entries of a tensor in row-major order, block by block, float32 (or float64), widened exactly."""
     itemsize = np.dtype(CODES[tensor.dtype]).itemsize
     expected = row_major_strides(tensor.shape, itemsize)
     steps = zip(tensor.shape, tensor.strides, expected, strict=True)
@@ -220,5 +167,5 @@ def _widened(values: NDArray) -> NDArray[np.floating]:
 
 def _squares(values: NDArray[np.floating]) -> float:
     wide = values.astype(np.float64, copy=False)
-    with np.errstate(over="ignore", invalid="ignore"):  # a sum that is not finite is told as such
+    with np.errstate(over="ignore", invalid="ignore"):  # sums that are not finite are reported as such
         return float(np.dot(wide, wide))

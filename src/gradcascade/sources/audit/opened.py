@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gradcascade.errors import InputError
-from gradcascade.sources.audit.findings import FAULT, GRADIENT, WARNING, Finding, Spoiled, listed
+from gradcascade.sources.audit.evidence import (
+    NotFinite,
+    StoredType,
+    Structure,
+    Unreadable,
+    ZeroGradient,
+    ZeroTensor,
+)
+from gradcascade.sources.audit.findings import (
+    FAULT,
+    WARNING,
+    Evidence,
+    Finding,
+    RunName,
+    Spoiled,
+    field_of,
+    spoiled,
+)
 from gradcascade.sources.audit.measurements import Scan, scan
+from gradcascade.sources.base import GRADIENT
 from gradcascade.sources.checkpoint import open_checkpoint
 from gradcascade.sources.choice import parameters
-from gradcascade.sources.stored import StoredTensor, shown
+from gradcascade.sources.stored import StoredTensor
 
 LARGE = 1024
 """Entries from which on a tensor is judged by itself; in smaller ones chance is not small."""
@@ -21,39 +39,21 @@ LARGE = 1024
 
 @dataclass(frozen=True)
 class OpenedRun:
-    """The files of one kind of one run that could be read, and what was wrong with the others.
+    """The checkpoints or the gradients (`what`) of one run that can be compared, steps ascending.
 
-    Parameters
-    ----------
-    family, scale : str
-        Where.
-    what : str
-        ``"checkpoint"`` or ``"gradient"``.
-    root : pathlib.Path
-        The folder that was named, for the names of files.
-    paths : dict of int to pathlib.Path
-        The comparable ones, steps ascending.
-    scans : dict of int to Scan
-        Their norms and digests.
-    names : tuple of str
-        Tensors of all of them.
-    sizes : tuple of int
-        Entries of each tensor.
-    measured : tuple of int or None
-        Which of the tensors make up the field that is to be measured; None for all.
-    findings : list of Finding
-        Unreadable files, other tensors, other types, NaN.
+    `root` is the folder that was named; `findings` are about the other files; `measured` says which of the tensors
+    make up the field that is to be measured, None for all.
     """
 
     family: str
-    scale: str
+    name: RunName
     what: str
     root: Path
     paths: dict[int, Path]
-    scans: dict[int, Scan]
-    names: tuple[str, ...]
-    sizes: tuple[int, ...]
-    findings: list[Finding] = field(default_factory=list)
+    scans: dict[int, Scan] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+    findings: tuple[Finding, ...] = ()
     measured: tuple[int, ...] | None = None
 
     def tensors(self, step: int) -> dict[str, StoredTensor]:
@@ -62,49 +62,29 @@ class OpenedRun:
         return {name: found[name] for name in self.names}
 
     def finding(
-        self,
-        kind: str,
-        severity: str,
-        steps: tuple[int, ...],
-        sentence: str,
-        spoils: tuple[Spoiled, ...] | None = None,
+        self, evidence: Evidence, severity: str, steps: Sequence[int], spoils: tuple[Spoiled, ...] | None = None
     ) -> Finding:
         """A finding about some of its steps; a fault spoils them all unless it is said otherwise."""
         if spoils is None:
-            spoils = tuple(Spoiled(self.what, step) for step in steps) if severity == FAULT else ()
+            spoils = spoiled(self.what, steps) if severity == FAULT else ()
         files = tuple(_name(self.paths[step], self.root) for step in steps if step in self.paths)
-        return Finding(kind, severity, self.family, self.scale, steps, files, sentence, spoils)
+        return Finding(
+            evidence, severity, self.family, *self.name, tuple(steps), field_of(self.what), files, tuple(spoils)
+        )
 
 
 def open_run(
     family: str,
-    scale: str,
+    run: RunName,
     what: str,
     root: Path,
     paths: Mapping[int, Path],
     progress: Callable[[int], None] | None = None,
 ) -> OpenedRun:
-    """Open and read every file of a run once.
-
-    Parameters
-    ----------
-    family, scale, what, root, paths
-        See `OpenedRun`; here `paths` holds all files.
-    progress : callable, optional
-        Called with every step that is done.
-
-    Returns
-    -------
-    OpenedRun
-    """
+    """Open and read every file of a run once; `progress` is called with every step that is done."""
+    everything = OpenedRun(family, run, what, root, dict(paths))
     found: list[Finding] = []
     headers: dict[int, dict[str, StoredTensor]] = {}
-
-    def fault(kind: str, severity: str, step: int, sentence: str) -> None:
-        spoils = (Spoiled(what, step),) if severity == FAULT else ()
-        name = _name(paths[step], root)
-        found.append(Finding(kind, severity, family, scale, (step,), (name,), sentence, spoils))
-
     for step, path in paths.items():
         try:
             headers[step] = parameters(open_checkpoint(path))
@@ -112,36 +92,29 @@ def open_run(
                 raise InputError(f"{path} holds no parameters of floating-point numbers; name a checkpoint that does")
         except InputError as error:
             headers.pop(step, None)
-            fault("unreadable", FAULT, step, str(error))
+            found.append(everything.finding(Unreadable(str(error)), FAULT, [step]))
     reference = _usual(headers, lambda tensors: {name: tensor.shape for name, tensor in tensors.items()})
     types = _usual(headers, lambda tensors: {name: tensor.dtype for name, tensor in tensors.items()})
     scans: dict[int, Scan] = {}
-    kept = {}
     names = tuple(reference)
     for step, tensors in headers.items():
-        if said := _difference({name: tensor.shape for name, tensor in tensors.items()}, reference):
-            fault("structure", FAULT, step, f"the {what} of step {step} {said}, unlike the other steps")
+        if misfit := _misfit({name: tensor.shape for name, tensor in tensors.items()}, reference):
+            found.append(everything.finding(misfit, FAULT, [step]))
             continue
         changed = [name for name in names if tensors[name].dtype != types.get(name, tensors[name].dtype)]
         if changed:
-            fault(
-                "stored-type", WARNING, step,
-                f"the {what} of step {step} stores {shown(changed[0])} as {tensors[changed[0]].dtype}, "
-                f"and the other steps as {types[changed[0]]}",
-            )  # fmt: skip
+            evidence = StoredType(changed[0], tensors[changed[0]].dtype, types[changed[0]])
+            found.append(everything.finding(evidence, WARNING, [step]))
         result = scan({name: tensors[name] for name in names})
         if result.broken:
-            many = listed([shown(name) for name in result.broken], 3)
-            fault("not-finite", FAULT, step, f"the {what} of step {step} has entries that are not finite in {many}")
+            found.append(everything.finding(NotFinite(result.broken), FAULT, [step]))
         else:
             scans[step] = result
-            kept[step] = paths[step]
         if progress:
             progress(step)
     sizes = tuple(math.prod(shape) for shape in reference.values())
-    opened = OpenedRun(family, scale, what, root, kept, scans, names, sizes, found)
-    found += _zero_tensors(opened)
-    return opened
+    opened = replace(everything, paths={step: paths[step] for step in scans}, scans=scans, names=names, sizes=sizes)
+    return replace(opened, findings=(*found, *_zero_tensors(opened)))
 
 
 def _zero_tensors(run: OpenedRun) -> list[Finding]:
@@ -160,16 +133,11 @@ def _zero_tensors(run: OpenedRun) -> list[Finding]:
             and run.scans[step].squares[t] == 0
             and 2 * sum(run.scans[other].squares[t] == 0 for other in steps) < len(steps)
         ]
-        everything = not run.scans[step].squares.any()
-        if everything and run.what == GRADIENT:
-            found.append(
-                run.finding("zero-gradient", FAULT, (step,), f"the gradient of step {step} is zero everywhere")
-            )
+        if run.what == GRADIENT and not run.scans[step].squares.any():
+            found.append(run.finding(ZeroGradient(), FAULT, [step]))
         elif zero:
-            names = listed([shown(run.names[t]) for t in zero], 3)
             severity = WARNING if step == steps[0] and run.what == GRADIENT else FAULT
-            sentence = f"the {run.what} of step {step} is zero in all of {names}, unlike the other steps"
-            found.append(run.finding("zero-tensor", severity, (step,), sentence))
+            found.append(run.finding(ZeroTensor(tuple(run.names[t] for t in zero)), severity, [step]))
     return found
 
 
@@ -185,16 +153,14 @@ def _usual(headers: Mapping[int, dict[str, StoredTensor]], view: Callable[[dict[
     return kept[seen.most_common(1)[0][0]] if seen else {}
 
 
-def _difference(shapes: dict, reference: dict) -> str:
-    """What sets a file's tensors apart from the usual ones, in words; empty if nothing does."""
+def _misfit(shapes: dict[str, tuple[int, ...]], reference: dict[str, tuple[int, ...]]) -> Structure | None:
+    """What sets a file's tensors apart from the usual ones, if anything does."""
     if lacking := [name for name in reference if name not in shapes]:
-        return f"lacks {listed([shown(name) for name in lacking], 3)}"
+        return Structure(lacking=tuple(lacking))
     if extra := [name for name in shapes if name not in reference]:
-        return f"has {listed([shown(name) for name in extra], 3)} besides"
-    for name, shape in shapes.items():
-        if shape != reference[name]:
-            return f"has {shown(name)} of shape {shape} instead of {reference[name]}"
-    return ""
+        return Structure(extra=tuple(extra))
+    other = next((name for name, shape in shapes.items() if shape != reference[name]), None)
+    return None if other is None else Structure(tensor=other, shape=shapes[other], usual_shape=reference[other])
 
 
 def _name(path: Path, root: Path) -> str:

@@ -1,6 +1,7 @@
 """The rules of the content checks: functions of norms and distances alone, each with its threshold's reason.
 
-How often they cry wolf was measured on clean families: see ``docs/data-layouts.md``.
+Distances to the next of K checkpoints have the shape (K - 1,), to the one after it (K - 2,), to the last (K,). False
+alarms were counted on clean families: see ``docs/data-layouts.md``.
 """
 
 from __future__ import annotations
@@ -28,19 +29,6 @@ def misplaced(to_next: ArrayLike, to_next_but_one: ArrayLike) -> NDArray[np.bool
     training produces, while the weights of another step or run lie many differences away. No assumption on the
     learning rate or the spacing of the steps is made. Of two neighbours off the way only the one with the larger
     detour is named: the other is off the way to it.
-
-    Parameters
-    ----------
-    to_next : array_like
-        Distances from each of K checkpoints to the next, shape (K - 1,).
-    to_next_but_one : array_like
-        To the one after the next, shape (K - 2,).
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (K,), bool; False for the first and the last, which have one neighbour only, and between two that are
-        the same.
     """
     one, two = np.asarray(to_next, float), np.asarray(to_next_but_one, float)
     detour = np.zeros(len(one) + 1)
@@ -52,19 +40,14 @@ def misplaced(to_next: ArrayLike, to_next_but_one: ArrayLike) -> NDArray[np.bool
 
 
 def swapped(to_next: ArrayLike, to_next_but_one: ArrayLike) -> NDArray[np.bool_]:
-    """Which neighbours carry each other's label.
+    """Which neighbours carry each other's label; True at the first of the two.
 
     Of four checkpoints a, b, c, d in the order of their labels, b and c are swapped if d(a, b) + d(c, d) exceeds
-    1.2 (d(a, c) + d(b, d)), so that the way is shorter with b and c exchanged. In the right order the ratio is 1/3
+    1.2 (d(a, c) + d(b, d)), so that the path is shorter with b and c exchanged. In the right order the ratio is 1/3
     on a straight way, 0.71 on a random walk, and at most 1 for fluctuation around a fixed point; swapped, these
     become 3, 1.41 and 1. So 1.2 separates them wherever the weights move at all between b and c. And the exchange
-    must set things right: a, c, b and c, b, d then make no detour of more than 2, the most that is seen in order
-    (see `misplaced`); otherwise one of the two is out of place, and not exchanged.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (K,), bool: True at b where b and c are swapped.
+    must repair the order: a, c, b and c, b, d then make no detour of more than 2, the most that occurs in order (see
+    `misplaced`); otherwise one of the two is out of place, and they are not exchanged.
     """
     one, two = np.asarray(to_next, float), np.asarray(to_next_but_one, float)
     found = np.zeros(len(one) + 1, bool)
@@ -88,23 +71,8 @@ def outliers(
     more than log 4. A trend (warm-up, decay, a restart of the learning rate, differences that grow like the span
     instead of its root) lies between the neighbours, and spans that change by a factor of ten move r by at most
     log 3.2. At the ends, where one side cannot show a trend, the three nearest are taken instead, their interval is
-    widened by its own length, and the margin is log 20. Another run's weights are 10 to 1e4 times off.
-
-    Parameters
-    ----------
-    norms : array_like
-        Shape (K,).
-    spans : array_like
-        Training steps that each covers, shape (K,); ones for gradients.
-    doubtful : array_like, optional
-        Entries already known to be wrong, shape (K,), bool: neither judged nor used.
-    jump, edge_jump : float
-        The two factors.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (K,), bool; False throughout if fewer than four entries can be used.
+    widened by its own length, and the margin is log 20. Another run's weights are 10 to 1e4 times off. Doubtful
+    entries are neither judged nor used; with fewer than four left, none is an outlier.
     """
     norms, spans = np.asarray(norms, float), np.asarray(spans, float)
     good = (norms > 0) & np.isfinite(norms)
@@ -127,9 +95,7 @@ def outliers(
     return found
 
 
-def late(
-    to_last: ArrayLike, to_next: ArrayLike, spans: ArrayLike, doubtful: ArrayLike | None = None
-) -> NDArray[np.bool_]:
+def late(to_last: ArrayLike, to_next: ArrayLike, spans: ArrayLike) -> NDArray[np.bool_]:
     """Which checkpoints carry weights of a later time than their label, alone or as a whole stretch.
 
     Training approaches its last weights, so the distance to them falls, or stays. A checkpoint is near if it is less
@@ -137,31 +103,14 @@ def late(
     everything does not make all the earlier ones look late). A stretch of near checkpoints is late if the distance
     at least doubles on leaving it, and was at least twice as large before it. A stretch that begins the run must be
     left by a leap instead: a difference that is, per root of a training step, more than twice the median of the next
-    five. Weights that set out from near a fixed point, as in a second training at a high learning rate, are near as
-    well, but glide.
-
-    Parameters
-    ----------
-    to_last : array_like
-        Distance of each of K checkpoints to the last, shape (K,).
-    to_next : array_like
-        Distance to the next, shape (K - 1,).
-    spans : array_like
-        Training steps to the next, shape (K - 1,).
-    doubtful : array_like, optional
-        Checkpoints not to compare with, shape (K,), bool.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (K,), bool.
+    five. Weights that start near a fixed point, as in a second training at a high learning rate, are near as well,
+    but leave gradually.
     """
     distance = np.asarray(to_last, float)
     pace = np.asarray(to_next, float) / np.sqrt(np.asarray(spans, float))
-    usable = np.ones(len(distance), bool) if doubtful is None else ~np.asarray(doubtful, bool)
     near = np.zeros(len(distance), bool)
     for k in range(len(distance) - 2):
-        later = np.sort(distance[k + 1 : -1][usable[k + 1 : -1]])
+        later = np.sort(distance[k + 1 : -1])
         near[k] = len(later) >= 2 and distance[k] < LATE * later[-2]
     found = np.zeros(len(distance), bool)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], near, [False]]).astype(int)))

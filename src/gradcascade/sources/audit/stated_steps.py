@@ -19,15 +19,7 @@ _KEYS = ("step", "global_step", "iteration")
 
 @dataclass(frozen=True)
 class Statement:
-    """A step that something other than the label states.
-
-    Parameters
-    ----------
-    where : str
-        What states it.
-    step : int
-        The step.
-    """
+    """A step that something other than the label states."""
 
     where: str
     step: int
@@ -40,17 +32,7 @@ def stated_steps(folder: Path, files: Iterable[Path]) -> list[Statement]:
     (DeepSpeed); ``step``, ``global_step`` or ``iteration`` in the metadata of a safetensors file, or as a tensor of
     one integer in a file of weights. An optimizer's own counters are left alone: they may count something else.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The step's folder.
-    files : iterable of pathlib.Path
-        Its files of weights and gradients.
-
-    Returns
-    -------
-    list of Statement
-        None of a file that cannot be read; the content check says what is wrong with it.
+    Files that cannot be read state none; the content checks say what is wrong with them.
     """
     found = []
     state = _json(folder / "trainer_state.json")

@@ -11,24 +11,13 @@ _FEWEST_GAPS = 3
 
 
 def missing_steps(steps: Sequence[int]) -> list[int]:
-    """Steps that an otherwise regular schedule lacks.
+    """Steps that an otherwise regular schedule lacks; `steps` and result ascend.
 
-    The rule: the commonest gap g, if it occurs at least three times, makes a grid of every g steps, from the first
-    to the last step on it. Steps off the grid that are powers of two (at least three of them) make a start 1, 2, 4,
-    ... up to the largest of them, as Pythia's 1 to 512 before 1000, 2000, ...; any other step off the grid, such as a
-    last one, is let be. What these two lack is missing. If more than a third of a grid would be missing, the steps
-    are no schedule at all (someone kept a few of them), and nothing is said: a schedule cannot be told from a
-    minority of its steps.
-
-    Parameters
-    ----------
-    steps : sequence of int
-        Ascending, distinct.
-
-    Returns
-    -------
-    list of int
-        Ascending.
+    The commonest gap g, if it occurs at least three times, makes a grid of every g steps, from the first to the last
+    step on it. Steps off the grid that are powers of two (at least three) make a start 1, 2, 4, ... up to the
+    largest of them, as Pythia's 1 to 512 before 1000, 2000, ...; other steps off the grid are ignored. What these two
+    lack is missing. If that is more than a third of a grid, the steps are a selection and not a schedule, and nothing
+    is said.
     """
     grid = _grid(steps)
     off = [step for step in steps if step not in grid]
@@ -41,6 +30,11 @@ def missing_steps(steps: Sequence[int]) -> list[int]:
         if len(lacking) <= _MOST_MISSING * len(expected):
             missing.update(lacking)
     return sorted(missing)
+
+
+def common_steps(others: Sequence[set[int]]) -> set[int]:
+    """Steps of more than half of the other runs, and of at least two."""
+    return {step for step in set().union(*others) if sum(step in o for o in others) > max(1, len(others) / 2)}
 
 
 def _grid(steps: Sequence[int]) -> range:

@@ -9,11 +9,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcascade.sources.audit.findings import DIFFERENCE, FAULT, WARNING, Finding, Spoiled, at_steps, listed
+from gradcascade.sources.audit.evidence import (
+    Coarse,
+    CopiedPart,
+    ForeignPart,
+    ForeignWeights,
+    IdenticalContents,
+    LatePart,
+    LateWeights,
+    NearlyZero,
+    NormOutlier,
+    StalePart,
+    SwappedLabels,
+)
+from gradcascade.sources.audit.findings import DIFFERENCE, FAULT, WARNING, Finding, Spoiled
 from gradcascade.sources.audit.measurements import Distances, measure_distances
 from gradcascade.sources.audit.opened import LARGE, OpenedRun
 from gradcascade.sources.audit.rules import late, misplaced, outliers, swapped
-from gradcascade.sources.stored import shown
 
 NEARLY_ZERO = 0.01
 COARSE = 0.9
@@ -35,20 +47,7 @@ class _Series:
 
 
 def check_checkpoints(run: OpenedRun, progress: Callable[[int], None] | None = None) -> list[Finding]:
-    """Run every check of the checkpoints of a run.
-
-    Parameters
-    ----------
-    run : OpenedRun
-        Its checkpoints.
-    progress : callable, optional
-        Called with the number of checkpoints done.
-
-    Returns
-    -------
-    list of Finding
-        Without those that opening the run found.
-    """
+    """Run every check of the checkpoints of a run, besides those of `open_run`."""
     steps = tuple(run.paths)
     if len(steps) < 2:
         return []
@@ -59,7 +58,7 @@ def check_checkpoints(run: OpenedRun, progress: Callable[[int], None] | None = N
         new = list(check(series, doubtful))
         found += new
         for finding in new:
-            if finding.severity == FAULT and finding.kind not in ("coarse", "nearly-zero"):
+            if finding.severity == FAULT and not isinstance(finding.evidence, (Coarse, NearlyZero)):
                 doubtful |= np.isin(steps, [s.step for s in finding.spoils if s.what == run.what])
     return found
 
@@ -80,11 +79,7 @@ def _identical(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding
     groups = [members for members in whole.values() if len(members) > 1]
     for members in groups:
         steps = tuple(series.steps[k] for k in members)
-        yield run.finding(
-            "identical-contents", FAULT, steps,
-            f"the checkpoints of {at_steps(steps)} hold the same numbers, so their difference is zero and at most "
-            "one of them belongs to its label",
-        )  # fmt: skip
+        yield run.finding(IdenticalContents(), FAULT, steps)
     together = {frozenset(members) for members in groups}
     parts: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for t in series.large:
@@ -96,10 +91,7 @@ def _identical(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding
                 parts[tuple(members)].append(int(t))
     for members, tensors in parts.items():
         steps = tuple(series.steps[k] for k in members)
-        yield run.finding(
-            "copied-part", FAULT, steps,
-            f"{_named(series, tensors, steps[0])} is the same at {at_steps(steps)} and another in between",
-        )  # fmt: skip
+        yield run.finding(CopiedPart(*_part(series, tensors, steps[0])), FAULT, steps)
 
 
 def _stale_parts(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
@@ -121,11 +113,7 @@ def _stale_parts(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Findi
         stale = [int(t) for t in series.large if still[k, t] and np.median(others[:, t]) < 0.5]
         if stale:
             pair = (series.steps[k], series.steps[k + 1])
-            yield series.run.finding(
-                "stale-part", FAULT, pair,
-                f"{_named(series, stale, pair[1])} does not change at all from step {pair[0]} to step {pair[1]}, "
-                "while the other tensors do",
-            )  # fmt: skip
+            yield series.run.finding(StalePart(*_part(series, stale, pair[1])), FAULT, pair)
 
 
 def _out_of_place(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
@@ -154,15 +142,12 @@ def _out_of_place(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Find
         if exchanged[k] or not (named or early[-1][k] or off[-1][k]):
             continue
         part = bool(named) and d.sizes[named].sum() < _WHOLE * large
-        is_late = all(early[tensors.index(t)][k] for t in named) if part else bool(early[-1][k])
-        what = f"{_named(series, named, step)} at step {step}" if part else f"the checkpoint of step {step}"
-        kind = f"{'late' if is_late else 'foreign'}-{'part' if part else 'weights'}"
-        verb = "lie" if what.startswith("the tensors") else "lies"
-        if is_late:
-            said = f"{verb} much nearer to the last checkpoint than later ones do: later weights than the label says"
+        if part:
+            kind = LatePart if all(early[tensors.index(t)][k] for t in named) else ForeignPart
+            evidence = kind(*_part(series, named, step))
         else:
-            said = f"{verb} far off the way between the neighbours: weights of another step or run"
-        yield series.run.finding(kind, FAULT, (step,), f"{what} {said}")
+            evidence = LateWeights() if early[-1][k] else ForeignWeights()
+        yield series.run.finding(evidence, FAULT, [step])
 
 
 def _off(series: _Series, tensors: NDArray[np.intp] | None) -> NDArray[np.bool_]:
@@ -187,11 +172,7 @@ def _swapped(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
     for k, after in pairs:
         if not doubtful[k - 1 : k + 3].any():
             pair = (series.steps[k], series.steps[after])
-            yield series.run.finding(
-                "swapped-labels", FAULT, pair,
-                f"the checkpoints of steps {pair[0]} and {pair[1]} make a shorter way in the other order: "
-                "their labels are swapped",
-            )  # fmt: skip
+            yield series.run.finding(SwappedLabels(), FAULT, pair)
 
 
 def _exchanged(series: _Series) -> NDArray[np.bool_]:
@@ -219,20 +200,16 @@ def _coarse(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
     entries = int(d.sizes[field].sum())
     for k, (before, step) in enumerate(zip(series.steps, series.steps[1:], strict=False)):
         zero, unit = d.zeros[k, field].sum() / entries, d.within_unit[k, field].sum() / entries
-        where = f"the difference from step {before} to step {step}"
         spoils = (Spoiled(DIFFERENCE, step),)
-        said = f"{zero:.1%} of its entries are zero, {unit - zero:.1%} one unit in the last place of the stored type"
+        coarse = Coarse(float(zero), float(unit - zero))
         if d.zeros[k].sum() == d.sizes.sum():
-            continue  # identical contents, told already
+            continue  # identical contents, found already
         if zero >= 1 - NEARLY_ZERO:
-            yield series.run.finding(
-                "nearly-zero", FAULT, (before, step),
-                f"{where} is nearly zero: {1 - zero:.2%} of its entries are not", spoils,
-            )  # fmt: skip
+            yield series.run.finding(NearlyZero(float(1 - zero)), FAULT, [before, step], spoils)
         elif unit >= COARSE:
-            yield series.run.finding("coarse", FAULT, (before, step), f"{where} is lost in rounding: {said}", spoils)
+            yield series.run.finding(coarse, FAULT, [before, step], spoils)
         elif unit >= RATHER_COARSE:
-            yield series.run.finding("coarse", WARNING, (before, step), f"{where} is coarse: {said}")
+            yield series.run.finding(coarse, WARNING, [before, step])
 
 
 def _outliers(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
@@ -242,23 +219,18 @@ def _outliers(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]
     for k in np.flatnonzero(outliers(norms, np.diff(series.steps), touching)):
         before, step = series.steps[k], series.steps[k + 1]
         others = np.median(np.delete(norms, k)[~np.delete(touching, k)])
-        yield series.run.finding(
-            "norm-outlier", FAULT, (before, step),
-            f"the difference from step {before} to step {step} has {norms[k] / others:.3g} times the usual norm: "
-            "the two do not follow each other in one run",
-            (Spoiled(DIFFERENCE, step),),
-        )  # fmt: skip
+        evidence = NormOutlier(float(norms[k] / others))
+        yield series.run.finding(evidence, FAULT, [before, step], (Spoiled(DIFFERENCE, step),))
 
 
-def _named(series: _Series, tensors: Sequence[int], step: int) -> str:
-    """Tensors in words: as the shard they make up, if they do."""
+def _part(series: _Series, tensors: Sequence[int], step: int) -> tuple[tuple[str, ...], str | None]:
+    """Names of tensors, and of the shard that they make up, if they do."""
     run = series.run
     opened = run.tensors(step)
     files = {opened[run.names[t]].path for t in tensors}
-    everything = {tensor.path for tensor in opened.values()}
-    if len(files) == 1 and len(everything) > 1:
+    shard = None
+    if len(files) == 1 and len({tensor.path for tensor in opened.values()}) > 1:
         path = next(iter(files))
         whole = [t for t in series.large if opened[run.names[t]].path == path]
-        if len(tensors) == len(whole):
-            return f"the shard {path.name}"
-    return f"the tensor{'s' if len(tensors) > 1 else ''} {listed([shown(run.names[t]) for t in tensors], 3)}"
+        shard = path.name if len(tensors) == len(whole) else None
+    return tuple(run.names[t] for t in tensors), shard

@@ -1,0 +1,212 @@
+"""Audits a family: the listing, then the contents, then what is known of its repositories."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradcascade.errors import InputError
+from gradcascade.sources.audit.checkpoint_checks import check_checkpoints
+from gradcascade.sources.audit.evidence import (
+    CopiedPart,
+    ForeignPart,
+    ForeignWeights,
+    IdenticalAcrossRuns,
+    IdenticalContents,
+    IdenticalFiles,
+    LatePart,
+    LateWeights,
+    MissingShard,
+    ScaledCopy,
+    StalePart,
+    Structure,
+    Unreadable,
+)
+from gradcascade.sources.audit.findings import CHECKPOINT, FAULT, NOTE, Finding, RunName, in_order, spoiled
+from gradcascade.sources.audit.gradient_checks import check_gradients
+from gradcascade.sources.audit.known import check_known
+from gradcascade.sources.audit.listing import Listing, list_folder
+from gradcascade.sources.audit.listing_checks import check_listing
+from gradcascade.sources.audit.opened import OpenedRun, open_run
+from gradcascade.sources.audit.outcomes import CheckOutcome, outcomes
+from gradcascade.sources.audit.quarantine_list import Conventions, Entry, Quarantine, entries_of
+from gradcascade.sources.base import GRADIENT
+from gradcascade.sources.choice import selected
+from gradcascade.sources.folder_source import family_runs
+from gradcascade.sources.layouts.base import Run
+from gradcascade.sources.pico_tensors import pico_tensors
+
+_OUT_OF_PLACE = (LateWeights, ForeignWeights, LatePart, ForeignPart)
+_COPIES = (IdenticalContents, CopiedPart, StalePart, ScaledCopy)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit of one family found: findings in order, how every check ended, and whether tensors were read.
+
+    `conventions` say what the steps of the quarantine mean.
+    """
+
+    listing: Listing
+    findings: tuple[Finding, ...]
+    conventions: Conventions
+    outcomes: tuple[CheckOutcome, ...]
+    contents: bool = False
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The snapshots that the faults put into quarantine."""
+        runs, which = self.listing.runs, self.conventions.gradients
+        checkpoints = {run.name: run.checkpoints() for run in runs}
+        gradients = {run.name: run.gradients(which) for run in runs}
+        return entries_of(self.findings, checkpoints, gradients, self.conventions.label)
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The list as a file holds it."""
+        return Quarantine((self.conventions,), self.entries)
+
+
+def audit_listing(listing: Listing, *, label: str = "later", gradients: str = "train") -> Audit:
+    """Audit what a listing tells; `label` and `gradients` say how the family is to be measured."""
+    conventions = Conventions.model_validate({"name": listing.family, "label": label, "gradients": gradients})
+    repositories = {run.name: run.repository for run in listing.runs}
+    steps = {run.name: [entry.step for entry in run.steps] for run in listing.runs}
+    hashes = {
+        run.name: {entry.step: {file.name: file.sha256 for file in entry.checkpoint} for entry in run.steps}
+        for run in listing.runs
+    }
+    known = check_known(listing.family, repositories, steps, hashes)
+    findings = in_order([*check_listing(listing, gradients), *known])
+    return Audit(listing, tuple(findings), conventions, outcomes(listing, gradients, findings, None))
+
+
+def audit_family(
+    folder: Path,
+    family: str | None = None,
+    *,
+    contents: bool = True,
+    label: str = "later",
+    gradients: str = "train",
+    progress: Callable[[str, int, int, str], None] | None = None,
+    scales: Mapping[str, str] | None = None,
+    select: Sequence[str] = (),
+) -> Audit:
+    """Audit a family in a folder, its tensors too if `contents`; the other options as `discover` takes them.
+
+    `progress` is called with a name, the number done, the total and a place.
+    """
+
+    def show(name: str) -> Callable[[int, int, str], None] | None:
+        return functools.partial(progress, name) if progress else None
+
+    listing = list_folder(folder, family, show("listing"), scales)
+    audit = audit_listing(listing, label=label, gradients=gradients)
+    if not contents:
+        return audit
+    _, runs = family_runs(folder, family, scales)
+    found: list[Finding] = []
+    read: dict[RunName, Counter[str]] = {}
+    for opened in _opened(listing, folder, runs, gradients, select, show("reading")):
+        found += opened.findings
+        read.setdefault(opened.name, Counter())[f"{opened.what}s"] += len(opened.paths)
+    findings = in_order(_reconciled(audit.findings, found))
+    ended = outcomes(listing, gradients, findings, read)
+    return dataclasses.replace(audit, findings=tuple(findings), outcomes=ended, contents=True)
+
+
+def _opened(
+    listing: Listing,
+    root: Path,
+    runs: Mapping[str, Run],
+    gradients: str,
+    select: Sequence[str],
+    progress: Callable[[int, int, str], None] | None,
+) -> Iterator[OpenedRun]:
+    """The checkpoints and the gradients of every run, with all that was found in them."""
+    total = sum(2 * len(run.parts(None)) + len(run.parts(gradients)) for run in runs.values())
+    done = 0
+
+    def advance(place: str) -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(min(done, total), total, place)
+
+    for scale, run in runs.items():
+        name = RunName(scale)
+        files = {step: part.local_path for step, part in run.parts(None).items()}
+        opened = open_run(listing.family, name, CHECKPOINT, root, files, lambda step: advance(f"step {step}"))
+        opened = dataclasses.replace(opened, measured=_measured(run, opened.names, select))
+        found = check_checkpoints(opened, lambda k, scale=scale: advance(f"{scale} checkpoint {k}"))
+        yield dataclasses.replace(opened, findings=(*opened.findings, *found))
+        files = {step: part.local_path for step, part in run.parts(gradients).items()}
+        opened = open_run(listing.family, name, GRADIENT, root, files, lambda step: advance(f"step {step}"))
+        yield dataclasses.replace(opened, findings=(*opened.findings, *check_gradients(opened)))
+
+
+def _measured(run: Run, names: Sequence[str], select: Sequence[str]) -> tuple[int, ...] | None:
+    """Which tensors of the checkpoints make up an update; None for all, or where it is for measuring to complain."""
+    places = {name: place for place, name in enumerate(names)}
+    try:
+        if select:
+            return tuple(places[name] for name in selected(names, select, run.name))
+        return tuple(pico_tensors(places, run.name).values()) if run.layout.rule == "pico" else None
+    except InputError:
+        return None
+
+
+def _reconciled(listed: Sequence[Finding], contents: Sequence[Finding]) -> Iterator[Finding]:
+    """Findings of the listing and of the contents, each fact once.
+
+    Of several steps with the same file at most one is right. If the contents place some of them, but not all, off
+    their run's way, those are the wrong ones and the others are cleared. What the contents find is left out where
+    the listing found it of the same steps.
+    """
+    identical = [f for f in listed if isinstance(f.evidence, IdenticalFiles) and f.severity == FAULT]
+    missing = {(f.where, s) for f in listed if isinstance(f.evidence, MissingShard) for s in f.steps}
+    wrong = {(f.where, step) for f in contents if isinstance(f.evidence, _OUT_OF_PLACE) for step in f.steps}
+    cleared = _cleared_by_structure(listed, contents)
+    for finding in listed:
+        guilty = tuple(step for step in finding.steps if (finding.where, step) in wrong)
+        evidence = finding.evidence
+        if finding in identical and finding.what == CHECKPOINT and 0 < len(guilty) < len(finding.steps):
+            assert isinstance(evidence, IdenticalFiles)
+            told = dataclasses.replace(evidence, wrong_steps=guilty)
+            yield dataclasses.replace(finding, evidence=told, spoils=spoiled(CHECKPOINT, guilty))
+        elif finding in cleared:
+            assert isinstance(evidence, IdenticalAcrossRuns)
+            told = dataclasses.replace(evidence, belongs_by="structure")
+            yield dataclasses.replace(finding, severity=NOTE, evidence=told, spoils=())
+        else:
+            yield finding
+    for finding in contents:
+        told = any(
+            set(finding.steps) <= set(other.steps) and other.where == finding.where and other.what == finding.what
+            for other in identical
+            if finding.spoils
+        )
+        if isinstance(finding.evidence, _COPIES) and told:
+            continue
+        if isinstance(finding.evidence, Unreadable) and (finding.where, finding.steps[0]) in missing:
+            continue
+        yield finding
+
+
+def _cleared_by_structure(listed: Sequence[Finding], contents: Sequence[Finding]) -> list[Finding]:
+    """Of a file under several runs, the finding at the one run where alone it has the structure of the others."""
+    misfits = {(f.where, step) for f in contents if isinstance(f.evidence, Structure) for step in f.steps}
+    shared: dict[str, list[Finding]] = {}
+    for finding in listed:
+        if isinstance(finding.evidence, IdenticalAcrossRuns) and finding.severity == FAULT:
+            shared.setdefault(finding.evidence.sha256, []).append(finding)
+    cleared = []
+    for group in shared.values():
+        fits = [f for f in group if not any((f.where, step) in misfits for step in f.steps)]
+        if len(fits) == 1 < len(group):
+            cleared += fits
+    return cleared
