@@ -64,9 +64,22 @@ def _default(parameter: Any) -> str:
     return f"`{getattr(value, 'value', value)}`"
 
 
+def checks() -> str:
+    """Table of every check of the audit, as Markdown."""
+    from gradcascade.sources.audit.evidence import CHECKS
+
+    rows = []
+    for code, check in CHECKS.items():
+        needs = " or ".join(f"{thing} ≥ {fewest}" for thing, fewest in check.needs.items())
+        data = ", ".join(f"`{name}`" for name in check.__dataclass_fields__)  # type: ignore[attr-defined]
+        rows.append(f"| `{code}` | {check.reads} | {needs} | {' '.join((check.__doc__ or '').split())} | {data} |")
+    return "\n".join(["| code | reads | needs | rule | data |", "| --- | --- | --- | --- | --- |", *rows])
+
+
 GENERATED: dict[str, dict[str, Callable[[], str]]] = {
     "docs/exports.md": {"columns": columns},
     "docs/command-line.md": {"options": options},
+    "docs/data-layouts.md": {"checks": checks},
 }
 """By page, what stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``."""
 

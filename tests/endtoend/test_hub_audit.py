@@ -79,7 +79,12 @@ def test_a_clean_family_raises_no_alarm_and_no_weights_are_asked_for(hub, family
         "mini: 5 scales, 45 steps, 63 files, "
     )  # two shards and an index make three
     assert out.splitlines()[0].endswith(" in lab/neox-14m and 4 more")
-    assert out.splitlines()[1:] == ["  names, sizes and hashes were compared; no tensor was read", "  nothing found"]
+    assert out.splitlines()[1:] == [
+        "  names, sizes and hashes were compared; no tensor was read",
+        "  27 checks: 7 passed, 0 failed, 2 not applicable (label, known), 18 need the",
+        "      tensors",
+        "  nothing found",
+    ]
     assert hub.asked("/resolve/|/files/") == []
     code, out, _ = command("audit", "plan.toml", "--json")
     assert (findings(out), entries(out)) == (set(), set())
@@ -176,9 +181,8 @@ def test_the_published_presets_raise_no_alarm(hub, at_the_hub, command, tmp_path
     code, out, err = command("audit", "pythia", "--json")
     assert (code, entries(out)) == (0, set()), err
     assert findings(out) == set()  # the hashes of the first three steps differ
-    assert {scale: len(found["steps"]) for scale, found in json.loads(out)["families"][0]["scales"].items()} == (
-        dict.fromkeys(PYTHIA, 154)
-    )
+    runs = json.loads(out)["families"][0]["runs"]
+    assert {run["scale"]: len(run["steps"]) for run in runs} == dict.fromkeys(PYTHIA, 154)
     assert hub.asked("/resolve/|/files/") == []
 
 

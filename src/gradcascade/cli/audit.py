@@ -153,7 +153,7 @@ def _ended(done: Audit) -> str:
     few = [code for code in ended if code not in {*failed, *passed, *unread}]
     parts = [f"{len(passed)} passed", f"{len(failed)} failed"]
     parts += [f"{len(few)} not applicable ({', '.join(few)})"] if few else []
-    parts += [f"{len(unread)} not applicable without reading tensors"] if unread else []
+    parts += [f"{len(unread)} need the tensors"] if unread else []
     return f"{_count(len(ended), 'check')}: {', '.join(parts)}"
 
 

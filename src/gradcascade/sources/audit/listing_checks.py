@@ -209,13 +209,12 @@ def _shared_by_runs(listing: Listing, which: str) -> Iterator[Finding]:
         fits = [run for run in runs if _fits(run.steps, own[run.name])]
         for run in runs:
             alone = not start and fits == [run]
-            steps, names = ({part[k] for part in own[run.name]} for k in (0, 1))
             spoils = [Spoiled(_held(name), step) for step, name in own[run.name]]
             yield run.finding(
                 IdenticalAcrossRuns(sha256, where, "size" if alone else None),
                 NOTE if alone else WARNING if start else FAULT,
-                sorted(steps),
-                files=sorted(names),
+                sorted({step for step, _ in own[run.name]}),
+                files=sorted({name for _, name in own[run.name]}),
                 spoils=() if alone or start else tuple(spoils),
             )
 

@@ -128,7 +128,7 @@ def entries_of(
                     ends += [k for k in range(1, len(steps)) if steps[k - 1] == step]
                 labels, field = [steps[k if label == "later" else k - 1] for k in ends], UPDATE
             for at in labels:
-                told = found.setdefault((finding.family, *finding.where, field, at), [])
+                told = found.setdefault((finding.family, finding.scale, finding.run, field, at), [])
                 if (reason := dataclasses.replace(finding, spoils=())) not in told:
                     told.append(reason)
     return tuple(Entry(*name, tuple(told)) for name, told in sorted(found.items()))
