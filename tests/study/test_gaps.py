@@ -10,7 +10,7 @@ from sample_runs import write_pico_run
 
 import gradcascade as gc
 from gradcascade.sources.base import GRADIENT, UPDATE, Name, SnapshotRef
-from gradcascade.study.gaps import bridged, span_of
+from gradcascade.study.gaps import bridged, ends_of
 from gradcascade.study.plan import FamilyPlan, NullPlan, Plan
 
 STEPS = (0, 5, 10, 15, 20)
@@ -20,34 +20,47 @@ def nothing():
     return np.zeros(1)
 
 
-def differences(scale, steps):
+def differences(scale, steps, label="later", run="0"):
     return [
-        SnapshotRef("f", scale, b, UPDATE, (), f"{scale}/step_{b}/x.bin minus {scale}/step_{a}/x.bin", "", nothing)
+        SnapshotRef("f", scale, b if label == "later" else a, UPDATE, (), "", "", nothing, run, b - a)
         for a, b in pairwise(steps)
     ]
 
 
 @pytest.mark.parametrize(
-    ("source", "span"),
+    ("field", "span", "label", "ends"),
     [
-        ("a/checkpoints/step_20/model.safetensors minus a/checkpoints/step_10/model.safetensors", (10, 20)),
-        ("step_3/checkpoint-20/model.safetensors minus step_3/checkpoint-10/model.safetensors", (10, 20)),
-        ("EleutherAI/pythia-70m-seed3: step1000 minus step512", (512, 1000)),
-        ("step_20/gradients.pt", None),
-        ("b.pt minus a.pt", None),
-        ("", None),
+        (UPDATE, 10, "later", (10, 20)),
+        (UPDATE, 10, "earlier", (20, 30)),
+        (UPDATE, None, "later", None),
+        (GRADIENT, None, "later", None),
     ],
 )
-def test_the_span_of_a_difference_is_in_its_source(source, span):
-    assert span_of(source) == span
+def test_the_ends_of_an_update_follow_from_its_step_its_span_and_the_label(field, span, label, ends):
+    assert ends_of(SnapshotRef("f", "a", 20, field, (), "", "", nothing, "0", span), label) == ends
+
+
+@pytest.mark.parametrize(("label", "step"), [("later", 15), ("earlier", 5)])
+def test_the_gap_is_found_under_either_label(label, step):
+    snapshots = [d for scale, steps in zip("abc", (STEPS, (0, 5, 15, 20), STEPS), strict=True)
+                 for d in differences(scale, steps, label)]  # fmt: skip
+    assert bridged(snapshots, label) == {Name("f", "b", "0", step, UPDATE): ((5, 15), 10)}
+
+
+def test_runs_of_one_scale_are_compared_with_each_other():
+    snapshots = [d for run, steps in zip("123", (STEPS, (0, 5, 15, 20), STEPS), strict=True)
+                 for d in differences("a", steps, run=run)]  # fmt: skip
+    assert set(bridged(snapshots)) == {("f", "a", "2", 15, UPDATE)}
 
 
 def test_a_checkpoint_that_other_scales_have_is_not_bridged():
     snapshots = [d for scale, steps in zip("abc", (STEPS, (0, 5, 15, 20), STEPS), strict=True)
                  for d in differences(scale, steps)]  # fmt: skip
     assert set(found := bridged(snapshots)) == {("f", "b", "0", 15, UPDATE)}
-    assert found[Name("f", "b", "0", 15, UPDATE)].startswith(
-        "the checkpoint of step 10 is missing, which other scales have"
+    assert (
+        found[Name("f", "b", "0", 15, UPDATE)]
+        .sentence()
+        .startswith("the checkpoint of step 10 is missing, which other scales have")
     )
 
 
@@ -60,7 +73,7 @@ def test_a_hole_in_the_own_schedule_counts_with_one_other_scale():
 def test_equal_schedules_bridge_nothing_and_gradients_never_do(schedules):
     same = sorted(schedules[0])
     assert not bridged([d for scale in "abcd" for d in differences(scale, same)])
-    gradients = [SnapshotRef("f", "a", 1, GRADIENT, (), "a/step_9/x.pt minus a/step_1/x.pt", "", nothing)]
+    gradients = [SnapshotRef("f", "a", 9, GRADIENT, (), "", "", nothing)]
     assert not bridged(gradients + [d for scale in "bc" for d in differences(scale, range(10))])
 
 

@@ -33,9 +33,9 @@ class Gap(NamedTuple):
     def sentence(self) -> str:
         """What is wrong, and what to do."""
         return (
-            f"the checkpoint of step {self.missing} is missing, which other scales have, and the difference of step "
-            f"{self.ends.later} and step {self.ends.earlier} spans more time than theirs; bring it back, or give this "
-            "scale a study of its own"
+            f"the checkpoint of step {self.missing} is missing, which other scales have, and the difference of "
+            f"step {self.ends.later} and step {self.ends.earlier} spans more time than theirs; bring it back, or "
+            "give this scale a study of its own"
         )
 
 
@@ -114,8 +114,8 @@ class Gaps:
                 return True
             raise UnmeasurableError(
                 "gap",
-                f"{before.source} was measured, and a checkpoint of it is gone, so that what is wanted now cannot be; "
-                "bring it back",
+                f"{before.source} was measured, and a checkpoint of it is gone, so that what is wanted now cannot "
+                "be; bring it back",
             )
         if gap := self.bridged.get(snapshot.name):
             raise UnmeasurableError("gap", gap.sentence())
