@@ -28,8 +28,9 @@ def list_hub(
                 progress(done, total, f"{found.scale} step {step}")
     names = list(source.repositories.values())
     others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    listing = listing_from_files(source.family, f"{names[0]}{others}", files, source.repositories)
-    return dataclasses.replace(listing, asked={found.scale: found.asked for found in source.found}, chosen=chosen)
+    asked = {found.scale: found.asked for found in source.found}
+    origin = f"{names[0]}{others}"
+    return listing_from_files(source.family, origin, files, source.repositories, asked=asked, chosen=chosen)
 
 
 def _listed(part: Part) -> list[TreeFile]:
