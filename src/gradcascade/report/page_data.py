@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.drawing.quantities import no_exponents
 from gradcascade.scaling.claims import sides
-from gradcascade.vocabulary import EXPONENTS
+from gradcascade.vocabulary import CHANNELS, DIFFERENCES, EXPONENTS, field_plural
 
 DIGITS = 5
 ACTIVITY_LIMIT = 200_000
@@ -27,11 +27,44 @@ def chart_data(data: ReportData) -> dict[str, Any]:
     return {
         "title": data.title,
         "baseline": data.baseline,
+        "vocabulary": _vocabulary(),
         "groups": [_group(data, group) for group in data.groups],
         "verdicts": _verdicts(data),
         "contrasts": _contrasts(data),
         "metrics": [part for family in data.families for part in _metrics(data, family)],
     }
+
+
+def _vocabulary() -> dict[str, Any]:
+    """What the scripts need to know of exponents, channels and differences: their names, and how they are made."""
+    return {
+        "exponents": {
+            name: {
+                "symbol": exponent.symbol,
+                "words": exponent.words,
+                "neutral": exponent.neutral,
+                "same_as": exponent.same_as,
+                "channel": exponent.channel,
+            }
+            for name, exponent in EXPONENTS.items()
+        },
+        "channels": {
+            name: {
+                "label": name if name == channel.symbol else f"{name} {channel.symbol}",
+                "powers": None if name in _further() else dict(channel.powers),
+            }
+            for name, channel in CHANNELS.items()
+        },
+        "differences": {
+            name: {"label": part.label, "minuend": part.minuend, "subtrahend": part.subtrahend}
+            for name, part in DIFFERENCES.items()
+        },
+    }
+
+
+def _further() -> list[str]:
+    """Channels that cannot be made from size, duration and N, so that the page carries their values."""
+    return [name for name, channel in CHANNELS.items() if not set(channel.powers) <= {"n", "size", "duration"}]
 
 
 def _verdicts(data: ReportData) -> list[dict[str, Any]]:
@@ -78,6 +111,7 @@ def _group(data: ReportData, group: Group) -> dict[str, Any]:
     return {
         "family": family,
         "field": field,
+        "plural": field_plural(field),
         "window": list(data.windows[group]),
         "scales": names,
         "n": [sizes[name] for name in names],
@@ -104,7 +138,7 @@ def _variant(data: ReportData, group: Group, variant: str, names: list[str], ste
         exponents[name] = {column: _along(line, column, steps) for column in columns}
     channels = {
         column: [_along(means.filter(pl.col("scale") == name), column, steps) for name in names]
-        for column in ("size_per_n", "n_steps")
+        for column in ("size_per_n", "n_steps", *_further())
     }
     high = _along(expected.filter(pl.col("exponent") == "z"), "null_high", steps)
     return {**channels, "exponents": exponents, "r2_high": high}

@@ -44,7 +44,7 @@ def fit_exponents(cascades: Cascades) -> pl.DataFrame:
 
 
 def closure_error(fits: pl.DataFrame) -> pl.DataFrame:
-    """How far the exponents are from ``beta = D - z`` and ``delta = D - z - 1``.
+    """How far the exponents are from what D and z say: ``beta = D - z`` and ``delta = D - z - 1``.
 
     Both hold exactly when the same scales enter every fit (arXiv:2605.02968), so this checks the code, not nature.
 

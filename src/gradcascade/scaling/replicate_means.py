@@ -5,22 +5,22 @@ from __future__ import annotations
 import polars as pl
 
 from gradcascade.scaling.tables import FIT_KEYS
-
-MEANS = ("size_per_n", "duration", "v_rel")
+from gradcascade.vocabulary import CHANNELS
 
 
 def replicate_means(channels: pl.DataFrame) -> pl.DataFrame:
     """Geometric means of a table from :func:`gradcascade.scaling.channels.channels`, included cascades alone.
 
-    Columns ``family, field, variant, step, scale, n, size_per_n, duration, v_rel``. Logarithms are averaged over the
+    Columns ``family, field, variant, step, scale, n, size_per_n`` and the channels. Logarithms are averaged over the
     replicates of each run and then over the runs, as for the fits.
     """
     keys = [*FIT_KEYS, "scale", "n"]
+    means = [name for name in ("size_per_n", *CHANNELS) if name in channels.columns]
     logs = channels.filter("included").select(
         *keys,
         *(["run"] if "run" in channels.columns else []),
-        *(pl.col(name).cast(pl.Float64).log() for name in MEANS),
+        *(pl.col(name).cast(pl.Float64).log() for name in means),
     )
     if "run" in logs.columns:
-        logs = logs.group_by(*keys, "run").agg(pl.col(*MEANS).mean())
-    return logs.group_by(keys).agg(pl.col(*MEANS).mean().exp()).sort(keys)
+        logs = logs.group_by(*keys, "run").agg(pl.col(means).mean())
+    return logs.group_by(keys).agg(pl.col(means).mean().exp()).sort(keys)

@@ -13,6 +13,7 @@ import polars as pl
 
 from gradcascade.scaling.claims import Side, sides
 from gradcascade.scaling.windows import Range
+from gradcascade.vocabulary import EXPONENTS
 
 Trajectory = tuple[str, str, str]
 """Family, field and variant."""
@@ -43,7 +44,7 @@ def step_counts(
     """Compare an exponent with zero (D and beta with one), or with another trajectory at the steps that both have."""
     rows = _steps(fits, exponent, trajectory, window)
     if other is None:
-        at = 1.0 if exponent in ("D", "beta") else 0.0
+        at = float(EXPONENTS[exponent].neutral)
         rows = rows.select(pl.col("value", "low", "high") - at, flat=pl.col("low") == pl.col("high"))
     else:
         rows = _difference(rows, _steps(fits, exponent, other, other_window or window))

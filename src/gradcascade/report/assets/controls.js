@@ -1,7 +1,6 @@
 /** The choices above the charts: family, field, real or null, what is drawn beside, and the step. */
-import { nearest } from "./data.js";
+import { nearest, vocabulary } from "./data.js";
 import { written } from "./numbers.js";
-import { SYMBOLS, CHANNEL_LABELS } from "./panels.js";
 
 /** @param {any} panels @param {any} store */
 export function startControls(panels, store) {
@@ -10,14 +9,15 @@ export function startControls(panels, store) {
     const { group, data, state } = { group: panels.group, data: panels.data, state: store.state };
     const families = [...new Set(data.groups.map((g) => g.family))];
     const fields = data.groups.filter((g) => g.family === group.family).map((g) => g.field);
+    const plural = (field) => data.groups.find((g) => g.field === field).plural;
     const variants = Object.keys(group.variants);
     const parts = [];
     if (families.length > 1) parts.push(menu("Family", families, state.family, (family) => store.set(chosen(data, { ...state, family }))));
-    if (fields.length > 1) parts.push(radios("Field", fields, state.field, (field) => store.set(chosen(data, { ...state, field })), (f) => `${f}s`));
+    if (fields.length > 1) parts.push(radios("Field", fields, state.field, (field) => store.set(chosen(data, { ...state, field })), plural));
     parts.push(radios("Fields shown", variants, state.variant, (variant) => store.set({ variant })));
     const beside = { "": "nothing" };
     for (const name of variants) if (name !== state.variant) beside[name] = name;
-    for (const field of fields) if (field !== group.field) beside[`field:${field}`] = `real ${field}s`;
+    for (const field of fields) if (field !== group.field) beside[`field:${field}`] = `real ${plural(field)}`;
     parts.push(menu("Beside it", Object.keys(beside), state.beside in beside ? state.beside : "", (v) => store.set({ beside: v }), (v) => beside[v]));
     parts.push(radios("Steps", ["linear", "log"], state.logSteps ? "log" : "linear", (v) => store.set({ logSteps: v === "log" })));
     keepFocus(choices, () => choices.replaceChildren(...parts));
@@ -91,8 +91,8 @@ export function chartSwitches(name, host, panels, store) {
     const set = (v) => store.set({ [`log:${name}`]: v === "log" });
     parts.push(radios("Vertical axis", ["linear", "log"], store.state[`log:${name}`] ? "log" : "linear", set));
   }
-  if (name === "loglog") parts.push(menu("Channel", Object.keys(CHANNEL_LABELS), store.state.loglog, (v) => store.set({ loglog: v }), (v) => CHANNEL_LABELS[v]));
-  if (name === "differences") parts.push(menu("Exponent", Object.keys(SYMBOLS), store.state.difference, (v) => store.set({ difference: v }), (v) => SYMBOLS[v]));
+  if (name === "loglog") parts.push(menu("Channel", Object.keys(vocabulary.channels), store.state.loglog, (v) => store.set({ loglog: v }), (v) => vocabulary.channels[v].label));
+  if (name === "differences") parts.push(menu("Exponent", Object.keys(vocabulary.exponents), store.state.difference, (v) => store.set({ difference: v }), (v) => vocabulary.exponents[v].symbol));
   if (name === "metric" && panels.metrics.length > 1) {
     const names = panels.metrics.map((metric) => metric.name);
     parts.push(menu("Metric", names, names.includes(store.state.metric) ? store.state.metric : names[0], (v) => store.set({ metric: v })));

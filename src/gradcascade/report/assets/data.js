@@ -2,9 +2,19 @@
 
 /** @typedef {(number|null)[]} Column */
 
+/** Names, symbols and formulas of exponents, channels and differences: those of gradcascade.vocabulary. */
+export let vocabulary = { exponents: {}, channels: {}, differences: {} };
+
 /** @returns {any} what the page carries */
 export function readData() {
-  return JSON.parse(document.getElementById("study-data").textContent);
+  const data = JSON.parse(document.getElementById("study-data").textContent);
+  vocabulary = data.vocabulary;
+  return data;
+}
+
+/** @returns {string[]} exponents that say something of their own */
+export function shownExponents() {
+  return Object.keys(vocabulary.exponents).filter((name) => !vocabulary.exponents[name].same_as);
 }
 
 /** @type {WeakMap<any, Map<string, Column[]>>} */
@@ -12,7 +22,7 @@ const made = new WeakMap();
 
 /**
  * Channels of a variant from what is stored; the slider asks for them at every frame, so they are kept.
- * @param {any} group @param {string} variant @param {string} name size, n_steps, v_abs, v_rel or size_per_n
+ * @param {any} group @param {string} variant @param {string} name a channel, or n_steps or size_per_n
  * @returns {Column[]} for each scale, over the steps
  */
 export function channel(group, variant, name) {
@@ -23,24 +33,20 @@ export function channel(group, variant, name) {
   return kept.get(key);
 }
 
-function madeChannel(group, variant, channel) {
+function madeChannel(group, variant, name) {
   const part = group.variants[variant];
   if (!part) return group.scales.map(() => group.steps.map(() => null));
-  return group.n.map((n, place) => {
-    const share = part.size_per_n[place];
-    const duration = part.n_steps[place];
-    return share.map((value, i) => {
-      if (value === null) return null;
-      if (channel === "n_steps") return duration[i];
-      if (channel === "size") return value * n;
-      if (channel === "v_abs") return (value * n) / duration[i];
-      return channel === "v_rel" ? value / duration[i] : value;
-    });
-  });
+  if (Object.hasOwn(part, name)) return part[name];
+  const { size = 0, duration = 0, n: entries = 0 } = vocabulary.channels[name].powers;
+  return group.n.map((n, place) =>
+    part.size_per_n[place].map((share, i) => {
+      if (share === null) return null;
+      return share ** size * n ** (size + entries) * part.n_steps[place][i] ** duration;
+    }));
 }
 
 /**
- * An exponent over the steps; beta is delta + 1, with the same interval.
+ * An exponent over the steps; one that is another up to a constant is made from that, with the same interval.
  * @param {any} group @param {string} variant @param {string} name
  * @returns {{value: Column, low: Column, high: Column, r2: Column}}
  */
@@ -50,8 +56,9 @@ export function exponent(group, variant, name) {
     const none = group.steps.map(() => null);
     return { value: none, low: none, high: none, r2: none };
   }
-  const stored = part.exponents[name === "beta" ? "delta" : name];
-  const shift = name === "beta" ? 1 : 0;
+  const { same_as: twin, neutral } = vocabulary.exponents[name];
+  const stored = part.exponents[twin || name];
+  const shift = twin ? neutral - vocabulary.exponents[twin].neutral : 0;
   const value = stored.value.map((v) => (v === null ? null : v + shift));
   const end = (sign) => value.map((v, i) => (v === null || stored.half[i] === null ? null : v + sign * stored.half[i]));
   return { value, low: end(-1), high: end(1), r2: part.exponents[name].r2 };

@@ -1,5 +1,5 @@
 /** The numbers behind each chart as rows for CSV. */
-import { channel, exponent, minus } from "./data.js";
+import { channel, exponent, minus, shownExponents, vocabulary } from "./data.js";
 
 /**
  * @param {any} panels @param {string} name of the chart
@@ -27,7 +27,7 @@ export function chartRows(panels, name) {
 function exponentRows(group, lead, variants) {
   const rows = [["family", "field", "variant", "step", "exponent", "value", "low", "high", "r2"]];
   for (const variant of variants) {
-    for (const name of ["D", "z", "beta", "delta"]) {
+    for (const name of Object.keys(vocabulary.exponents)) {
       const { value, low, high, r2 } = exponent(group, variant, name);
       group.steps.forEach((step, i) => rows.push([...lead, variant, step, name, ...[value, low, high, r2].map((c) => tidy(c[i]))]));
     }
@@ -36,9 +36,10 @@ function exponentRows(group, lead, variants) {
 }
 
 function r2Rows(group, lead, variants) {
-  const rows = [["family", "field", "variant", "step", "R2_D", "R2_z", "R2_delta", "R2_to_exceed"]];
+  const shown = shownExponents();
+  const rows = [["family", "field", "variant", "step", ...shown.map((name) => `R2_${name}`), "R2_to_exceed"]];
   for (const variant of variants) {
-    const columns = ["D", "z", "delta"].map((name) => exponent(group, variant, name).r2);
+    const columns = shown.map((name) => exponent(group, variant, name).r2);
     columns.push(group.variants[variant].r2_high);
     group.steps.forEach((step, i) => rows.push([...lead, variant, step, ...columns.map((c) => c[i])]));
   }
@@ -46,9 +47,9 @@ function r2Rows(group, lead, variants) {
 }
 
 function differenceRows(group, lead, name) {
-  const [real, N0, N2] = ["real", "N0", "N2"].map((variant) => exponent(group, variant, name).value);
-  const columns = [minus(real, N0), minus(N2, N0), minus(real, N2)];
-  const rows = [["family", "field", "step", "exponent", "total", "dist", "assign"]];
+  const value = (variant) => exponent(group, variant, name).value;
+  const columns = Object.values(vocabulary.differences).map((part) => minus(value(part.minuend), value(part.subtrahend)));
+  const rows = [["family", "field", "step", "exponent", ...Object.keys(vocabulary.differences)]];
   group.steps.forEach((step, i) => rows.push([...lead, step, name, ...columns.map((c) => tidy(c[i]))]));
   return rows;
 }

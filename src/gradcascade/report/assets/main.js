@@ -3,14 +3,13 @@ import { Chart } from "./chart.js";
 import { chartRows } from "./export.js";
 import { chartSwitches, chosen, moveStep, startControls } from "./controls.js";
 import { copyButton } from "./csv.js";
-import { readData } from "./data.js";
+import { readData, vocabulary } from "./data.js";
 import { makeStore, remembered } from "./store.js";
-import { Panels, SYMBOLS } from "./panels.js";
+import { Panels } from "./panels.js";
 import { startTables } from "./tables.js";
 
 const HEIGHT = 280;
 const SMALL = 210;
-const EXPONENT_WORDS = { D: "size", z: "duration", beta: "size per relaxation step", delta: "transport efficiency v_rel" };
 const KEYS = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity };
 const START = {
   loglog: "v_rel", difference: "z", metric: "", hidden: new Set(),
@@ -49,8 +48,8 @@ function startCard(card, panels, store) {
     return chart;
   };
   if (name === "exponents") {
-    return Object.entries(SYMBOLS).map(([exponent, symbol]) => {
-      const words = `${symbol}, ${EXPONENT_WORDS[exponent]}`;
+    return Object.entries(vocabulary.exponents).map(([exponent, known]) => {
+      const words = `${known.symbol}, ${known.words}`;
       return make(() => panels.exponent(exponent), SMALL, `${title}: ${words}`, words);
     });
   }

@@ -1,10 +1,10 @@
 /** What each chart shows, from the data and what the reader has chosen. */
-import { align, channel, exponent, fitLine, minus, nearest } from "./data.js";
+import { align, channel, exponent, fitLine, minus, nearest, shownExponents, vocabulary } from "./data.js";
 import { signed, written } from "./numbers.js";
 import { cssColour, faint, scaleStyle } from "./theme.js";
 
-export const SYMBOLS = { D: "D", z: "z", beta: "β", delta: "δ" };
-export const EXPONENT_CHANNELS = { size: "D", n_steps: "z", v_abs: "beta", v_rel: "delta" };
+const LINE_COLOURS = ["third", "accent", "second", "ink"];
+const LINE_DASHES = [[2, 2], [], [7, 3], [1, 3]];
 const STEP = { axis: "steps", xLabel: "training step", head: (x) => `step ${written(x, 12)}` };
 
 /** The panels of one page; each method describes one chart. */
@@ -29,7 +29,7 @@ export class Panels {
     if (beside.startsWith("field:")) {
       const field = beside.slice("field:".length);
       const other = this.data.groups.find((g) => g.family === group.family && g.field === field);
-      return other && field !== group.field ? { group: other, variant: "real", label: `real ${field}s` } : null;
+      return other && field !== group.field ? { group: other, variant: "real", label: `real ${other.plural}` } : null;
     }
     return beside && beside !== this.state.variant && group.variants[beside]
       ? { group, variant: beside, label: beside }
@@ -37,7 +37,7 @@ export class Panels {
   }
 
   get shownLabel() {
-    return this.state.variant === "real" ? `real ${this.group.field}s` : `${this.state.variant} (${this.group.field}s)`;
+    return this.state.variant === "real" ? `real ${this.group.plural}` : `${this.state.variant} (${this.group.plural})`;
   }
 
   /** @param {string} key @param {() => any} make @returns {any} what was made before for the same choices */
@@ -86,8 +86,8 @@ export class Panels {
       lines.push({ ...bandLine(moved, beside.label, "beside", cssColour("second")), dash: [5, 3], width: 1.4 });
     }
     const missing = shown.value.every((v) => v === null) ? this.noExponents() : undefined;
-    const zero = name === "z" || name === "delta";
-    return { ...STEP, x: group.steps, yLabel: SYMBOLS[name], yLog: false, lines, missing, window: group.window, zero };
+    const { symbol, neutral } = vocabulary.exponents[name];
+    return { ...STEP, x: group.steps, yLabel: symbol, yLog: false, lines, missing, window: group.window, zero: neutral === 0 };
   }
 
   noExponents() {
@@ -97,6 +97,7 @@ export class Panels {
   loglog() {
     const { group, beside, state } = this;
     const name = state.loglog;
+    const { symbol } = Object.values(vocabulary.exponents).find((known) => known.channel === name);
     const at = nearest(group.steps, state.step);
     const lines = [];
     const add = (part, variant, key, label, colour, place) => {
@@ -104,7 +105,7 @@ export class Panels {
       const byScale = new Map(part.scales.map((scale, i) => [scale, columns[i][place] ?? null]));
       const values = group.scales.map((scale) => byScale.get(scale) ?? null);
       const fit = fitLine(group.n, values);
-      const slope = fit ? `, ${SYMBOLS[EXPONENT_CHANNELS[name]]} = ${signed(fit.slope)}` : "";
+      const slope = fit ? `, ${symbol} = ${signed(fit.slope)}` : "";
       lines.push({ label, key, values, colour, dots: true, format: written, quiet: true });
       const fitted = group.n.map((n) => (fit ? fit.at(n) : null));
       lines.push({ label: `${label}${slope}`, key, values: fitted, colour, width: 1.6, bare: true, untold: true, format: () => "" });
@@ -120,7 +121,7 @@ export class Panels {
     ]));
     const missing = yRange ? undefined : "No cascade is left to draw here.";
     const head = (x) => `N = ${written(x)}`;
-    return { axis: "log", x: group.n, xLabel: "N, entries of the field", yLabel: CHANNEL_LABELS[name], yLog: true, lines, yRange, missing, head };
+    return { axis: "log", x: group.n, xLabel: "N, entries of the field", yLabel: vocabulary.channels[name].label, yLog: true, lines, yRange, missing, head };
   }
 
   activity() {
@@ -148,14 +149,13 @@ export class Panels {
   r2() {
     const { group, state } = this;
     const part = group.variants[state.variant];
-    const colours = { D: cssColour("third"), z: cssColour("accent"), delta: cssColour("second") };
-    const dashes = { D: [2, 2], z: [], delta: [7, 3] };
-    const lines = Object.entries(colours).map(([name, colour]) => ({
-      label: `R² of ${SYMBOLS[name]}`,
+    const shown = shownExponents();
+    const lines = shown.map((name, place) => ({
+      label: `R² of ${vocabulary.exponents[name].symbol}`,
       key: `r2:${name}`,
       values: exponent(group, state.variant, name).r2,
-      colour,
-      dash: dashes[name],
+      colour: cssColour(LINE_COLOURS[place % LINE_COLOURS.length]),
+      dash: LINE_DASHES[place % LINE_DASHES.length],
       format: (v) => (v === null ? "–" : v.toFixed(3)),
     }));
     const high = part?.r2_high ?? group.steps.map(() => null);
@@ -163,7 +163,7 @@ export class Panels {
       label: "95 % of noise without slope", key: "r2:noise", values: high, colour: cssColour("soft"), dash: [1.5, 3],
       width: 1.2, bare: true, format: (v) => (v === null ? "–" : v.toFixed(3)),
     });
-    const missing = lines.slice(0, 3).every((line) => line.values.every((v) => v === null)) ? this.noExponents() : undefined;
+    const missing = lines.slice(0, shown.length).every((line) => line.values.every((v) => v === null)) ? this.noExponents() : undefined;
     return { ...STEP, x: group.steps, yLabel: "R²", yLog: false, yRange: [0, 1], lines, missing, window: group.window };
   }
 
@@ -171,16 +171,15 @@ export class Panels {
     const { group, state } = this;
     const name = state.difference;
     const value = (variant) => exponent(group, variant, name).value;
-    const [real, N0, N2] = [value("real"), value("N0"), value("N2")];
-    const parts = [
-      ["total, real − N0", minus(real, N0), cssColour("accent"), []],
-      ["distribution, N2 − N0", minus(N2, N0), cssColour("second"), [7, 3]],
-      ["assignment, real − N2", minus(real, N2), cssColour("third"), [2, 2]],
-    ];
-    const lines = parts.map(([label, values, colour, dash]) => ({ label, key: label, values, colour, dash, format: signed }));
+    const looks = [["accent", []], ["second", [7, 3]], ["third", [2, 2]]];
+    const lines = Object.values(vocabulary.differences).map(({ label, minuend, subtrahend }, place) => {
+      const [colour, dash] = looks[place % looks.length];
+      const words = `${label}, ${minuend} − ${subtrahend}`;
+      return { label: words, key: words, values: minus(value(minuend), value(subtrahend)), colour: cssColour(colour), dash, format: signed };
+    });
     const empty = lines.every((line) => line.values.every((v) => v === null));
     const missing = empty ? "A difference needs exponents of the real fields and of N0 or N2 at the same step." : undefined;
-    return { ...STEP, x: group.steps, yLabel: `change of ${SYMBOLS[name]}`, yLog: false, lines, missing, window: group.window, zero: true };
+    return { ...STEP, x: group.steps, yLabel: `change of ${vocabulary.exponents[name].symbol}`, yLog: false, lines, missing, window: group.window, zero: true };
   }
 
   get metrics() {
@@ -198,8 +197,6 @@ export class Panels {
     return { ...base, yLog, x: found.steps, yLabel: short(found.name), lines: this.scaleLines(group, columns, written) };
   }
 }
-
-export const CHANNEL_LABELS = { size: "size s", n_steps: "n_steps", v_abs: "v_abs", v_rel: "v_rel" };
 
 function bandLine(part, label, key, colour) {
   return { label, key, colour, values: part.value, low: part.low, high: part.high, format: signed };
