@@ -15,7 +15,6 @@ from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.verdict import MARGIN, verdicts
 from gradcascade.scaling.window_means import PARTS, window_differences, window_intervals
 from gradcascade.scaling.windows import Window, published_windows
-from gradcascade.vocabulary import EXPONENTS
 
 COMPARISON_SCHEMA: dict[str, type[pl.DataType]] = {
     "family_a": pl.String,
