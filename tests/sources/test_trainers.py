@@ -287,3 +287,24 @@ def test_all_gradients_of_a_run_have_one_order_whatever_format_each_step_has(tmp
     save_safetensors(tensors, tmp_path / "step_2" / "gradients.safetensors")
     for ref in discover(tmp_path).snapshots():
         assert ref.load().tolist() == [1, 1, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("folder", ["", "run", "runs/run"])
+def test_steps_without_a_file_that_is_read_are_named_with_the_files_that_are(tmp_path: Path, folder: str) -> None:
+    step = tmp_path / folder / "checkpoint-5"
+    step.mkdir(parents=True)
+    (step / "weights.bin").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"checkpoint-5 and the like hold no file that is read.*model\.safetensors"):
+        discover(tmp_path)
+
+
+def test_a_link_that_leads_nowhere_costs_its_own_updates_only(tmp_path: Path) -> None:
+    write_run(tmp_path, (0, 1, 2, 3))
+    (tmp_path / "step_2" / "model.safetensors").unlink()
+    (tmp_path / "step_2" / "model.safetensors").symlink_to("gone.safetensors")
+    refs = {ref.step: ref for ref in discover(tmp_path).snapshots()}
+    assert list(refs) == [1, 2, 3]  # nothing is subtracted across the step that cannot be read
+    np.testing.assert_array_equal(refs[1].load(), expected_update(0, 1, [name for name, _ in refs[1].layout() or ()]))
+    for step in (2, 3):
+        with pytest.raises(InputError, match=r"step_2/model\.safetensors does not exist"):
+            refs[step].load()

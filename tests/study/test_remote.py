@@ -35,5 +35,5 @@ def test_an_address_is_read(text, expected):
 
 @pytest.mark.parametrize("text", ["", "a/b@", "a/b@c@d", "a/b:", ":c"])
 def test_what_is_no_address_is_refused(text):
-    with pytest.raises(InputError, match="is no repository"):
+    with pytest.raises(InputError, match="is not a repository"):
         Address.of(text)

@@ -66,42 +66,26 @@ class Description:
 
 @dataclass(frozen=True)
 class SnapshotRef:
-    """One field that can be loaded, and where it comes from.
-
-    Parameters
-    ----------
-    family, scale : str
-        The model family, and the size of the model within it.
-    step : int
-        The training step that labels the field.
-    field : str
-        ``"gradient"`` or ``"update"``.
-    files : tuple of pathlib.Path
-        The files it is read from, an index's shards too; none if they are fetched when it is loaded. Then source and
-        revision together name the contents for good.
-    source : str
-        Where it comes from, in words that stay true on another machine: paths relative to the folder given, or in a
-        repository.
-    revision : str
-        The version of the source: commits' SHA, or a mark of files on disk.
-    reader : callable
-        Loads the field. It can be pickled, so that a snapshot can be measured in another process.
-    run : str
-        Which training of the scale it is from: its seed, or any label; ``"0"`` where there is one.
-    span : int or None
-        Optimizer steps that an update covers; None for gradients.
-    """
+    """One field that can be loaded, and where it comes from."""
 
     family: str
     scale: str
     step: int
+    """The training step that labels it."""
     field: str
+    """Its kind, ``"gradient"`` or ``"update"``."""
     files: tuple[Path, ...]
+    """Files it is read from, an index's shards too; none if they are downloaded when it is loaded."""
     source: str
+    """Where it comes from, in words that stay true on another machine: relative paths, or paths in a repository."""
     revision: str
+    """Commits' SHA, or a mark of files on disk. Without files, source and revision name the contents for good."""
     reader: Callable[[], NDArray[np.floating]] = dataclasses.field(repr=False, compare=False)
+    """Loads it. It can be pickled, so that a snapshot can be measured in another process."""
     run: str = ALONE
+    """Which training of the scale it is from: its seed, or any label."""
     span: int | None = None
+    """Optimizer steps that an update covers; None for gradients."""
 
     @property
     def name(self) -> Name:
@@ -109,18 +93,10 @@ class SnapshotRef:
         return Name(self.family, self.scale, self.run, self.step, self.field)
 
     def load(self) -> NDArray[np.floating]:
-        """Read the field.
+        """Read the field: shape (N,), float32, or float64 where files hold it; half precision is widened exactly.
 
-        Returns
-        -------
-        numpy.ndarray
-            Shape (N,), float32, or float64 where the files hold float64; half precision is widened exactly.
-            Entries are not checked: the probe refuses NaN and infinity, and says where they are.
-
-        Raises
-        ------
-        InputError
-            If a file is missing, broken, unsafe, or does not hold the tensors it should.
+        Entries are not checked: the probe refuses NaN and infinity, and says where they are. A file that is missing,
+        broken or unsafe, or lacks tensors that it should have, is an :class:`InputError`.
         """
         return self.reader()
 
@@ -144,15 +120,15 @@ class Source(Protocol):
         ...
 
     def snapshots(self) -> list[SnapshotRef]:
-        """Every field there is, by scale and field, steps ascending."""
+        """Every field there is, by scale, run and kind, steps ascending."""
         ...
 
     def metrics(self) -> pl.DataFrame:
-        """External performance: columns family, scale, step, metric, value; no rows if there is none."""
+        """External performance: columns family, scale, run, step, metric, value; no rows if there is none."""
         ...
 
     def folders(self) -> dict[str, Path]:
-        """The folder of each scale's small files (configuration, evaluations), once :meth:`metrics` was called."""
+        """Folder of each run's configuration and evaluations by its name, once :meth:`metrics` was called."""
         ...
 
     def complaints(self) -> list[str]:
@@ -160,5 +136,5 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back what reading took."""
+        """Remove and release what reading needed."""
         ...

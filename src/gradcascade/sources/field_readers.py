@@ -46,7 +46,7 @@ class GradientReader:
         return _described(self.part, self.run, self._opened)
 
     def without(self, files: Collection[Path]) -> GradientReader:
-        """The same, not held against files that are in quarantine."""
+        """The same, not compared with files that are in quarantine."""
         return replace(self, run=self.run.without(files)) if isinstance(self.run, GradientsOnDisk) else self
 
     @contextmanager
@@ -106,7 +106,7 @@ class Absent:
     parts = ()
 
     def __call__(self) -> NDArray[np.floating]:
-        """Say so."""
+        """Refuse it with the reason."""
         raise MissingError(self.reason)
 
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from gradcascade.errors import InputError
 from gradcascade.sources.base import FIELDS, RunName, SnapshotRef
+from gradcascade.sources.checkpoint import WHOLE
 from gradcascade.sources.evaluations import metrics_table, read_evaluations
 from gradcascade.sources.layouts import LAYOUTS
 from gradcascade.sources.layouts.base import Run
+from gradcascade.sources.layouts.step_folders import step_folders
 from gradcascade.sources.naming import family_and_scales, natural
 from gradcascade.sources.run_labels import labelled
 from gradcascade.sources.snapshots import Reading
@@ -83,43 +85,17 @@ def discover(
     scales: Mapping[str, str] | None = None,
     runs: Mapping[str, Mapping[str, str]] | None = None,
 ) -> FolderSource:
-    """Find the runs in a folder, their steps and their fields.
+    """Find the runs of a family; only listings are read, and headers where runs may be of one scale.
 
-    Parameters
-    ----------
-    folder : pathlib.Path or str
-        A folder with ``runs/<run>``, a folder of runs, or one run, laid out as one of
-        :data:`gradcascade.sources.layouts.LAYOUTS`.
-    family : str, optional
-        The family's name; by default what the names of the runs have in common, else the folder's name.
-    fields : sequence of str
-        The kinds of field wanted: ``"gradient"``, ``"update"``.
-    which : str
-        ``"train"`` or ``"val"`` gradients.
-    order : str
-        Order of the tensors: ``"file"``, ``"sorted"`` by name, or ``"grouped"`` by type. Updates have the order
-        of the run's gradients, where it has any.
-    label : str
-        The step that labels an update: the ``"later"`` or the ``"earlier"`` of the two.
-    select : sequence of str
-        Shell patterns on tensor names as the files have them. By default, Pico's 36 tensors in Pico's layout, and
-        all trainable parameters elsewhere.
-    scales : mapping of str to str, optional
-        The run of each scale, a folder as seen from `folder`; by default every run, named as its folder is. Runs
-        whose names differ in a seed-like part alone (``d96-seed1``, ``d96-seed2``) and whose fields have the same
-        size are runs of one scale.
-    runs : mapping of str to mapping of str to str, optional
-        The runs of each scale by their labels, ``{"d96": {"1": "first", "2": "second"}}``.
+    `folder` has ``runs/<run>``, is a folder of runs, or is one run, laid out as one of the
+    :data:`gradcascade.sources.layouts.LAYOUTS`. `family` is by default what the names of the runs have in common,
+    else the folder's name. `select` are shell patterns on tensor names as the files have them; the other
+    options are those of :class:`gradcascade.sources.snapshots.Reading`.
 
-    Returns
-    -------
-    FolderSource
-        A source; of files, headers have been read where several runs may be of one scale.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no runs, links lead out of it, or an option is unknown.
+    `scales` names the run of each scale, a folder as seen from `folder`, and `runs` several by their labels,
+    ``{"d96": {"1": "first", "2": "second"}}``. By default every run is a scale named as its folder is, but runs whose
+    names differ in a seed-like part alone (``d96-seed1``, ``d96-seed2``) and whose fields have the same size are runs
+    of one scale.
     """
     reading = Reading(family or "", tuple(fields), which, order, label, tuple(select))  # checks them first
     root = Path(folder)
@@ -140,10 +116,7 @@ def find_runs(root: Path) -> list[Run]:
         found = [alone] if alone else [_run(tree, name, name) for name in tree.folders()]
     runs = [run for run in found if run]
     if not runs:
-        raise InputError(
-            f"{root} holds no runs: neither runs/<run>/checkpoints/step_N nor folders step_N or checkpoint-N with "
-            "gradients or checkpoints; give the folder of a run or of a family"
-        )
+        raise InputError(f"{root} holds no runs: {_why_none(tree)}")
     return sorted(runs, key=lambda run: natural(run.name))
 
 
@@ -205,6 +178,22 @@ def _differing(runs: Sequence[Run], sizes: Callable[[Run], dict[str, int]]) -> s
             if n != before:
                 return f"the {kind} of {_folder(other)} has {before:,} entries and that of {_folder(run)} {n:,}"
     return None
+
+
+def _why_none(tree: LocalTree) -> str:
+    """Which steps there are without files that are read, or that there are no steps."""
+    inner = f"{'runs/' if 'runs' in tree.folders() else ''}"
+    for folder in ("", *(inner + name for name in tree.folders(inner.rstrip("/")))):
+        if steps := step_folders(tree, folder):
+            return (
+                f"{next(iter(steps.values()))} and the like hold no file that is read for a step, which are "
+                f"{', '.join(WHOLE)} or the index of their shards, and train_gradients or gradients as .pt or "
+                ".safetensors (also in learning_dynamics/)"
+            )
+    return (
+        "neither runs/<run>/checkpoints/step_N nor folders step_N or checkpoint-N with gradients or checkpoints; "
+        "give the folder of a run or of a family"
+    )
 
 
 def _folder(run: Run) -> Path:

@@ -89,7 +89,7 @@ class HubSource:
     def metrics(self) -> pl.DataFrame:
         """Evaluation results of every scale, downloaded if they are not here: family, scale, step, metric, value.
 
-        A value that was not finite is null. A file that cannot be had or read is left out, and named by
+        A value that was not finite is null. A file that is not available or unreadable is left out, and named by
         `complaints`; only a hub that cannot be reached raises.
         """
         rows = []

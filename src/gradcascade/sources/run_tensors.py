@@ -53,7 +53,7 @@ class GradientsOnDisk:
         """Known once a file is opened."""
 
     def without(self, files: Collection[Path]) -> GradientsOnDisk:
-        """The same, not held against files that are in quarantine."""
+        """The same, not compared with files that are in quarantine."""
         return replace(self, files=tuple(path for path in self.files if path not in files))
 
     @property

@@ -26,70 +26,24 @@ _FOREIGN = {
 
 
 def open_tensors(path: Path | str) -> dict[str, StoredTensor]:
-    """Describe the tensors in a file; none of their values are read.
-
-    Parameters
-    ----------
-    path : pathlib.Path or str
-        A ``.npy``, ``.safetensors``, ``.pt``, ``.pth`` or ``.bin`` file.
-
-    Returns
-    -------
-    dict of str to StoredTensor
-        In file order: as they lie in a safetensors file, as the dictionary of a ``torch.save`` file lists them.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, empty, broken, unsafe, or not what its name says.
-    """
+    """Describe the tensors of a file in file order, without reading their values; a file in doubt is refused."""
     path = Path(path)
     return format_of(path).open(path)
 
 
 def read_tensors(path: Path | str, names: Callable[[str], bool] | None = None) -> dict[str, NDArray]:
-    """Read tensors from a file without executing anything.
+    """Read the tensors of a file that `names` wants, by default all, in file order.
 
-    Parameters
-    ----------
-    path : pathlib.Path or str
-        A ``.npy``, ``.safetensors``, ``.pt``, ``.pth`` or ``.bin`` file.
-    names : callable, optional
-        Whether a tensor of the given name is wanted; the others are not read.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        In file order, each of its own shape and type, memory-mapped and read-only; bfloat16 as float32 copies.
-        The array of a ``.npy`` file is named ``"array"``.
-
-    Raises
-    ------
-    InputError
-        As `open_tensors`, and if a wanted tensor has a type that NumPy cannot hold.
+    Each has its own shape and type, memory-mapped and read-only; bfloat16 is copied to float32. The array of a
+    ``.npy`` file is named ``"array"``.
     """
     return {name: tensor.read() for name, tensor in open_tensors(path).items() if names is None or names(name)}
 
 
 def read_field(path: Path | str, key: str | None = None) -> NDArray:
-    """Read one field from one file.
+    """Read one field from one file: the tensor `key`, or all of them, flattened in file order.
 
-    Parameters
-    ----------
-    path : pathlib.Path or str
-        A ``.npy``, ``.safetensors``, ``.pt``, ``.pth`` or ``.bin`` file.
-    key : str, optional
-        The name of one tensor; without it all tensors of the file, flattened in file order, are the field.
-
-    Returns
-    -------
-    numpy.ndarray
-        The array of a ``.npy`` file as it is; else shape (N,), float32, or float64 where the file has float64.
-
-    Raises
-    ------
-    InputError
-        As `open_tensors`, and if the file has no tensor of that name, no tensors, or one that is not floating.
+    The array of a ``.npy`` file comes as it is; else the shape is (N,), float32, or float64 where the file has it.
     """
     path = Path(path)
     if format_of(path).name == ".npy":
@@ -107,44 +61,12 @@ def read_field(path: Path | str, key: str | None = None) -> NDArray:
 
 
 def read_layout(path: Path | str, key: str | None = None) -> tuple[tuple[str, int], ...]:
-    """Name and number of entries of every tensor that :func:`read_field` lays end to end.
-
-    Parameters
-    ----------
-    path, key : pathlib.Path, str or None
-        As for :func:`read_field`; they were read before.
-
-    Returns
-    -------
-    tuple of (str, int)
-        The array of a ``.npy`` file is one tensor.
-
-    Raises
-    ------
-    InputError
-        As `open_tensors`.
-    """
+    """Name and number of entries of every tensor that :func:`read_field` lays end to end."""
     return tuple((name, stored.size) for name, stored in open_tensors(path).items() if key in (None, name))
 
 
 def flatten(tensors: Mapping[str, NDArray]) -> NDArray[np.floating]:
-    """Lay tensors end to end, each in row-major order.
-
-    Parameters
-    ----------
-    tensors : mapping of str to numpy.ndarray
-        Floating-point tensors, in the order wanted.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (N,), float32; float64 if one of the tensors is float64. Half precision is widened exactly.
-
-    Raises
-    ------
-    InputError
-        If there are none, or one does not hold floating-point numbers.
-    """
+    """Lay tensors end to end in row-major order: shape (N,), float32, or float64 if one of them is."""
     if not tensors:
         raise InputError("there are no tensors to make a field from; choose at least one")
     for name, values in tensors.items():
@@ -156,23 +78,7 @@ def flatten(tensors: Mapping[str, NDArray]) -> NDArray[np.floating]:
 
 
 def assembled(tensors: Sequence[StoredTensor]) -> NDArray[np.floating]:
-    """As `flatten`, from stored tensors, one of them in memory at a time.
-
-    Parameters
-    ----------
-    tensors : sequence of StoredTensor
-        In the order wanted.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (N,), float32; float64 if one of the tensors is float64.
-
-    Raises
-    ------
-    InputError
-        If a tensor does not hold floating-point numbers, or they share their entries.
-    """
+    """As `flatten`, from stored tensors, with one of them in memory at a time."""
     out = empty_field(tensors)
     start = 0
     for tensor in tensors:
@@ -184,10 +90,7 @@ def assembled(tensors: Sequence[StoredTensor]) -> NDArray[np.floating]:
 def empty_field(tensors: Sequence[StoredTensor]) -> NDArray[np.floating]:
     """Room for the tensors' entries, shape (N,): float64 if one of them is float64, else float32.
 
-    Raises
-    ------
-    InputError
-        If the tensors claim more than twice the bytes of the files they lie in, which tied weights never do.
+    Refused if they claim more than twice the bytes of the files they lie in, which tied weights never do.
     """
     files = {tensor.path: tensor.file.size for tensor in tensors}
     widths = {"float64": 8, "float32": 4}

@@ -24,5 +24,7 @@ class Address:
         """Read ``owner/name``, ``owner/name@branch`` or ``owner/name@branch:folder``."""
         match = _ADDRESS.fullmatch(text)
         if not match:
-            raise InputError(f"{shown(text)} is no repository; write owner/name, owner/name@branch or @branch:folder")
+            raise InputError(
+                f"{shown(text)} is not a repository; write owner/name, owner/name@branch or @branch:folder"
+            )
         return cls(match["name"], match["revision"] or "main", (match["folder"] or "").strip("/"))

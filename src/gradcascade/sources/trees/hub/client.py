@@ -28,7 +28,7 @@ class Commit:
 
 
 class HubClient(Session):
-    """A session with a hub, and what was learnt in it: listings of commits, and files that cannot be had."""
+    """A session with a hub, with the listings of commits and the failed files that it remembers."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class HubClient(Session):
     def repository(self, name: str) -> Repository:
         """A repository of models, ``owner/name``."""
         if not _NAME.fullmatch(name) or ".." in name:
-            raise InputError(f"{shown(name)} is no repository; name one like EleutherAI/pythia-70m")
+            raise InputError(f"{shown(name)} is not a repository; name one like EleutherAI/pythia-70m")
         return Repository(self, name)
 
 
@@ -94,7 +94,7 @@ class Repository:
         What has arrived lies beside `target`, ending in ``.part``, until it is whole.
         """
         key = (self.name, revision, file.path)
-        if key in self.client.refused:  # the other difference that this checkpoint enters need not wait for it too
+        if key in self.client.refused:  # the other difference that needs this checkpoint fails at once
             raise InputError(self.client.refused[key])
         try:
             path = Download(self.client, self.name, file, revision, target).run()

@@ -16,7 +16,7 @@ from gradcascade.sources.trees.base import TreeFile
 from gradcascade.sources.trees.hub.session import RetryableError, Session
 
 WRONG_BYTES = 3
-"""Times that a file may come with bytes other than those listed."""
+"""Times that a file is downloaded whose bytes differ from those listed."""
 
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
@@ -38,7 +38,9 @@ class Download:
     def run(self) -> Path:
         """Fetch the file; gives its target."""
         if self.file.name in ("", ".", "..") or re.search(r"[\\\0]", self.file.name):
-            raise InputError(f"{self.repository} names the file {shown(self.file.path)}; nothing was fetched")
+            raise InputError(
+                f"{self.repository} lists a file with the unsafe name {shown(self.file.path)}; nothing was downloaded"
+            )
         try:
             self.target.parent.mkdir(parents=True, exist_ok=True)
             if self._is_here():
@@ -52,9 +54,10 @@ class Download:
                 self._part.unlink()
         except OSError as error:
             raise self._explained(error) from None
+        listed = f"SHA-256 {self.file.sha256}" if self.file.sha256 else f"git object {self.file.oid}"
         raise InputError(
-            f"{self.file.path} of {self.repository} at {self.revision} came {WRONG_BYTES} times with other bytes "
-            f"than the hub lists (SHA-256 {self.file.sha256 or 'of git, ' + str(self.file.oid)}); nothing was used"
+            f"{self.file.path} of {self.repository} at {self.revision} was downloaded {WRONG_BYTES} times, and its "
+            f"bytes never were those that the hub lists ({listed}); nothing was used"
         )
 
     def _is_here(self) -> bool:

@@ -9,6 +9,7 @@ no time limit.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +41,7 @@ class NoSuchFileError(MissingError):
 
 
 class RetryableError(Exception):
-    """An attempt that failed where the next may not; carries what happened, and the wait the hub named."""
+    """An attempt that failed and may succeed when repeated; has the wait that the hub asked for, if any."""
 
     def __init__(self, what: str, named: float | None = None) -> None:
         super().__init__(what)
@@ -66,6 +67,10 @@ class Session:
         from huggingface_hub import constants
 
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
+        if not re.match(r"https?://[^/]", self.endpoint):
+            raise SourceLostError(
+                f"the hub's address {self.endpoint!r} does not begin with https://; correct $HF_ENDPOINT"
+            )
         self.retry = retry or RETRY
         self.timeout = timeout or float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
         self.watch = watch
@@ -97,7 +102,7 @@ class Session:
         SourceLostError
             If the hub cannot be reached, or will not give this without other rights.
         InputError
-            If this alone cannot be had.
+            If only this is not available.
         """
         failures = total = 0
         while True:
@@ -114,7 +119,7 @@ class Session:
                         f"{self.endpoint} asks to wait {error.named:.0f} s before {what}; {_AGAIN}"
                     ) from None
                 if self.watch:
-                    self.watch(f"{what}, again in a while: {error}", 0, 0)
+                    self.watch(f"{what}, trying again soon: {error}", 0, 0)
                 self.retry.wait(failures, error.named)
 
     def _attempt(
@@ -128,8 +133,8 @@ class Session:
         own = build_hf_headers(library_name="gradcascade", library_version=__version__)
         if not all(value.isascii() and value.isprintable() for value in own.values()):
             raise SourceLostError(
-                "the token for the hub has characters that no token has; log in again with `hf auth login`, or "
-                "correct $HF_TOKEN"
+                "the token for the hub contains characters that are not allowed in a token; log in again with "
+                "`hf auth login`, or correct $HF_TOKEN"
             )
         # Compressed answers could neither be continued nor compared with the listed size.
         own |= {"Accept-Encoding": "identity", **headers}
@@ -171,12 +176,12 @@ class Session:
         if status == 404:
             missing = {"RevisionNotFound": "this revision", "EntryNotFound": "this file"}.get(code, "it")
             kind = NoSuchFileError if code == "EntryNotFound" else MissingError
-            raise kind(f"{what} cannot be had: {self.endpoint} does not have {missing} (any more)")
-        raise InputError(f"{what} cannot be had: {self.endpoint} answered {status}")
+            raise kind(f"{what} is not available: {self.endpoint} does not have {missing} (any more)")
+        raise InputError(f"{what} is not available: {self.endpoint} answered {status}")
 
     def _give_up(self, what: str, reason: str, attempts: int) -> NoReturn:
         self.lost += 1
-        said = f"{what} could not be had in {attempts} attempts, at last because {reason}"
+        said = f"{what} could not be downloaded: {attempts} attempts failed, the last because {reason}"
         if self.lost >= LOST_IN_A_ROW or not self._reached:
             raise SourceLostError(f"{said}; {_AGAIN}")
         raise InputError(said)
@@ -205,7 +210,7 @@ def _page(answer: Any) -> tuple[Any, str | None]:
 
 
 def read_json(answer: Any) -> Any:
-    """Content of an answer, None if it is not JSON or too long; a body that breaks off is an error of transfer."""
+    """Content of an answer, None if it is not JSON or too long; one that breaks off raises."""
     body = bytearray()
     for chunk in answer.iter_bytes():
         body += chunk
@@ -226,7 +231,7 @@ def _not_a_hub(endpoint: str, what: str) -> str:
 
 @contextmanager
 def as_hub(endpoint: str, what: str) -> Iterator[None]:
-    """Say that an answer is not a hub's where it lacks what a hub's has."""
+    """Refuse an answer that lacks what a hub's answer has."""
     try:
         yield
     except (KeyError, TypeError, AttributeError, IndexError):

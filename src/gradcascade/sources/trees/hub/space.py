@@ -1,4 +1,4 @@
-"""The folder of downloads of one study: it holds what is being read, and forgets it afterwards.
+"""The folder of downloads of one study: it holds what is being read, and removes it afterwards.
 
 ``small/`` keeps what costs nothing (evaluation results, training configurations, names of tensors); ``passing/``
 holds the files being read, each checkpoint in a folder of its own, and is empty when a run has ended.
@@ -23,7 +23,7 @@ _LOCKS: dict[Path, Any] = {}
 
 @dataclass(frozen=True)
 class Space:
-    """A folder of downloads, used by one process at a time; made when something is fetched."""
+    """A folder of downloads, used by one process at a time; made with the first download."""
 
     folder: Path
 
@@ -45,18 +45,18 @@ class Space:
         return place
 
     def keep_only(self, *places: Path) -> None:
-        """Forget everything that passes through, except these places."""
+        """Remove all downloads that are being read, except these places."""
         self.claim()
         for path in self._passing():
             if path in places:
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
-            else:  # a file browser's, or a link: not ours, and not followed
+            else:  # left by a file browser, or a link, which is not followed
                 path.unlink()
 
     def forget(self, place: Path) -> None:
-        """Remove what was fetched to a place, apart from what was broken off."""
+        """Remove what was downloaded to a place, except what is incomplete."""
         if not place.is_dir():
             return
         for file in place.iterdir():
@@ -66,7 +66,7 @@ class Space:
             place.rmdir()
 
     def close(self) -> None:
-        """Forget everything whole; what was broken off stays, so that it can be continued."""
+        """Remove all complete downloads; incomplete ones stay, so that they can be continued."""
         lock = _LOCKS.pop(self.folder.resolve(), None)
         if lock is None:
             return
