@@ -1,4 +1,4 @@
-"""The words of the method, declared once: channels, exponents, differences, kinds of field, columns of tables.
+"""The words of the method, declared once: channels, exponents, differences, columns of tables.
 
 Store, fits, exports, command line, report and page read them from here. Nothing heavy is imported, so that help is
 quick. Formulas are those of arXiv:2605.02968.
@@ -131,40 +131,6 @@ DIFFERENCES: dict[str, Difference] = {
     )
 }
 """Null differences by name: total = dist + assign."""
-
-
-@dataclass(frozen=True)
-class FieldKind:
-    """Words of a kind of field."""
-
-    name: str
-    plural: str
-    """In a sentence: "the gradients of the run"."""
-    description: str
-
-
-FIELDS: dict[str, FieldKind] = {
-    kind.name: kind
-    for kind in (
-        FieldKind("gradient", "gradients", "gradient of the loss"),
-        FieldKind("update", "updates", "change of the parameters over the span's optimizer steps"),
-        FieldKind("momentum", "momenta", "the optimizer's running mean of gradients"),
-        FieldKind("direction", "directions", "what the optimizer applies: running mean over root of running square"),
-        FieldKind("mean-gradient", "mean gradients", "mean gradient over several batches at the same parameters"),
-    )
-}
-"""Kinds of field that text and order are known of; a table may hold others."""
-
-
-def field_plural(name: str) -> str:
-    """Plural of a kind of field, also of one that is not listed."""
-    return FIELDS[name].plural if name in FIELDS else f"{name} fields"
-
-
-def in_field_order(names: Iterable[str]) -> list[str]:
-    """Kinds of field in the order of :data:`FIELDS`, others after them by name."""
-    known = list(FIELDS)
-    return sorted(set(names), key=lambda name: (known.index(name) if name in known else len(known), name))
 
 
 TYPES = {"string": "String", "integer": "Int64", "number": "Float64", "boolean": "Boolean", "integers": "List"}

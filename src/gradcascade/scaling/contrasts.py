@@ -8,13 +8,14 @@ from typing import Any
 
 import polars as pl
 
+from gradcascade.fields.kinds import field_plural, in_field_order
 from gradcascade.scaling.comparison import independent_difference
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import ORDER, Cascades, Points, points_of
 from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.window_means import MEAN_SCHEMA, window_differences, window_intervals
 from gradcascade.scaling.windows import Window
-from gradcascade.vocabulary import REAL, field_plural, in_field_order
+from gradcascade.vocabulary import REAL
 
 PAIRED, INDEPENDENT = "paired", "independent"
 """Logarithms subtracted scale by scale before a line is fitted; or one line for each, and Welch's interval."""

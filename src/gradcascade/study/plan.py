@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from gradcascade import families
 from gradcascade.errors import InputError
+from gradcascade.fields.kinds import FIELD_KINDS
 from gradcascade.fields.nulls import NULLS
 from gradcascade.fields.nulls.base import CLIP
 from gradcascade.probe.graphs import DEFAULT_GRAPH
@@ -27,6 +28,14 @@ def _known_null(name: str) -> str:
 
 Null = Annotated[str, AfterValidator(_known_null)]
 """Name of a null."""
+
+
+def _known_kind(name: str) -> str:
+    return FIELD_KINDS.find(name).name
+
+
+Kind = Annotated[str, AfterValidator(_known_kind)]
+"""Name of a kind of field; whether a family has it on disk is its source's to say."""
 
 FORMAT = 2
 """Number of the layout of a study folder."""
@@ -115,7 +124,7 @@ class FamilyPlan(_Strict):
     """Folder of the runs, relative to the study folder."""
     hub: HubPlan | None = None
     """Repositories, in place of a folder."""
-    fields: tuple[Literal["gradient", "update"], ...] = ("gradient", "update")
+    fields: tuple[Kind, ...] = ("gradient", "update")
     gradients: Literal["train", "val"] = "train"
     order: Literal["file", "sorted", "grouped"] = "file"
     label: Literal["later", "earlier"] = "later"
