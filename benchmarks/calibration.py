@@ -101,7 +101,7 @@ def covered(table: pl.DataFrame, low: str, high: str, truth: float) -> float:
     return 100 * table.select(pl.lit(truth).is_between(pl.col(low), pl.col(high)).mean()).item()
 
 
-INTERVALS = ("z", "D", "delta", "weighted z", "along training", "across scales", "block", "naive")
+INTERVALS = ("z", "D", "delta", "weighted z", "along training", "across scales", "naive")
 TESTS = (
     "curvature",
     "R2 above null",
@@ -178,14 +178,13 @@ def window_means(repetitions: int, scales: int) -> None:
     """Intervals of window means."""
     heading(
         "Intervals of window means, covering the planted z (%), and their median half widths. The naive interval "
-        "divides the SD by the root of the steps; the block one is the bootstrap error with the normal quantile:",
+        "divides the SD by the root of the steps:",
         [
             "scales",
             "steps",
             "case",
             "along training",
             "across scales",
-            "block",
             "naive",
             "half width along",
             "across",
@@ -208,15 +207,12 @@ def window_means(repetitions: int, scales: int) -> None:
         table = planted(rng, repetitions, scales, **settings)  # pyright: ignore[reportArgumentType]
         found = window_intervals(table, (0, 10**9)).filter(pl.col("exponent") == "z")
         mean, sd, root = pl.col("mean"), pl.col("sd"), pl.col("n_steps").sqrt()
-        found = found.with_columns(
-            b0=mean - 1.96 * pl.col("se"), b1=mean + 1.96 * pl.col("se"),
-            n0=mean - 2.0 * sd / root, n1=mean + 2.0 * sd / root,
-        )  # fmt: skip
+        found = found.with_columns(n0=mean - 2.0 * sd / root, n1=mean + 2.0 * sd / root)
         widths = [
             f"{found.select((pl.col(high) - pl.col(low)).median() / 2).item():.4f}"
             for low, high in (("low", "high"), ("scales_low", "scales_high"))
         ]
-        ends = (("low", "high"), ("scales_low", "scales_high"), ("b0", "b1"), ("n0", "n1"))
+        ends = (("low", "high"), ("scales_low", "scales_high"), ("n0", "n1"))
         line(scales, STEPS[scales], words, *(covered(found, *pair, 0.2) for pair in ends), *widths)
 
 
