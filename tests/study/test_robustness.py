@@ -4,7 +4,7 @@ import pytest
 from sample_runs import write_pico_run
 
 import gradcascade as gc
-from gradcascade.scaling.robustness import PLANNED
+from gradcascade.scaling.choice_shifts import PLANNED
 from gradcascade.study.choices import choices_of
 from gradcascade.study.plan import FamilyPlan, FitPlan, NullPlan, Plan, ProbePlan
 from gradcascade.study.robustness import stored_robustness

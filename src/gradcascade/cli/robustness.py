@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from gradcascade.study.robustness import Robustness
     from gradcascade.study.study import Study
 
-_NOTE = "95 % intervals over these steps: one in twenty choices that do nothing seems to move. beta moves as delta."
+_NOTE = (
+    "95 % intervals over these steps: of twenty choices that change nothing, one will seem to move. "
+    "beta moves as delta."
+)
 
 
 def robustness(

@@ -13,7 +13,7 @@ from gradcascade.performance.metrics import FLOOR, metric_exponent
 from gradcascade.performance.permutation import MIN_MATCHED, lag_test, residuals, shift_test
 from gradcascade.performance.schedules import Schedule, published_schedules
 from gradcascade.scaling.points import Cascades, points_of
-from gradcascade.scaling.tables import require_columns
+from gradcascade.scaling.table_checks import require_columns
 
 ALL = "all"
 """Stands in the place of a scale where the series is one of the whole family."""

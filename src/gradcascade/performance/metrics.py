@@ -10,7 +10,7 @@ import polars as pl
 from gradcascade.errors import InputError
 from gradcascade.scaling.regression import MIN_SCALES, fit_lines
 from gradcascade.scaling.shortages import shortages
-from gradcascade.scaling.tables import (
+from gradcascade.scaling.table_checks import (
     group_starts,
     require_columns,
     require_numbers,

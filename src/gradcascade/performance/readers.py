@@ -13,7 +13,7 @@ import polars as pl
 
 from gradcascade.errors import InputError
 from gradcascade.performance.metrics import METRIC_SCHEMA
-from gradcascade.scaling.tables import require_columns, require_numbers, require_unique, require_values
+from gradcascade.scaling.table_checks import require_columns, require_numbers, require_unique, require_values
 
 NAMED_TASKS = ("arc_challenge", "arc_easy", "lambada_openai", "logiqa", "piqa", "sciq", "winogrande", "wsc")
 """Zero-shot tasks that enter the mean accuracy by name."""

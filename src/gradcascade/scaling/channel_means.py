@@ -6,7 +6,7 @@ import polars as pl
 
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.regression import MIN_SCALES
-from gradcascade.scaling.tables import FIT_KEYS
+from gradcascade.scaling.table_checks import FIT_KEYS
 from gradcascade.scaling.windows import Window, in_window
 
 _GROUP = ("family", "field", "variant")

@@ -9,7 +9,7 @@ from operator import mul
 import polars as pl
 
 from gradcascade.errors import InputError
-from gradcascade.scaling.tables import (
+from gradcascade.scaling.table_checks import (
     FIT_KEYS,
     require_columns,
     require_numbers,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from gradcascade.scaling.exponents import EXPONENTS
-from gradcascade.scaling.tables import FIT_KEYS, spread
+from gradcascade.scaling.table_checks import FIT_KEYS, spread
 from gradcascade.scaling.windows import Window, in_window
 
 CLOSURE = {"beta": "D - z", "delta": "D - z - 1"}

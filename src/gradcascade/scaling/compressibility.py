@@ -7,7 +7,7 @@ import polars as pl
 
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
-from gradcascade.scaling.tables import FIT_KEYS, require_columns, spread
+from gradcascade.scaling.table_checks import FIT_KEYS, require_columns, spread
 
 
 def compressibility(fits: pl.DataFrame) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from gradcascade.scaling.points import Cascades, points_of
-from gradcascade.scaling.tables import FIT_KEYS
+from gradcascade.scaling.table_checks import FIT_KEYS
 from gradcascade.scaling.windows import Window, in_window
 
 _GROUP = ("family", "field", "variant")

@@ -10,7 +10,7 @@ from gradcascade.scaling.along_training import over_window
 from gradcascade.scaling.fits import beside_fits, per_exponent
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.regression import group_means, t_quantiles
-from gradcascade.scaling.tables import FIT_KEYS
+from gradcascade.scaling.table_checks import FIT_KEYS
 from gradcascade.scaling.windows import Window
 
 MIN_CURVED = 4

@@ -6,7 +6,7 @@ import polars as pl
 
 from gradcascade import vocabulary
 from gradcascade.scaling.fits import exponent_place
-from gradcascade.scaling.tables import require_columns, require_unique, spread
+from gradcascade.scaling.table_checks import require_columns, require_unique, spread
 from gradcascade.scaling.windows import Window, in_window
 from gradcascade.vocabulary import PUBLISHED_NULLS, REAL
 

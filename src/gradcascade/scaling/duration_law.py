@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gradcascade.scaling.along_training import over_window
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.regression import group_means
-from gradcascade.scaling.tables import FIT_KEYS, group_starts
+from gradcascade.scaling.table_checks import FIT_KEYS, group_starts
 from gradcascade.scaling.windows import Window
 
 LAWS = {"constant": 2, "logarithm": 3, "power": 3}

@@ -6,7 +6,7 @@ import polars as pl
 
 from gradcascade.scaling.fits import EXPONENTS, FIT_SCHEMA
 from gradcascade.scaling.points import Cascades, points_of
-from gradcascade.scaling.tables import FIT_KEYS, require_columns, spread
+from gradcascade.scaling.table_checks import FIT_KEYS, require_columns, spread
 
 __all__ = ["EXPONENTS", "FIT_SCHEMA", "closure_error", "fit_exponents"]
 

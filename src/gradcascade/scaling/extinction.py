@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gradcascade.scaling.tables import require_columns
+from gradcascade.scaling.table_checks import require_columns
 
 TAIL = 30
 """The decay is fitted from the last step with at least this many active nodes on, where counts become small."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradcascade import vocabulary
 from gradcascade.scaling.regression import MIN_SCALES, fit_lines
 from gradcascade.scaling.shortages import shortages
-from gradcascade.scaling.tables import FIT_KEYS, group_starts
+from gradcascade.scaling.table_checks import FIT_KEYS, group_starts
 from gradcascade.vocabulary import CHANNELS, EXPONENT_CHANNELS, FIT_COLUMNS, polars_schema
 
 EXPONENTS = tuple(vocabulary.EXPONENTS)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradcascade.scaling.fits import beside_fits, per_exponent
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.regression import MIN_SCALES
-from gradcascade.scaling.tables import FIT_KEYS
+from gradcascade.scaling.table_checks import FIT_KEYS
 
 Floats = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from gradcascade.fields.nulls import undrawn
 from gradcascade.scaling.fits import EXPONENTS, lines, per_exponent
 from gradcascade.scaling.points import Cascades, Points, points_of
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
-from gradcascade.scaling.tables import group_starts
+from gradcascade.scaling.table_checks import group_starts
 from gradcascade.scaling.weighted import draw_variances
 from gradcascade.scaling.window_means import all_parts, differenced, known_parts
 from gradcascade.scaling.windows import Window, in_window

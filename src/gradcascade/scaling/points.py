@@ -13,7 +13,7 @@ from gradcascade.scaling.channels import LABELS, channels, derived, runs
 from gradcascade.scaling.extinction import continuous_durations
 from gradcascade.scaling.fits import fit_points
 from gradcascade.scaling.regression import group_means
-from gradcascade.scaling.tables import FIT_KEYS, group_starts
+from gradcascade.scaling.table_checks import FIT_KEYS, group_starts
 from gradcascade.scaling.windows import Range, Window, windows
 from gradcascade.vocabulary import CHANNELS
 

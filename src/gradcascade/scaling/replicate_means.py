@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from gradcascade.scaling.tables import FIT_KEYS
+from gradcascade.scaling.table_checks import FIT_KEYS
 from gradcascade.vocabulary import CHANNELS
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from gradcascade.scaling.tables import require_columns
+from gradcascade.scaling.table_checks import require_columns
 from gradcascade.scaling.windows import Window, windows
 
 TERTILES = ("early", "middle", "late")

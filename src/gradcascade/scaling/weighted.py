@@ -8,7 +8,7 @@ import polars as pl
 from gradcascade.scaling.fits import beside_fits
 from gradcascade.scaling.points import Cascades, Points, points_of
 from gradcascade.scaling.regression import MIN_SCALES, t_quantiles
-from gradcascade.scaling.tables import FIT_KEYS
+from gradcascade.scaling.table_checks import FIT_KEYS
 from gradcascade.vocabulary import EXPONENT_CHANNELS
 
 _SCALE = ("family", "field", "variant", "scale")

@@ -21,7 +21,7 @@ from gradcascade.scaling.along_training import ALONG_SCHEMA, along_training
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, mean_over_runs, points_of
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, fit_lines, t_quantiles
-from gradcascade.scaling.tables import group_starts
+from gradcascade.scaling.table_checks import group_starts
 from gradcascade.scaling.windows import Range, Window
 from gradcascade.vocabulary import DIFFERENCES, EXPONENT_CHANNELS, PUBLISHED_NULLS, REAL
 

@@ -10,7 +10,7 @@ import polars as pl
 from gradcascade import families
 from gradcascade.errors import InputError
 from gradcascade.scaling.fits import exponent_place
-from gradcascade.scaling.tables import FIT_KEYS, require_columns
+from gradcascade.scaling.table_checks import FIT_KEYS, require_columns
 
 Range = tuple[int, int]
 """First and last step of a window, both inside."""

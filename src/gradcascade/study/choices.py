@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gradcascade.fields.nulls import NULLS
 from gradcascade.probe.graphs import EDGES_PER_NODE, GRAPHS
-from gradcascade.scaling.robustness import PLANNED
+from gradcascade.scaling.choice_shifts import PLANNED
 from gradcascade.study.plan import NullPlan, Plan
 from gradcascade.study.variants import REAL, Variant, variants_of
 

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from gradcascade.errors import InputError
-from gradcascade.scaling.robustness import choice_shifts
+from gradcascade.scaling.choice_shifts import choice_shifts
 from gradcascade.scaling.windows import default_window
 from gradcascade.sources.base import Name, SnapshotRef, Source
 from gradcascade.study.choices import Choice, choices_of
@@ -45,7 +45,7 @@ class Robustness:
     Attributes
     ----------
     table : polars.DataFrame
-        How far each choice moves each exponent; from :func:`gradcascade.scaling.robustness.choice_shifts`.
+        How far each choice moves each exponent; from :func:`gradcascade.scaling.choice_shifts.choice_shifts`.
     cascades : polars.DataFrame
         The cascades behind it, with ``kind`` and ``choice``.
     measured, known : int
@@ -124,7 +124,7 @@ def stored_robustness(study: Study) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        As :func:`gradcascade.scaling.robustness.choice_shifts`, over the steps that were sampled, of the contents
+        As :func:`gradcascade.scaling.choice_shifts.choice_shifts`, over the steps that were sampled, of the contents
         that the study knows; no rows if nothing was measured but what the plan asks for.
     """
     cascades = choice_cascades(study, choices_of(study.plan, 1), study.current())

@@ -5,7 +5,7 @@ import dataclasses
 import polars as pl
 
 from gradcascade.report.data import ReportData
-from gradcascade.scaling.robustness import choice_shifts
+from gradcascade.scaling.choice_shifts import choice_shifts
 
 from ..cascades import study_cascades
 from .asked import answers, named

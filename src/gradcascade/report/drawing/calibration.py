@@ -13,7 +13,7 @@ from gradcascade.report.drawing.marks import column, draw_dots
 from gradcascade.report.drawing.quantities import VARIANT_STYLES
 from gradcascade.report.drawing.style import GRID, GUIDE, INK, WINDOW_COLOUR, line_key, plain
 from gradcascade.scaling.coverage import chance_band
-from gradcascade.scaling.tables import require_columns, require_numbers
+from gradcascade.scaling.table_checks import require_columns, require_numbers
 
 COLUMNS = ("part", "case", "quantity", "nominal", "share", "repetitions")
 EDGE = 0.1

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from gradcascade.errors import InputError
-from gradcascade.scaling.tables import (
+from gradcascade.scaling.table_checks import (
     group_starts,
     require_columns,
     require_numbers,

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from gradcascade.errors import InputError
+from gradcascade.scaling.choice_shifts import PLANNED, SHIFT_SCHEMA, choice_shifts
 from gradcascade.scaling.exponents import fit_exponents
-from gradcascade.scaling.robustness import PLANNED, SHIFT_SCHEMA, choice_shifts
 
 Build = Callable[..., pl.DataFrame]
 

@@ -9,7 +9,7 @@ from gradcascade.errors import InputError
 from gradcascade.scaling.fits import exponent_place
 from gradcascade.scaling.points import points_of
 from gradcascade.scaling.regression import CONFIDENCE, t_quantiles
-from gradcascade.scaling.tables import require_columns
+from gradcascade.scaling.table_checks import require_columns
 from gradcascade.scaling.window_means import window_differences, window_intervals
 
 PLANNED = "as planned"
