@@ -66,7 +66,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/images/alpha-acc.png"))
     arguments = parser.parse_args()
-    metrics = read_lm_eval(arguments.folder)
+    metrics = read_lm_eval(arguments.folder, "pythia")
     exponents = metric_exponent(metrics, family("pythia").entries)
     table(exponents, metrics)
     picture(exponents, arguments.out)

@@ -7,17 +7,19 @@ from typing import Any
 import polars as pl
 import pytest
 
+from gradcascade import families
 from gradcascade.errors import InputError
+from gradcascade.evaluations import Problem
 from gradcascade.families import family
 from gradcascade.performance.metrics import METRIC_SCHEMA, metric_exponent
-from gradcascade.performance.readers import NAMED_TASKS, read_lm_eval, read_paloma, read_table
+from gradcascade.performance.readers import read_lm_eval, read_paloma, read_table, tasks_of
 
 EVALS = Path(__file__).parents[3] / "shared" / "data" / "pythia-evals"
 
 
 def harness_results() -> dict[str, dict[str, float]]:
     exams = {f"hendrycksTest-{i}": {"acc": 0.1, "acc_stderr": 0.01, "acc_norm": 0.3} for i in range(57)}
-    named = {name: {"acc": 0.5, "acc_stderr": 0.01} for name in NAMED_TASKS}
+    named = {name: {"acc": 0.5, "acc_stderr": 0.01} for name in tasks_of("pythia").named}
     return exams | named | {"crows_pairs_english": {"pct_stereotype": 0.9, "acc": 1.0}}
 
 
@@ -29,7 +31,7 @@ def write(path: Path, content: Any) -> Path:
 
 @pytest.mark.skipif(not EVALS.is_dir(), reason="the Pythia evaluation files lie beside a checkout, not inside it")
 def test_published_evaluations() -> None:
-    metrics = read_lm_eval(EVALS)
+    metrics = read_lm_eval(EVALS, "pythia")
     assert metrics.schema == METRIC_SCHEMA and metrics.height == 3 * 27
     assert metrics["scale"].unique().sort().to_list() == ["160m", "410m", "70m"]
     fits = metric_exponent(metrics, family("pythia").entries)
@@ -47,7 +49,7 @@ def test_published_evaluations() -> None:
 def test_mean_accuracy_over_the_65_tasks(tmp_path: Path) -> None:
     write(tmp_path / "pythia-70m" / "zero-shot" / "70m_step512.json", {"results": harness_results(), "config": {}})
     write(tmp_path / "notes_step1.txt", "not an evaluation")
-    found = read_lm_eval(tmp_path)
+    found = read_lm_eval(tmp_path, "pythia")
     assert found.select("family", "scale", "step", "metric").row(0) == ("pythia", "70m", 512, "accuracy")
     assert found["value"].item() == pytest.approx((57 * 0.3 + 8 * 0.5) / 65)
 
@@ -67,7 +69,7 @@ def test_mean_accuracy_over_the_65_tasks(tmp_path: Path) -> None:
 def test_broken_evaluations_are_refused(tmp_path: Path, content: Any, words: str) -> None:
     path = write(tmp_path / "70m_step1.json", content)
     with pytest.raises(InputError) as caught:
-        read_lm_eval(tmp_path)
+        read_lm_eval(tmp_path, "pythia")
     assert words in str(caught.value) and str(path) in str(caught.value)
 
 
@@ -75,17 +77,17 @@ def test_one_scale_and_step_in_two_files(tmp_path: Path) -> None:
     for folder in ("zero-shot", "five-shot"):
         write(tmp_path / folder / "70m_step1.json", {"results": harness_results()})
     with pytest.raises(InputError, match="keep one evaluation of each scale and step"):
-        read_lm_eval(tmp_path)
+        read_lm_eval(tmp_path, "pythia")
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no file named like"):
-        read_lm_eval(tmp_path)
+        read_lm_eval(tmp_path, "pythia")
     with pytest.raises(InputError, match="holds no eval_results"):
-        read_paloma(tmp_path)
+        read_paloma(tmp_path, "pico-lm")
     for reader in (read_lm_eval, read_paloma, read_table):
         with pytest.raises(InputError, match="does not exist"):
-            reader(tmp_path / "absent.csv")
+            reader(tmp_path / "absent.csv", "own")
 
 
 def test_paloma_of_runs(tmp_path: Path) -> None:
@@ -104,20 +106,20 @@ def test_paloma_of_runs(tmp_path: Path) -> None:
         ("pico-lm", "tiny", 1000, "paloma", 51.5),
         ("pico-lm", "tiny", 5000, "paloma", None),
     ]
-    assert read_paloma(tmp_path).rows() == read_paloma(tmp_path / "runs").rows() == expected
+    assert read_paloma(tmp_path, "pico-lm").rows() == read_paloma(tmp_path / "runs", "pico-lm").rows() == expected
     one_run = read_paloma(tmp_path / "runs" / "tiny", family="mine")
     assert one_run["scale"].unique().to_list() == ["tiny"] and one_run["family"].unique().to_list() == ["mine"]
 
 
 def test_several_datasets(tmp_path: Path) -> None:
     write(tmp_path / "d24" / "eval_results" / "step_20.json", {"c4": 3, "books": 2.5})
-    assert read_paloma(tmp_path).select("metric", "value").rows() == [("books", 2.5), ("c4", 3.0)]
+    assert read_paloma(tmp_path, "pico-lm").select("metric", "value").rows() == [("books", 2.5), ("c4", 3.0)]
 
 
 def test_paloma_without_numbers(tmp_path: Path) -> None:
     write(tmp_path / "eval_results" / "step_1.json", {"paloma": "51.5"})
     with pytest.raises(InputError, match=r"gives '51\.5' for paloma, not a number"):
-        read_paloma(tmp_path)
+        read_paloma(tmp_path, "pico-lm")
 
 
 LONG = pl.DataFrame(
@@ -178,3 +180,34 @@ def test_a_step_that_can_be_none_is_refused(tmp_path, step):
     (tmp_path / "m.csv").write_text(f"scale,step,loss\na,{step},3.5\n")
     with pytest.raises(InputError, match="has steps below 0 or above"):
         read_table(tmp_path / "m.csv", "x")
+
+
+def test_bad_files_are_reported_and_the_others_are_read(tmp_path: Path) -> None:
+    found: list[Problem] = []
+    write(tmp_path / "a" / "70m_step1.json", {"results": harness_results()})
+    write(tmp_path / "a" / "70m_step2.json", "{")
+    write(tmp_path / "a" / "70m_step3.json", {"results": harness_results() | {"wsc": {"acc": None}}})
+    assert read_lm_eval(tmp_path / "a", "own", found.append)["step"].to_list() == [1]
+    assert [(problem.code, Path(problem.file).name) for problem in found] == [
+        ("not-json", "70m_step2.json"),
+        ("no-accuracy", "70m_step3.json"),
+    ]
+    found.clear()
+    write(tmp_path / "b" / "eval_results" / "step_1.json", {"paloma": None, "c4": 3, "books": "low"})
+    write(tmp_path / "b" / "eval_results" / "step_2.json", [1])
+    table = read_paloma(tmp_path / "b", "own", found.append)
+    assert table.select("step", "metric", "value").rows() == [(1, "c4", 3.0), (1, "paloma", None)]
+    assert [problem.code for problem in found] == ["no-number", "no-object"]
+
+
+def test_the_tasks_of_the_mean_are_those_of_the_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tasks_of("anything") == tasks_of("pythia") and sum(tasks_of("pythia").groups.values()) == 57
+    toy = family("pythia").model_dump() | {
+        "name": "toy",
+        "run_preset": "",
+        "metric": {"name": "accuracy", "reader": "lm-eval", "slope": "a", "tasks": ["piqa"]},
+    }
+    known = {**families.families(), "toy": families.Family.model_validate(toy)}
+    monkeypatch.setattr("gradcascade.families.families", lambda: known)
+    write(tmp_path / "s_step1.json", {"results": {"piqa": {"acc": 0.25}, "wsc": {"acc": 0.75}}})
+    assert read_lm_eval(tmp_path, "toy")["value"].item() == 0.25

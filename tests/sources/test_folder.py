@@ -240,16 +240,48 @@ def test_runs_without_results_have_an_empty_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
-    [("{", "is not JSON"), ("[1]", "not a table"), ('{"paloma": "low"}', "instead of a number")],
-    ids=["cut-off", "list", "text"],
+    ("content", "code", "left"),
+    [
+        ("{", "not-json", []),
+        ("[1]", "no-object", []),
+        ('{"paloma": "low", "c4": 3}', "no-number", [("c4", 3.0)]),
+        ('{"paloma": true}', "no-number", []),
+        (b"\xff\xfe\x00", "not-json", []),
+    ],
+    ids=["cut-off", "list", "text", "true", "bytes"],
 )
-def test_broken_results_are_named(own: Path, content: str, message: str) -> None:
+def test_broken_results_are_named_and_the_others_are_taken(own: Path, content, code: str, left: list) -> None:
     path = own / "runs" / "nano-d6" / "eval_results" / "step_20.json"
-    path.write_text(content)
-    with pytest.raises(InputError, match=message) as caught:
-        discover(own).metrics()
-    assert str(path) in str(caught.value)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    source = discover(own)
+    rows = [row[1:] for row in source.metrics().rows()]
+    (problem,) = source.complaints()
+    assert (problem.code, problem.file) == (code, str(path)) and str(path) in problem.sentence
+    assert [(metric, value) for scale, step, metric, value in rows if (scale, step) == ("d6", 20)] == left
+    assert len(rows) == 5 + len(left)
+    source.metrics()
+    assert len(source.complaints()) == 1
+
+
+def test_a_null_among_the_results_is_a_missing_value(own: Path) -> None:
+    path = own / "runs" / "nano-d6" / "eval_results" / "step_20.json"
+    path.write_text('{"paloma": null}')
+    source = discover(own)
+    assert ("nano", "d6", 20, "paloma", None) in source.metrics().rows() and source.complaints() == []
+
+
+def test_results_that_are_no_files_are_named(own: Path, tmp_path: Path) -> None:
+    results = own / "runs" / "nano-d6" / "eval_results"
+    outside = tmp_path.parent / f"{tmp_path.name}-outside.json"
+    outside.write_text("{}")
+    (results / "step_20.json").unlink()
+    (results / "step_20.json").symlink_to(outside)
+    (results / "step_100.json").unlink()
+    (results / "step_100.json").mkdir()
+    (results / "step_00.json").write_text("{}")
+    source = discover(own)
+    source.metrics()
+    assert [problem.code for problem in source.complaints()] == ["unreadable"] * 3
 
 
 def test_a_missing_tensor_is_named(own: Path) -> None:

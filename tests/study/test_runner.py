@@ -9,7 +9,7 @@ from sample_runs import write_pico_run
 import gradcascade as gc
 from gradcascade.fields.statistics import content_hash
 from gradcascade.study.plan import FamilyPlan, FitPlan, NullPlan, Plan, ProbePlan
-from gradcascade.study.runner import open_source
+from gradcascade.study.runner import MissingValueWarning, open_source
 
 STEPS = (0, 10, 20)
 COLUMNS = [
@@ -247,6 +247,20 @@ def test_metrics_come_along(runs, tmp_path):
     assert np.allclose(metrics.filter(pl.col("step") == 10)["value"], 100 / 11)
 
 
+def test_a_bad_evaluation_file_is_named_and_everything_else_is_measured(runs, tmp_path):
+    results = runs / "tiny-d6" / "eval_results"
+    (results / "step_0.json").write_text('{"paloma": null}')
+    (results / "step_10.json").write_text("{")
+    (runs / "tiny-d12" / "eval_results" / "step_0.json").write_text('{"paloma": NaN}')
+    with pytest.warns(MissingValueWarning, match=r"d6 paloma \(1\), d12 paloma \(1\)"):
+        outcome, table = measured(tmp_path / "study")
+    assert (outcome.measured, table.height) == (15 * 4, 15 * 4)
+    assert outcome.refused == outcome.missing and len(outcome.missing) == 1
+    assert outcome.missing[0] == f"{results / 'step_10.json'} is not readable JSON; fetch it again or remove it"
+    with gc.Study.open(tmp_path / "study") as study:
+        assert study.metrics()["value"].null_count() == 2 and study.metrics().height == 8
+
+
 def evaluated(folder, scale, step, accuracy):
     tasks = [f"hendrycksTest-{number}" for number in range(57)]
     tasks += ["arc_challenge", "arc_easy", "lambada_openai", "logiqa", "piqa", "sciq", "winogrande", "wsc"]
@@ -265,6 +279,11 @@ def test_evaluation_files_of_pythia_become_metrics_of_the_familys_scales(tmp_pat
         gc.run(study)
         metrics = study.metrics().filter(pl.col("metric") == "accuracy")
     assert metrics.select("scale", "step", "value").rows() == [("160m-seed3", 10, 0.5), ("70m-seed3", 10, 0.25)]
+    (tmp_path / "evals" / "pythia-70m" / "70m_step0.json").write_text("[]")
+    with gc.Study.create(tmp_path / "study3", plan(families=(family,))) as study:
+        outcome = gc.run(study)
+        assert outcome.measured == 3 * 4 and "70m_step0.json holds no JSON object" in outcome.missing[0]
+        assert "accuracy" in study.metrics()["metric"].to_list()
     family = family.model_copy(update={"name": "other", "evaluations": "../strange"})
     evaluated(tmp_path / "strange", "12b", 10, 0.9)
     with (

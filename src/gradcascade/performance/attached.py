@@ -8,31 +8,16 @@ from pathlib import Path
 import polars as pl
 
 from gradcascade.errors import InputError
+from gradcascade.evaluations import Report, refuse
 from gradcascade.performance.metrics import METRIC_SCHEMA
 from gradcascade.performance.readers import read_lm_eval, read_paloma, read_table
 
 
-def read_metrics(path: Path | str, family: str | None = None) -> pl.DataFrame:
-    """Read metrics, whatever they come in.
+def read_metrics(path: Path | str, family: str | None = None, report: Report = refuse) -> pl.DataFrame:
+    """Read metrics from a ``.csv`` or ``.parquet`` file, a folder of ``{scale}_step{N}.json``, or a folder of runs.
 
-    Parameters
-    ----------
-    path : pathlib.Path or str
-        A ``.csv`` or ``.parquet`` file, a folder of evaluation files ``{scale}_step{N}.json``, or a folder of runs
-        with ``eval_results``; see ``read_table``, ``read_lm_eval`` and ``read_paloma`` in
-        :mod:`gradcascade.performance.readers`.
-    family : str, optional
-        The family, for what does not name one itself.
-
-    Returns
-    -------
-    polars.DataFrame
-        Table of metrics: ``family, scale, step, metric, value``.
-
-    Raises
-    ------
-    InputError
-        If it is none of these, or the reader refuses it.
+    ``family`` is for what does not name one itself; see :mod:`gradcascade.performance.readers`. A file in a
+    folder that cannot be read is given to ``report``.
     """
     place = Path(path)
     if not place.is_dir():
@@ -40,9 +25,9 @@ def read_metrics(path: Path | str, family: str | None = None) -> pl.DataFrame:
     if family is None:
         raise InputError(f"the folder {place} names no family; say which family it belongs to")
     if any(any(place.glob(f"{runs}eval_results/step_*.json")) for runs in ("", "*/", "runs/*/")):
-        return read_paloma(place, family)
+        return read_paloma(place, family, report)
     if any(place.rglob("*_step*.json")):
-        return read_lm_eval(place, family)
+        return read_lm_eval(place, family, report)
     raise InputError(
         f"{place} holds neither files named like 70m_step143000.json nor eval_results/step_N.json; "
         "give such a folder, or a .csv or .parquet file"
@@ -50,24 +35,10 @@ def read_metrics(path: Path | str, family: str | None = None) -> pl.DataFrame:
 
 
 def fit_to_scales(metrics: pl.DataFrame, scales: Mapping[str, Collection[str]]) -> tuple[pl.DataFrame, list[str]]:
-    """Give metrics the names of a study's scales.
+    """Give metrics the names of a study's scales; gives them sorted, and the names that are none of them.
 
     Evaluations are of a model, and a study's scale may be one of its runs: values of ``70m`` are those of
     ``70m-seed3`` where nothing is named so, and values of ``pico-decoder-tiny`` are those of ``tiny``.
-
-    Parameters
-    ----------
-    metrics : polars.DataFrame
-        Table of metrics.
-    scales : mapping of str to collection of str
-        The scales of every family.
-
-    Returns
-    -------
-    metrics : polars.DataFrame
-        The values of these families and scales, sorted by family, scale, step, metric.
-    left_over : list of str
-        Names in the table (``scale``, or ``family scale`` of an unknown family) that are none of them, sorted.
     """
     parts, used = [], set[tuple[str, str]]()
     for family, own in sorted(scales.items()):

@@ -2,109 +2,92 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from gradcascade import families
 from gradcascade.errors import InputError
+from gradcascade.evaluations import Problem, Report, finite, is_number, read_object, read_results, refuse
 from gradcascade.performance.metrics import METRIC_SCHEMA
 from gradcascade.scaling.table_checks import require_columns, require_numbers, require_unique, require_values
-
-NAMED_TASKS = ("arc_challenge", "arc_easy", "lambada_openai", "logiqa", "piqa", "sciq", "winogrande", "wsc")
-"""Zero-shot tasks that enter the mean accuracy by name."""
-
-EXAM_PREFIX = "hendrycksTest-"
-"""Zero-shot tasks that enter the mean accuracy by their beginning."""
-
-EXAMS = 57
-"""How many of them there are."""
 
 _ACCURACIES = ("acc_norm", "acc_norm,none", "acc", "acc,none")
 """Names of an accuracy, the preferred first; the evaluation harness appends its filter since version 0.4."""
 
-_PYTHIA_FILE = re.compile(r"(?P<scale>.+)_step(?P<step>\d+)\.json")
+_HARNESS_FILE = re.compile(r"(?P<scale>.+)_step(?P<step>\d+)\.json")
 _PALOMA_FILE = re.compile(r"step_(?P<step>\d+)\.json")
 _NO_NUMBERS = ("nan", "NaN", "NAN", "inf", "-inf", "Inf", "-Inf")
-"""How tables write numbers that are none; spelled otherwise than Polars does, they would make a column text."""
+"""How tables write values that are not finite; spelled otherwise than Polars does, they would make a column text."""
 
 _LABELS = ("family", "scale", "metric")
 _LAST_STEP = 10**15
 _Row = tuple[str, str, int, str, float | None]
 
 
-def read_lm_eval(folder: Path | str, family: str = "pythia") -> pl.DataFrame:
-    """Read the mean zero-shot accuracy from the evaluation files that come with Pythia.
+@dataclass(frozen=True)
+class Tasks:
+    """The tasks over which the mean accuracy runs: by name, and by how names begin with how many there are."""
 
-    The mean runs over 65 tasks (57 ``hendrycksTest-*`` and :data:`NAMED_TASKS`; no crows_pairs), each with
-    ``acc_norm`` where present, else ``acc`` (arXiv:2605.02968); ``acc_norm,none`` and ``acc,none`` are read alike.
+    named: tuple[str, ...]
+    groups: Mapping[str, int]
 
-    Parameters
-    ----------
-    folder : pathlib.Path or str
-        A folder with files ``{size}_step{N}.json``, at any depth, of the shape
-        ``{"results": {task: {"acc": value, ...}}}``.
-    family : str
-        What to call the family.
 
-    Returns
-    -------
-    polars.DataFrame
-        Table of metrics; scales are named as the files are (``70m``), the metric is ``accuracy``.
+def tasks_of(family: str) -> Tasks:
+    """The tasks of a family's metric, or of the published one that is read from the same files (arXiv:2605.02968)."""
+    known = families.family_of(family)
+    every = [known, *families.families().values()] if known else families.families().values()
+    metric = next(found.metric for found in every if found.metric and found.metric.reader == "lm-eval")
+    return Tasks(metric.tasks, metric.task_groups)
 
-    Raises
-    ------
-    InputError
-        If there is no such file, a file cannot be read, lacks one of the tasks, or a scale and step occurs twice.
+
+def read_lm_eval(folder: Path | str, family: str, report: Report = refuse) -> pl.DataFrame:
+    """Read the mean zero-shot accuracy from files ``{scale}_step{N}.json`` at any depth; the metric is ``accuracy``.
+
+    A file looks like ``{"results": {task: {"acc": value, ...}}}``. The mean runs over the tasks of :func:`tasks_of`,
+    each with ``acc_norm`` where present, else ``acc``; ``acc_norm,none`` and ``acc,none`` are read alike. A file that
+    lacks one of them is reported, as means over different tasks cannot be compared.
     """
     rows: list[_Row] = []
     root = _existing(Path(folder))
+    tasks = tasks_of(family)
+    seen = False
     for path in sorted(root.rglob("*_step*.json")):
-        if name := _PYTHIA_FILE.fullmatch(path.name):
-            rows.append((family, name["scale"], int(name["step"]), "accuracy", _mean_accuracy(path)))
-    if not rows:
+        if name := _HARNESS_FILE.fullmatch(path.name):
+            seen = True
+            accuracy = _mean_accuracy(path, tasks)
+            if isinstance(accuracy, Problem):
+                report(accuracy)
+            else:
+                rows.append((family, name["scale"], int(name["step"]), "accuracy", accuracy))
+    if not seen:
         raise InputError(
-            f"{folder} holds no file named like 70m_step143000.json; give the folder that holds the pythia-* folders "
-            "of the zero-shot evaluations"
+            f"{folder} holds no file named like 70m_step143000.json; give the folder that holds the results of the "
+            "evaluation harness"
         )
     return _table(rows, f"folder {folder}")
 
 
-def read_paloma(folder: Path | str, family: str = "pico-lm") -> pl.DataFrame:
-    """Read perplexities from the evaluation files of Pico and of families trained in its layout.
+def read_paloma(folder: Path | str, family: str, report: Report = refuse) -> pl.DataFrame:
+    """Read metrics from ``eval_results/step_N.json`` of a run, of a folder of runs, or of one with them in ``runs``.
 
-    Parameters
-    ----------
-    folder : pathlib.Path or str
-        One run (``<run>/eval_results/step_N.json``), a folder of runs, or one that has them in ``runs``. A file
-        looks like ``{"paloma": 51.49}``.
-    family : str
-        What to call the family.
-
-    Returns
-    -------
-    polars.DataFrame
-        Table of metrics; scales are named as the folders of the runs are. The metric is the name in the file
-        (``paloma``). A value that is NaN or infinite, as a diverged run reports it, is null.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, or a file does not hold numbers.
+    Scales are named as the folders of the runs are, metrics as in the files, which look like ``{"paloma": 51.49}``. A
+    value that is missing or not finite is null.
     """
     root = _existing(Path(folder)).resolve()
     rows: list[_Row] = []
+    seen = False
     for pattern in ("eval_results/step_*.json", "*/eval_results/step_*.json", "runs/*/eval_results/step_*.json"):
         for path in sorted(root.glob(pattern)):
             if name := _PALOMA_FILE.fullmatch(path.name):
-                scale = path.parent.parent.name
-                values = _perplexities(path)
-                rows += [(family, scale, int(name["step"]), metric, value) for metric, value in values]
-    if not rows:
+                seen = True
+                scale, step = path.parent.parent.name, int(name["step"])
+                rows += [(family, scale, step, *pair) for pair in read_results(path, report).items()]
+    if not seen:
         raise InputError(
             f"{folder} holds no eval_results/step_N.json; give the folder of a run, or the folder of all runs"
         )
@@ -112,27 +95,10 @@ def read_paloma(folder: Path | str, family: str = "pico-lm") -> pl.DataFrame:
 
 
 def read_table(path: Path | str, family: str | None = None) -> pl.DataFrame:
-    """Read metrics from a CSV or Parquet file.
+    """Read metrics from a CSV or Parquet file; a family is needed where it has no column of that name.
 
-    Parameters
-    ----------
-    path : pathlib.Path or str
-        A ``.csv`` or ``.parquet`` file with the columns ``scale`` and ``step``, optionally ``family``, and either
-        ``metric`` and ``value`` or one column of numbers per metric. Cells that are
-        empty, NaN or infinite are left out.
-    family : str, optional
-        The family, for a file without that column.
-
-    Returns
-    -------
-    polars.DataFrame
-        Table of metrics.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or not what its name says, a column is missing or not numeric, no family is known, or
-        a value is given twice.
+    Its columns are ``scale`` and ``step``, optionally ``family``, and either ``metric`` and ``value`` or a column of
+    numbers per metric. Cells that are empty, NaN or infinite are left out.
     """
     path = _existing(Path(path))
     what = f"file {path}"
@@ -185,56 +151,36 @@ def _table(rows: Iterable[tuple[Any, ...]], what: str) -> pl.DataFrame:
     return table.sort(order)
 
 
-def _mean_accuracy(path: Path) -> float:
-    results = _json(path).get("results")
+def _mean_accuracy(path: Path, tasks: Tasks) -> float | Problem:
+    content = read_object(path)
+    if isinstance(content, Problem):
+        return content
+    results = content.get("results")
     if not isinstance(results, dict):
-        raise InputError(f"{path} has no object called results; it is not a file of the evaluation harness")
-    exams = [name for name in results if name.startswith(EXAM_PREFIX)]
-    missing = [name for name in NAMED_TASKS if name not in results]
-    if missing or len(exams) != EXAMS:
-        raise InputError(
-            f"{path} holds {len(exams)} of {EXAMS} {EXAM_PREFIX}* tasks, and lacks {', '.join(missing) or 'none'} of "
-            "the named ones; evaluate it again or remove it, as means over different tasks cannot be compared"
+        return Problem("no-object", str(path), "has no object called results, so it is not of the evaluation harness")
+    groups = {start: [name for name in results if name.startswith(start)] for start in tasks.groups}
+    missing = [name for name in tasks.named if name not in results]
+    if missing or any(len(names) != tasks.groups[start] for start, names in groups.items()):
+        counts = "; ".join(f"{len(names)} of {tasks.groups[start]} {start}* tasks" for start, names in groups.items())
+        reason = (
+            f"holds {counts or 'results'}, and lacks {', '.join(missing) or 'none'} of the named ones; evaluate it "
+            "again or remove it, as means over different tasks cannot be compared"
         )
-    tasks = sorted([*exams, *NAMED_TASKS])
-    return sum(_accuracy(results[name], name, path) for name in tasks) / len(tasks)
+        return Problem("no-accuracy", str(path), reason)
+    values = []
+    for name in sorted([*(name for names in groups.values() for name in names), *tasks.named]):
+        found = _accuracy(results[name])
+        if found is None:
+            reason = f"gives no accuracy for the task {name}; evaluate it again or remove the file"
+            return Problem("no-accuracy", str(path), reason)
+        values.append(found)
+    return sum(values) / len(values)
 
 
-def _accuracy(task: Any, name: str, path: Path) -> float:
+def _accuracy(task: Any) -> float | None:
     known = (task[key] for key in _ACCURACIES if key in task) if isinstance(task, dict) else iter(())
     value = next(known, None)
-    if value is None or not _is_number(value):
-        raise InputError(f"{path} gives no accuracy for the task {name}; evaluate it again or remove the file")
-    return float(value)
-
-
-def _perplexities(path: Path) -> Iterator[tuple[str, float | None]]:
-    for dataset, value in _json(path).items():
-        if value is not None and not _is_number(value):
-            raise InputError(f"{path} gives {value!r} for {dataset}, not a number; correct or remove the file")
-        yield dataset, None if value is None else _finite(value)
-
-
-def _finite(value: float) -> float | None:
-    try:
-        number = float(value)
-    except OverflowError:  # an integer of more than 308 digits
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not readable JSON ({error}); fetch it again or remove it") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} holds no JSON object at its top; it is not an evaluation file")
-    return content
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return finite(value) if is_number(value) else None
 
 
 def _existing(path: Path) -> Path:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import polars as pl
 
+    from gradcascade.evaluations import Problem
+
 GRADIENT = "gradient"
 UPDATE = "update"
 FIELDS = (GRADIENT, UPDATE)
@@ -131,8 +133,8 @@ class Source(Protocol):
         """Folder of each run's configuration and evaluations by its name, once :meth:`metrics` was called."""
         ...
 
-    def complaints(self) -> list[str]:
-        """A sentence for everything besides snapshots that could not be had."""
+    def complaints(self) -> list[Problem]:
+        """Small files that could not be had or read, once :meth:`metrics` was called."""
         ...
 
     def close(self) -> None:

@@ -1,89 +1,60 @@
-"""Evaluation results as runs keep them: ``eval_results/step_N.json``, metric by metric."""
+"""Evaluation results of a run: its ``eval_results/step_N.json``, and the table of a family's metrics."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcascade.errors import InputError
+from gradcascade.evaluations import Problem, Report, read_results
 from gradcascade.sources.naming import RESULTS, step_of_evaluation
-from gradcascade.sources.stored import MAX_HEADER, mapped, shown
 from gradcascade.sources.trees.local import inside
 
 if TYPE_CHECKING:
     import polars as pl
 
+Row = tuple[int, str, float | None]
+"""Step, metric, and value: None where there is none or it is not finite."""
 
-def read_evaluations(folder: Path, root: Path) -> list[tuple[int, str, float | None]]:
-    """Read the evaluation results of a run.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The run.
-    root : pathlib.Path
-        The folder the user named; links may not lead out of it.
+def read_evaluations(
+    folder: Path, root: Path, report: Report, only: Collection[int | None] | None = None
+) -> list[Row]:
+    """Rows of a run's results, steps ascending; links may not lead out of ``root``, the folder the user named.
 
-    Returns
-    -------
-    list of tuple
-        Step, metric (the key in the file) and value, steps ascending. A value that is NaN or infinite, as a
-        diverged run reports it, is None: a missing measurement, not a number to compute with.
-
-    Raises
-    ------
-    InputError
-        If a file is broken or holds anything but numbers by name.
+    A file or value that cannot be taken is reported and left out; steps are all, or those of ``only``.
     """
     results = folder / RESULTS
-    if not results.is_dir():
+    try:
+        names = sorted(results.iterdir()) if results.is_dir() else []
+    except OSError as error:
+        report(Problem("unreadable", str(results), f"cannot be listed: {error.strerror or error}; check the folder"))
         return []
-    files = {step: path for path in results.iterdir() if (step := step_of_evaluation(path.name)) is not None}
-    return [(step, *pair) for step in sorted(files) for pair in _numbers(inside(root, files[step]))]
+    files: dict[int, Path] = {}
+    for path in names:
+        step = step_of_evaluation(path.name)
+        if step is None or (only is not None and step not in only):
+            continue
+        if step in files:
+            report(Problem("unreadable", str(path), f"is of the same step as {files[step].name}; keep one of them"))
+            continue
+        files[step] = path
+    rows: list[Row] = []
+    for step in sorted(files):
+        try:
+            path = inside(root, files[step])
+        except InputError as error:
+            report(Problem("unreadable", str(files[step]), f"cannot be taken: {error}"))
+            continue
+        rows += [(step, *pair) for pair in read_results(path, report).items()]
+    return rows
 
 
 def metrics_table(family: str, rows: Iterable[tuple[str, str, int, str, float | None]]) -> pl.DataFrame:
-    """The metrics table of a family.
-
-    Parameters
-    ----------
-    family : str
-        The family.
-    rows : iterable of tuple
-        Scale, run, step, metric, value.
-
-    Returns
-    -------
-    polars.DataFrame
-        Columns family, scale, run, step (int64), metric, value (float64, null where the value was not finite).
-    """
+    """The metrics of a family, from scale, run, step, metric and value: family and these, null where not finite."""
     import polars as pl
 
     text = dict.fromkeys(("family", "scale", "run"), pl.String)
     schema = {**text, "step": pl.Int64, "metric": pl.String, "value": pl.Float64}
     return pl.DataFrame([(family, *row) for row in rows], schema=schema, orient="row")
-
-
-def _numbers(path: Path) -> list[tuple[str, float | None]]:
-    raw = mapped(path)
-    if raw.size > MAX_HEADER:
-        raise InputError(f"{path} has {raw.size} bytes, more than evaluation results need; write it again")
-    try:
-        content = json.loads(raw.tobytes())
-    except (ValueError, RecursionError):
-        raise InputError(f"{path} is not JSON; write or download it again") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is not a table of metrics; write or download it again")
-    found = []
-    for metric, value in content.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InputError(f"{path}: the metric {shown(metric)} is {shown(value)} instead of a number; correct it")
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        found.append((metric, number if math.isfinite(number) else None))
-    return found

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcascade.errors import InputError
+from gradcascade.evaluations import Problem
 from gradcascade.sources.base import FIELDS, RunName, SnapshotRef
 from gradcascade.sources.checkpoint import WHOLE
 from gradcascade.sources.evaluations import metrics_table, read_evaluations
@@ -30,6 +31,7 @@ class FolderSource:
     root: Path
     runs: Mapping[RunName, Run]
     reading: Reading
+    _complaints: list[Problem] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def family(self) -> str:
@@ -53,11 +55,15 @@ class FolderSource:
         return found
 
     def metrics(self) -> pl.DataFrame:
-        """Evaluation results: family, scale, run, step, metric, value (null where it was not finite)."""
+        """Evaluation results: family, scale, run, step, metric, value (null where it was not finite).
+
+        A file that cannot be read is left out, and named by `complaints`.
+        """
+        self._complaints.clear()
         rows = [
             (name.scale, name.run, *row)
             for name, run in self.runs.items()
-            for row in read_evaluations(run.tree.small_folder(run.folder), self.root)
+            for row in read_evaluations(run.tree.small_folder(run.folder), self.root, self._complaints.append)
         ]
         return metrics_table(self.family, rows)
 
@@ -65,9 +71,9 @@ class FolderSource:
         """The folder of each run, by its name for messages."""
         return {str(name): run.tree.small_folder(run.folder) for name, run in self.runs.items()}
 
-    def complaints(self) -> list[str]:
-        """Nothing: what is wrong with a folder is raised."""
-        return []
+    def complaints(self) -> list[Problem]:
+        """Small files that could not be taken; anything else that is wrong with a folder is raised."""
+        return list(self._complaints)
 
     def close(self) -> None:
         """Nothing is held."""

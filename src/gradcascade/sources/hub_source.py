@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gradcascade import families
 from gradcascade.errors import InputError, SourceLostError
+from gradcascade.evaluations import Problem
 from gradcascade.sources.base import ALONE, GRADIENT, UPDATE, SnapshotRef
 from gradcascade.sources.evaluations import metrics_table, read_evaluations
 from gradcascade.sources.layouts import LAYOUTS
@@ -70,7 +71,7 @@ class HubSource:
     client: HubClient
     space: Space
     found: tuple[Found, ...]
-    _complaints: list[str] = field(default_factory=list, repr=False, compare=False)
+    _complaints: list[Problem] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def repositories(self) -> dict[str, str]:
@@ -101,21 +102,20 @@ class HubSource:
                 except SourceLostError:
                     raise
                 except InputError as error:
-                    self._complaints.append(f"{found.scale}: {error}")
+                    self._complaints.append(Problem("not-fetched", place, f"{found.scale}: {error}"))
             folder = found.tree.kept
             listed = {step_of_evaluation(Path(place).name) for place in found.run.small}
-            try:  # what an earlier pass left there may not be the run's any more
-                rows += [(found.scale, ALONE, *row) for row in read_evaluations(folder, folder) if row[0] in listed]
-            except InputError as error:
-                self._complaints.append(f"{found.scale}: {error}")
+            # What an earlier pass left there may not be the run's any more.
+            own = read_evaluations(folder, folder, self._complaints.append, listed)
+            rows += [(found.scale, ALONE, *row) for row in own]
         return metrics_table(self.family, rows)
 
     def folders(self) -> dict[str, Path]:
         """The folder of each scale's small files, which :meth:`metrics` downloads."""
         return {found.scale: found.tree.kept for found in self.found}
 
-    def complaints(self) -> list[str]:
-        """A sentence for everything besides snapshots that could not be had."""
+    def complaints(self) -> list[Problem]:
+        """Small files that could not be had or read."""
         return list(self._complaints)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from gradcascade.errors import InputError
+from gradcascade.evaluations import Report
 from gradcascade.probe.relaxation import Probe
 from gradcascade.sources.base import GRADIENT, Name, SnapshotRef, Source
 from gradcascade.sources.field_readers import GradientReader
@@ -38,6 +40,10 @@ class Progress:
     done: int
     total: int
     snapshot: SnapshotRef
+
+
+class MissingValueWarning(UserWarning):
+    """An evaluation has no finite value."""
 
 
 @dataclass(frozen=True)
@@ -155,10 +161,13 @@ def _run(
     refused: list[str] = []
     schedules: dict[str, dict[str, Any]] = {}
     for family, source in sources:
-        study.store.put_metrics(source.metrics())
-        missing += source.complaints()
+        tables, problems = [source.metrics()], list(source.complaints())
         if family.evaluations is not None:
-            study.store.put_metrics(_evaluations(study, family, source))
+            tables.append(_evaluations(study, family, source, problems.append))
+        for table in tables:
+            _say_missing_values(table)
+            study.store.put_metrics(table)
+        missing += [problem.sentence for problem in problems]
         schedules[family.name] = describe_schedule(source.folders(), published_name(family))
     keep_schedules(study.folder, schedules)
     keys = study.store.keys()
@@ -224,13 +233,26 @@ def _without(snapshot: SnapshotRef, files: set[Path]) -> SnapshotRef:
     return replace(snapshot, reader=reader.without(files)) if isinstance(reader, GradientReader) else snapshot
 
 
-def _evaluations(study: Study, family: FamilyPlan, source: Source) -> pl.DataFrame:
+def _say_missing_values(metrics: pl.DataFrame) -> None:
+    """Say once, for all scales and steps, where an evaluation has no finite value; it is kept as missing."""
+    gaps = metrics.filter(pl.col("value").is_null()).group_by("scale", "metric", maintain_order=True)
+    found = [f"{scale} {metric} ({steps.height})" for (scale, metric), steps in gaps]
+    if found:
+        warnings.warn(
+            f"evaluations without a finite value, by scale and metric, and at how many steps: {', '.join(found)}; "
+            "they are kept as missing",
+            MissingValueWarning,
+            stacklevel=3,
+        )
+
+
+def _evaluations(study: Study, family: FamilyPlan, source: Source, report: Report) -> pl.DataFrame:
     """Metrics that the plan names, under the names of the family's own scales."""
     from gradcascade.performance.attached import fit_to_scales, read_metrics
 
     scales = sorted({snapshot.scale for snapshot in source.snapshots()})
     path = study_path(study.folder, family.evaluations or ".")
-    found, others = fit_to_scales(read_metrics(path, family.name), {family.name: scales})
+    found, others = fit_to_scales(read_metrics(path, family.name, report), {family.name: scales})
     if found.is_empty():
         raise InputError(
             f"the evaluations in {family.evaluations} are of {', '.join(others)}, and the family "

@@ -123,7 +123,9 @@ def test_an_evaluation_that_cannot_be_had_is_named_and_the_others_are_there(hub,
     hub.fail(r"step_1000\.json", "503", 99)
     found = source(hub, tmp_path)
     assert found.metrics()["step"].to_list() == [0, 2000]
-    (said,) = found.complaints()
+    (problem,) = found.complaints()
+    said = problem.sentence
+    assert problem.code == "not-fetched"
     assert "tiny: eval_results/step_1000.json" in said and "503" in said
     found.close()
 
@@ -133,7 +135,9 @@ def test_small_files_that_are_not_small_are_named_and_not_downloaded(hub, remote
     remote.commit(BRANCH, "too much", {path: b" " * (2**24 + 1)})
     found = source(hub, tmp_path)
     assert found.metrics().height == len(STEPS) - path.startswith("eval")
-    (said,) = found.complaints()
+    (problem,) = found.complaints()
+    said = problem.sentence
+    assert problem.code == "not-fetched"
     assert f"tiny: {path} of {NAME} has 16,777,217 bytes" in said and "not downloaded" in said
     assert hub.asked(f"/resolve/.*{path}") == []
     found.close()
