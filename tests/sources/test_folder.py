@@ -257,7 +257,7 @@ def test_broken_results_are_named_and_the_others_are_taken(own: Path, content, c
     rows = [row[1:] for row in source.metrics().rows()]
     (problem,) = source.complaints()
     assert (problem.code, problem.file) == (code, str(path)) and str(path) in problem.sentence
-    assert [(metric, value) for scale, step, metric, value in rows if (scale, step) == ("d6", 20)] == left
+    assert [(metric, value) for scale, _, step, metric, value in rows if (scale, step) == ("d6", 20)] == left
     assert len(rows) == 5 + len(left)
     source.metrics()
     assert len(source.complaints()) == 1
@@ -267,7 +267,7 @@ def test_a_null_among_the_results_is_a_missing_value(own: Path) -> None:
     path = own / "runs" / "nano-d6" / "eval_results" / "step_20.json"
     path.write_text('{"paloma": null}')
     source = discover(own)
-    assert ("nano", "d6", 20, "paloma", None) in source.metrics().rows() and source.complaints() == []
+    assert ("nano", "d6", "0", 20, "paloma", None) in source.metrics().rows() and source.complaints() == []
 
 
 def test_results_that_are_no_files_are_named(own: Path, tmp_path: Path) -> None:
