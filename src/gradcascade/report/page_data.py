@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gradcascade.fields.kinds import field_plural
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.drawing.quantities import no_exponents
 from gradcascade.scaling.claims import sides
-from gradcascade.vocabulary import CHANNELS, DIFFERENCES, EXPONENTS, field_plural
+from gradcascade.vocabulary import CHANNELS, DIFFERENCES, EXPONENTS
 
 DIGITS = 5
 ACTIVITY_LIMIT = 200_000
