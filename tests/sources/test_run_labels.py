@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sample_runs import write_pico_run
+from sample_runs import pico_parameters, recorded, save_pt, write_pico_run
 
 from gradcascade.errors import InputError
 from gradcascade.sources import discover
@@ -119,3 +119,19 @@ def test_measured_runs_are_coordinates_of_the_table(seeds: Path, tmp_path: Path)
         table = study.cascades()
         assert set(table.select("scale", "run").rows()) == {("d6", "1"), ("d6", "2"), ("d12", "10"), ("d18", "0")}
         assert ("d6", "2") in study.metrics().select("scale", "run").rows()
+
+
+def test_runs_of_one_scale_are_audited_one_by_one(seeds: Path) -> None:
+    from gradcascade.sources.audit import audit_family
+    from gradcascade.sources.base import RunName
+
+    step = seeds / "tiny-d6-seed2" / "checkpoints" / "step_20"
+    save_pt(recorded(pico_parameters(77, 2)), step / "learning_dynamics" / "train_gradients.pt")
+    (step / "model.safetensors").write_bytes(b"cut off")
+    found = audit_family(seeds)
+    assert [run.name for run in found.listing.runs] == [
+        RunName("d6", "1"), RunName("d6", "2"), RunName("d12", "10"), RunName("d18")
+    ]  # fmt: skip
+    assert {(entry.scale, entry.run, entry.step) for entry in found.entries} == {("d6", "2", 20)}
+    only = {"d6": {"1": "tiny-d6-seed1"}}
+    assert [run.name for run in audit_family(seeds, runs=only).listing.runs] == [RunName("d6", "1")]

@@ -126,14 +126,6 @@ def find_runs(root: Path) -> list[Run]:
     return sorted(runs, key=lambda run: natural(run.name))
 
 
-def family_runs(
-    root: Path, family: str | None = None, scales: Mapping[str, str] | None = None
-) -> tuple[str, dict[str, Run]]:
-    """The family's name, and its runs by their names for messages; see `named_runs`."""
-    found, runs = named_runs(root, family, scales)
-    return found, {str(name): run for name, run in runs.items()}
-
-
 def named_runs(
     root: Path,
     family: str | None = None,

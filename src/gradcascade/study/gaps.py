@@ -7,9 +7,8 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gradcascade.sources.audit.findings import RunName
 from gradcascade.sources.audit.regular_steps import common_steps, missing_steps
-from gradcascade.sources.base import UPDATE, Name, SnapshotRef
+from gradcascade.sources.base import UPDATE, Name, RunName, SnapshotRef
 from gradcascade.study.snapshot import Job, UnmeasurableError, key_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gradcascade.errors import InputError
-from gradcascade.sources.audit.findings import RunName
 from gradcascade.sources.audit.known import Published, check_known
 from gradcascade.sources.audit.quarantine_list import (
     FILE,
@@ -16,7 +15,7 @@ from gradcascade.sources.audit.quarantine_list import (
     read_quarantine,
     write_quarantine,
 )
-from gradcascade.sources.base import Name, SnapshotRef, Source
+from gradcascade.sources.base import Name, RunName, SnapshotRef, Source
 from gradcascade.study.plan import FamilyPlan, Plan
 
 

@@ -16,7 +16,7 @@ from gradcascade.sources.audit.evidence import (
     Place,
     Unreadable,
 )
-from gradcascade.sources.audit.findings import FAULT, WARNING, Finding, RunName, Spoiled
+from gradcascade.sources.audit.findings import FAULT, WARNING, Finding, Spoiled
 from gradcascade.sources.audit.quarantine_list import (
     Conventions,
     Entry,
@@ -25,6 +25,7 @@ from gradcascade.sources.audit.quarantine_list import (
     read_quarantine,
     write_quarantine,
 )
+from gradcascade.sources.base import RunName
 
 STEPS = {RunName("a"): [0, 10, 20, 30], RunName("b"): [0, 20]}
 GRADIENTS = {RunName("a"): [0, 10, 20]}

@@ -26,7 +26,7 @@ from gradcascade.sources.audit.evidence import (
     Structure,
     Unreadable,
 )
-from gradcascade.sources.audit.findings import CHECKPOINT, FAULT, NOTE, Finding, RunName, in_order, spoiled
+from gradcascade.sources.audit.findings import CHECKPOINT, FAULT, NOTE, Finding, in_order, spoiled
 from gradcascade.sources.audit.gradient_checks import check_gradients
 from gradcascade.sources.audit.known import check_known
 from gradcascade.sources.audit.listing import Listing, list_folder
@@ -34,9 +34,9 @@ from gradcascade.sources.audit.listing_checks import check_listing
 from gradcascade.sources.audit.opened import OpenedRun, open_run
 from gradcascade.sources.audit.outcomes import CheckOutcome, outcomes
 from gradcascade.sources.audit.quarantine_list import Conventions, Entry, Quarantine, entries_of
-from gradcascade.sources.base import GRADIENT
+from gradcascade.sources.base import GRADIENT, RunName
 from gradcascade.sources.choice import selected
-from gradcascade.sources.folder_source import family_runs
+from gradcascade.sources.folder_source import named_runs
 from gradcascade.sources.layouts.base import Run
 from gradcascade.sources.pico_tensors import pico_tensors
 
@@ -95,6 +95,7 @@ def audit_family(
     progress: Callable[[str, int, int, str], None] | None = None,
     scales: Mapping[str, str] | None = None,
     select: Sequence[str] = (),
+    runs: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Audit:
     """Audit a family in a folder, its tensors too if `contents`; the other options as `discover` takes them.
 
@@ -104,14 +105,14 @@ def audit_family(
     def show(name: str) -> Callable[[int, int, str], None] | None:
         return functools.partial(progress, name) if progress else None
 
-    listing = list_folder(folder, family, show("listing"), scales)
+    listing = list_folder(folder, family, show("listing"), scales, runs)
     audit = audit_listing(listing, label=label, gradients=gradients)
     if not contents:
         return audit
-    _, runs = family_runs(folder, family, scales)
+    _, named = named_runs(folder, family, scales, runs)
     found: list[Finding] = []
     read: dict[RunName, Counter[str]] = {}
-    for opened in _opened(listing, folder, runs, gradients, select, show("reading")):
+    for opened in _opened(listing, folder, named, gradients, select, show("reading")):
         found += opened.findings
         read.setdefault(opened.name, Counter())[f"{opened.what}s"] += len(opened.paths)
     findings = in_order(_reconciled(audit.findings, found))
@@ -122,7 +123,7 @@ def audit_family(
 def _opened(
     listing: Listing,
     root: Path,
-    runs: Mapping[str, Run],
+    runs: Mapping[RunName, Run],
     gradients: str,
     select: Sequence[str],
     progress: Callable[[int, int, str], None] | None,
@@ -137,12 +138,11 @@ def _opened(
         if progress:
             progress(min(done, total), total, place)
 
-    for scale, run in runs.items():
-        name = RunName(scale)
+    for name, run in runs.items():
         files = {step: part.local_path for step, part in run.parts(None).items()}
         opened = open_run(listing.family, name, CHECKPOINT, root, files, lambda step: advance(f"step {step}"))
         opened = dataclasses.replace(opened, measured=_measured(run, opened.names, select))
-        found = check_checkpoints(opened, lambda k, scale=scale: advance(f"{scale} checkpoint {k}"))
+        found = check_checkpoints(opened, lambda k, name=name: advance(f"{name} checkpoint {k}"))
         yield dataclasses.replace(opened, findings=(*opened.findings, *found))
         files = {step: part.local_path for step, part in run.parts(gradients).items()}
         opened = open_run(listing.family, name, GRADIENT, root, files, lambda step: advance(f"step {step}"))

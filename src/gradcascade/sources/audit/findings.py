@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from gradcascade.sources.base import GRADIENT, UPDATE
+from gradcascade.sources.base import GRADIENT, UPDATE, RunName
 
 NOTE = "note"
 """Worth knowing; nothing is wrong with the files."""
@@ -31,13 +31,6 @@ CONTENTS = "contents"
 
 CHECKS: dict[str, type[Evidence]] = {}
 """Every check by its code, in the order of declaration; filled by ``evidence.py``."""
-
-
-class RunName(NamedTuple):
-    """Scale and run, within a family."""
-
-    scale: str
-    run: str = "0"
 
 
 class Spoiled(NamedTuple):

@@ -18,10 +18,10 @@ from gradcascade.sources.audit.findings import (
     NOTE,
     WARNING,
     Finding,
-    RunName,
     Spoiled,
     spoiled,
 )
+from gradcascade.sources.base import RunName
 
 
 @runtime_checkable

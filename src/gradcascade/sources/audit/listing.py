@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 from gradcascade.errors import InputError
-from gradcascade.sources.audit.findings import Evidence, Finding, RunName, Spoiled, field_of
+from gradcascade.sources.audit.findings import Evidence, Finding, Spoiled, field_of
 from gradcascade.sources.audit.stated_steps import Statement, stated_steps
+from gradcascade.sources.base import RunName
 from gradcascade.sources.checkpoint import INDEXED, WHOLE
-from gradcascade.sources.folder_source import family_runs
+from gradcascade.sources.folder_source import named_runs
 from gradcascade.sources.layouts.base import GRADIENTS, Step
 from gradcascade.sources.layouts.step_folders import DYNAMICS
 from gradcascade.sources.stored import MAX_HEADER
@@ -139,22 +140,21 @@ def list_folder(
     family: str | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     scales: Mapping[str, str] | None = None,
+    runs: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Listing:
     """List the files of a local family; each file of weights or gradients is read once, for its hash.
 
-    `folder`, `family` and `scales` as `gradcascade.sources.folder_source.discover` takes them.
+    `folder`, `family`, `scales` and `runs` as `gradcascade.sources.folder_source.discover` takes them.
     """
-    found, runs = family_runs(folder, family, scales)
-    places = [(scale, step) for scale, run in runs.items() for step in run.steps]
-    listed: dict[str, list[ListedStep]] = {scale: [] for scale in runs}
-    for done, (scale, step) in enumerate(places, 1):
-        listed[scale].append(_list_step(step, folder))
+    found, named = named_runs(folder, family, scales, runs)
+    places = [(name, step) for name, run in named.items() for step in run.steps]
+    listed: dict[RunName, list[ListedStep]] = {name: [] for name in named}
+    for done, (name, step) in enumerate(places, 1):
+        listed[name].append(_list_step(step, folder))
         if progress:
-            progress(done, len(places), f"{scale} step {step.step}")
+            progress(done, len(places), f"{name} step {step.step}")
     return Listing(
-        found,
-        str(folder),
-        tuple(ListedRun(RunName(scale), tuple(steps), runs[scale].name) for scale, steps in listed.items()),
+        found, str(folder), tuple(ListedRun(name, tuple(steps), named[name].name) for name, steps in listed.items())
     )
 
 

@@ -22,13 +22,12 @@ from gradcascade.sources.audit.findings import (
     WARNING,
     Evidence,
     Finding,
-    RunName,
     Spoiled,
     field_of,
     spoiled,
 )
 from gradcascade.sources.audit.measurements import Scan, scan
-from gradcascade.sources.base import GRADIENT
+from gradcascade.sources.base import GRADIENT, RunName
 from gradcascade.sources.checkpoint import open_checkpoint
 from gradcascade.sources.choice import parameters
 from gradcascade.sources.stored import StoredTensor

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from gradcascade.sources.audit.evidence import CHECKS
-from gradcascade.sources.audit.findings import CONTENTS, NOTE, Finding, RunName
+from gradcascade.sources.audit.findings import CONTENTS, NOTE, Finding
 from gradcascade.sources.audit.known import reports_of
 from gradcascade.sources.audit.listing import ListedRun, Listing
+from gradcascade.sources.base import RunName
 
 PASSED, FAILED, NOT_APPLICABLE = "passed", "failed", "not applicable"
 

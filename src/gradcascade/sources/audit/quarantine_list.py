@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gradcascade.errors import InputError
 from gradcascade.sources.audit.evidence import CHECKS
-from gradcascade.sources.audit.findings import CHECKPOINT, FAULT, Evidence, Finding, RunName
-from gradcascade.sources.base import GRADIENT, UPDATE
+from gradcascade.sources.audit.findings import CHECKPOINT, FAULT, Evidence, Finding
+from gradcascade.sources.base import GRADIENT, UPDATE, RunName
 
 FILE = "quarantine.toml"
 """Its name in the folder of a study."""
