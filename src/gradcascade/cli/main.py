@@ -1,4 +1,4 @@
-"""The entry point: gathers the commands and turns errors into exit codes."""
+"""The entry point: registers the commands and turns errors into exit codes."""
 
 from __future__ import annotations
 

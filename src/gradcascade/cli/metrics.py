@@ -20,13 +20,13 @@ def metrics(
         list[Path] | None,
         typer.Argument(
             metavar="[FILE...]",
-            help="Metrics to take up: .csv, .parquet, a folder of {scale}_step{N}.json, or runs with eval_results.",
+            help="Metrics to read: .csv, .parquet, a folder of {scale}_step{N}.json, or runs with eval_results.",
         ),
     ] = None,
-    family: Annotated[str | None, typer.Option(help="Whose they are, if the file does not say.")] = None,
+    family: Annotated[str | None, typer.Option(help="Family of the metrics, if the file does not name it.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Take up external performance numbers, and show how those of the study scale with model size."""
+    """Read external performance numbers into a study, and show how they scale with model size."""
     from gradcascade.performance.metrics import metric_exponents
     from gradcascade.study.study import Study
 
@@ -44,7 +44,7 @@ def metrics(
         answers = {"attached": attached, "metrics": table.to_dicts(), "exponents": exponents.to_dicts()}
         typer.echo(json.dumps(answers))
     elif table.is_empty():
-        typer.echo(f"the study {study} has no metrics; name a file after it to take some up")
+        typer.echo(f"the study {study} has no metrics; give a file of metrics after it to add some")
     else:
         _print(table, exponents)
 

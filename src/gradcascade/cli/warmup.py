@@ -1,4 +1,4 @@
-"""Getting ready before the clock starts: kernels compiled, and a line that says so where it takes a while."""
+"""Compile the kernels before times are measured, and say so if that takes a while."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 import typer
 
 _PATIENCE = 1.0
-"""Seconds without a word."""
+"""Seconds until it is said."""
 
 _NODES = 50_000
-"""Enough for every kernel to be called, and few enough to take no time."""
+"""Enough for every kernel to be called, and few enough to cost no time."""
 
 
 @contextmanager
@@ -28,20 +28,12 @@ def notice(text: str, patience: float = _PATIENCE) -> Iterator[None]:
 
 
 def warm_up(probe, dtype) -> None:
-    """Call every kernel of a probe once; compiled kernels are kept, so this takes long on a new installation only.
-
-    Parameters
-    ----------
-    probe : Probe
-        Engine, threads and estimator decide which kernels there are.
-    dtype : numpy.dtype
-        Type of the fields that will be measured.
-    """
+    """Call every kernel of a probe once; compiled kernels are kept, so this takes long on a new installation only."""
     import dataclasses
 
     import numpy as np
 
     field = np.random.default_rng(0).standard_normal(_NODES).astype(dtype)
-    regular = dataclasses.replace(probe, graph="regular", m=2)  # it is not kept in the cache folder
+    regular = dataclasses.replace(probe, graph="regular", m=2)  # never stored in the cache folder
     with notice("gradcascade: compiling kernels (once per installation, about half a minute) ..."):
         regular(field)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gradcascade.export.column import N_WINDOW, OF_WINDOW, Table
 from gradcascade.vocabulary import (
     CASCADE_COLUMNS,
+    DIFFERENCES,
     EXPONENT,
     FAMILY,
     FIELD,
@@ -56,9 +57,10 @@ DECOMPOSITION = Table(
         number("N0", "", "Exponent of the null N0, independent normal numbers."),
         number("N1", "", "Exponent of the null N1, normal numbers with the field's mean and variance."),
         number("N2", "", "Exponent of the null N2, the field's values in random order."),
-        number("total", "", "Real less N0."),
-        number("dist", "", "N2 less N0: what the distribution of the values explains."),
-        number("assign", "", "Real less N2: what the places of the values explain."),
+        *(
+            number(part.name, "", f"{part.minuend.capitalize()} less {part.subtrahend}: {part.description}.")
+            for part in DIFFERENCES.values()
+        ),
     ),
 )
 

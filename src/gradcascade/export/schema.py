@@ -33,14 +33,7 @@ _JSON_TYPES: dict[str, dict[str, Any]] = {
 
 
 def json_schema() -> dict[str, Any]:
-    """Describe the exported JSON file, and with it the columns of the other formats.
-
-    Returns
-    -------
-    dict
-        A JSON Schema (draft 2020-12). Every column has its meaning as ``description`` and its ``unit``; a schema of
-        Parquet and CSV files follows from it, since tables, columns and types are the same.
-    """
+    """JSON Schema (draft 2020-12) of the exported JSON file; Parquet and CSV have the same tables and types."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Tables of a gradcascade study",

@@ -19,23 +19,7 @@ def polars_schema(name: str) -> dict[str, pl.DataType]:
 
 
 def study_tables(data: ReportData) -> dict[str, pl.DataFrame]:
-    """Everything that is exported of a study.
-
-    Parameters
-    ----------
-    data : ReportData
-        What the report is made from.
-
-    Returns
-    -------
-    dict of str to polars.DataFrame
-        Every table of the schema, with exactly its columns; those that were not answered (no metrics, say) are empty.
-
-    Raises
-    ------
-    ValueError
-        If a table has other columns than the schema says, which is a defect of this package.
-    """
+    """Every table of the schema with exactly its columns; those without answers (no metrics, say) are empty."""
     ends = [(family, field, *steps) for (family, field), steps in data.windows.items()]
     found = {
         "cascades": data.cascades,

@@ -25,29 +25,9 @@ CITATION_FILE = "CITATION.bib"
 def write_tables(
     tables: Mapping[str, pl.DataFrame], folder: Path, form: str, families: Mapping[str, str]
 ) -> list[Path]:
-    """Write tables into a folder, with the schema and what to cite beside them.
+    """Write tables into a folder, with the schema and BibTeX of ``families`` beside them; return the tables' files.
 
-    Parameters
-    ----------
-    tables : mapping of str to polars.DataFrame
-        From :func:`gradcascade.export.tables.study_tables`.
-    folder : pathlib.Path
-        Where to; made if absent. Files of the same names are replaced.
-    form : str
-        One of :data:`FORMATS`: ``parquet`` and ``csv`` give a file for each table, ``json`` one file,
-        ``tables.json``.
-    families : mapping of str to str
-        What was measured, for the citations: see :func:`gradcascade.export.citations.bibtex`.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The files of the tables.
-
-    Raises
-    ------
-    InputError
-        If the format is unknown, or the folder cannot be written.
+    ``parquet`` and ``csv`` give a file for each table, ``json`` one file. Files of the same names are replaced.
     """
     if form not in FORMATS:
         raise InputError(f"there is no format {form!r}; choose from {', '.join(FORMATS)}")
@@ -71,18 +51,7 @@ def write_tables(
 
 
 def as_json(tables: Mapping[str, pl.DataFrame]) -> str:
-    """Write tables as one JSON object, as :func:`gradcascade.export.schema.json_schema` describes it.
-
-    Parameters
-    ----------
-    tables : mapping of str to polars.DataFrame
-        All tables of the schema.
-
-    Returns
-    -------
-    str
-        ``schema_version``, the version of gradcascade, and each table as a list of rows, one a line.
-    """
+    """All tables as one JSON object, as :func:`gradcascade.export.schema.json_schema` describes it, a row a line."""
     lines = [f'{{"schema_version": {SCHEMA_VERSION}, "gradcascade": {json.dumps(__version__)}, "tables": {{']
     parts = []
     for name, table in tables.items():
