@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+ASSETS = resources.files("gradcascade.report").joinpath("assets")
+
 SCRIPTS = (
     "data",
     "numbers",
@@ -20,10 +22,10 @@ SCRIPTS = (
     "legend",
     "options",
     "chart",
+    "charts",
     "panels",
     "export",
     "controls",
-    "main",
 )
 """Modules of the page in the order in which they are joined: each after those whose constants it needs."""
 
@@ -41,6 +43,13 @@ class Bundle:
     policy: str
 
 
+def scripts() -> tuple[str, ...]:
+    """Every module in order: what charts share, the charts (found in `assets/charts`), and the start."""
+    entries = ASSETS.joinpath("charts").iterdir()
+    names = sorted(entry.name.removesuffix(".js") for entry in entries if entry.name.endswith(".js"))
+    return (*SCRIPTS, *(f"charts/{name}" for name in names), "main")
+
+
 @cache
 def bundle() -> Bundle:
     """Join the scripts and styles.
@@ -49,7 +58,7 @@ def bundle() -> Bundle:
     so their import and export words are taken away and they share one function.
     """
     library = _read("uplot/uPlot.iife.min.js")
-    modules = "\n".join(_EXPORT.sub("", _IMPORT.sub("", _read(f"{name}.js"))) for name in SCRIPTS)
+    modules = "\n".join(_EXPORT.sub("", _IMPORT.sub("", _read(f"{name}.js"))) for name in scripts())
     script = f'(() => {{\n"use strict";\n{modules}}})();\n'
     style = f"{_read('uplot/uPlot.min.css')}\n{_read('page.css')}"
     policy = "; ".join(
@@ -68,7 +77,7 @@ def bundle() -> Bundle:
 
 
 def _read(name: str) -> str:
-    return resources.files("gradcascade.report").joinpath("assets", name).read_text(encoding="utf-8")
+    return ASSETS.joinpath(name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

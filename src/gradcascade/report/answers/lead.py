@@ -81,4 +81,4 @@ def _words(row: Mapping[str, Any]) -> str:
         return f"durations of cascades grow less with the size of the model than those of {noise}"
     if row["z_low"] is None:
         return "how cascades change with the size of the model cannot be said; the reason is below"
-    return "the scales do not settle whether cascades change with the size of the model in another way than noise"
+    return "the scales do not settle whether cascades change with the size of the model in a way that noise does not"

@@ -55,4 +55,7 @@ def _sentence(data: ReportData, group: Group, errors: pl.DataFrame) -> str:
         f"{interval(row['replicates_low'], row['replicates_high'])} for {difference_words(row['difference'])}"
         for row in known
     )
-    return f"{start}: the draws of the nulls alone leave z uncertain within {parts} (95 % intervals over the window)."
+    return (
+        f"{start}: if the draws of the nulls were all that is uncertain, z would differ over the window by {parts} "
+        "(95 % intervals)."
+    )

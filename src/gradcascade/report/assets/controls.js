@@ -1,5 +1,6 @@
 /** The choices above the charts: family, field, real or null, what is drawn beside, and the step. */
-import { nearest, vocabulary } from "./data.js";
+import { CHARTS } from "./charts.js";
+import { nearest } from "./data.js";
 import { written } from "./numbers.js";
 
 /** @param {any} panels @param {any} store */
@@ -91,12 +92,7 @@ export function chartSwitches(name, host, panels, store) {
     const set = (v) => store.set({ [`log:${name}`]: v === "log" });
     parts.push(radios("Vertical axis", ["linear", "log"], store.state[`log:${name}`] ? "log" : "linear", set));
   }
-  if (name === "loglog") parts.push(menu("Channel", Object.keys(vocabulary.channels), store.state.loglog, (v) => store.set({ loglog: v }), (v) => vocabulary.channels[v].label));
-  if (name === "differences") parts.push(menu("Exponent", Object.keys(vocabulary.exponents), store.state.difference, (v) => store.set({ difference: v }), (v) => vocabulary.exponents[v].symbol));
-  if (name === "metric" && panels.metrics.length > 1) {
-    const names = panels.metrics.map((metric) => metric.name);
-    parts.push(menu("Metric", names, names.includes(store.state.metric) ? store.state.metric : names[0], (v) => store.set({ metric: v })));
-  }
+  parts.push(...(CHARTS[name].switches?.(panels, store) ?? []));
   host.replaceChildren(...parts);
 }
 
@@ -126,7 +122,7 @@ function radios(title, values, current, pick, words = (v) => v) {
   return set;
 }
 
-function menu(title, values, current, pick, words = (v) => v) {
+export function menu(title, values, current, pick, words = (v) => v) {
   const label = document.createElement("label");
   label.className = "menu";
   const text = document.createElement("span");

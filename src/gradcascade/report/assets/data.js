@@ -80,19 +80,15 @@ export function align(from, to, column) {
 }
 
 /**
- * Least squares of log y on log x.
- * @param {number[]} x @param {Column} y @returns {{slope: number, at: (x: number) => number}|null}
+ * A power law of given slope through the mean of points, on logarithms: the line that the fit of this slope draws.
+ * @param {number[]} x @param {Column} y @param {number|null} slope @returns {Column} at every x
  */
-export function fitLine(x, y) {
-  const points = x.map((v, i) => [v, y[i]]).filter((p) => p[1] !== null && p[1] > 0);
-  const logs = points.map(([a, b]) => [Math.log(a), Math.log(b)]);
-  if (logs.length < 3) return null;
-  const mx = logs.reduce((sum, p) => sum + p[0], 0) / logs.length;
-  const my = logs.reduce((sum, p) => sum + p[1], 0) / logs.length;
-  const square = logs.reduce((sum, p) => sum + (p[0] - mx) ** 2, 0);
-  if (square === 0) return null;
-  const slope = logs.reduce((sum, p) => sum + (p[0] - mx) * (p[1] - my), 0) / square;
-  return { slope, at: (v) => Math.exp(my + slope * (Math.log(v) - mx)) };
+export function powerLaw(x, y, slope) {
+  const there = x.map((_, i) => i).filter((i) => y[i] !== null && y[i] > 0);
+  if (slope === null || !there.length) return x.map(() => null);
+  const middle = (values) => there.reduce((sum, i) => sum + Math.log(values[i]), 0) / there.length;
+  const [mx, my] = [middle(x), middle(y)];
+  return x.map((v) => Math.exp(my + slope * (Math.log(v) - mx)));
 }
 
 /** @param {number[]} sorted @param {number} value @returns {number} place of the nearest entry */

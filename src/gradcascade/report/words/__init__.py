@@ -8,6 +8,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+FOLDER = resources.files(__name__)
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -51,4 +53,4 @@ def _how(texts: dict[str, Any], one: dict[str, Any]) -> tuple[str, ...]:
 
 @cache
 def _read(name: str) -> dict[str, Any]:
-    return tomllib.loads(resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(FOLDER.joinpath(f"{name}.toml").read_text(encoding="utf-8"))
