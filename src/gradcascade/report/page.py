@@ -16,6 +16,7 @@ from gradcascade.report.grids import as_table, together, tree
 from gradcascade.report.page_data import chart_data, json_text
 from gradcascade.report.step_by_step import step_by_step
 from gradcascade.report.words import charts
+from gradcascade.vocabulary import field_plural
 
 FIRST_ANSWERS = ("published", "verdicts", "contrast")
 """Answers that stand at the top of the page; the others follow the charts."""
@@ -32,7 +33,7 @@ def write_report(data: ReportData, out_dir: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["together"] = together
+    environment.filters |= {"together": together, "plural": field_plural}
     page = out_dir / "index.html"
     answers = all_answers(data)
     try:
@@ -78,7 +79,7 @@ def _content(data: ReportData, views: list[FigureView], answers: list[Answer]) -
         "answers": [pair for pair in shown if pair[0].name not in FIRST_ANSWERS],
         "headline": as_table(page_tables.headline(data), "Exponents over the window"),
         "figures": views,
-        "windows": [(f"{family}, {field}s", *ends) for (family, field), ends in data.windows.items()],
+        "windows": [(f"{family}, {field_plural(field)}", *ends) for (family, field), ends in data.windows.items()],
         "nulls": as_table(page_tables.null_summary(data), "Differences to the nulls over the window"),
         "exclusions": as_table(page_tables.exclusions(data), "Excluded cascades"),
         "refusals": as_table(page_tables.refusals(data), "Snapshots that were not measured"),

@@ -13,7 +13,7 @@ import polars as pl
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.page_tables import MINUS, signed
 from gradcascade.scaling.step_counts import StepCounts, step_counts
-from gradcascade.vocabulary import SHOWN_EXPONENTS, SYMBOLS
+from gradcascade.vocabulary import SHOWN_EXPONENTS, SYMBOLS, field_plural
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ def step_by_step(data: ReportData) -> StepByStep:
     """Put the exponents of single steps into words; names come from outside and must be escaped where shown."""
     if data.fits["value"].is_null().all():
         return StepByStep((), ())
-    details = tuple((f"{family}, {field}s", _field(data, (family, field))) for family, field in data.groups)
+    details = tuple(
+        (f"{family}, {field_plural(field)}", _field(data, (family, field))) for family, field in data.groups
+    )
     between = [(f"{family}, gradients against updates", _between(data, family)) for family in data.families]
     return StepByStep(details + tuple(pair for pair in between if pair[1]), _cautions(data))
 
@@ -42,7 +44,7 @@ def _field(data: ReportData, group: Group) -> str:
     else:
         null = _counts(data, group, "z", data.baseline)
         only = f": only nulls have exponents ({data.baseline} has z = {_mean(null)})" if null.steps else ""
-        sentences.append(f"For {group[1]}s no exponent could be fitted in the window{only}.")
+        sentences.append(f"For {field_plural(group[1])} no exponent could be fitted in the window{only}.")
     if z.steps and not data.baseline:
         sentences.append("No null was measured, so how much of it plain noise would show is unknown.")
     elif z.steps:

@@ -10,7 +10,7 @@ from gradcascade.report.answers.base import interval, label
 from gradcascade.report.data import ReportData
 from gradcascade.report.page_tables import signed
 from gradcascade.scaling.published import published_exponents
-from gradcascade.vocabulary import SYMBOLS
+from gradcascade.vocabulary import SYMBOLS, field_plural
 
 SHOWN = ("z", "delta")
 WORDS = {
@@ -76,7 +76,7 @@ def _panel(data: ReportData, known: pl.DataFrame, exponent: str) -> Panel:
 
     made = []
     for row in rows:
-        name = label(data, row) if row["variant"] == "real" else f"{row['variant']}, {row['field']}s"
+        name = label(data, row) if row["variant"] == "real" else f"{row['variant']}, {field_plural(row['field'])}"
         made.append(_row(name, row["variant"] == "real", row, place, low, high, SYMBOLS[exponent]))
         value = published.get((row["family"], row["field"])) if row["variant"] == "real" else None
         if value is not None:

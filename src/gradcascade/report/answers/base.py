@@ -12,7 +12,7 @@ import polars as pl
 from gradcascade.report import words
 from gradcascade.report.data import ReportData
 from gradcascade.report.page_tables import ABSENT, MINUS, signed
-from gradcascade.vocabulary import SYMBOLS
+from gradcascade.vocabulary import SYMBOLS, field_plural
 
 DIFFERENCES = {
     "total": f"real {MINUS} N0",
@@ -65,7 +65,7 @@ def interval(low: float | None, high: float | None) -> str:
 
 def label(data: ReportData, row: Mapping[str, Any]) -> str:
     """Name the family and field of a row at the start of a sentence, the family only where there are several."""
-    plural = f"{row['field']}s"
+    plural = field_plural(row["field"])
     return f"{row['family']}, {plural}" if len(data.families) > 1 else plural[:1].upper() + plural[1:]
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
+from gradcascade.performance.discoveries import RATE, discoveries
 from gradcascade.report.answers.base import Answer, answer, commonest, interval, label
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.page_tables import MINUS, signed
 from gradcascade.scaling.published import published_associations, published_exponents
 from gradcascade.scaling.published_distance import published_distances
 from gradcascade.scaling.windows import published_windows
-from gradcascade.vocabulary import SYMBOLS
+from gradcascade.vocabulary import SYMBOLS, field_plural
 
-FALSE_DISCOVERIES = 0.05
 CHANNELS = {"v_rel": "v_rel", "duration_per_n": "n_steps/N", **SYMBOLS}
 
 
@@ -56,12 +56,12 @@ def association_answer(data: ReportData) -> Answer | None:
         why = commonest(full["reason"]) or "the metric shares no step with a channel"
         sentences = [f"No channel can be tested against the metric: {why}."]
     else:
-        strong = known.filter(pl.col("q") <= FALSE_DISCOVERIES)
+        strong = discoveries(known)
         sentences = [
             f"{strong.height:,} of {known.height:,} pairs of a channel and a metric go together along training more "
-            f"than chance explains (q at most {FALSE_DISCOVERIES:g}). Both change with training, so this is no cause."
+            f"than chance explains (q at most {RATE:g}). Both change with training, so none of this shows a cause."
         ]
-        for row in strong.sort(pl.col("pearson").abs(), descending=True).head(3).to_dicts():
+        for row in strong.head(3).to_dicts():
             sentences.append(
                 f"{label(data, row)}, scale {row['scale']}: {CHANNELS.get(row['channel'], row['channel'])} with "
                 f"{row['metric']}, r = {signed(row['pearson'], 2)} over {row['n_steps']:,} steps."
@@ -106,7 +106,7 @@ def published_answer(data: ReportData) -> Answer | None:
         first, last = spans[group]
         span = f"steps {first:,} to {last:,}"
         span += ", the published window" if published_windows(data.cascades).get(group) == spans[group] else ""
-        start = f"{group[0]}, {group[1]}s ({span})"
+        start = f"{group[0]}, {field_plural(group[1])} ({span})"
         if here.is_empty():
             sentences.append(f"{start}: nothing measured here can be set beside the published values.")
             continue

@@ -24,6 +24,7 @@ from gradcascade.report.drawing.style import (
     plain,
     scale_styles,
 )
+from gradcascade.vocabulary import field_plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +87,7 @@ def group_label(data: ReportData, group: Group) -> str:
     """Name a panel: the field, after the family if there are several."""
     family, field = group
     many = len(data.families) > 1
-    return f"{plain(family, 18)}: {plain(field, 18)}s" if many else f"{plain(field)}s"
+    return f"{plain(family, 18)}: {plain(field_plural(field), 18)}" if many else plain(field_plural(field))
 
 
 def group_labels(data: ReportData, groups: Sequence[Group] | None = None) -> list[str]:

@@ -9,6 +9,7 @@ from gradcascade.report.drawing.figure import ReportFigure
 from gradcascade.report.drawing.marks import column, draw_dots
 from gradcascade.report.drawing.quantities import NULL_STYLE, field_style, group_labels
 from gradcascade.report.drawing.style import GRID, plain
+from gradcascade.vocabulary import field_plural
 
 
 class CompressibilityPlane(ReportFigure):
@@ -57,7 +58,7 @@ class CompressibilityPlane(ReportFigure):
             axes.set_xlabel("R² of the duration fit (z)")
         canvas.label_rows(panels, [r"R² of the $v_\mathrm{rel}$ fit (δ)"])
         for _, field in data.groups if "real" in self._drawn else []:
-            canvas.key(f"real {plain(field)}s", **field_style(field) | {"linestyle": "none"})
+            canvas.key(f"real {plain(field_plural(field))}", **field_style(field) | {"linestyle": "none"})
         if data.baseline:
             canvas.key(f"{plain(data.baseline)} null", **NULL_STYLE | {"marker": "x", "linestyle": "none"})
 

@@ -17,6 +17,7 @@ from gradcascade.report.drawing.quantities import (
 )
 from gradcascade.report.drawing.style import plain
 from gradcascade.scaling.smoothing import with_median
+from gradcascade.vocabulary import field_plural
 
 PARTS = ("value", "low", "high")
 
@@ -71,7 +72,7 @@ class ExponentsOverSteps(ReportFigure):
         canvas.counted(panels[-1], "training step")
         canvas.label_rows(panels, [AXES[quantity] for quantity in QUANTITIES])
         for _, field in data.groups if "real" in self._drawn else []:
-            canvas.key(f"real {plain(field)}s, 95 % band", **field_style(field))
+            canvas.key(f"real {plain(field_plural(field))}, 95 % band", **field_style(field))
         if data.baseline:
             canvas.key(f"{plain(data.baseline)} null, 95 % band", **NULL_STYLE)
 

@@ -14,6 +14,7 @@ from gradcascade.report.drawing.marks import column, draw_dots, draw_intervals, 
 from gradcascade.report.drawing.quantities import QUANTITIES, SYMBOLS, V_REL, scale_label
 from gradcascade.report.drawing.style import BLUE, GREY, GRID, GUIDE, INK, RULE, VERMILION, plain, scale_styles
 from gradcascade.scaling.claims import sides
+from gradcascade.vocabulary import field_plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -137,7 +138,7 @@ class GradientAgainstUpdate(ReportFigure):
             x = np.array([quantities.index(name) + offset for name in one["quantity"]])
             draw_intervals(axes, x, one, style)
             if one.height:
-                canvas.key(f"{series}s" if series in FIELDS else "gradient \N{MINUS SIGN} update",
+                canvas.key(field_plural(series) if series in FIELDS else "gradient \N{MINUS SIGN} update",
                            **style | {"linestyle": "none"})  # fmt: skip
         axes.set_xticks(range(len(quantities)), [SYMBOLS[name] for name in quantities])
         axes.set_xlim(-0.5, len(quantities) - 0.5)

@@ -25,6 +25,7 @@ from gradcascade.report.drawing.quantities import (
 )
 from gradcascade.report.drawing.style import DASHED, PURPLE, plain
 from gradcascade.report.page_tables import signed
+from gradcascade.vocabulary import field_plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,7 +115,7 @@ class PerformanceBridge(MetricFigure):
                 style = field_style(group[1])
                 draw_line(axes, rows.filter(pl.col("quantity") == channel), "step", "value", style)
                 _note(axes, small, notes.filter(pl.col("quantity") == channel))
-                canvas.key(f"mean over scales, {plain(group[1])}s", **style)
+                canvas.key(f"mean over scales, {plain(field_plural(group[1]))}", **style)
             canvas.zero(column_of[3])
             for quantity, style in QUANTITY_STYLES.items():
                 draw_line(column_of[3], rows.filter(pl.col("quantity") == quantity), "step", "value", style)
