@@ -7,6 +7,7 @@ from typing import Any
 
 from gradcascade.csvfile import write_csv
 from gradcascade.errors import InputError
+from gradcascade.fields.kinds import field_plural
 from gradcascade.report import page_tables, whiskers
 from gradcascade.report.answers import Answer, all_answers, lead
 from gradcascade.report.bundle import bundle
@@ -16,7 +17,6 @@ from gradcascade.report.grids import as_table, together, tree
 from gradcascade.report.page_data import chart_data, json_text
 from gradcascade.report.step_by_step import step_by_step
 from gradcascade.report.words import charts
-from gradcascade.vocabulary import field_plural
 
 FIRST_ANSWERS = ("published", "verdicts", "contrast")
 """Answers that stand at the top of the page; the others follow the charts."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from gradcascade.fields.kinds import field_plural
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.page_tables import MINUS, signed
 from gradcascade.scaling.step_counts import StepCounts, step_counts
-from gradcascade.vocabulary import SHOWN_EXPONENTS, SYMBOLS, field_plural
+from gradcascade.vocabulary import SHOWN_EXPONENTS, SYMBOLS
 
 
 @dataclass(frozen=True)

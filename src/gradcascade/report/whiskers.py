@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from gradcascade.fields.kinds import field_plural
 from gradcascade.report.answers.base import interval, label
 from gradcascade.report.data import ReportData
 from gradcascade.report.page_tables import signed
 from gradcascade.scaling.published import published_exponents
-from gradcascade.vocabulary import SYMBOLS, field_plural
+from gradcascade.vocabulary import SYMBOLS
 
 SHOWN = ("z", "delta")
 WORDS = {

@@ -9,10 +9,11 @@ from typing import Any
 
 import polars as pl
 
+from gradcascade.fields.kinds import field_plural
 from gradcascade.report import words
 from gradcascade.report.data import ReportData
 from gradcascade.report.page_tables import ABSENT, MINUS, signed
-from gradcascade.vocabulary import SYMBOLS, field_plural
+from gradcascade.vocabulary import SYMBOLS
 
 DIFFERENCES = {
     "total": f"real {MINUS} N0",

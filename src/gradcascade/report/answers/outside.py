@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from gradcascade.fields.kinds import field_plural
 from gradcascade.performance.discoveries import RATE, discoveries
 from gradcascade.report.answers.base import Answer, answer, commonest, interval, label
 from gradcascade.report.data import Group, ReportData, of_group
@@ -11,7 +12,7 @@ from gradcascade.report.page_tables import MINUS, signed
 from gradcascade.scaling.published import published_associations, published_exponents
 from gradcascade.scaling.published_distance import published_distances
 from gradcascade.scaling.windows import published_windows
-from gradcascade.vocabulary import SYMBOLS, field_plural
+from gradcascade.vocabulary import SYMBOLS
 
 CHANNELS = {"v_rel": "v_rel", "duration_per_n": "n_steps/N", **SYMBOLS}
 

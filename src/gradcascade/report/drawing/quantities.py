@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from gradcascade.fields.kinds import field_plural
 from gradcascade.report.data import Group, ReportData
 from gradcascade.report.drawing.canvas import Canvas
 from gradcascade.report.drawing.marks import draw_line
@@ -24,7 +25,6 @@ from gradcascade.report.drawing.style import (
     plain,
     scale_styles,
 )
-from gradcascade.vocabulary import field_plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import polars as pl
 
+from gradcascade.fields.kinds import field_plural
 from gradcascade.report.drawing.canvas import Canvas
 from gradcascade.report.drawing.figure import ReportFigure
 from gradcascade.report.drawing.marks import column, draw_dots
 from gradcascade.report.drawing.quantities import NULL_STYLE, field_style, group_labels
 from gradcascade.report.drawing.style import GRID, plain
-from gradcascade.vocabulary import field_plural
 
 
 class CompressibilityPlane(ReportFigure):

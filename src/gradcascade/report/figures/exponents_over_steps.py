@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from gradcascade.fields.kinds import field_plural
 from gradcascade.report.drawing.canvas import Canvas
 from gradcascade.report.drawing.figure import ReportFigure
 from gradcascade.report.drawing.marks import draw_band, draw_line, show_all
@@ -17,7 +18,6 @@ from gradcascade.report.drawing.quantities import (
 )
 from gradcascade.report.drawing.style import plain
 from gradcascade.scaling.smoothing import with_median
-from gradcascade.vocabulary import field_plural
 
 PARTS = ("value", "low", "high")
 

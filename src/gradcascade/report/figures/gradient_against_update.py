@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from gradcascade.fields.kinds import field_plural
 from gradcascade.report.drawing.axes import log_both
 from gradcascade.report.drawing.canvas import Canvas
 from gradcascade.report.drawing.figure import ReportFigure
@@ -14,7 +15,6 @@ from gradcascade.report.drawing.marks import column, draw_dots, draw_intervals, 
 from gradcascade.report.drawing.quantities import QUANTITIES, SYMBOLS, V_REL, scale_label
 from gradcascade.report.drawing.style import BLUE, GREY, GRID, GUIDE, INK, RULE, VERMILION, plain, scale_styles
 from gradcascade.scaling.claims import sides
-from gradcascade.vocabulary import field_plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from gradcascade.fields.kinds import field_plural
 from gradcascade.performance.association import ALL
 from gradcascade.report.data import of_group
 from gradcascade.report.drawing.axes import per_million, plain_log_ticks
@@ -25,7 +26,6 @@ from gradcascade.report.drawing.quantities import (
 )
 from gradcascade.report.drawing.style import DASHED, PURPLE, plain
 from gradcascade.report.page_tables import signed
-from gradcascade.vocabulary import field_plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
