@@ -94,7 +94,7 @@ def _audits(
 def _of_hub(entry: FamilyPlan, progress: Callable[[str, int, int, str], None]) -> Audit:
     """The listing of a family on the hub, audited; its tensors stay there."""
     from gradcascade.sources.audit import audit_listing
-    from gradcascade.sources.audit.hub_listing import list_hub
+    from gradcascade.sources.audit.listing import list_hub
     from gradcascade.study.remote import open_hub
 
     source = open_hub(Path(), entry, lambda name, arrived, size: progress("waiting", 0, 1, name))

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from audit_listings import list_folder
 from sample_runs import save_pt, save_safetensors, write_pico_run
 
-from gradcascade.sources.audit import audit_family, list_folder
+from gradcascade.sources.audit import audit_family
 from gradcascade.sources.folder_source import discover
 
 
@@ -49,6 +50,19 @@ def test_a_repeated_gradient_of_any_trainer_is_found(tmp_path: Path) -> None:
     save_safetensors(tensors(1), tmp_path / "run" / "step_3" / "gradients.safetensors")
     (finding,) = audit_family(tmp_path).findings
     assert (finding.code, finding.steps) == ("identical-files", (1, 3))
+
+
+def test_runs_of_one_scale_are_audited_by_themselves(tmp_path: Path) -> None:
+    for seed in (1, 2, 3):
+        for step in (1, 2, 3):
+            file = tmp_path / f"d96-seed{seed}" / f"step_{step}" / "gradients.safetensors"
+            save_safetensors(tensors(10 * seed + step), file)
+    save_safetensors(tensors(21), tmp_path / "d96-seed2" / "step_3" / "gradients.safetensors")
+    audit = audit_family(tmp_path)
+    assert [run.name for run in audit.listing.runs] == [("d96", "1"), ("d96", "2"), ("d96", "3")]
+    (finding,) = audit.findings
+    assert (finding.code, finding.where, finding.steps) == ("identical-files", ("d96", "2"), (1, 3))
+    assert [(entry.scale, entry.run, entry.step) for entry in audit.entries] == [("d96", "2", 1), ("d96", "2", 3)]
 
 
 def test_the_runs_that_a_plan_names_are_audited_under_its_names(tmp_path: Path) -> None:

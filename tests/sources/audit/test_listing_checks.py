@@ -2,36 +2,30 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from audit_listings import list_folder, listing_from_files
 from hypothesis import given
 from hypothesis import strategies as st
 from imitation_family import STEPS, training, write_checkpoint, write_family
 
 from gradcascade.errors import InputError
-from gradcascade.sources.audit import FAULT, NOTE, WARNING, list_folder, listing_from_files
+from gradcascade.families import all_faults
+from gradcascade.sources.audit import FAULT, NOTE, WARNING
 from gradcascade.sources.audit.family_audit import audit_listing
-from gradcascade.sources.audit.known import known_corruption
 from gradcascade.sources.audit.regular_steps import missing_steps
+from gradcascade.sources.trees.base import TreeFile
 
 PYTHIA = [0, *(1 << i for i in range(10)), *range(1000, 144_000, 1000)]
 PICO = list(range(0, 126_000, 1000))
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    path: str
-    size: int
-    sha256: str | None
 
 
 def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def published(name: str, shards: int = 1) -> dict[int, list[RemoteFile]]:
+def published(name: str, shards: int = 1) -> dict[int, list[TreeFile]]:
     """A repository as Pythia's are: 154 steps, each with its own files, and some that never change."""
     files = {}
     for step in PYTHIA:
@@ -39,12 +33,12 @@ def published(name: str, shards: int = 1) -> dict[int, list[RemoteFile]]:
         if shards > 1:
             weights = [f"pytorch_model-{i:05}-of-{shards:05}.bin" for i in range(1, shards + 1)]
             weights.append("pytorch_model.bin.index.json")
-        numbers = [RemoteFile(w, 1000, "index" if w.endswith("json") else digest(name, w, step)) for w in weights]
-        files[step] = [*numbers, RemoteFile("config.json", 500, "same"), RemoteFile("tokenizer.json", 500, "same")]
+        numbers = [TreeFile(w, 1000, "index" if w.endswith("json") else digest(name, w, step)) for w in weights]
+        files[step] = [*numbers, TreeFile("config.json", 500, "same"), TreeFile("tokenizer.json", 500, "same")]
     return files
 
 
-def put(files: dict[int, list[RemoteFile]], step: int, of: int, *names: str) -> None:
+def put(files: dict[int, list[TreeFile]], step: int, of: int, *names: str) -> None:
     """Serve the named files (or all) of another step."""
     other = {file.path: file for file in files[of]}
     files[step] = [other[file.path] if file.path in names or not names else file for file in files[step]]
@@ -67,14 +61,14 @@ def test_a_selection_of_steps_is_no_schedule() -> None:
 
 def test_a_published_family_without_fault_is_only_named() -> None:
     files = {"70m": published("70m"), "160m": published("160m", shards=2), "410m": published("410m", shards=3)}
-    assert audit_listing(listing_from_files("pythia", "the hub", files)).findings == ()
+    assert audit_listing(listing_from_files("pythia", files)).findings == ()
 
 
 def test_the_start_that_is_the_same_is_found_and_known() -> None:
     files = {"70m": published("70m")}
     for step in (1, 2):
         put(files["70m"], step, 0)
-    listing = listing_from_files("pythia", "the hub", files, {"70m": "EleutherAI/pythia-70m"})
+    listing = listing_from_files("pythia", files, {"70m": "EleutherAI/pythia-70m"})
     audit = audit_listing(listing)
     assert [(f.code, f.severity, f.steps) for f in audit.findings] == [
         ("identical-files", FAULT, (0, 1, 2)),
@@ -88,14 +82,14 @@ def test_the_start_that_is_the_same_is_found_and_known() -> None:
 def test_late_weights_under_most_labels_are_found_and_known() -> None:
     """As reported of pythia-2.8b: two copies of the final weights under 86 of the 154 labels."""
     files = published("2.8b")
-    known = next(entry for entry in known_corruption() if "2.8b" in entry.repositories[0])
+    known = next(entry for entry in all_faults() if "2.8b" in entry.repositories[0])
     second = (54_000, *range(56_000, 60_000, 1000), *range(61_000, 65_000, 1000))
     for step in known.steps:
         put(files, step, 143_000)
         if step not in second:
-            files[step] = [RemoteFile("model.safetensors", 1000, "the other copy")]
+            files[step] = [TreeFile("model.safetensors", 1000, "the other copy")]
     assert len(known.steps) == 85 and len(second) == 9 and set(second) <= set(known.steps)
-    listing = listing_from_files("pythia", "the hub", {"2.8b": files}, {"2.8b": "EleutherAI/pythia-2.8b"})
+    listing = listing_from_files("pythia", {"2.8b": files}, {"2.8b": "EleutherAI/pythia-2.8b"})
     audit = audit_listing(listing)
     doubles = [f.steps for f in audit.findings if f.code == "identical-files"]
     assert sorted(map(len, doubles)) == [10, 76]
@@ -109,7 +103,7 @@ def test_a_shard_of_the_last_step_is_found_and_known() -> None:
     files = published("12b", shards=3)
     for step in (50_000, 58_000):
         put(files, step, 143_000, "pytorch_model-00001-of-00003.bin")
-    listing = listing_from_files("pythia", "the hub", {"12b": files}, {"12b": "EleutherAI/pythia-12b"})
+    listing = listing_from_files("pythia", {"12b": files}, {"12b": "EleutherAI/pythia-12b"})
     audit = audit_listing(listing)
     found = {(f.code, f.steps) for f in audit.findings}
     assert ("identical-shard", (50_000, 58_000, 143_000)) in found and ("known", (50_000, 58_000)) in found
@@ -123,7 +117,6 @@ def test_known_corruption_is_named_only_where_it_concerns() -> None:
     }
     listing = listing_from_files(
         "pythia",
-        "the hub",
         files,
         {"w1": "EleutherAI/pythia-160m-weight-seed1", "s9": "EleutherAI/pythia-410m-seed9"},
     )
@@ -131,7 +124,7 @@ def test_known_corruption_is_named_only_where_it_concerns() -> None:
     issues = {(f.scale, f.severity, f.steps) for f in audit.findings if f.code == "known"}
     assert issues == {("w1", FAULT, (0,)), ("s9", WARNING, (40_000,))}
     assert ("s9", (40_000,)) in {(f.scale, f.steps) for f in audit.findings if f.code == "missing-step"}
-    other = listing_from_files("mine", "the hub", files, {"w1": "someone/pythia-2.8b", "s9": "EleutherAI/gpt-neo"})
+    other = listing_from_files("mine", files, {"w1": "someone/pythia-2.8b", "s9": "EleutherAI/gpt-neo"})
     assert not any(f.code == "known" for f in audit_listing(other).findings)
 
 
@@ -139,8 +132,8 @@ def test_known_corruption_is_named_only_where_it_concerns() -> None:
 def test_hashes_settle_whether_the_start_is_the_same(hashes: str, told: bool) -> None:
     files = {"70m": published("70m")}
     for step, sha256 in enumerate(hashes):
-        files["70m"][step] = [RemoteFile("model.safetensors", 1000, None if sha256 == "-" else sha256)]
-    listing = listing_from_files("pythia", "the hub", files, {"70m": "EleutherAI/pythia-70m"})
+        files["70m"][step] = [TreeFile("model.safetensors", 1000, None if sha256 == "-" else sha256)]
+    listing = listing_from_files("pythia", files, {"70m": "EleutherAI/pythia-70m"})
     found = [(f.severity, f.steps) for f in audit_listing(listing).findings if f.code == "known"]
     assert found == ([(WARNING, (0, 1, 2))] if told else [])
 
@@ -153,42 +146,20 @@ def test_a_local_run_with_the_name_of_a_corrupted_one_gets_a_note(tmp_path: Path
     assert audit.entries == ()
 
 
-def test_every_known_corruption_is_complete() -> None:
-    for entry in known_corruption():
-        assert entry.spoils in ("checkpoint", "difference", "nothing")
-        assert entry.sentence and entry.url.startswith("https://github.com/")
-        assert all("/" in pattern for pattern in entry.repositories) and entry.steps == tuple(sorted(entry.steps))
-    issues = " ".join(entry.url for entry in known_corruption())
-    assert all(f"/{number}" in issues for number in (83, 195, 198, 202, 203, 205, 206))
-
-
 def test_files_without_hashes_are_judged_by_the_rest() -> None:
-    files = {step: [RemoteFile("model.safetensors", 1000, None)] for step in PYTHIA if step != 9000}
-    files[7000] = [RemoteFile("model.safetensors", 700, None)]
-    found = {(f.code, f.steps) for f in audit_listing(listing_from_files("x", "the hub", {"a": files})).findings}
+    files = {step: [TreeFile("model.safetensors", 1000, None)] for step in PYTHIA if step != 9000}
+    files[7000] = [TreeFile("model.safetensors", 700, None)]
+    found = {(f.code, f.steps) for f in audit_listing(listing_from_files("x", {"a": files})).findings}
     assert found == {("missing-step", (9000,)), ("odd-size", (7000,))}
 
 
 def test_missing_shards_are_told_from_the_names_alone() -> None:
     files = published("12b", shards=3)
     files[5000] = [file for file in files[5000] if "00002" not in file.path]
-    audit = audit_listing(listing_from_files("x", "the hub", {"a": files}))
+    audit = audit_listing(listing_from_files("x", {"a": files}))
     assert [(f.code, f.steps, f.files) for f in audit.findings] == [
         ("missing-shard", (5000,), ("pytorch_model-00002-of-00003.bin",))
     ]
-
-
-def test_the_title_of_a_commit_is_held_against_the_label() -> None:
-    name = "learning_dynamics/train_gradients.pt"
-    files = {step: [RemoteFile(name, 10, digest(step))] for step in PICO}
-    titles = {step: f"Saving Learning Dynamics Data (train) -- Step {step}" for step in PICO}
-    assert (
-        audit_listing(listing_from_files("pico", "the hub", {"tiny": files}, None, {"tiny": titles})).findings == ()
-    )
-    titles[4000] = "Saving Learning Dynamics Data (train) -- Step 14000"
-    audit = audit_listing(listing_from_files("pico", "the hub", {"tiny": files}, None, {"tiny": titles}))
-    assert [(f.code, f.steps) for f in audit.findings] == [("label", (4000,))]
-    assert [(e.field, e.step) for e in audit.entries] == [("gradient", 4000)]
 
 
 def test_a_trainer_that_counts_from_one_is_let_be(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from gradcascade.sources.audit.family_audit import Audit, audit_family, audit_listing
 from gradcascade.sources.audit.findings import FAULT, NOTE, WARNING, Finding
-from gradcascade.sources.audit.listing import Listing, list_folder, listing_from_files
+from gradcascade.sources.audit.listing import Listing
 from gradcascade.sources.audit.quarantine_list import Entry, Quarantine, read_quarantine
 
 __all__ = [
@@ -16,7 +16,5 @@ __all__ = [
     "Quarantine",
     "audit_family",
     "audit_listing",
-    "list_folder",
-    "listing_from_files",
     "read_quarantine",
 ]

@@ -145,9 +145,9 @@ class IdenticalAcrossRuns(Evidence, code="identical-across-scales", reads=LISTIN
 class Label(Evidence, code="label", reads=LISTING, needs={"statements": 1}):
     """Something else states another step than the label.
 
-    Looked at are `global_step` in `trainer_state.json`; the tag in DeepSpeed's `latest`; `step`, `global_step` or
-    `iteration` in the metadata of a safetensors file or as a tensor of one integer; and the title of the commit.
-    Off by one at every step is no finding.
+    Looked at are `global_step` in `trainer_state.json`, the tag in DeepSpeed's `latest`, and `step`, `global_step` or
+    `iteration` in the metadata of a safetensors file or as a tensor of one integer. Off by one at every step is no
+    finding.
     """
 
     stated_by: str
@@ -166,12 +166,14 @@ class Known(Evidence, code="known", reads=LISTING, needs={"reports": 1}):
     """
 
     repository: str
+    fault: str
+    """Its code in the family file."""
     report: str
-    url: str
+    urls: tuple[str, ...]
 
     def _words(self, at: Finding) -> str:
         name = self.repository if "/" in self.repository else f"the published {self.repository}"
-        return f"known of {name}: {self.report} ({self.url})"
+        return f"known of {name}: {self.report} ({' and '.join(self.urls)})"
 
 
 # --- from the tensors

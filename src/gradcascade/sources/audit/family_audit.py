@@ -29,7 +29,7 @@ from gradcascade.sources.audit.evidence import (
 from gradcascade.sources.audit.findings import CHECKPOINT, FAULT, NOTE, Finding, in_order, spoiled
 from gradcascade.sources.audit.gradient_checks import check_gradients
 from gradcascade.sources.audit.known import check_known
-from gradcascade.sources.audit.listing import Listing, list_folder
+from gradcascade.sources.audit.listing import Listing, list_runs
 from gradcascade.sources.audit.listing_checks import check_listing
 from gradcascade.sources.audit.opened import OpenedRun, open_run
 from gradcascade.sources.audit.outcomes import CheckOutcome, outcomes
@@ -94,8 +94,8 @@ def audit_family(
     gradients: str = "train",
     progress: Callable[[str, int, int, str], None] | None = None,
     scales: Mapping[str, str] | None = None,
-    select: Sequence[str] = (),
     runs: Mapping[str, Mapping[str, str]] | None = None,
+    select: Sequence[str] = (),
 ) -> Audit:
     """Audit a family in a folder, its tensors too if `contents`; the other options as `discover` takes them.
 
@@ -105,14 +105,14 @@ def audit_family(
     def show(name: str) -> Callable[[int, int, str], None] | None:
         return functools.partial(progress, name) if progress else None
 
-    listing = list_folder(folder, family, show("listing"), scales, runs)
+    name, found_runs = named_runs(folder, family, scales, runs)
+    listing = list_runs(name, folder, found_runs, show("listing"))
     audit = audit_listing(listing, label=label, gradients=gradients)
     if not contents:
         return audit
-    _, named = named_runs(folder, family, scales, runs)
     found: list[Finding] = []
     read: dict[RunName, Counter[str]] = {}
-    for opened in _opened(listing, folder, named, gradients, select, show("reading")):
+    for opened in _opened(listing, folder, found_runs, gradients, select, show("reading")):
         found += opened.findings
         read.setdefault(opened.name, Counter())[f"{opened.what}s"] += len(opened.paths)
     findings = in_order(_reconciled(audit.findings, found))

@@ -1,15 +1,11 @@
-"""Corruption in what is published that others have found and reported; the list is ``known.toml``."""
+"""Corruption in what is published that others have found and reported; the list is in the family files."""
 
 from __future__ import annotations
 
-import fnmatch
-import functools
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.resources import files
 from typing import Protocol, runtime_checkable
 
+from gradcascade.families import Fault, all_faults
 from gradcascade.sources.audit.evidence import Known
 from gradcascade.sources.audit.findings import (
     CHECKPOINT,
@@ -39,53 +35,6 @@ class Published(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class KnownFault:
-    """One reported corruption; `repositories` are shell patterns on ``owner/name``.
-
-    `spoils` is ``"checkpoint"``, ``"difference"`` (those between the steps) or ``"nothing"``; `identical` says that
-    what is wrong is that the steps hold the same weights, which hashes of their files settle.
-    """
-
-    repositories: tuple[str, ...]
-    steps: tuple[int, ...]
-    spoils: str
-    sentence: str
-    url: str
-    identical: bool = False
-
-    def concerns(self, repository: str) -> bool:
-        """Whether a repository, ``owner/name``, is one of those concerned."""
-        return any(fnmatch.fnmatchcase(repository, pattern) for pattern in self.repositories)
-
-    def concerns_name(self, name: str) -> bool:
-        """Whether a folder has the name of a repository concerned, whoever owns it."""
-        return any(fnmatch.fnmatchcase(name, pattern.partition("/")[2]) for pattern in self.repositories)
-
-    def spoiled(self) -> tuple[Spoiled, ...]:
-        """What must not be measured."""
-        if self.spoils == CHECKPOINT:
-            return spoiled(CHECKPOINT, self.steps)
-        return spoiled(DIFFERENCE, self.steps[1:]) if self.spoils == DIFFERENCE else ()
-
-
-@functools.cache
-def known_corruption() -> tuple[KnownFault, ...]:
-    """Everything on the list."""
-    text = (files("gradcascade.sources.audit") / "known.toml").read_text(encoding="utf-8")
-    return tuple(
-        KnownFault(
-            tuple(entry["repositories"]),
-            tuple(_steps(entry["steps"])),
-            entry["spoils"],
-            entry["sentence"],
-            entry["url"],
-            entry.get("identical", False),
-        )
-        for entry in tomllib.loads(text)["known"]
-    )
-
-
 def check_known(
     family: str,
     repositories: Mapping[RunName, str],
@@ -110,17 +59,23 @@ def check_known(
             published = "/" in repository
             if published and known.identical and _differ((hashes or {}).get(run, {}), concerned):
                 continue
-            spoils = tuple(item for item in known.spoiled() if item.step in there) if published else ()
+            spoils = tuple(item for item in _spoiled(known) if item.step in there) if published else ()
             severity = (FAULT if spoils else WARNING) if published else NOTE
-            evidence = Known(repository, known.sentence, known.url)
+            evidence = Known(repository, known.code, known.sentence, known.urls)
             found.append(Finding(evidence, severity, family, *run, concerned, spoils=spoils))
     return found
 
 
-def reports_of(repository: str) -> list[KnownFault]:
+def reports_of(repository: str) -> list[Fault]:
     """What is known of a repository, or of the one that a local run has the name of."""
     published = "/" in repository
-    return [f for f in known_corruption() if (f.concerns if published else f.concerns_name)(repository)]
+    return [fault for fault in all_faults() if (fault.concerns if published else fault.concerns_name)(repository)]
+
+
+def _spoiled(fault: Fault) -> tuple[Spoiled, ...]:
+    if fault.spoils == CHECKPOINT:
+        return spoiled(CHECKPOINT, fault.steps)
+    return spoiled(DIFFERENCE, fault.steps[1:]) if fault.spoils == DIFFERENCE else ()
 
 
 def _differ(hashes: Mapping[int, Mapping[str, str | None]], steps: Sequence[int]) -> bool:
@@ -131,13 +86,3 @@ def _differ(hashes: Mapping[int, Mapping[str, str | None]], steps: Sequence[int]
             if sha256:
                 listed.setdefault(name, set()).add(sha256)
     return any(len(found) > 1 for found in listed.values())
-
-
-def _steps(parts: Iterable[int | str]) -> Iterable[int]:
-    """Steps as numbers, or as text ``"first:last:every"``."""
-    for part in parts:
-        if isinstance(part, int):
-            yield part
-        else:
-            first, last, every = map(int, part.split(":"))
-            yield from range(first, last + 1, every)

@@ -8,33 +8,24 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from gradcascade.errors import InputError
+from gradcascade.errors import InputError, MissingError
 from gradcascade.sources.audit.findings import Evidence, Finding, Spoiled, field_of
 from gradcascade.sources.audit.stated_steps import Statement, stated_steps
 from gradcascade.sources.base import RunName
 from gradcascade.sources.checkpoint import INDEXED, WHOLE
-from gradcascade.sources.folder_source import named_runs
-from gradcascade.sources.layouts.base import GRADIENTS, Step
+from gradcascade.sources.layouts.base import GRADIENTS, Run
 from gradcascade.sources.layouts.step_folders import DYNAMICS
 from gradcascade.sources.stored import MAX_HEADER
+from gradcascade.sources.trees.base import Part, TreeFile
 from gradcascade.sources.trees.local import inside
+
+if TYPE_CHECKING:
+    from gradcascade.sources.hub_source import HubSource
 
 _WEIGHTS = re.compile(r"(?P<stem>model|pytorch_model)(?:-(?P<shard>\d{5})-of-(?P<count>\d{5}))?\.(?:safetensors|bin)")
 _GRADIENT = re.compile(rf"((?:{DYNAMICS}/)?(?P<which>{'|'.join(GRADIENTS)})_)?gradients\.(?:pt|safetensors)")
-_BLOCK = 1 << 22
-
-
-class FileEntry(Protocol):
-    """A file as a hub's tree listing describes it; ``sha256`` is None where the hub does not list one."""
-
-    @property
-    def path(self) -> str: ...  # noqa: D102
-    @property
-    def size(self) -> int: ...  # noqa: D102
-    @property
-    def sha256(self) -> str | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -135,69 +126,72 @@ class Listing:
     chosen: bool = False
 
 
-def list_folder(
-    folder: Path,
-    family: str | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
-    scales: Mapping[str, str] | None = None,
-    runs: Mapping[str, Mapping[str, str]] | None = None,
+def list_runs(
+    family: str, root: Path, runs: Mapping[RunName, Run], progress: Callable[[int, int, str], None] | None = None
 ) -> Listing:
-    """List the files of a local family; each file of weights or gradients is read once, for its hash.
+    """List a local family; each file of weights or gradients is read once, for its hash."""
+    total, done = sum(len(run.steps) for run in runs.values()), 0
+    found = []
+    for name, run in runs.items():
+        steps = []
+        for step in run.steps:
+            read = {part.path for part in step.gradients.values()}
+            beside = [f for f in run.tree.files(step.folder) if not _GRADIENT.fullmatch(f.name) or f.path in read]
+            elsewhere = [TreeFile(path, 0) for path in read - {file.path for file in beside}]
+            steps.append(listed_step(step.step, [*beside, *elsewhere], step.folder, root))
+            done += 1
+            if progress:
+                progress(done, total, f"{name} step {step.step}")
+        found.append(ListedRun(name, tuple(steps), run.name))
+    return Listing(family, str(root), tuple(found))
 
-    `folder`, `family`, `scales` and `runs` as `gradcascade.sources.folder_source.discover` takes them.
+
+def list_hub(
+    source: HubSource, chosen: bool = False, progress: Callable[[int, int, str], None] | None = None
+) -> Listing:
+    """List what a family has on the hub of what its fields are read from; nothing is downloaded.
+
+    `chosen` says that someone chose the steps, so that no schedule is expected of them.
     """
-    found, named = named_runs(folder, family, scales, runs)
-    places = [(name, step) for name, run in named.items() for step in run.steps]
-    listed: dict[RunName, list[ListedStep]] = {name: [] for name in named}
-    for done, (name, step) in enumerate(places, 1):
-        listed[name].append(_list_step(step, folder))
-        if progress:
-            progress(done, len(places), f"{name} step {step.step}")
-    return Listing(
-        found, str(folder), tuple(ListedRun(name, tuple(steps), named[name].name) for name, steps in listed.items())
-    )
-
-
-def listing_from_files(
-    family: str,
-    origin: str,
-    files: Mapping[str, Mapping[int, Iterable[FileEntry]]],
-    repositories: Mapping[str, str] | None = None,
-    titles: Mapping[str, Mapping[int, str]] | None = None,
-    asked: Mapping[str, tuple[int, ...]] | None = None,
-    chosen: bool = False,
-) -> Listing:
-    """Make a listing of what a hub lists, by scale and step; `titles` are the commits', whose steps are compared."""
+    total, done = sum(len(found.parts) for found in source.found), 0
     runs = []
-    for scale, steps in files.items():
-        found = []
-        for step in sorted(steps):
-            kept = [ListedFile(f.path, f.size, f.sha256) for f in steps[step] if _matters(f.path)]
-            title = (titles or {}).get(scale, {}).get(step)
-            match = re.search(r"\bstep[ _-]?(\d+)\s*$", title, re.IGNORECASE) if title else None
-            stated = (Statement("the commit's title", int(match[1])),) if match else ()
-            found.append(ListedStep(step, tuple(sorted(kept, key=lambda f: f.name)), (), stated))
-        repository, wanted = (repositories or {}).get(scale, ""), (asked or {}).get(scale, ())
-        runs.append(ListedRun(RunName(scale), tuple(found), repository, tuple(wanted)))
-    return Listing(family, origin, tuple(runs), chosen)
+    for found in source.found:
+        steps = []
+        for step, part in sorted(found.parts.items()):
+            steps.append(listed_step(step, _listed(part), part.folder))
+            done += 1
+            if progress:
+                progress(done, total, f"{found.scale} step {step}")
+        runs.append(ListedRun(RunName(found.scale), tuple(steps), found.tree.name, tuple(found.asked)))
+    others = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+    return Listing(source.family, f"{runs[0].repository}{others}", tuple(runs), chosen)
 
 
-def _matters(name: str) -> bool:
-    return bool(_WEIGHTS.fullmatch(name) or _GRADIENT.fullmatch(name)) or name in INDEXED
+def _listed(part: Part) -> list[TreeFile]:
+    """The files of a checkpoint's folder; of a gradient its one file."""
+    try:
+        files = part.tree.files(part.path.rpartition("/")[0] if part.single else part.folder)
+    except MissingError:
+        return []  # the commit is gone: its files are missing, which the audit reports
+    return [file for file in files if not part.single or file.path == part.path]
 
 
-def _list_step(step: Step, root: Path) -> ListedStep:
-    folder = root / step.folder
-    named = tuple(sorted({shard for index in INDEXED for shard in _shards_named_in(folder / index)}))
-    paths = {path.name: path for path in folder.iterdir()}
-    paths = {name: path for name, path in paths.items() if not _GRADIENT.fullmatch(name)}
-    paths |= {part.file: part.local_path for part in step.gradients.values()}
-    files = [
-        ListedFile(name, path.stat().st_size, _sha256(inside(root, path)), path)
-        for name, path in sorted(paths.items())
-        if (_matters(name) or name in named) and path.is_file()
-    ]
-    return ListedStep(step.step, tuple(files), named, tuple(stated_steps(folder, [f.path for f in files if f.path])))
+def listed_step(step: int, files: Iterable[TreeFile], folder: str = "", root: Path | None = None) -> ListedStep:
+    """A step with those of its files that matter; of a local tree (`root`), hashed, and with what they state."""
+    here = None if root is None else root / folder
+    named = tuple(sorted({shard for index in INDEXED for shard in _shards_named_in(here / index)})) if here else ()
+    listed = []
+    for file in sorted(files, key=lambda file: file.path):
+        name = file.path.removeprefix(f"{folder}/")
+        if not (_WEIGHTS.fullmatch(name) or _GRADIENT.fullmatch(name) or name in INDEXED or name in named):
+            continue
+        path = None if here is None else here / name
+        if path is None or root is None:
+            listed.append(ListedFile(name, file.size, file.sha256))
+        elif path.is_file():
+            listed.append(ListedFile(name, path.stat().st_size, _sha256(inside(root, path)), path))
+    stated = stated_steps(here, [file.path for file in listed if file.path]) if here else ()
+    return ListedStep(step, tuple(listed), named, tuple(stated))
 
 
 def _shards_named_in(index: Path) -> set[str]:
@@ -215,11 +209,8 @@ def _shards_named_in(index: Path) -> set[str]:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}); check its permissions") from None
-    return digest.hexdigest()
