@@ -76,3 +76,18 @@ def test_poor_tables_give_reasons_and_no_nan() -> None:
             unexplained = pl.col(value).is_null() & pl.col(f"{prefix}reason").is_null()
             assert answers["intervals"].filter(unexplained).is_empty(), words
         assert answers["verdicts"]["sentence"].null_count() == 0
+
+
+def test_metrics_of_several_runs_are_averaged() -> None:
+    cascades = pl.concat([table(12).with_columns(run=pl.lit(run)) for run in ("0", "1")])
+    named = [
+        {"family": "nano", "scale": f"s{k}", "run": run, "step": step, "metric": "loss", "value": (k + 2.0) * factor}
+        for k in range(4)
+        for step in range(12)
+        for run, factor in (("0", 1.0 + step), ("1", 4.0 + 4 * step))
+    ]
+    found = infer(cascades, None, pl.DataFrame(named))
+    middle = pl.DataFrame([row | {"value": 2 * row["value"]} for row in named if row["run"] == "0"])
+    expected = infer(cascades, None, middle)
+    for name in ("metric_exponents", "associations"):
+        assert_frame_equal(found[name], expected[name])

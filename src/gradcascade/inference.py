@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from gradcascade.performance.association import associations, channel_series, metric_series
-from gradcascade.performance.metrics import metric_exponents
+from gradcascade.performance.metrics import metric_exponents, metrics_over_runs
 from gradcascade.performance.schedules import Schedule
 from gradcascade.scaling.compressibility import compressibility_null
 from gradcascade.scaling.continuous import fit_continuous, rounding
@@ -79,6 +79,7 @@ def infer(
     if "activity" in points.rows.columns:
         tables |= {"continuous": fit_continuous(points), "rounding": rounding(points)}
     if metrics is not None and metrics.height:
+        metrics = metrics_over_runs(metrics)
         known = []
         for family in points.rows.get_column("family").unique().sort():
             part = points.only(pl.col("family") == family)

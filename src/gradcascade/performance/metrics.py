@@ -48,6 +48,17 @@ _KEYS = ("family", "metric", "step")
 _WHAT = "table of metrics"
 
 
+def metrics_over_runs(metrics: pl.DataFrame) -> pl.DataFrame:
+    """Average every metric over the runs of a scale: their logarithms, as for the cascades, where all are above 0."""
+    if "run" not in metrics.columns:
+        return metrics
+    value = pl.col("value")
+    mean = pl.when((value > 0).all()).then(value.log().mean().exp()).otherwise(value.mean())
+    return metrics.group_by("family", "scale", "step", "metric", maintain_order=True).agg(
+        value=pl.when(pl.len() == 1).then(value.first()).otherwise(mean)
+    )
+
+
 def metric_exponent(metrics: pl.DataFrame, sizes: Mapping[str, int], floor: float = FLOOR) -> pl.DataFrame:
     """Fit the slope of ``log metric`` on ``log n`` at every step.
 
