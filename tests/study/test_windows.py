@@ -1,5 +1,6 @@
 import itertools
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -128,3 +129,20 @@ def test_robustness_says_which_family_has_no_snapshot_in_its_window(study):
         with pytest.warns(WindowWarning, match=r"the window of late, gradients \(steps 1 to 2\)"):
             found = sample(other, sources, 8)
     assert {at.family for _, at in found} == {"early"}
+
+
+def test_beside_published_values_a_folder_named_like_a_family_has_the_published_window(monkeypatch):
+    from gradcascade.cli.compare import _study
+
+    class Opened:
+        def __init__(self, family):
+            self.plan = Plan(families=(family,))
+
+        def cascades(self):
+            return TABLE.filter(pl.col("family") == "pythia")
+
+    for window, expected in ((None, (4000, 73000)), ((5, 6), (5, 6))):
+        opened = Opened(FamilyPlan(name="pythia", path=".", window=window))
+        monkeypatch.setattr("gradcascade.study.study.Study.open", lambda _, opened=opened: nullcontext(opened))
+        assert _study(Path(), None, published=True)[1] == {("pythia", "update"): expected}
+        assert _study(Path(), None)[1] == {("pythia", "update"): window or (34000, 99000)}

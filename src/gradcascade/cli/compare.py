@@ -32,13 +32,16 @@ def compare(
     """Compare exponents, null differences and regimes, with intervals of the differences."""
     from gradcascade.scaling import comparison
 
-    ours, our_window = _study(first, window)
+    ours, our_window = _study(first, window, second == PUBLISHED)
     if second == PUBLISHED:
-        table = comparison.compare_published(ours, our_window)
+        from gradcascade.scaling.published import compare_summaries
+
+        table, summaries = comparison.compare_published(ours, our_window), compare_summaries(ours, our_window)
         if as_json:
-            typer.echo(json.dumps({"published": table.to_dicts()}))
+            typer.echo(json.dumps({"published": table.to_dicts(), "summaries": summaries.to_dicts()}))
         else:
             _print_published(table.to_dicts())
+            _print_summaries(summaries.to_dicts())
         return
     theirs, their_window = _study(Path(second), window_b or window)
     both = (ours, theirs, our_window, their_window)
@@ -49,14 +52,18 @@ def compare(
     _print_studies(exponents, regimes)
 
 
-def _study(folder: Path, window: Range | None) -> tuple[pl.DataFrame, Window]:
+def _study(folder: Path, window: Range | None, published: bool = False) -> tuple[pl.DataFrame, Window]:
+    """Cascades and windows of a study; beside the published values, the published window is the default."""
+    from gradcascade.scaling.windows import published_windows
     from gradcascade.study.study import Study
-    from gradcascade.study.windows import study_windows
+    from gradcascade.study.windows import planned_windows, study_windows
 
     with Study.open(folder) as study:
         cascades = study.cascades()
         if cascades.is_empty():
             raise InputError(f"the study {folder} has no cascades yet; run `gradcascade measure` first")
+        if published:
+            return cascades, window or published_windows(cascades) | planned_windows(study.plan, cascades)
         return cascades, study_windows(study.plan, cascades, window)
 
 
@@ -83,6 +90,21 @@ def _print_published(rows: list[dict[str, Any]]) -> None:
         agrees = {True: "inside", False: "outside", None: ""}[row["inside"]]
         name = f"{row['family']} {row['field']} {row['variant']} {row['exponent']}"
         typer.echo(f"  {name:<32}{ours:<26}{row['published']:+.3f}{spread}  {agrees}".rstrip())
+
+
+def _print_summaries(rows: list[dict[str, Any]]) -> None:
+    from gradcascade.scaling.published import NOT_COMPARABLE
+
+    if rows:
+        typer.echo(
+            "mean R2, coefficient of variation of v_rel over the scales, and shares of the null difference of z"
+        )
+    for row in rows:
+        name = f"{row['family']} {row['field']} {row['variant']} {row['quantity']}"
+        ours = "missing" if row["value"] is None else f"{row['value']:.3f}"
+        less = "" if row["difference"] is None else f"{row['difference']:+.3f}"
+        why = NOT_COMPARABLE.get(row["code"] or "", "")
+        typer.echo(f"  {name:<44}{ours:<10}{row['published']:<8.3f}{less:<9}{why}".rstrip())
 
 
 def _interval(row: dict[str, Any], value: str, low: str, high: str) -> str:

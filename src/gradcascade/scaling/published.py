@@ -5,6 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from gradcascade import families
+from gradcascade.scaling.channel_means import variation
+from gradcascade.scaling.decomposition import decompose, summarise_decomposition
+from gradcascade.scaling.exponents import fit_exponents
+from gradcascade.scaling.windows import Range, Window, published_windows, summarise, windows
 
 EXPONENT_SCHEMA: dict[str, type[pl.DataType]] = {
     "family": pl.String,
@@ -27,6 +31,33 @@ ASSOCIATION_SCHEMA: dict[str, type[pl.DataType]] = {
     "partial": pl.Float64,
 }
 """Columns of the published associations, in order."""
+
+
+SUMMARY_SCHEMA: dict[str, type[pl.DataType]] = {
+    "family": pl.String,
+    "field": pl.String,
+    "variant": pl.String,
+    "quantity": pl.String,
+    "value": pl.Float64,
+    "spread": pl.Float64,
+    "published": pl.Float64,
+    "difference": pl.Float64,
+    "first": pl.Int64,
+    "last": pl.Int64,
+    "n_steps": pl.Int64,
+    "code": pl.String,
+}
+"""Columns of the comparison of mean R2, coefficients of variation and null shares, in order."""
+
+NOT_COMPARABLE = {
+    "not-measured": "was not measured",
+    "other-window": "is not over the published window",
+    "partial-run": "is over a part of the run, and the published one over all of it",
+}
+"""Why a number cannot be set beside the published one, by ``code``."""
+
+_WHOLE_RUN = 0.9
+"""Share of the published steps from which on a run counts as whole; its first differences are zero and drop out."""
 
 
 def published_exponents() -> pl.DataFrame:
@@ -60,3 +91,70 @@ def published_associations() -> pl.DataFrame:
         for value in known.published.associations
     ]
     return pl.DataFrame(rows, schema=ASSOCIATION_SCHEMA, orient="row")
+
+
+def compare_summaries(cascades: pl.DataFrame, window: Window = None) -> pl.DataFrame:
+    """Set mean R2, the coefficient of variation of v_rel, and the null shares of z beside the published ones.
+
+    Without a window each family has its published one. ``value`` is ours with its ``spread`` over the ``n_steps``
+    steps (null for shares and R2), ``difference`` ours less published; ``code`` is null where the two are comparable,
+    and else one of :data:`NOT_COMPARABLE`. Shares are |dist| / (|dist| + |assign|) of the means over all steps, which is
+    our reading of them: the paper gives no formula.
+    """
+    known = published_exponents().filter(pl.col("quantity").str.contains("^r2_|^cv_|_share_"))
+    groups = cascades.select("family", "field").unique()
+    known = known.join(groups, on=["family", "field"], how="semi", maintain_order="left")
+    if known.is_empty():
+        return pl.DataFrame(schema=SUMMARY_SCHEMA)
+    own = cascades.join(known.select("family", "field").unique(), on=["family", "field"], how="semi")
+    published = published_windows(own)
+    spans = windows(own, published if window is None else window)
+    fits = fit_exponents(own)
+    found = _summaries(own, fits, spans)
+    rows = []
+    for row in known.to_dicts():
+        key = (row["family"], row["field"])
+        ours = found.get((*key, row["variant"], row["quantity"]))
+        names = {"family": key[0], "field": key[1], "variant": row["variant"], "quantity": row["quantity"]}
+        names |= {"published": row["value"], "code": "not-measured"}
+        if ours is not None and ours["value"] is not None:
+            code = None if row["over"] == "run" or spans[key] == published.get(key) else "other-window"
+            if row["over"] == "run" and not _whole(key[0], ours["n_steps"]):
+                code = "partial-run"
+            names |= ours | {"difference": ours["value"] - row["value"], "code": code}
+        rows.append(names)
+    return pl.DataFrame(rows, schema=SUMMARY_SCHEMA)
+
+
+def _summaries(
+    cascades: pl.DataFrame, fits: pl.DataFrame, spans: dict[tuple[str, str], Range]
+) -> dict[tuple[str, ...], dict[str, float | None]]:
+    found = {}
+    for row in summarise(fits, spans).to_dicts():
+        first, last = spans[row["family"], row["field"]]
+        numbers = {"value": row["mean_r2"], "spread": None, "first": first, "last": last, "n_steps": row["n_steps"]}
+        found[row["family"], row["field"], row["variant"], f"r2_{row['exponent']}"] = numbers
+    for row in variation(cascades, spans).to_dicts():
+        first, last = spans[row["family"], row["field"]]
+        numbers = {
+            "value": row["cv"],
+            "spread": row["cv_sd"],
+            "first": first,
+            "last": last,
+            "n_steps": row["n_steps"],
+        }
+        found[row["family"], row["field"], row["variant"], "cv_v_rel"] = numbers
+    ends = cascades.group_by("family", "field").agg(first=pl.col("step").min(), last=pl.col("step").max())
+    whole = {(family, field): (first, last) for family, field, first, last in ends.iter_rows()}
+    for row in summarise_decomposition(decompose(fits), whole).filter(pl.col("exponent") == "z").to_dicts():
+        first, last = whole[row["family"], row["field"]]
+        for part in ("dist", "assign"):
+            numbers = {"value": row[f"{part}_share"], "spread": None, "first": first, "last": last}
+            numbers["n_steps"] = row["n_steps"]
+            found[row["family"], row["field"], "real - N0", f"{part}_share_z"] = numbers
+    return found
+
+
+def _whole(family: str, steps: int) -> bool:
+    expected = families.family(family).steps_known
+    return expected is not None and steps >= _WHOLE_RUN * expected

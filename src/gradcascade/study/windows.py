@@ -38,7 +38,11 @@ def study_windows(plan: Plan, cascades: pl.DataFrame, window: Window = None) -> 
 
     if window is not None and not isinstance(window, Mapping):
         return windows(cascades, window)
+    return windows(cascades, planned_windows(plan, cascades) | dict(window or {}))
+
+
+def planned_windows(plan: Plan, cascades: pl.DataFrame) -> dict[tuple[str, str], Range]:
+    """The same for those families alone that have a window in the plan or in their family file."""
     planned = {family.name: family_window(plan, family) for family in plan.families}
     groups = cascades.select("family", "field").unique().iter_rows()
-    own = {(family, field): span for family, field in groups if (span := planned.get(family)) is not None}
-    return windows(cascades, own | dict(window or {}))
+    return {(family, field): span for family, field in groups if (span := planned.get(family)) is not None}

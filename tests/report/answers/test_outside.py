@@ -17,7 +17,9 @@ def test_published_values_are_set_beside_in_standard_errors() -> None:
     data = ReportData.from_tables(cascades)
     (answer,) = (answer for answer in all_answers(data) if answer.name == "published")
     rows = {row["quantity"]: row for row in answer.table.to_dicts()}
-    assert set(rows) == {"D", "z", "β", "δ", "z of N0", "z of real − N0"}
+    summaries = {"mean R² of D", "mean R² of z", "mean R² of δ", "variation of v_rel over scales"}
+    assert set(rows) == {"D", "z", "β", "δ", "z of N0", "z of real − N0"} | summaries
+    assert rows["mean R² of z"]["published"] == "+0.975" and rows["mean R² of z"]["ours less published"] is not None
     wide = ReportData.from_tables(cascades, window=(5000, 60_000)).answers["intervals"]
     ours = wide.filter(exponent="z", variant="real").row(0, named=True)
     assert rows["z"]["SE apart"] == pytest.approx((ours["scales_value"] - 0.223) / ours["scales_se"])

@@ -9,11 +9,22 @@ from gradcascade.performance.discoveries import RATE, discoveries
 from gradcascade.report.answers.base import Answer, answer, commonest, interval, label
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.page_tables import MINUS, signed
-from gradcascade.scaling.published import published_associations, published_exponents
+from gradcascade.scaling.published import (
+    NOT_COMPARABLE,
+    compare_summaries,
+    published_associations,
+    published_exponents,
+)
 from gradcascade.scaling.published_distance import published_distances
 from gradcascade.scaling.windows import published_windows
 from gradcascade.vocabulary import SYMBOLS
 
+SUMMARIES = {
+    **{f"r2_{name}": f"mean R² of {symbol}" for name, symbol in SYMBOLS.items()},
+    "cv_v_rel": "variation of v_rel over scales",
+    "dist_share_z": "share of dist in z",
+    "assign_share_z": "share of assign in z",
+}
 CHANNELS = {"v_rel": "v_rel", "duration_per_n": "n_steps/N", **SYMBOLS}
 
 
@@ -133,6 +144,20 @@ def published_answer(data: ReportData) -> Answer | None:
         }
         for row in known.to_dicts()
     ]
+    summaries = compare_summaries(cascades, spans)
+    table += [
+        {
+            "family": row["family"],
+            "field": row["field"],
+            "quantity": SUMMARIES.get(row["quantity"], row["quantity"]),
+            "ours": signed(row["value"]),
+            "ours over steps": _spread(row["value"], row["spread"]),
+            "published": signed(row["published"]),
+            "ours less published": signed(row["difference"]),
+            "missing because": NOT_COMPARABLE.get(row["code"]),
+        }
+        for row in summaries.to_dicts()
+    ]
     frame = pl.DataFrame(table, infer_schema_length=None)
     if frame["missing because"].is_null().all():
         frame = frame.drop("missing because")
@@ -145,7 +170,7 @@ def _spans(data: ReportData, groups: list[Group]) -> dict[Group, tuple[int, int]
     spans = {}
     for group in groups:
         rows = data.cascades.filter(pl.col("family") == group[0], pl.col("field") == group[1])
-        there = rows["step"].is_between(*published[group]).any()
+        there = group in published and rows["step"].is_between(*published[group]).any()
         spans[group] = published[group] if there else data.windows[group]
     return spans
 
