@@ -96,10 +96,10 @@ def published_associations() -> pl.DataFrame:
 def compare_summaries(cascades: pl.DataFrame, window: Window = None) -> pl.DataFrame:
     """Set mean R2, the coefficient of variation of v_rel, and the null shares of z beside the published ones.
 
-    Without a window each family has its published one. ``value`` is ours with its ``spread`` over the ``n_steps``
-    steps (null for shares and R2), ``difference`` ours less published; ``code`` is null where the two are comparable,
-    and else one of :data:`NOT_COMPARABLE`. Shares are |dist| / (|dist| + |assign|) of the means over all steps, which is
-    our reading of them: the paper gives no formula.
+    Without a window each family has its published one. ``value`` is ours over ``n_steps`` steps, with its ``spread``
+    (null for shares and R2); ``difference`` is ours less published; ``code`` is null where they are comparable, else
+    one of :data:`NOT_COMPARABLE`. Shares are |dist| / (|dist| + |assign|) of the means over all steps: our reading,
+    as the paper gives no formula.
     """
     known = published_exponents().filter(pl.col("quantity").str.contains("^r2_|^cv_|_share_"))
     groups = cascades.select("family", "field").unique()
