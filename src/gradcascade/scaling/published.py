@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from gradcascade import families
@@ -128,7 +130,7 @@ def compare_summaries(cascades: pl.DataFrame, window: Window = None) -> pl.DataF
 
 def _summaries(
     cascades: pl.DataFrame, fits: pl.DataFrame, spans: dict[tuple[str, str], Range]
-) -> dict[tuple[str, ...], dict[str, float | None]]:
+) -> dict[tuple[str, ...], dict[str, Any]]:
     found = {}
     for row in summarise(fits, spans).to_dicts():
         first, last = spans[row["family"], row["field"]]
