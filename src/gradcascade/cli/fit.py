@@ -12,6 +12,7 @@ import typer
 
 from gradcascade.cli.options import Json
 from gradcascade.errors import InputError
+from gradcascade.fields.kinds import field_plural
 from gradcascade.vocabulary import EXPONENTS
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def print_inference(data: ReportData) -> None:
     for row in verdicts(points).to_dicts():
         first, last = data.windows[row["family"], row["field"]]
         here = pl.col("family") == row["family"], pl.col("field") == row["field"]
-        typer.echo(f"{row['family']}, {row['field']}s, steps {first:,} to {last:,}: {row['verdict']}")
+        typer.echo(f"{row['family']}, {field_plural(row['field'])}, steps {first:,} to {last:,}: {row['verdict']}")
         typer.echo(f"  {row['sentence']}")
         for known in intervals.filter(*here, pl.col("exponent").is_in(["z", "delta"])).to_dicts():
             if known["mean"] is not None:

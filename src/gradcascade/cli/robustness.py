@@ -12,6 +12,7 @@ from gradcascade.cli.options import Engine, Json, Threads
 from gradcascade.cli.progress import ProgressDisplay
 from gradcascade.cli.refusals import said
 from gradcascade.errors import InputError
+from gradcascade.fields.kinds import field_plural
 from gradcascade.vocabulary import SHOWN_EXPONENTS
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _print(found: Robustness, settings: str) -> None:
         here = (found.cascades["family"] == rows[0]["family"]) & (found.cascades["field"] == rows[0]["field"])
         steps = sorted(set(found.cascades.filter(here)["step"]))
         listed = f"step {steps[0]:,}" if len(steps) == 1 else f"{len(steps)} steps of {steps[0]:,} to {steps[-1]:,}"
-        typer.echo(f"{rows[0]['family']}, {rows[0]['field']}s, {listed}")
+        typer.echo(f"{rows[0]['family']}, {field_plural(rows[0]['field'])}, {listed}")
         for exponent in SHOWN_EXPONENTS:
             own = [row for row in rows if row["exponent"] == exponent]
             planned = "missing" if own[0]["planned"] is None else f"{own[0]['planned']:+.3f}"

@@ -9,6 +9,7 @@ from operator import mul
 import polars as pl
 
 from gradcascade.errors import InputError
+from gradcascade.fields.kinds import field_plural
 from gradcascade.scaling.table_checks import (
     FIT_KEYS,
     require_columns,
@@ -167,6 +168,6 @@ def _check_spans(cascades: pl.DataFrame) -> None:
         row = several.row(0, named=True)
         listed = " and ".join("no span" if span is None else f"{span:,}" for span in row["span"])
         raise InputError(
-            f"the {row['field']}s of {row['family']}, scale {row['scale']}, run {row['run']}, step {row['step']} "
+            f"the {field_plural(row['field'])} of {row['family']}, scale {row['scale']}, run {row['run']}, step {row['step']} "
             f"have several spans ({listed} optimizer steps); fit one span at a time: keep the rows of one"
         )

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from gradcascade.errors import InputError
+from gradcascade.fields.kinds import field_plural
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, Points, points_of
 from gradcascade.scaling.published import published_exponents
@@ -133,7 +134,7 @@ def compare_published(cascades: Cascades, window: Window = None) -> pl.DataFrame
         rows.append(names | numbers | {"reason": found["scales_reason"]})
     if not rows:
         offered = ", ".join(
-            f"{family} ({field}s)"
+            f"{family} ({field_plural(field)})"
             for family, field in known.select("family", "field").unique().sort("family").iter_rows()
         )
         raise InputError(

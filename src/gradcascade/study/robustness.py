@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from gradcascade.errors import InputError
+from gradcascade.fields.kinds import field_plural
 from gradcascade.scaling.choice_shifts import choice_shifts
 from gradcascade.scaling.windows import default_window
 from gradcascade.sources.base import Name, SnapshotRef, Source
@@ -172,7 +173,7 @@ def sample(
         first, last = planned.get(name) or default_window(count)
         inside = {step: scales for step, scales in count.items() if first <= step <= last}
         if not inside:
-            empty.append(f"{name}, {field}s (steps {first:,} to {last:,})")
+            empty.append(f"{name}, {field_plural(field)} (steps {first:,} to {last:,})")
         full = sorted(step for step, scales in inside.items() if scales == max(inside.values()))
         places = np.unique(np.linspace(0, len(full) - 1, steps).round().astype(int)) if full else []
         chosen |= {(name, field, full[place]) for place in places}
