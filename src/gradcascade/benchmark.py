@@ -22,27 +22,11 @@ from gradcascade.probe.threads import thread_count
 
 @dataclass(frozen=True)
 class Timing:
-    """Figures of one field size, medians over repetitions.
+    """Figures of one field size, medians over repetitions; None for what was not measured.
 
-    Attributes
-    ----------
-    n : int
-        Number of entries.
-    seconds : float
-        Threshold and relaxation, graph at hand.
-    entries_per_second : float
-        n / seconds.
-    threshold_seconds : float
-        The part of the threshold.
-    scipy_seconds, torch_seconds : float or None
-        The same rule in double precision, one product with a scipy.sparse or torch.sparse matrix per step; None if
-        not measured.
-    floor_bytes : int
-        Bytes that any implementation must move, see :func:`floor_bytes`.
-    floor_seconds : float
-        ``floor_bytes`` over the machine's copy bandwidth.
-    peak_bytes_per_entry : float or None
-        Peak memory of a process that measures one field, above that of one that measures a tiny field.
+    ``seconds`` are those of threshold and relaxation with the graph at hand. scipy and torch do one product of a
+    sparse matrix in double precision a step. ``floor_seconds`` are the bytes of :func:`floor_bytes` over the copy
+    bandwidth; peak memory is above that of a process that measures a tiny field.
     """
 
     n: int
@@ -162,26 +146,7 @@ def peak_bytes(n: int, threads: int) -> int | None:
 def measure(
     n: int, *, threads: int | None = None, repetitions: int = 5, others: bool = True, memory: bool = True
 ) -> Timing:
-    """Time one field size.
-
-    Parameters
-    ----------
-    n : int
-        Number of entries.
-    threads : int, optional
-        Number of threads.
-    repetitions : int
-        Counted runs; medians are given.
-    others : bool
-        Whether scipy.sparse and, where it is installed, torch.sparse are timed too; their matrices take 12 and 16
-        bytes for each of 4 N entries.
-    memory : bool
-        Whether peak memory is measured, in processes of their own.
-
-    Returns
-    -------
-    Timing
-    """
+    """Time one field size; ``others`` times sparse matrices too, of 48 (scipy) and 64 (torch) bytes an entry."""
     count = thread_count(threads)
     probe = Probe(threads=count)
     graph = probe.graph_for(n)

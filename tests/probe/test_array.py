@@ -66,7 +66,7 @@ def test_integers_are_taken_as_numbers():
         (np.ones(2), "at least 3 entries, got 2"),
         (np.ones(5, complex), "real floating-point numbers, got complex128"),
         (np.array(["a", "b", "c"]), "real floating-point numbers"),
-        ([[1.0, 2.0], [3.0]], "is an array of numbers, and this is none"),
+        ([[1.0, 2.0], [3.0]], "must be an array of numbers, and this cannot be read as one"),
         (torch.ones(5).to_sparse(), "float32 tensor of this layout"),
         (torch.empty(5, device="meta"), "float32 tensor of this layout"),
     ],
@@ -78,6 +78,6 @@ def test_what_is_no_field_is_refused(values, words):
 
 def test_a_masked_array_is_refused_rather_than_measured_with_what_it_hides():
     values = np.ma.masked_less(np.linspace(-1, 1, 100), 0)
-    with pytest.raises(gc.InputError, match="a masked array is no field"):
+    with pytest.raises(gc.InputError, match="a masked array cannot be measured"):
         as_field(values)
     assert as_field(values.compressed()).size == 50

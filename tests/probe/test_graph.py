@@ -59,7 +59,7 @@ def test_edges_of_ones_own_reach_every_node():
 @pytest.mark.parametrize("end", [-1, 5])
 def test_edges_of_ones_own_stay_among_the_nodes(end):
     u, v = np.array([1, 2, 3, 4], np.int32), np.array([0, 1, 2, end], np.int32)
-    with pytest.raises(InputError, match=f"edges lead to node {end}, and 5 nodes are numbered 0 to 4"):
+    with pytest.raises(InputError, match=f"an edge leads to node {end}, but the 5 nodes are numbered 0 to 4"):
         from_edges(5, u, v)
 
 

@@ -72,9 +72,8 @@ def _print_studies(exponents: list[dict[str, Any]], regimes: list[dict[str, Any]
     for regime in regimes:
         names = [regime["family_a"], regime["family_b"]]
         family = names[0] if names[0] == names[1] else " and ".join(names)
-        typer.echo(
-            f"{family}, {field_plural(regime['field'])}: value and 95 % interval across scales; the difference is B less A"
-        )
+        fields = field_plural(regime["field"])
+        typer.echo(f"{family}, {fields}: value and 95 % interval across scales; the difference is B less A")
         typer.echo(f"  {'':<16}{'A':<24}{'B':<24}{'difference'}")
         for row in exponents:
             if [row["family_a"], row["family_b"], row["field"]] == [*names, regime["field"]]:

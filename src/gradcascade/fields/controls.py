@@ -33,22 +33,7 @@ def _draw_signs(values, key, parts, result):
 
 
 def draw_signs(values: Field, key: np.uint64, threads: int = 1) -> Field:
-    """Keep every magnitude at its place and draw its sign anew, plus or minus with equal chance.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (N,).
-    key : numpy.uint64
-        Random stream; the sign of entry i is draw number i.
-    threads : int
-        Number of parts that are done at the same time; it does not change the result.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (N,).
-    """
+    """Keep every magnitude and draw its sign anew: the sign of entry i is draw i of the stream ``key``."""
     result = np.empty_like(values)
     _draw_signs(values, key, min(threads, len(values)), result)
     return result
@@ -63,30 +48,7 @@ def _clip(values, bound, parts, result):
 
 
 def clip_field(values: Field, multiple: float, quantile: float, threads: int = 1) -> Field:
-    """Bring every magnitude beyond a multiple of the threshold down to it.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        float32 or float64, shape (N,).
-    multiple : float
-        Largest magnitude that stays, in units of tau; above 1.
-    quantile : float
-        tau is this quantile of the magnitudes, exactly.
-    threads : int
-        As for :func:`draw_signs`.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (N,).
-
-    Raises
-    ------
-    InputError
-        If the multiple is not above 1 (nothing would be active), the quantile not between 0 and 1, or entries are
-        not finite.
-    """
+    """Bring every magnitude beyond ``multiple`` times the ``quantile`` of the magnitudes down to it."""
     if not 1 < multiple < float("inf"):
         raise InputError(f"clip must be a number above 1, in units of the threshold, got {multiple}")
     if not 0 < quantile < 1:

@@ -18,18 +18,9 @@ _LANES = 4
 
 @dataclass(frozen=True)
 class Moments:
-    """Moments of a field.
+    """Moments of a field divided by ``2**exponent``, so that no power leaves the range of a double.
 
-    Attributes
-    ----------
-    n : int
-        Number of entries.
-    exponent : int
-        The others are those of the field divided by ``2**exponent``, so that no power leaves the range of a double.
-    mean : float
-        Mean.
-    second, fourth : float
-        Mean square, and mean fourth power, of the deviations from the mean.
+    ``second`` and ``fourth`` are the mean square and mean fourth power of the deviations from the mean.
     """
 
     n: int
@@ -92,19 +83,7 @@ def _sums(field, first, second, mean, parts):
 
 
 def moments(field: NDArray[np.floating], threads: int = 1) -> Moments:
-    """Read a field three times: its largest magnitude, its mean, its moments about the mean.
-
-    Parameters
-    ----------
-    field : numpy.ndarray
-        float32 or float64, shape (N,), finite, N >= 1.
-    threads : int
-        Number of parts that are read at the same time.
-
-    Returns
-    -------
-    Moments
-    """
+    """Read a field three times: its largest magnitude, its mean, its moments about the mean."""
     n = len(field)
     largest = float(_largest_all(field, min(threads, n)))
     exponent = math.frexp(largest)[1] if 0 < largest < math.inf else 0

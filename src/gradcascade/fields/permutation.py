@@ -80,22 +80,6 @@ def permute(values: Field, key: np.uint64, threads: int = 1, out: Field | None =
     """Random order of the entries: random buckets, then a shuffle in each (Rao, 1961; Sandelius, 1962).
 
     Every order is equally likely, and all random access stays within a bucket that fits into cache.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (N,).
-    key : numpy.uint64
-        Random stream.
-    threads : int
-        Number of parts that are moved at the same time; it does not change the result.
-    out : numpy.ndarray, optional
-        Where the entries go, shape (N,); not the same memory as ``values``.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (N,): ``out``, if it was given.
     """
     buckets = max(1, len(values) // _BUCKET)
     result = np.empty_like(values) if out is None else out
@@ -108,23 +92,9 @@ def permute(values: Field, key: np.uint64, threads: int = 1, out: Field | None =
 def permute_within(
     values: Field, groups: Sequence[Sequence[tuple[int, int]]], key: np.uint64, threads: int = 1
 ) -> Field:
-    """Random order of the entries within each of several groups of places.
+    """Random order of the entries within each group, given as ranges of places; every place is in one group.
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (N,).
-    groups : sequence of sequence of (int, int)
-        For each group the ranges of places it consists of, ``(start, stop)``; every place belongs to one group.
-    key : numpy.uint64
-        Random stream; group number g has a stream of its own.
-    threads : int
-        As in :func:`permute`.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (N,). A group that is one range is moved without a further copy; of one in pieces, its entries are.
+    Group number g has a stream of its own.
     """
     result = np.empty_like(values)
     for number, ranges in enumerate(groups):

@@ -11,20 +11,7 @@ from gradcascade.fields.moments import moments
 
 
 def kurtosis(field: NDArray[np.floating], threads: int = 1) -> float:
-    """Fourth central moment over the squared variance (Pearson's definition: 3 for a normal field).
-
-    Parameters
-    ----------
-    field : numpy.ndarray
-        float32 or float64, shape (N,), finite.
-    threads : int
-        Number of parts that are read at the same time; it does not change the result.
-
-    Returns
-    -------
-    float
-        NaN for a constant field, whose kurtosis is undefined.
-    """
+    """Fourth central moment over the squared variance (Pearson's: 3 for a normal field); NaN for a constant field."""
     if not len(field) or field.min() == field.max():
         return float("nan")
     found = moments(field, threads)

@@ -16,25 +16,7 @@ _BLOCK = re.compile(r"(?:.*?\.)?[0-9]+(?=\.|$)")
 
 
 def tensor_ranges(layout: TensorSizes, n: int) -> list[Ranges]:
-    """Places of every tensor.
-
-    Parameters
-    ----------
-    layout : sequence of (str, int)
-        Name and number of entries of every tensor.
-    n : int
-        Entries of the field.
-
-    Returns
-    -------
-    list of list of (int, int)
-        For every tensor with entries the one range ``(start, stop)`` of its places.
-
-    Raises
-    ------
-    InputError
-        If the tensors do not have the field's entries in all.
-    """
+    """Places of every tensor."""
     return _gathered(enumerate(size for _, size in layout), n)
 
 
@@ -44,21 +26,6 @@ def block_ranges(layout: TensorSizes, n: int) -> list[Ranges]:
     Tensors belong together if their names begin alike up to the first number that stands between dots:
     ``layers.3.attention.v_proj`` and ``layers.3.swiglu.w_2``. A tensor whose name has no such number (an embedding, a
     final norm) is a block of its own.
-
-    Parameters
-    ----------
-    layout, n : sequence of (str, int), int
-        As for :func:`tensor_ranges`.
-
-    Returns
-    -------
-    list of list of (int, int)
-        For every block the ranges of its places, adjacent ones joined.
-
-    Raises
-    ------
-    InputError
-        As :func:`tensor_ranges`.
     """
     return _gathered(((_block(name) or (number,), size) for number, (name, size) in enumerate(layout)), n)
 

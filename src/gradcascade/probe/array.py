@@ -12,32 +12,19 @@ from gradcascade.probe.graphs import MIN_NODES
 
 
 def as_field(values: Any) -> NDArray[np.floating]:
-    """Flatten an array in row-major order, widening half precision exactly; never modifies its input.
+    """Flatten an array or tensor in row-major order to float32 or float64, widening half precision exactly.
 
-    Parameters
-    ----------
-    values : array
-        NumPy array (or what ``numpy.asarray`` takes) or torch tensor, of any shape; float8, float16, bfloat16,
-        float32, float64, or integers.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 or float64, shape (N,), contiguous; a view where that is possible.
-
-    Raises
-    ------
-    InputError
-        If it has fewer than three entries, is not real-valued, is masked, or is a tensor that is not dense.
+    Gives a view where that is possible and never modifies its input. Refused are masked and complex arrays, tensors
+    that are not dense, and fewer than three entries.
     """
     if hasattr(values, "detach") and hasattr(values, "cpu"):
         values = _tensor(values)
     if isinstance(values, np.ma.MaskedArray):
-        raise InputError("a masked array is no field; give its filled() or its compressed() values")
+        raise InputError("a masked array cannot be measured; pass its filled() or compressed() values")
     try:
         array = np.asarray(values)
     except ValueError as error:  # rows of different lengths
-        raise InputError(f"a field is an array of numbers, and this is none: {error}") from None
+        raise InputError(f"a field must be an array of numbers, and this cannot be read as one: {error}") from None
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)

@@ -53,13 +53,7 @@ def cache_folder() -> Path:
 
 
 def limit() -> int:
-    """Bytes that the entries may take together: ``$GRADCASCADE_CACHE_LIMIT`` in GB, else :data:`DEFAULT_LIMIT`.
-
-    Raises
-    ------
-    InputError
-        If the variable is not a number of at least 0.
-    """
+    """Bytes that the entries may take together: ``$GRADCASCADE_CACHE_LIMIT`` in GB, else :data:`DEFAULT_LIMIT`."""
     text = os.environ.get("GRADCASCADE_CACHE_LIMIT") or str(DEFAULT_LIMIT)
     with contextlib.suppress(ValueError):
         if 0 <= float(text) < math.inf:
@@ -69,17 +63,7 @@ def limit() -> int:
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the cache.
-
-    Attributes
-    ----------
-    path : Path
-        Its folder, named like the entry.
-    size : int
-        Bytes of its files.
-    last_used : float
-        When it was stored or last loaded, in seconds since 1970.
-    """
+    """One entry of the cache: its folder, bytes, and when it was last stored or loaded (seconds since 1970)."""
 
     path: Path
     size: int

@@ -35,35 +35,14 @@ SUM_BITS = 62
 
 @dataclass(frozen=True)
 class Scale:
-    """Fixed-point scale of one field.
-
-    Attributes
-    ----------
-    exponent : int
-        One unit is ``2**-exponent``.
-    threshold : int
-        tau in units, cut towards zero; a node is active if its magnitude in units is larger.
-    """
+    """Fixed-point scale: one unit is ``2**-exponent``; ``threshold`` is tau in units, cut towards zero."""
 
     exponent: int
     threshold: int
 
 
 def choose_scale(tau: float, magnitudes: Magnitudes) -> Scale:
-    """Choose the scale of a field from its threshold and the bound on its sum.
-
-    Parameters
-    ----------
-    tau : float
-        Threshold, not negative. Zero is allowed: every non-zero entry is then active.
-    magnitudes : Magnitudes
-        What :func:`gradcascade.probe.threshold.survey` found.
-
-    Raises
-    ------
-    InputError
-        If the field's range does not fit: its magnitudes exceed the threshold by too much.
-    """
+    """Choose the scale of a field from its threshold; refuse a field whose magnitudes exceed it by too much."""
     room = SUM_BITS - magnitudes.sum_exponent
     if tau == 0:
         return Scale(room, 0)
@@ -100,22 +79,7 @@ def _to_units(field, first, second, units, parts):
 
 
 def to_units(field: NDArray[np.floating], scale: Scale, threads: int = 1) -> NDArray[np.int64]:
-    """Cut a field to fixed-point units.
-
-    Parameters
-    ----------
-    field : numpy.ndarray
-        float32 or float64, shape (N,).
-    scale : Scale
-        From :func:`choose_scale`.
-    threads : int
-        Number of parts that are written at the same time.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, shape (N,).
-    """
+    """Cut a field to fixed-point units."""
     units = np.empty(len(field), np.int64)
     _to_units(field, *powers(scale.exponent), units, threads)
     return units

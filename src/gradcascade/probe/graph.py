@@ -145,35 +145,16 @@ def _fill(u, v, cursor, neighbours):
 
 
 def from_edges(n: int, u: NDArray[np.int32], v: NDArray[np.int32], spec: GraphSpec | None = None) -> Graph:
-    """Build the rows of an undirected graph of one's own from its edges.
-
-    Parameters
-    ----------
-    n : int
-        Number of nodes.
-    u, v : numpy.ndarray
-        int32, shape (E,): the two ends of each edge.
-    spec : GraphSpec, optional
-        What the edges were drawn from.
-
-    Returns
-    -------
-    Graph
-
-    Raises
-    ------
-    InputError
-        If a node has no edge (it could not hand anything on), or an edge leads to a node that is none.
-    """
+    """Build an undirected graph of one's own from its edges, int32 (E,) each; every node must have one."""
     for ends in (u, v):
         if (stray := ends[(ends < 0) | (ends >= n)]).size:
-            raise InputError(f"edges lead to node {stray[0]}, and {n:,} nodes are numbered 0 to {n - 1:,}")
+            raise InputError(f"an edge leads to node {stray[0]}, but the {n:,} nodes are numbered 0 to {n - 1:,}")
     offsets = np.zeros(n + 1, np.uint32 if 2 * len(u) < 2**32 else np.int64)
     _count(u, v, offsets)
     lonely = np.flatnonzero(offsets[1:] == offsets[:-1])
     if lonely.size:
         raise InputError(
-            f"{lonely.size:,} of {n:,} nodes have no edge (the first is node {lonely[0]}); tie every node to another"
+            f"{lonely.size:,} of {n:,} nodes have no edge (the first is node {lonely[0]}); connect each to another"
         )
     neighbours = np.empty(2 * len(u), np.int32)
     _fill(u, v, offsets[:-1].copy(), neighbours)

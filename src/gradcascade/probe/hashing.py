@@ -44,17 +44,7 @@ def mix_array(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def stream_key(*parts: SupportsIndex) -> np.uint64:
-    """Derive the key of an independent stream from integers such as (purpose, seed, n).
-
-    Parameters
-    ----------
-    *parts : int
-        Any integers, NumPy's too; negative ones are taken modulo 2**64.
-
-    Returns
-    -------
-    numpy.uint64
-    """
+    """Derive the key of an independent stream from integers such as (purpose, seed, n)."""
     key = np.zeros(1, np.uint64)
     for part in parts:
         word = np.array([index(part) & 0xFFFFFFFFFFFFFFFF], np.uint64)

@@ -27,17 +27,9 @@ _BIAS = {32: 127, 64: 1023}
 class Magnitudes:
     """What one reading of a field tells about its magnitudes.
 
-    Attributes
-    ----------
-    histogram : numpy.ndarray
-        int64, shape (65536,): entries by the leading 16 bits of their magnitude (exponent and some fraction).
-    largest : float
-        Largest magnitude.
-    zeros : int
-        Number of entries that are exactly zero.
-    sum_exponent : int
-        The sum of the magnitudes is below ``2**sum_exponent``, which is at most four times the sum where no entry
-        is subnormal. It is found from counts, so it is the same on every machine and for every number of threads.
+    ``histogram`` counts entries by the leading 16 bits of their magnitude. The sum of the magnitudes is below
+    ``2**sum_exponent``, at most four times the sum where no entry is subnormal; it is found from counts, so it is the
+    same on every machine and for every number of threads.
     """
 
     histogram: NDArray[np.int64]
@@ -91,22 +83,8 @@ def find_order_statistics(
 ) -> tuple[float, float]:
     """Magnitudes of rank ``rank`` and ``rank + 1`` (counted from 0), exactly, 16 bits of the key at a time.
 
-    Parameters
-    ----------
-    rank : int
-        At least 0 and at most N - 2.
-    histogram : numpy.ndarray
-        int64, shape (65536,): counts of the leading 16 bits.
-    width : int
-        Bits of a key, 32 or 64.
-    count_following : callable
-        ``count_following(prefix, shift)`` counts the 16 bits above ``shift`` of the keys that begin with ``prefix``.
-    least_above : callable
-        ``least_above(key)`` is the least key larger than ``key``; there is one when it is asked for.
-
-    Returns
-    -------
-    tuple of float
+    ``count_following(prefix, shift)`` counts the 16 bits above ``shift`` of the keys that begin with ``prefix``;
+    ``least_above(key)`` is the least key larger than ``key``.
     """
     below, prefix, shift = 0, 0, width - BITS
     while True:

@@ -16,17 +16,9 @@ _running = threading.Lock()
 
 
 def parallel(signature: str | None = None) -> Callable[[Kernel], Kernel]:
-    """Compile a function with ``numba.prange`` for all cores; calls from several Python threads wait for each other.
+    """Compile a function with ``numba.prange`` for all cores; calls from several threads wait for each other.
 
-    Parameters
-    ----------
-    signature : str, optional
-        Types in Numba's notation; without it, the function is compiled for the types of its first call.
-
-    Returns
-    -------
-    callable
-        A decorator. What it returns can be called from Python only, not from another compiled function.
+    The compiled function can be called from Python only, not from another compiled function.
     """
     types = () if signature is None else (signature,)
     njit: Any = numba.njit

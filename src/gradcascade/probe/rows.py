@@ -85,29 +85,10 @@ def from_targets(
     threads: int | None = None,
     block_bits: int = BLOCK_BITS,
 ) -> tuple[NDArray[np.integer], NDArray[np.int32]]:
-    """Build the rows of an undirected graph. Memory beyond the result and the targets: 6 bytes an edge.
+    """Build offsets (n + 1) and neighbours (2 E) from the far ends of the edges that each node brings, m for each.
 
-    Parameters
-    ----------
-    n : int
-        Number of nodes.
-    targets : numpy.ndarray
-        int32, shape (E,): far end of every edge, in the order of the nodes that bring them.
-    m : int
-        Edges that a node brings.
-    star : int
-        0, or m if the first m edges tie the nodes 1 ... m to node 0 and only later nodes bring m edges.
-    threads : int, optional
-        Number of threads, see :func:`gradcascade.probe.threads.thread_count`. It does not change the rows.
-    block_bits : int
-        A block holds ``2**block_bits`` nodes; at most 16.
-
-    Returns
-    -------
-    offsets : numpy.ndarray
-        uint32 (int64 where 2 E does not fit), shape (n + 1,): where each row starts.
-    neighbours : numpy.ndarray
-        int32, shape (2 E,).
+    ``star`` is 0, or m if the first m edges tie the nodes 1 ... m to node 0 and only later nodes bring m edges. A
+    block holds ``2**block_bits`` nodes, at most 2**16. Memory beyond the result and the targets: 6 bytes an edge.
     """
     parts = thread_count(threads)
     counts = _count(targets, n, m, star, block_bits, parts)

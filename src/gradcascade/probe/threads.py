@@ -12,14 +12,7 @@ MOST = 1024
 
 
 def thread_count(threads: int | None = None) -> int:
-    """Number of threads to use: the given one, else ``$GRADCASCADE_THREADS``, else every core this process has.
-
-    Raises
-    ------
-    InputError
-        If it is not at least 1: with no thread nothing would be done, and results would be whatever memory holds.
-        If it is above 1,024: each has memory of its own.
-    """
+    """Number of threads to use: the given one, else ``$GRADCASCADE_THREADS``, else every core this process has."""
     if threads is not None:
         if whole("threads", threads) < 1:
             raise InputError(f"threads must be at least 1, got {threads}")

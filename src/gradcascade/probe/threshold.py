@@ -112,24 +112,7 @@ def _least_above(words, width, key, parts):
 
 
 def survey(field: NDArray[np.floating], threads: int = 1) -> Magnitudes:
-    """Read the field once: histogram of the magnitudes, largest, zeros; refuse what is not finite.
-
-    Parameters
-    ----------
-    field : numpy.ndarray
-        float32 or float64, shape (N,), contiguous.
-    threads : int
-        Number of parts that are read at the same time.
-
-    Returns
-    -------
-    Magnitudes
-
-    Raises
-    ------
-    InputError
-        If entries are NaN or infinite: how many, and where the first one is.
-    """
+    """Read the field once: histogram of the magnitudes, largest, zeros; refuse what is not finite."""
     words, width = _words(field)
     histogram, largest, zeros = _count_leading(words, width, threads)
     if not all_finite(histogram, width):
@@ -142,19 +125,7 @@ def survey(field: NDArray[np.floating], threads: int = 1) -> Magnitudes:
 def order_statistics(
     field: NDArray[np.floating], rank: int, magnitudes: Magnitudes, threads: int = 1
 ) -> tuple[float, float]:
-    """Magnitudes of rank ``rank`` and ``rank + 1`` (counted from 0), exactly.
-
-    Parameters
-    ----------
-    field : numpy.ndarray
-        float32 or float64, shape (N,), contiguous and finite.
-    rank : int
-        At least 0 and at most N - 2.
-    magnitudes : Magnitudes
-        What :func:`survey` found.
-    threads : int
-        Number of parts that are read at the same time.
-    """
+    """Magnitudes of rank ``rank`` and ``rank + 1`` (counted from 0), exactly."""
     words, width = _words(field)
     return find_order_statistics(
         rank,
@@ -169,43 +140,13 @@ def quantile(field: NDArray[np.floating], q: float, magnitudes: Magnitudes | Non
     """Empirical q-quantile of the magnitudes with linear interpolation, exactly.
 
     The same definition as ``numpy.quantile(abs(field), q)``, evaluated in double precision.
-
-    Parameters
-    ----------
-    field : numpy.ndarray
-        float32 or float64, shape (N,), contiguous, N >= 2.
-    q : float
-        Between 0 and 1, both excluded.
-    magnitudes : Magnitudes, optional
-        What :func:`survey` found, if it is at hand.
-    threads : int
-        Number of parts that are read at the same time.
-
-    Returns
-    -------
-    float
     """
     rank, fraction = place(q, len(field))
     return interpolate(*order_statistics(field, rank, magnitudes or survey(field, threads), threads), fraction)
 
 
 def subsample(field: NDArray[np.floating], seed: int, size: int = SUBSAMPLE) -> NDArray[np.floating]:
-    """Draw entries uniformly with replacement, as a function of (seed, N) alone.
-
-    Parameters
-    ----------
-    field : numpy.ndarray
-        Shape (N,).
-    seed : int
-        Seed of the draw.
-    size : int
-        Number of entries; a field that has no more than this is returned as it is.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (min(size, N),).
-    """
+    """Draw ``size`` entries uniformly with replacement, from (seed, N) alone; all of a field with no more."""
     if len(field) <= size:
         return field
     counters = np.arange(1, size + 1, dtype=np.uint64) * GOLDEN

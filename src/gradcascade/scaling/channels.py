@@ -168,6 +168,7 @@ def _check_spans(cascades: pl.DataFrame) -> None:
         row = several.row(0, named=True)
         listed = " and ".join("no span" if span is None else f"{span:,}" for span in row["span"])
         raise InputError(
-            f"the {field_plural(row['field'])} of {row['family']}, scale {row['scale']}, run {row['run']}, step {row['step']} "
-            f"have several spans ({listed} optimizer steps); fit one span at a time: keep the rows of one"
+            f"the {field_plural(row['field'])} of {row['family']}, scale {row['scale']}, run {row['run']}, "
+            f"step {row['step']} have several spans ({listed} optimizer steps); fit one span at a time: "
+            "keep the rows of one"
         )

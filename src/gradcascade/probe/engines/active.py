@@ -30,15 +30,7 @@ _LOW = np.uint64(63)
 
 
 class Marks(NamedTuple):
-    """Candidates.
-
-    Attributes
-    ----------
-    words : numpy.ndarray
-        uint64, one bit a node.
-    groups : numpy.ndarray
-        uint8, one a group of nodes: whether it may have marks.
-    """
+    """Candidates: one bit a node in ``words``; ``groups`` tells of every group whether it may have any."""
 
     words: NDArray[np.uint64]
     groups: NDArray[np.uint8]
@@ -52,14 +44,8 @@ class Marks(NamedTuple):
 class Active(NamedTuple):
     """The active nodes of a step, in order.
 
-    Attributes
-    ----------
-    rows : numpy.ndarray
-        Where each one's row starts, in the dtype of the graph's offsets.
-    ends : numpy.ndarray
-        Contributions of the nodes up to and including each one.
-    shares : numpy.ndarray
-        int64: what each one hands to every neighbour.
+    ``rows``: where each one's row starts. ``ends``: contributions of the nodes up to and including it. ``shares``:
+    what it hands to every neighbour.
     """
 
     rows: NDArray[np.integer]

@@ -156,15 +156,7 @@ def bucket_bits(n: int) -> int:
 
 
 class Desk:
-    """Space for one round of contributions.
-
-    Parameters
-    ----------
-    n : int
-        Number of nodes.
-    parts : int
-        Number of threads.
-    """
+    """Space for one round of contributions of n nodes by ``parts`` threads."""
 
     def __init__(self, n: int, parts: int) -> None:
         self.bits = bucket_bits(n)

@@ -11,27 +11,10 @@ from gradcascade.probe.graph import Graph
 def relax(
     units: NDArray[np.int64], graph: Graph, threshold: int, alpha: float, max_steps: int, threads: int = 1
 ) -> NDArray[np.int64]:
-    """Relax a field until nothing is active or ``max_steps`` steps are done.
+    """Relax a field until nothing is active or ``max_steps`` steps are done: number of active nodes at each step.
 
-    Parameters
-    ----------
-    units : numpy.ndarray
-        int64, shape (N,): the field in fixed-point units; holds the relaxed field afterwards.
-    graph : Graph
-        Redistribution graph of N nodes.
-    threshold : int
-        A node is active if its magnitude is larger.
-    alpha : float
-        Share of an active node that is handed to its neighbours.
-    max_steps : int
-        Ceiling.
-    threads : int
-        Not used here; every engine has the same signature.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, shape (duration,): number of active nodes at each step.
+    ``units`` is the field in fixed-point units and holds the relaxed field afterwards; a node is active if its
+    magnitude is larger than ``threshold``. ``threads`` is not used here; every engine has the same signature.
     """
     del threads
     degrees = graph.degrees()

@@ -46,25 +46,7 @@ def upload(array: NDArray, device: torch.device) -> Tensor:
 
 
 def read_field(values: Any, device: torch.device) -> Tensor:
-    """Flatten a field as :func:`gradcascade.probe.array.as_field` does; one that lives on the device stays there.
-
-    Parameters
-    ----------
-    values : array
-        What ``as_field`` takes.
-    device : torch.device
-        Where the field is wanted.
-
-    Returns
-    -------
-    torch.Tensor
-        float32 or float64, shape (N,), contiguous; a view where that is possible.
-
-    Raises
-    ------
-    InputError
-        As ``as_field``.
-    """
+    """Flatten a field as :func:`gradcascade.probe.array.as_field` does; one that lives on the device stays there."""
     if isinstance(values, torch.Tensor) and values.is_cuda and values.device == device:
         return flatten(values)
     return upload(as_field(values), device)
@@ -82,13 +64,7 @@ def flatten(tensor: Tensor) -> Tensor:
 
 
 def resident(graph: Graph, device: torch.device) -> DeviceGraph:
-    """Rows of a graph on a device: those that are there, or a new copy, which stays in place of the oldest.
-
-    Raises
-    ------
-    InputError
-        If the graph has too many neighbours.
-    """
+    """Rows of a graph on a device: those that are there, or a new copy, which stays in place of the oldest."""
     key = (graph.spec or id(graph), device)
     if key not in _resident:
         offsets, neighbours = graph.rows()

@@ -114,22 +114,7 @@ def _total(counts: Tensor) -> NDArray[np.int64]:
 
 
 def survey(field: Tensor) -> Magnitudes:
-    """Read the field once, as :func:`gradcascade.probe.threshold.survey` does.
-
-    Parameters
-    ----------
-    field : torch.Tensor
-        float32 or float64, shape (N,), contiguous.
-
-    Returns
-    -------
-    Magnitudes
-
-    Raises
-    ------
-    InputError
-        If entries are NaN or infinite: how many, and where the first one is.
-    """
+    """Read the field once, as :func:`gradcascade.probe.threshold.survey` does."""
     words, width = _words(field)
     counts = _counters(field)
     found = torch.zeros(2, dtype=torch.int64, device=field.device)

@@ -23,13 +23,7 @@ def _missing() -> list[str]:
 
 
 def check() -> None:
-    """Refuse a machine on which the engine cannot work.
-
-    Raises
-    ------
-    InputError
-        If PyTorch, Triton or a GPU is missing.
-    """
+    """Refuse a machine on which the engine cannot work."""
     if missing := _missing():
         raise InputError(
             f"engine cuda needs {' and '.join(missing)}, not installed here; "

@@ -106,28 +106,7 @@ class _Relaxation:
 def relax(
     units: Tensor, offsets: Tensor, neighbours: Tensor, threshold: int, alpha: float, max_steps: int
 ) -> NDArray[np.int64]:
-    """Relax a field; the rule is that of :func:`gradcascade.probe.engines.reference.relax`.
-
-    Parameters
-    ----------
-    units : torch.Tensor
-        int64, shape (N,), contiguous: the field in fixed-point units; holds the relaxed field afterwards.
-    offsets : torch.Tensor
-        Shape (N + 1,): where each row of neighbours starts; int64, or int32 with the bits of uint32.
-    neighbours : torch.Tensor
-        int32, shape (2 E,), with 2 E below ``2**kernels.SPLIT``.
-    threshold : int
-        A node is active if its magnitude is larger.
-    alpha : float
-        Share of an active node that is handed to its neighbours.
-    max_steps : int
-        Ceiling, at least 1.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, shape (duration,): number of active nodes at each step.
-    """
+    """Relax a field; the rule is that of :func:`gradcascade.probe.engines.reference.relax`."""
     relaxation = _Relaxation(units, offsets, neighbours, threshold, alpha)
     active = relaxation.begin()
     activity = []
