@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from sample_runs import pico_parameters, recorded, save_pt, save_safetensors, write_pico_run
+from toys import add_module
 
 from gradcascade.errors import InputError
+from gradcascade.fields.kinds import FIELD_KINDS
 from gradcascade.sources import discover, flatten
 
 STEPS = (0, 20, 100)
@@ -378,3 +380,32 @@ def test_a_snapshot_knows_the_tensors_of_its_field(family: Path, order: str) -> 
             np.testing.assert_array_equal(values[start : start + size], expected.reshape(-1))
             start += size
         assert start == values.size
+
+
+KIND = '''
+    """A toy kind: what each parameter became, as a share of what it was."""
+
+    from gradcascade.fields.kinds.base import FieldKind
+
+
+    FIELD_KIND = FieldKind(
+        "growth", 9, "growths", "a toy", (("before", "after"),), lambda p, _: p["after"] / p["before"], span=True
+    )
+'''
+
+
+def test_a_kind_of_field_is_one_file(family: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="there is no field 'growth'; choose from gradient, update"):
+        discover(family, fields=["growth"])
+    with pytest.raises(InputError, match="there is no field 'momentum'"):  # it needs what these files do not have
+        discover(family, fields=["momentum"])
+    add_module(monkeypatch, tmp_path / "modules", "gradcascade.fields.kinds", "growth", KIND)
+    refs = discover(family / "runs" / "nano-d6", fields=["growth"]).snapshots()
+    assert [(ref.field, ref.step, ref.span) for ref in refs] == [("growth", 20, 20), ("growth", 100, 80)]
+    np.testing.assert_array_equal(refs[0].load(), weights(20) / weights(0))
+
+
+def test_an_update_is_what_its_kind_declares(family: Path) -> None:
+    ref = discover(family / "runs" / "nano-d6", fields=["update"]).snapshots()[0]
+    before, after = recorded(pico_parameters(0)), recorded(pico_parameters(20))
+    np.testing.assert_array_equal(ref.load(), FIELD_KINDS["update"].values({"before": before, "after": after}))

@@ -11,25 +11,31 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcascade.errors import MissingError
-from gradcascade.sources.base import Description
+from gradcascade.errors import InputError, MissingError
+from gradcascade.fields.kinds import FieldKind, Optimizer
+from gradcascade.sources.base import UPDATE, Description
 from gradcascade.sources.checkpoint import open_checkpoint
 from gradcascade.sources.choice import Choice, Chosen
 from gradcascade.sources.run_tensors import GradientsOnDisk, RunTensors, same_model
-from gradcascade.sources.stored import StoredTensor
-from gradcascade.sources.tensors import assembled, empty_field, open_tensors
+from gradcascade.sources.stored import StoredTensor, shown
+from gradcascade.sources.tensors import empty_field, open_tensors
 from gradcascade.sources.trees.base import Part
 
 Opened = Mapping[str, StoredTensor]
 
+FROM_GRADIENT = ("gradient",)
+FROM_CHECKPOINTS = ("before", "after")
+"""Groups of tensors that a kind of field may be made from here: those of one file, and of two checkpoints."""
+
 
 @dataclass(frozen=True)
 class GradientReader:
-    """Loads a recorded gradient, from disk or from the hub."""
+    """Loads a field made from a recorded gradient, on disk or on the hub."""
 
     part: Part
     run: RunTensors
     choice: Choice
+    kind: FieldKind
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -39,7 +45,7 @@ class GradientReader:
     def __call__(self) -> NDArray[np.floating]:
         """Load the field, shape (N,)."""
         with self._opened() as (tensors, _):
-            return assembled(list(tensors.values()))
+            return made(self.kind, FROM_GRADIENT, {"gradient": tensors}, list(tensors))
 
     def describe(self) -> Description | None:
         """The tensors of the field in order; None on the hub before the first of the run was loaded."""
@@ -59,9 +65,9 @@ class GradientReader:
 
 @dataclass(frozen=True)
 class UpdateReader:
-    """Loads the difference of two checkpoints, later minus earlier, from disk or from the hub.
+    """Loads a field made from two checkpoints, such as their difference, on disk or on the hub.
 
-    The subtraction is done in float32 (float64 where a checkpoint holds float64): half precision is widened
+    It is made in float32 (float64 where a checkpoint holds float64): half precision is widened
     first, exactly. Of what was downloaded the later stays, as the next difference needs it.
     """
 
@@ -69,6 +75,7 @@ class UpdateReader:
     later: Part
     run: RunTensors
     choice: Choice
+    kind: FieldKind
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -85,7 +92,8 @@ class UpdateReader:
             after, _ = _chosen(self.choice, open_checkpoint(path), path)
             if self.later.tree.local:
                 same_model(after, self.later.where, before, self.earlier.where)
-            return difference(before, after, self.run.names(after, self.later, path))
+            names = self.run.names(after, self.later, path)
+            return made(self.kind, FROM_CHECKPOINTS, {"before": before, "after": after}, names)
 
     def describe(self) -> Description | None:
         """The tensors of the field in order; None on the hub before the first of the run was loaded."""
@@ -124,16 +132,30 @@ def _described(part: Part, run: RunTensors, opened: Callable) -> Description | N
         return Description(tuple((name, tensor.shape) for name, tensor in tensors.items()), left_out)
 
 
-def difference(before: Opened, after: Opened, names: Sequence[str]) -> NDArray[np.floating]:
-    """Later minus earlier, shape (N,), with one tensor besides in memory at a time."""
+def made(
+    kind: FieldKind, way: Sequence[str], groups: Mapping[str, Opened], names: Sequence[str]
+) -> NDArray[np.floating]:
+    """A field of a kind from the tensors of each group, shape (N,), with few tensors besides in memory at a time."""
     # Either checkpoint may be the wider one, after a change of precision.
-    wider = [max(before[name], after[name], key=lambda tensor: tensor.dtype == "float64") for name in names]
+    wider = [max((groups[g][name] for g in way), key=lambda tensor: tensor.dtype == "float64") for name in names]
     out = empty_field(wider)
     start = 0
     for name in names:
-        part = out[start : start + after[name].size].reshape(after[name].shape)
-        part[...] = after[name].read_field()
-        with np.errstate(over="ignore", invalid="ignore"):  # the probe says where an entry is not finite
-            np.subtract(part, before[name].read_field(), out=part)
+        tensors = [groups[group][name] for group in way]
+        part = out[start : start + tensors[-1].size].reshape(tensors[-1].shape)
+        part[...] = tensors[-1].read_field()
+        if kind.name == UPDATE:  # what its declaration does, without a copy of every tensor
+            with np.errstate(over="ignore", invalid="ignore"):  # the probe says where an entry is not finite
+                np.subtract(part, tensors[0].read_field(), out=part)
+        else:
+            _make(kind, way, [*(tensor.read_field() for tensor in tensors[:-1]), part], name)
         start += part.size
     return out
+
+
+def _make(kind: FieldKind, way: Sequence[str], values: Sequence[NDArray[np.floating]], name: str) -> None:
+    """Make one tensor of a field in the place of the last of its parts."""
+    result = kind.make(dict(zip(way, values, strict=True)), Optimizer())
+    if result.shape != values[-1].shape:
+        raise InputError(f"{kind.plural} of {shown(name)} have the shape {result.shape}, not {values[-1].shape}")
+    values[-1][...] = result

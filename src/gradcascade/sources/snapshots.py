@@ -10,16 +10,23 @@ from itertools import pairwise
 from pathlib import Path
 
 from gradcascade.errors import InputError
-from gradcascade.sources.base import ALONE, FIELDS, GRADIENT, UPDATE, SnapshotRef
+from gradcascade.fields.kinds import FIELD_KINDS, FieldKind
+from gradcascade.sources.base import ALONE, FIELDS, SnapshotRef
 from gradcascade.sources.checkpoint import files_of
 from gradcascade.sources.choice import ORDERS, Choice
-from gradcascade.sources.field_readers import Absent, GradientReader, UpdateReader
+from gradcascade.sources.field_readers import FROM_CHECKPOINTS, FROM_GRADIENT, Absent, GradientReader, UpdateReader
 from gradcascade.sources.layouts.base import GRADIENTS, Run
 from gradcascade.sources.recorded_tensors import RecordedTensors
 from gradcascade.sources.run_tensors import CheckpointsOnDisk, GradientsOnDisk
 from gradcascade.sources.trees.base import Part
 
 LABELS = ("later", "earlier")
+
+
+def readable_kinds() -> list[str]:
+    """Kinds of field that can be made from what runs have: recorded gradients, and checkpoints."""
+    ways = {FROM_GRADIENT, FROM_CHECKPOINTS}
+    return [name for name, kind in FIELD_KINDS.items() if ways & set(kind.groups)]
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Reading:
 
     def __post_init__(self) -> None:
         for what, values, known in (
-            ("field", self.fields, FIELDS),
+            ("field", self.fields, readable_kinds()),
             ("kind of gradient", (self.which,), GRADIENTS),
             ("tensor order", (self.order,), ORDERS),
             ("label", (self.label,), LABELS),
@@ -55,8 +62,10 @@ class Reading:
 
         Steps are those of the gradients, or of the checkpoints that are subtracted, each from the next.
         """
-        made = {GRADIENT: self._gradients, UPDATE: self._updates}
-        found = [snapshot for field in self.fields for snapshot in made[field](run, scale, asked)]
+        found: list[SnapshotRef] = []
+        for kind in (FIELD_KINDS[field] for field in self.fields):
+            make = self._of_gradients if FROM_GRADIENT in kind.groups else self._of_checkpoints
+            found += make(run, scale, asked, kind)
         return [replace(snapshot, run=label) for snapshot in found]
 
     def entries(self, run: Run) -> dict[str, int]:
@@ -68,7 +77,9 @@ class Reading:
                 found |= {snapshot.field: description.entries} if description else {}
         return found
 
-    def _gradients(self, run: Run, scale: str, asked: Collection[int] | None) -> Iterator[SnapshotRef]:
+    def _of_gradients(
+        self, run: Run, scale: str, asked: Collection[int] | None, kind: FieldKind
+    ) -> Iterator[SnapshotRef]:
         parts = run.parts(self.which)
         choice = self._choice(run)
         for step in sorted(parts if asked is None else asked):
@@ -76,15 +87,17 @@ class Reading:
                 tensors = (
                     GradientsOnDisk(tuple(other.local_path for other in parts.values()), choice)
                     if run.tree.local
-                    else self._recorded(part, run, GRADIENT)
+                    else self._recorded(part, run, kind.name)
                 )
-                yield self._snapshot(scale, step, GRADIENT, GradientReader(part, tensors, choice))
+                yield self._snapshot(scale, step, kind.name, GradientReader(part, tensors, choice, kind))
             else:
                 reason = f"{run.name} has no {self.which} gradient of step {step}; leave the step out"
                 source = f"{run.tree.name}: step {step}"
-                yield SnapshotRef(self.family, scale, step, GRADIENT, (), source, "nothing", Absent(reason))
+                yield SnapshotRef(self.family, scale, step, kind.name, (), source, "nothing", Absent(reason))
 
-    def _updates(self, run: Run, scale: str, asked: Collection[int] | None) -> Iterator[SnapshotRef]:
+    def _of_checkpoints(
+        self, run: Run, scale: str, asked: Collection[int] | None, kind: FieldKind
+    ) -> Iterator[SnapshotRef]:
         parts = run.parts(None)
         choice = self._choice(run)
         for earlier, later in pairwise(sorted(parts if asked is None else asked)):
@@ -92,10 +105,10 @@ class Reading:
             ends = [parts.get(later), parts.get(earlier)]
             if ends[0] and ends[1]:
                 tensors = (
-                    self._on_disk(run, ends[0], choice) if run.tree.local else self._recorded(ends[0], run, UPDATE)
+                    self._on_disk(run, ends[0], choice) if run.tree.local else self._recorded(ends[0], run, kind.name)
                 )
-                reader = UpdateReader(ends[1], ends[0], tensors, choice)
-                yield self._snapshot(scale, step, UPDATE, reader, later - earlier)
+                reader = UpdateReader(ends[1], ends[0], tensors, choice, kind)
+                yield self._snapshot(scale, step, kind.name, reader, later - earlier)
                 continue
             missing = earlier if not ends[1] else later
             reason = (
@@ -107,7 +120,7 @@ class Reading:
             source = f"{run.tree.name}: {' minus '.join(names)}"
             absent = Absent(reason)
             span = later - earlier
-            yield SnapshotRef(self.family, scale, step, UPDATE, (), source, revision, absent, span=span)
+            yield SnapshotRef(self.family, scale, step, kind.name, (), source, revision, absent, span=span)
 
     def _choice(self, run: Run) -> Choice:
         return Choice(run.layout.rule, self.select, self.order if run.tree.local else "file")

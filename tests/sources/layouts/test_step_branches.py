@@ -7,7 +7,7 @@ from remote_runs import add_pythia_model, at_once, checkpoint, parameters_of, py
 
 from gradcascade.errors import InputError
 from gradcascade.sources.checkpoint import checkpoint_files
-from gradcascade.sources.field_readers import difference
+from gradcascade.sources.field_readers import made
 from gradcascade.sources.hub_source import discover_hub
 from gradcascade.sources.trees.base import TreeFile
 from gradcascade.sources.trees.hub.address import Address
@@ -84,10 +84,10 @@ def test_at_most_two_checkpoints_lie_on_disk(hub, tmp_path, monkeypatch):
 
     def look(*arguments):
         peak.append(on_disk(tmp_path / "space" / "passing"))
-        return difference(*arguments)
+        return made(*arguments)
 
     hub.watchers.append(lambda: peak.append(on_disk(tmp_path / "space" / "passing")))
-    monkeypatch.setattr("gradcascade.sources.field_readers.difference", look)  # both lie there now
+    monkeypatch.setattr("gradcascade.sources.field_readers.made", look)  # both lie there now
     for ref in found.snapshots():
         ref.load()
         peak.append(on_disk(tmp_path / "space" / "passing"))
