@@ -42,6 +42,7 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Fit the exponents at every step; print their mean and spread over the stable window, and the regime."""
+    from gradcascade.scaling.published import compare_summaries
     from gradcascade.study.study import Study
 
     if window and rule:
@@ -61,6 +62,7 @@ def fit(
                         for (family, field), steps in data.windows.items()
                     ],
                     "empty_windows": [asdict(window) for window in data.empty_windows],
+                    "published_summaries": compare_summaries(data.cascades).to_dicts(),
                     **{name: table.to_dicts() for name, table in answers.items()},
                 }
             )

@@ -57,22 +57,9 @@ Floats = NDArray[np.float64]
 def channel_series(cascades: Cascades) -> pl.DataFrame:
     """Collect what can be associated with a metric, as series along training.
 
-    Parameters
-    ----------
-    cascades : polars.DataFrame
-        As for :func:`gradcascade.scaling.exponents.fit_exponents`; real fields are used.
-
-    Returns
-    -------
-    polars.DataFrame
-        ``family, field, scale, channel, step, value``: ``v_rel`` and ``duration_per_n`` of every scale, their means
-        over the scales (scale "all"; only steps with all the scales of the family and field), and the exponents D,
-        z, beta and delta (scale "all").
-
-    Raises
-    ------
-    InputError
-        As :func:`gradcascade.scaling.exponents.fit_exponents`.
+    ``family, field, scale, channel, step, value``: ``v_rel`` and ``duration_per_n`` of every scale, their means
+    over the scales (scale "all"; only steps with all the scales of the family and field), and the exponents D,
+    z, beta and delta (scale "all").
     """
     points = points_of(cascades).only(pl.col("variant") == "real")
     rows = points.rows.filter("included")
@@ -100,23 +87,8 @@ def channel_series(cascades: Cascades) -> pl.DataFrame:
 def metric_series(metrics: pl.DataFrame, sizes: Mapping[str, int]) -> pl.DataFrame:
     """Collect the metrics as series along training.
 
-    Parameters
-    ----------
-    metrics : polars.DataFrame
-        ``family, scale, step, metric, value``.
-    sizes : mapping of str to int
-        n of every scale, as for :func:`gradcascade.performance.metrics.metric_exponent`.
-
-    Returns
-    -------
-    polars.DataFrame
-        ``family, scale, metric, step, value``: the logarithm of the metric of every scale (``log paloma``) and, with
-        scale "all", the slope of that logarithm on log n (``slope of paloma``: beta_PPL, alpha_acc).
-
-    Raises
-    ------
-    InputError
-        As :func:`gradcascade.performance.metrics.metric_exponent`.
+    ``family, scale, metric, step, value``: the logarithm of the metric of every scale (``log paloma``) and, with
+    scale "all", the slope of that logarithm on log n (``slope of paloma``: beta_PPL, alpha_acc).
     """
     slopes = metric_exponent(metrics, sizes).drop_nulls("value").with_columns(scale=pl.lit(ALL))
     finite = metrics.filter(pl.col("value").is_finite().fill_null(False))
@@ -139,32 +111,15 @@ def associations(
 ) -> pl.DataFrame:
     """Associate every series with every metric of the same family and scale, over the steps that both have.
 
-    Parameters
-    ----------
-    series : polars.DataFrame
-        From :func:`channel_series`.
-    metrics : polars.DataFrame
-        From :func:`metric_series`.
-    schedules : mapping of str to callable
-        Learning rate at given steps, by family; families without one have no partial correlation on it.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row per ``family, field, scale, channel, metric``: ``n_steps`` matched; ``pearson`` with ``p_naive`` (as
-        if steps were independent) and ``p`` (by shifts, :mod:`gradcascade.performance.permutation`); ``partial``,
-        both residualised linearly on the learning rate; ``spearman``; ``difference``, of the changes from step to
-        step; ``lag``, the lag with the strongest correlation, up to a quarter of the steps and at most ten
-        (positive: the channel comes first), and ``lagged``, that correlation; ``given_twin``, for v_rel the partial
-        correlation given n_steps / N, and the reverse. Each has its ``p`` by shifts (that of the lag by random
-        phases); ``q`` are Benjamini and
-        Hochberg's, over the channels, scales and metrics of a family and field. ``reason``: null, or why numbers are
-        missing.
-
-    Raises
-    ------
-    InputError
-        If columns are missing.
+    One row per ``family, field, scale, channel, metric``: ``n_steps`` matched; ``pearson`` with ``p_naive`` (as
+    if steps were independent) and ``p`` (by shifts, :mod:`gradcascade.performance.permutation`); ``partial``,
+    both residualised linearly on the learning rate; ``spearman``; ``difference``, of the changes from step to
+    step; ``lag``, the lag with the strongest correlation, up to a quarter of the steps and at most ten
+    (positive: the channel comes first), and ``lagged``, that correlation; ``given_twin``, for v_rel the partial
+    correlation given n_steps / N, and the reverse. Each has its ``p`` by shifts (that of the lag by random
+    phases); ``q`` are Benjamini and
+    Hochberg's, over the channels, scales and metrics of a family and field. ``reason``: null, or why numbers are
+    missing.
     """
     require_columns(series, (*_SERIES, "step", "value"), "table of series")
     require_columns(metrics, ("family", "scale", "metric", "step", "value"), "table of metric series")

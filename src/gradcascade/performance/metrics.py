@@ -66,27 +66,9 @@ def metric_exponent(metrics: pl.DataFrame, sizes: Mapping[str, int], floor: floa
     :func:`gradcascade.scaling.exponents.fit_exponents`: ordinary least squares over at least three scales, with 95 %
     t intervals.
 
-    Parameters
-    ----------
-    metrics : polars.DataFrame
-        ``family, scale, step, metric, value``, in any order. Values that are null, NaN or infinite are left out.
-    sizes : mapping of str to int
-        n of every scale: the entries of its field, or its trainable parameters. A scale that
-        is not named is left out.
-    floor : float
-        Smaller values are raised to this one before the logarithm is taken.
-
-    Returns
-    -------
-    polars.DataFrame
-        Sorted, one row per ``family, metric, step``: the slope ``value``, its standard error ``se``, its interval
-        ``low, high``, ``r2``, ``n_scales`` and ``reason``. The numbers are null where fewer than three scales are
-        left, and ``r2`` where all values are equal; ``reason`` says so in words, and is null otherwise.
-
-    Raises
-    ------
-    InputError
-        If columns are missing, a value is given twice, or a size or the floor is not above zero.
+    Sorted, one row per ``family, metric, step``: the slope ``value``, its standard error ``se``, its interval
+    ``low, high``, ``r2``, ``n_scales`` and ``reason``. The numbers are null where fewer than three scales are
+    left, and ``r2`` where all values are equal; ``reason`` says so in words, and is null otherwise.
     """
     require_columns(metrics, METRIC_SCHEMA, _WHAT)
     require_values(metrics, [name for name in METRIC_SCHEMA if name != "value"], _WHAT)
@@ -122,22 +104,7 @@ def metric_exponent(metrics: pl.DataFrame, sizes: Mapping[str, int], floor: floa
 def metric_exponents(metrics: pl.DataFrame, cascades: pl.DataFrame) -> pl.DataFrame:
     """Fit the slopes of every family's metrics over the sizes of its fields.
 
-    Parameters
-    ----------
-    metrics : polars.DataFrame
-        ``family, scale, step, metric, value``.
-    cascades : polars.DataFrame
-        ``family, scale, n``, of the same families; those without cascades have no slopes.
-
-    Returns
-    -------
-    polars.DataFrame
-        As :func:`metric_exponent`.
-
-    Raises
-    ------
-    InputError
-        As :func:`metric_exponent`.
+    As :func:`metric_exponent`.
     """
     parts = [pl.DataFrame(schema=METRIC_EXPONENT_SCHEMA)]
     # Scales of several families may share a name, but not an n.

@@ -24,16 +24,8 @@ _EQUAL = 1e-10
 def shift_test(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Correlate pairs of series, and test each pair by shifts.
 
-    Parameters
-    ----------
-    x, y : numpy.ndarray
-        float64, shape (pairs, steps); for Spearman's correlation give ranks.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Pearson's correlations and two-sided p values (multiples of 1 / (2 steps)), both of shape (pairs,); NaN where
-        a series is constant or there are fewer than ten steps.
+    Pearson's correlations and two-sided p values (multiples of 1 / (2 steps)), both of shape (pairs,); NaN where
+    a series is constant or there are fewer than ten steps.
     """
     pairs, steps = x.shape
     unit_x, unit_y = standardised(x), standardised(y)
@@ -54,22 +46,8 @@ def lag_test(x: Floats, y: Floats, furthest: int, draws: int = 399, seed: int = 
     series that have y's spectrum, so its correlation with itself, and random phases (Theiler et al., Physica D 58,
     1992).
 
-    Parameters
-    ----------
-    x, y : numpy.ndarray
-        float64, shape (steps,).
-    furthest : int
-        Largest lag either way, in steps of the series; at each lag the correlation is over the steps that overlap.
-    draws : int
-        Number of series drawn.
-    seed : int
-        Seed of the phases.
-
-    Returns
-    -------
-    tuple of int, float and float
-        The lag (positive: x comes first), the correlation there, and a two-sided p value, at least 1 / (draws + 1).
-        NaN where a series is constant or too short.
+    The lag (positive: x comes first), the correlation there, and a two-sided p value, at least 1 / (draws + 1).
+    NaN where a series is constant or too short.
     """
     steps = x.size
     if steps < MIN_MATCHED or np.ptp(x) == 0 or np.ptp(y) == 0:
@@ -95,17 +73,7 @@ def _random_phases(y: Floats, draws: int, seed: int) -> Floats:
 def residuals(x: Floats, controls: Floats) -> Floats:
     """Take out of series what is linear in others.
 
-    Parameters
-    ----------
-    x : numpy.ndarray
-        float64, shape (series, steps).
-    controls : numpy.ndarray
-        float64, shape (controls, steps).
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, of the shape of ``x``; what is left is exactly zero where rounding alone would be.
+    float64, of the shape of ``x``; what is left is exactly zero where rounding alone would be.
     """
     off = x - x.mean(axis=1, keepdims=True)
     basis = controls - controls.mean(axis=1, keepdims=True)
@@ -119,15 +87,7 @@ def residuals(x: Floats, controls: Floats) -> Floats:
 def standardised(x: Floats) -> Floats:
     """Scale every series to mean 0 and sum of squares 1.
 
-    Parameters
-    ----------
-    x : numpy.ndarray
-        float64, shape (series, steps).
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, of the same shape; NaN where a series is constant, to rounding.
+    float64, of the same shape; NaN where a series is constant, to rounding.
     """
     off = x - x.mean(axis=1, keepdims=True)
     size = np.sqrt((off**2).sum(axis=1, keepdims=True))

@@ -72,26 +72,6 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
     """Estimate what measuring a plan takes, as if nothing of it were measured yet.
 
     Snapshots in quarantine are left out, those of known corruption too.
-
-    Parameters
-    ----------
-    plan : Plan
-        The plan.
-    study : pathlib.Path
-        Folder of the study, which need not exist.
-    threads : int, optional
-        Number of threads.
-    quarantine : pathlib.Path, optional
-        A list that would be put into the study; the study's own is obeyed too.
-
-    Returns
-    -------
-    Estimate
-
-    Raises
-    ------
-    InputError
-        If a source cannot be opened, a quarantine does not fit, or nothing is left to measure.
     """
     steps: dict[str, list[int]] = {}
     entries: list[int] = []

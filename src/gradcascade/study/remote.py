@@ -19,26 +19,7 @@ DOWNLOADS = "hub"
 
 
 def open_hub(study: Path, family: FamilyPlan, watch: Callable[[str, int, int], None] | None = None) -> HubSource:
-    """Find what a plan asks of the hub; nothing large is fetched yet.
-
-    Parameters
-    ----------
-    study : pathlib.Path
-        The study folder, which need not exist yet.
-    family : FamilyPlan
-        A family with `hub`.
-    watch : callable, optional
-        Called while files arrive.
-
-    Returns
-    -------
-    HubSource
-
-    Raises
-    ------
-    InputError
-        If a repository cannot be had.
-    """
+    """Find what a plan asks of the hub; nothing large is fetched yet."""
     if not family.hub:
         raise InputError(f"the family {family.name!r} is not on the hub; give it repositories")
     client = HubClient(watch=watch)
