@@ -106,22 +106,7 @@ class FamilyConfig:
 
 
 def describe(config: FamilyConfig, width: int, corpus: Corpus) -> dict[str, Any]:
-    """Everything that determines a run, under the names of Pico's ``training_config.yaml`` where it has one.
-
-    Parameters
-    ----------
-    config : FamilyConfig
-        Settings of the family.
-    width : int
-        d_model of this run.
-    corpus : Corpus
-        What it learns from.
-
-    Returns
-    -------
-    dict
-        Nested, of plain values only.
-    """
+    """Everything that determines a run, under the names of Pico's ``training_config.yaml`` where it has one."""
     from gradcascade.training import decoder
 
     return {
@@ -173,20 +158,7 @@ def run_name(width: int) -> str:
 def first_difference(
     old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
 ) -> tuple[str, object, object] | None:
-    """First setting in which two descriptions differ.
-
-    Parameters
-    ----------
-    old, new : mapping
-        Nested, from :func:`describe`.
-    prefix : str
-        Where they are, for the name.
-
-    Returns
-    -------
-    tuple of str, object, object, or None
-        Dotted name, old value and new value (None where it is missing); None if they are equal.
-    """
+    """First setting in which two descriptions differ: its dotted name, the old and the new value; None if none does."""
     for key in [*new, *(key for key in old if key not in new)]:
         was, now = old.get(key), new.get(key)
         if isinstance(was, Mapping) and isinstance(now, Mapping):

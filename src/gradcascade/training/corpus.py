@@ -25,21 +25,14 @@ _LEFT_OUT = frozenset({"site-packages", "dist-packages", "test", "tests", "__pyc
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """A text, split into a part to learn from and a held-out part.
-
-    Attributes
-    ----------
-    name : str
-        What it is, for the record.
-    training : numpy.ndarray
-        uint8, 1-D: the bytes to learn from.
-    held_out : numpy.ndarray
-        uint8, 1-D: the bytes to measure perplexity on.
-    """
+    """A text, split into a part to learn from and a held-out part."""
 
     name: str
+    """What it is, for the record."""
     training: NDArray[np.uint8]
+    """uint8, 1-D: the bytes to learn from."""
     held_out: NDArray[np.uint8]
+    """uint8, 1-D: the bytes to measure perplexity on."""
 
     @property
     def sha256(self) -> str:
@@ -50,51 +43,13 @@ class Corpus:
         return digest.hexdigest()
 
     def batch(self, seed: int, step: int, size: int, context: int) -> NDArray[np.int64]:
-        """Random windows of the training part; they depend on nothing but the arguments.
-
-        Parameters
-        ----------
-        seed, step : int
-            What determines the places.
-        size : int
-            Number of windows.
-        context : int
-            Bytes to predict in each.
-
-        Returns
-        -------
-        numpy.ndarray
-            int64, shape (size, context + 1).
-
-        Raises
-        ------
-        InputError
-            If the training part is shorter than one window.
-        """
+        """Random windows of the training part, int64 (size, context + 1); the arguments alone determine them."""
         self._check(self.training, "training", context)
         starts = np.random.default_rng((seed, step)).integers(0, len(self.training) - context, size)
         return _windows(self.training, starts, context)
 
     def evaluation(self, count: int, context: int) -> NDArray[np.int64]:
-        """Evenly spaced windows of the held-out part.
-
-        Parameters
-        ----------
-        count : int
-            Number of windows.
-        context : int
-            Bytes to predict in each.
-
-        Returns
-        -------
-        numpy.ndarray
-            int64, shape (count, context + 1).
-
-        Raises
-        ------
-        InputError
-            If the held-out part is shorter than one window.
-        """
+        """Evenly spaced windows of the held-out part, int64 (count, context + 1)."""
         self._check(self.held_out, "held-out", context)
         starts = np.linspace(0, len(self.held_out) - context - 1, count).astype(np.int64)
         return _windows(self.held_out, starts, context)
@@ -108,24 +63,9 @@ class Corpus:
 
 
 def read_corpus(text: Sequence[Path] = ()) -> Corpus:
-    """Read a text.
+    """Read a text of at most `LIMIT` bytes: files in their order, or the sources of Python's standard library.
 
-    Parameters
-    ----------
-    text : sequence of pathlib.Path
-        Files, in this order; by default the source files of the running Python's standard library, by path, without
-        its tests.
-
-    Returns
-    -------
-    Corpus
-        At most :data:`LIMIT` bytes. With at least 20 files, every twentieth is held out; with fewer, the last
-        twentieth of the bytes.
-
-    Raises
-    ------
-    InputError
-        If a file is missing, unreadable or empty, or the standard library has no source files.
+    With at least 20 files, every twentieth is held out; with fewer, the last twentieth of the bytes.
     """
     if text:
         return _split(", ".join(path.name for path in text), _contents(text))

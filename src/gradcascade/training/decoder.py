@@ -26,23 +26,12 @@ WIDTH_UNIT = 2 * HEADS
 
 @dataclass(frozen=True)
 class DecoderShape:
-    """Sizes of one decoder; all but the width are Pico's.
-
-    Attributes
-    ----------
-    width : int
-        d_model, a positive multiple of 24.
-    context : int
-        Longest sequence, in tokens.
-
-    Raises
-    ------
-    InputError
-        If the width is no positive multiple of 24, or the context is shorter than two tokens.
-    """
+    """Sizes of one decoder; all but the width are Pico's."""
 
     width: int
+    """d_model, a positive multiple of 24."""
     context: int
+    """Longest sequence, in tokens."""
 
     def __post_init__(self) -> None:
         if self.width < WIDTH_UNIT or self.width % WIDTH_UNIT:
@@ -72,40 +61,14 @@ class DecoderShape:
 
 
 def rotary_angles(context: int, head_size: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the rotary positions (arXiv:2104.09864).
-
-    Parameters
-    ----------
-    context : int
-        Number of positions.
-    head_size : int
-        Channels of one head, even.
-
-    Returns
-    -------
-    tuple of torch.Tensor
-        Two float32 tensors of shape (context, head_size / 2).
-    """
+    """Cosines and sines of the rotary positions (arXiv:2104.09864), each (context, head_size / 2)."""
     frequencies = ROPE_THETA ** (-torch.arange(0, head_size, 2, dtype=torch.float32) / head_size)
     angles = torch.outer(torch.arange(context, dtype=torch.float32), frequencies)
     return angles.cos(), angles.sin()
 
 
 def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """Turn neighbouring pairs of channels by their position's angle.
-
-    Parameters
-    ----------
-    x : torch.Tensor
-        Shape (batch, heads, time, head_size).
-    cosines, sines : torch.Tensor
-        Shape (time, head_size / 2), from :func:`rotary_angles`.
-
-    Returns
-    -------
-    torch.Tensor
-        Same shape as ``x``.
-    """
+    """Rotate neighbouring pairs of channels of `x` (batch, heads, time, head_size) by their position's angle."""
     even, odd = x[..., 0::2], x[..., 1::2]
     return torch.stack((even * cosines - odd * sines, even * sines + odd * cosines), dim=-1).flatten(-2)
 
@@ -167,11 +130,6 @@ class Block(nn.Module):
 
 class Decoder(nn.Module):
     """Language model on bytes.
-
-    Parameters
-    ----------
-    shape : DecoderShape
-        Width and context.
 
     Examples
     --------

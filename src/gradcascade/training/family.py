@@ -84,13 +84,7 @@ class _StoppedError(Exception):
 
 
 def require_torch() -> None:
-    """Check that PyTorch is there, before it is imported, and keep its idle threads from spinning.
-
-    Raises
-    ------
-    InputError
-        If PyTorch is not installed.
-    """
+    """Check that PyTorch is there, before it is imported, and keep its idle threads from spinning."""
     if importlib.util.find_spec("torch") is None:
         raise InputError("training needs PyTorch, which is not installed; run pip install 'gradcascade[train]'")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -117,18 +111,7 @@ def _workers(threads: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def expected_bytes(config: FamilyConfig) -> int:
-    """Disk space of a family's records and of what is kept while it trains.
-
-    Parameters
-    ----------
-    config : FamilyConfig
-        What to train.
-
-    Returns
-    -------
-    int
-        Bytes.
-    """
+    """Bytes on disk of a family's records and of what is kept while it trains."""
     from gradcascade.training.decoder import DecoderShape
 
     shapes = [DecoderShape(width, config.context) for width in config.widths]

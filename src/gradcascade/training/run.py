@@ -31,27 +31,18 @@ SAVE_EVERY_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class StepReport:
-    """How far a run is.
-
-    Attributes
-    ----------
-    scale : str
-        Such as ``d24``.
-    step : int
-        Optimizer steps made.
-    total : int
-        Optimizer steps of the whole run.
-    loss : float
-        Training loss of the latest batch, in nats per byte.
-    seconds_left : float or None
-        Expected time to the end of this run; None before there is anything to go by.
-    """
+    """How far a run is."""
 
     scale: str
+    """Such as ``d24``."""
     step: int
+    """Optimizer steps made."""
     total: int
+    """Optimizer steps of the whole run."""
     loss: float
+    """Training loss of the latest batch, in nats per byte."""
     seconds_left: float | None
+    """Expected time to the end of this run; None before there is anything to go by."""
 
 
 def train_run(
@@ -65,24 +56,6 @@ def train_run(
 
     The gradient of step t is that of the loss on batch t at the parameters after t updates, before clipping; the
     checkpoint of step t holds those parameters.
-
-    Parameters
-    ----------
-    config : FamilyConfig
-        Settings of the family.
-    corpus : Corpus
-        What to learn from.
-    width : int
-        d_model.
-    folder : pathlib.Path
-        Folder of the run.
-    on_step : callable, optional
-        Called after every step.
-
-    Raises
-    ------
-    InputError
-        If the folder holds a run with other settings, the disk is full, or the loss is no longer finite.
     """
     import torch
 
@@ -140,22 +113,7 @@ def train_run(
 
 
 def perplexity(model: Decoder, windows: torch.Tensor, batch: int) -> float:
-    """Exponential of the mean cross-entropy per byte.
-
-    Parameters
-    ----------
-    model : Decoder
-        The model; its gradients are left as they are.
-    windows : torch.Tensor
-        int64, shape (count, context + 1): each byte but the first is predicted from those before.
-    batch : int
-        Windows evaluated at once.
-
-    Returns
-    -------
-    float
-        Between 1 and infinity; 256 is what uniform guessing has.
-    """
+    """Exponential of the mean cross-entropy per byte of int64 windows (count, context + 1); 256 is uniform guessing."""
     import torch
 
     with torch.no_grad():
@@ -165,20 +123,7 @@ def perplexity(model: Decoder, windows: torch.Tensor, batch: int) -> float:
 
 
 def claim(folder: Path, description: Mapping[str, Any]) -> None:
-    """Make a run's folder and write its ``training_config.yaml``, or check that it is this run's.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Folder of the run.
-    description : mapping
-        From :func:`gradcascade.training.config.describe`.
-
-    Raises
-    ------
-    InputError
-        If the folder cannot be made, or holds something else.
-    """
+    """Make a run's folder and write its ``training_config.yaml``, or check that it is this run's."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -16,7 +16,7 @@ from gradcascade.study.study import Study
 from gradcascade.view.watch import STORE, Glance, glance
 
 PATIENCE = 4.0
-"""A report is not written again before this many times what the last one took have passed."""
+"""A report is written again after this many times the time that the last one took, at the earliest."""
 
 INTERVAL = 0.5
 """Seconds between two looks at the study, at least; more where a look takes long."""
@@ -27,39 +27,20 @@ Render = Callable[[Path, Path], object]
 
 @dataclass(frozen=True)
 class State:
-    """What is shown now. A new one replaces it as a whole, so that threads can read it at any time.
-
-    Attributes
-    ----------
-    version : str
-        Name of this writing of the report; empty while there is none.
-    words : str
-        How the study stands, in one sentence.
-    measuring : bool
-        Whether another process has the study open.
-    files : mapping of str to bytes
-        Files of the report by their path in it.
-    """
+    """What is shown now. A new one replaces it as a whole, so that threads can read it at any time."""
 
     version: str = ""
+    """Changes with every new report; empty while there is none."""
     words: str = "Looking at the study."
+    """How the study stands, in one sentence."""
     measuring: bool = False
+    """Whether another process has the study open."""
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Files of the report by their path in it."""
 
 
 def write_report_of(study: Path, out: Path) -> None:
-    """Write the report of a study as ``gradcascade report`` does.
-
-    Parameters
-    ----------
-    study, out : pathlib.Path
-        Folder of the study, and the folder to write.
-
-    Raises
-    ------
-    InputError
-        If the study cannot be read, or has nothing to report yet.
-    """
+    """Write the report of a study as ``gradcascade report`` does."""
     from gradcascade.report.access import study_data
     from gradcascade.report.page import write_report
 
@@ -69,22 +50,7 @@ def write_report_of(study: Path, out: Path) -> None:
 
 
 class LiveReport:
-    """Follows a study and holds its report in memory; nothing is written into the study.
-
-    Parameters
-    ----------
-    study : pathlib.Path
-        Folder of the study.
-    render : callable
-        Writes the report of a folder into another.
-    clock : callable
-        Seconds, ever growing.
-
-    Raises
-    ------
-    InputError
-        If the folder is not a study, or one of another version.
-    """
+    """Follows a study and holds its report in memory; nothing is written into the study."""
 
     def __init__(
         self, study: Path, render: Render = write_report_of, clock: Callable[[], float] = time.monotonic
@@ -101,13 +67,7 @@ class LiveReport:
         self.state = State()
 
     def follow(self, stopped: threading.Event) -> None:
-        """Look, and write, until interrupted or stopped.
-
-        Parameters
-        ----------
-        stopped : threading.Event
-            Ends it when it is set.
-        """
+        """Look at the study, and write its report, until `stopped` is set."""
         while not stopped.is_set():
             start = self._clock()
             self.look()
@@ -123,7 +83,7 @@ class LiveReport:
         self._least = now.cascades if self._least is None else min(self._least, now.cascades)
         self._seen_measuring |= now.measuring or now.cascades > self._least
         if now.cascades and now.mark != self._shown.mark and self._clock() >= self._not_before:
-            # What is there before reading is in the report; what comes while it is read counts as newer.
+            # Cascades that arrive while the report is written count as newer.
             self._write(now)
             return
         self._say(now)
@@ -135,7 +95,7 @@ class LiveReport:
         try:
             files = self._rendered()
         except InputError as error:
-            self._shown = now  # it would be the same again until something changes
+            self._shown = now  # the same error would come again until the study changes
             self.state = replace(self.state, words=f"There is no report of this: {error}.", measuring=now.measuring)
             return
         finally:

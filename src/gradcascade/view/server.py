@@ -39,31 +39,18 @@ _FRAME_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _REPORT_POLICY = "frame-ancestors 'self'"
-"""The page of the report brings its own policy."""
+"""The report's page has its own policy inside."""
 
 _FILE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; sandbox; frame-ancestors 'self'"
 )
-"""A picture that is opened by itself runs nothing."""
+"""For pictures that are opened by themselves: no scripts."""
 
 _REPORT = "/report/"
 
 
 class ReportServer(socketserver.ThreadingTCPServer):
-    """Serves the state of a live report.
-
-    Parameters
-    ----------
-    live : LiveReport
-        The report.
-    port : int
-        Port on the loopback address; 0 lets the system choose.
-
-    Raises
-    ------
-    InputError
-        If the port cannot be had.
-    """
+    """Serves the state of a live report."""
 
     allow_reuse_address = sys.platform != "win32"  # there it would let two servers share a port
     daemon_threads = True
@@ -89,31 +76,14 @@ class ReportServer(socketserver.ThreadingTCPServer):
         return f"http://{ADDRESS}:{self.port}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a reader that went away."""
+        """Print nothing when a browser closes its connection."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
 
 @contextmanager
 def serving(live: LiveReport, port: int = 0) -> Iterator[ReportServer]:
-    """Serve in threads for as long as the context lasts.
-
-    Parameters
-    ----------
-    live : LiveReport
-        The report.
-    port : int
-        As for :class:`ReportServer`.
-
-    Yields
-    ------
-    ReportServer
-
-    Raises
-    ------
-    InputError
-        As :class:`ReportServer`.
-    """
+    """Serve in threads within a block; port 0 lets the system choose."""
     server = ReportServer(live, port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     thread.start()
@@ -136,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with a file of the frame or of the report, or with how the study stands."""
-        # A page from elsewhere can make its own name stand for the loopback address, but not this header.
+        # DNS rebinding: a foreign page can resolve its name to the loopback address, but not change this header.
         if self.headers.get_all("Host", []) not in [[host] for host in self.server.hosts]:
             self.send_error(HTTPStatus.FORBIDDEN, "This server answers to its loopback address only")
             return
@@ -155,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815
 
     def _refuse(self) -> None:
-        self.close_connection = True  # what it sent along is not read
+        self.close_connection = True  # the body of the request is not read
         self.send_error(HTTPStatus.METHOD_NOT_ALLOWED, "This server is for reading only")
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _refuse  # noqa: N815

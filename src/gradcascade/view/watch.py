@@ -1,4 +1,4 @@
-"""See cheaply whether a study has changed, and whether another process has it open."""
+"""Whether a study has changed, and whether another process has it open, without reading its cascades."""
 
 from __future__ import annotations
 
@@ -12,43 +12,22 @@ STORE = "cascades.sqlite"
 
 
 class Glance(NamedTuple):
-    """What a study looks like at a moment.
-
-    Attributes
-    ----------
-    cascades : int
-        Cascades in the store; 0 where there is no store yet.
-    mark : str
-        Changes whenever what a report shows may have changed.
-    measuring : bool
-        Whether another process has the store open.
-    """
+    """What a study looks like at a moment."""
 
     cascades: int
+    """Cascades in the store; 0 where there is no store yet."""
     mark: str
+    """Changes whenever what a report shows may have changed."""
     measuring: bool
+    """Whether another process has the store open."""
 
 
 def glance(folder: Path) -> Glance:
     """Look at a study without reading its cascades.
 
-    The store keeps a log of its own beside it (SQLite's ``-wal`` file) for as long as some process has it open; the
-    last one to close it, be it after one that was killed, removes the log. So a log that is still there when this
-    look is over belongs to a process that measures.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Folder of the study.
-
-    Returns
-    -------
-    Glance
-
-    Raises
-    ------
-    sqlite3.Error
-        If there is a store that cannot be read now.
+    SQLite keeps a log beside the store (``-wal``) for as long as a process has it open; the last process to close the
+    store removes it, also one that a killed process left. So a log that remains after this function closed the store
+    belongs to a process that is measuring.
     """
     store = folder / STORE
     digest = hashlib.sha256()
