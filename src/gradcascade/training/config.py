@@ -158,7 +158,7 @@ def run_name(width: int) -> str:
 def first_difference(
     old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
 ) -> tuple[str, object, object] | None:
-    """First setting in which two descriptions differ: its dotted name, the old and the new value; None if none does."""
+    """First setting in which two descriptions differ: dotted name, old and new value; None if none does."""
     for key in [*new, *(key for key in old if key not in new)]:
         was, now = old.get(key), new.get(key)
         if isinstance(was, Mapping) and isinstance(now, Mapping):

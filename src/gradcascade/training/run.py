@@ -113,7 +113,7 @@ def train_run(
 
 
 def perplexity(model: Decoder, windows: torch.Tensor, batch: int) -> float:
-    """Exponential of the mean cross-entropy per byte of int64 windows (count, context + 1); 256 is uniform guessing."""
+    """Exponential of the mean cross-entropy per byte of int64 windows (count, context + 1); 256 is guessing."""
     import torch
 
     with torch.no_grad():
