@@ -1,5 +1,7 @@
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -33,6 +35,13 @@ def test_the_parts_of_a_null_difference_add_up():
 def test_columns_have_types_of_polars():
     schema = vocabulary.polars_schema(CASCADE_COLUMNS)
     assert schema["activity"] == pl.List(pl.Int64) and schema["tau"] == pl.Float64 and schema["ceiling"] == pl.Boolean
+
+
+def test_no_text_makes_the_plural_of_a_kind_of_field_by_itself():
+    source = Path(vocabulary.__file__).parent
+    wrong = re.compile(r"field['\"]?\]?\)?\}s\b")
+    files = [path for end in ("*.py", "*.js", "*.j2") for path in source.rglob(end)]
+    assert [path.name for path in files if wrong.search(path.read_text(encoding="utf-8"))] == []
 
 
 def test_the_vocabulary_is_light():

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from gradcascade.report import page_tables
+from gradcascade.vocabulary import SYMBOLS
 
 ROW_LIMIT = 200
 NAMES = {
@@ -19,14 +20,10 @@ NAMES = {
     "content_hash": "SHA-256 of the content",
     "n_scales": "scales",
     "n": "N",
-    "delta": "δ",
-    "beta": "β",
-    "R2_delta": "R² of δ",
-    "R2_D": "R² of D",
-    "R2_z": "R² of z",
+    **SYMBOLS,
+    **{f"R2_{name}": f"R² of {symbol}" for name, symbol in SYMBOLS.items()},
     "D - 1": f"D {page_tables.MINUS} 1",
-    "delta low": "δ low",
-    "delta high": "δ high",
+    **{f"{name} {end}": f"{symbol} {end}" for name, symbol in SYMBOLS.items() for end in ("low", "high")},
     "R2": "R²",
     "mean_R2": "mean R²",
     "R2_of_noise": "R² of noise",

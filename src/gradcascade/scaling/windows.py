@@ -9,6 +9,7 @@ import polars as pl
 
 from gradcascade import families
 from gradcascade.errors import InputError
+from gradcascade.fields.kinds import field_plural
 from gradcascade.scaling.fits import exponent_place
 from gradcascade.scaling.table_checks import FIT_KEYS, require_columns
 
@@ -70,8 +71,8 @@ class EmptyWindow:
         """What is wrong and what to do, for a reader."""
         (first, last), (start, end) = self.window, self.measured
         return (
-            f"{self.family}, {self.field}s: the window of steps {first:,} to {last:,} holds no measured step; choose "
-            f"one within {start:,} to {end:,}"
+            f"{self.family}, {field_plural(self.field)}: the window of steps {first:,} to {last:,} holds no measured "
+            f"step; choose one within {start:,} to {end:,}"
         )
 
 

@@ -80,8 +80,9 @@ def listed(names: Iterable[str]) -> str:
 
 def typeset(sentence: str) -> str:
     """Set the minus signs and the exponents of a sentence written in plain letters."""
-    greek = re.sub(r"\bdelta\b", "δ", re.sub(r"\bbeta\b", "β", sentence))
-    return re.sub(r"(?<![\w.])-(?=\d)", MINUS, greek)
+    for name, symbol in SYMBOLS.items():
+        sentence = re.sub(rf"\b{name}\b", symbol, sentence)
+    return re.sub(r"(?<![\w.])-(?=\d)", MINUS, sentence)
 
 
 def real_first(table: pl.DataFrame) -> pl.DataFrame:

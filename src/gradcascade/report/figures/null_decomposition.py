@@ -14,11 +14,12 @@ from gradcascade.report.drawing.marks import column, draw_line
 from gradcascade.report.drawing.quantities import PART_LABELS, PART_STYLES, group_labels
 from gradcascade.scaling.null_parts import null_parts
 from gradcascade.scaling.smoothing import with_median
+from gradcascade.vocabulary import SHOWN_EXPONENTS, SYMBOLS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ROWS = {"D": "ΔD", "z": "Δz", "delta": "Δδ"}
+ROWS = {name: f"Δ{SYMBOLS[name]}" for name in SHOWN_EXPONENTS}
 HATCHES = {"total": "", "dist": "//////", "assign": "xxxx"}
 
 
