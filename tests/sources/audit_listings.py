@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gradcascade.sources.audit.listing import ListedRun, Listing, list_runs, listed_step
 from gradcascade.sources.base import RunName
-from gradcascade.sources.folder_source import named_runs
+from gradcascade.sources.folder import named_runs
 from gradcascade.sources.trees.base import TreeFile
 
 

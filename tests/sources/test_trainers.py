@@ -10,8 +10,9 @@ import pytest
 from sample_runs import neox_shapes, save_pt, save_safetensors, write_hollow_safetensors
 
 from gradcascade.errors import InputError
-from gradcascade.sources import checkpoint, discover, open_tensors
+from gradcascade.sources import discover, open_tensors
 from gradcascade.sources.checkpoint import files_of, open_checkpoint
+from gradcascade.sources.checkpoints import huggingface
 from gradcascade.sources.choice import parameters
 
 Tensors = dict[str, np.ndarray]
@@ -156,7 +157,7 @@ def test_a_pass_opens_each_checkpoint_once(tmp_path: Path, monkeypatch: pytest.M
         opened.append(path.parent.name)
         return open_tensors(path)
 
-    monkeypatch.setattr(checkpoint, "open_tensors", counted)
+    monkeypatch.setattr(huggingface, "open_tensors", counted)
     for ref in discover(tmp_path).snapshots():
         ref.load()
     assert opened == ["step_0", "step_1", "step_2", "step_4", "step_8"]

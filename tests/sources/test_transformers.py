@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradcascade import families
-from gradcascade.sources.folder_source import discover
+from gradcascade.sources.folder import discover
 
 torch = pytest.importorskip("torch")
 with warnings.catch_warnings():

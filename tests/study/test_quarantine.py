@@ -9,7 +9,7 @@ from sample_runs import write_pico_run
 import gradcascade as gc
 from gradcascade.errors import InputError
 from gradcascade.sources.audit.quarantine_list import Conventions, Entry, Quarantine, write_quarantine
-from gradcascade.sources.folder_source import FolderSource
+from gradcascade.sources.folder import FolderSource
 from gradcascade.study import runner
 from gradcascade.study.plan import FamilyPlan, NullPlan, Plan
 from gradcascade.study.quarantine import check_quarantine, keep_quarantine, quarantined

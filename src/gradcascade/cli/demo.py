@@ -33,7 +33,8 @@ def demo(
     train_with_progress(config, out)
     folder = out / "study"
     nulls = NullPlan(replicates=1 if quick else 3)  # one realisation of a null is noisy
-    family = folder_family(out / "runs", folder, FAMILY, ("gradient", "update"))
+    # The family is recorded as Pico-LM is, so its fields have the order that Pico-LM's published ones have.
+    family = folder_family(out / "runs", folder, FAMILY, ("gradient", "update"), order="file")
     with Study.create(folder, Plan(families=(family,), nulls=nulls)) as study:
         run_with_progress(study)
         data = report_data(study)

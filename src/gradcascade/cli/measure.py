@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SOURCES = "Published families (`gradcascade families` lists them), folders of runs, or one plan.toml."
 
 _PLANNED = (
-    "family", "nulls", "replicates", "seed", "fields", "tensors",
+    "family", "nulls", "replicates", "seed", "fields", "tensors", "order",
     "alpha", "quantile", "graph", "graph_seed", "max_steps",
 )  # fmt: skip
 
@@ -51,7 +51,16 @@ def measure(
     tensors: Annotated[
         list[str] | None,
         typer.Option(
-            "--tensors", metavar="PATTERN", help="Tensors to take, by name (*, ?); may be given repeatedly."
+            "--tensors",
+            metavar="PATTERN",
+            help="Tensors to take, by name (*, ?); '!PATTERN' leaves some out. May be given repeatedly.",
+        ),
+    ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(
+            help="Order of the tensors in a field: canonical, file, sorted, grouped or model; a study keeps its own.",
+            show_default="canonical",
         ),
     ] = None,
     alpha: Alpha = 0.3,
@@ -100,7 +109,8 @@ def measure(
                 },
                 "nulls": {"kinds": _listed(nulls, NULLS.names), "replicates": replicates, "seed": seed},
                 "families": [
-                    _family(source, family, chosen, tuple(tensors or ()), out).model_dump() for source in sources
+                    _family(source, family, chosen, tuple(tensors or ()), order, out).model_dump()
+                    for source in sources
                 ],
             },
             "these sources and options",
@@ -192,16 +202,24 @@ def _run(
 
 
 def folder_family(
-    folder: Path, study: Path, name: str, fields: tuple[str, ...], tensors: tuple[str, ...] = ()
+    folder: Path,
+    study: Path,
+    name: str,
+    fields: tuple[str, ...],
+    tensors: tuple[str, ...] = (),
+    order: str = "canonical",
 ) -> FamilyPlan:
     """Plan of a family that lies in a folder, with the path as seen from the study."""
     from gradcascade.study.plan import FamilyPlan
 
     path = _relative(folder, study)
-    return FamilyPlan.model_validate({"name": name, "path": path, "fields": fields, "tensors": tensors})
+    given = {"name": name, "path": path, "fields": fields, "tensors": tensors, "order": order}
+    return FamilyPlan.model_validate(given)
 
 
-def _family(source: str, name: str | None, fields: str | None, tensors: tuple[str, ...], out: Path) -> FamilyPlan:
+def _family(
+    source: str, name: str | None, fields: str | None, tensors: tuple[str, ...], order: str | None, out: Path
+) -> FamilyPlan:
     """Plan of one source; ``fields`` are those asked for on the command line, if any."""
     from gradcascade.study.presets import presets
 
@@ -213,8 +231,10 @@ def _family(source: str, name: str | None, fields: str | None, tensors: tuple[st
             raise InputError(f"{source} has {preset.fields[0]} fields only; leave --fields out")
         if tensors:
             raise InputError(f"{source} has its published tensors; leave --tensors out")
+        if order not in (None, preset.order):
+            raise InputError(f"{source} has its tensors in the order {preset.order}; leave --order out")
         return preset.model_copy(update={"name": name or preset.name})
-    from gradcascade.sources.folder_source import discover
+    from gradcascade.sources.folder import discover
 
     folder = Path(source)
     if not folder.is_dir():
@@ -222,7 +242,16 @@ def _family(source: str, name: str | None, fields: str | None, tensors: tuple[st
             f"{source} is not a folder of runs, nor one of {', '.join(presets())}; give one of them, or a plan.toml"
         )
     found = discover(folder, family=name or _named_before(folder, out))
-    return folder_family(folder, out, found.family, kinds, tensors)
+    return folder_family(folder, out, found.family, kinds, tensors, order or _order_before(found.family, out))
+
+
+def _order_before(family: str, out: Path) -> str:
+    """Order of tensors under which a study has a family; it stays, whatever the default is now."""
+    from gradcascade.study.plan import FamilyPlan, read_plan
+
+    known = read_plan(out / "plan.toml").families if (out / "plan.toml").is_file() else ()
+    default = str(FamilyPlan.model_fields["order"].default)
+    return next((plan.order for plan in known if plan.name == family), default)
 
 
 def _named_before(folder: Path, out: Path) -> str | None:

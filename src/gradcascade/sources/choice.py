@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from gradcascade.errors import InputError
+from gradcascade.sources.containers import model_part
+from gradcascade.sources.naming import natural
+from gradcascade.sources.parameters import Evidence, contents_of
 from gradcascade.sources.pico_tensors import pico_tensors, short_name
-from gradcascade.sources.stored import FLOATS, StoredTensor, shown
-from gradcascade.sources.tensors import nearest
+from gradcascade.sources.stored import MAX_HEADER, Mark, StoredTensor, mark_of, shown
+from gradcascade.sources.tensors import nearest, open_tensors
+from gradcascade.sources.wrappers import plain_names
 
 Tensors = Mapping[str, StoredTensor]
-
-# Masks and rotary tables that GPT-NeoX and GPT-2 checkpoints carry beside the parameters. `attention.bias` is such
-# a mask, while `attention.dense.bias` is a parameter.
-_BUFFER = re.compile(
-    r"(?:.*\.)?(?:layers\.[0-9]+\.attention\.(?:masked_)?bias|h\.[0-9]+\.attn\.(?:masked_)?bias|rotary_emb\.inv_freq)"
-)
 
 
 def grouped(names: Sequence[str]) -> list[str]:
@@ -29,8 +30,22 @@ def grouped(names: Sequence[str]) -> list[str]:
     return [name for group in groups.values() for name in group]
 
 
-ORDERS: dict[str, Callable[[Sequence[str]], list[str]]] = {"file": list, "sorted": sorted, "grouped": grouped}
-"""Orders of a field's tensors: each puts the names, given in file order, into its own."""
+def canonical(names: Sequence[str]) -> list[str]:
+    """By the names alone, numbers in them by value: the same for every format, trainer, scale and for live fields."""
+    return sorted(names, key=lambda name: (natural(short_name(name)), name))
+
+
+ORDERS: dict[str, Callable[[Sequence[str]], list[str]]] = {
+    "canonical": canonical,
+    "file": list,
+    "sorted": sorted,
+    "grouped": grouped,
+    "model": list,
+}
+"""Orders of a field's tensors: each puts the names, given in file order, into its own.
+
+``model`` is that of the model's modules; only a manifest knows it, which then gives the names in it.
+"""
 
 
 def ordered(names: Iterable[str], order: str) -> list[str]:
@@ -67,47 +82,60 @@ class Chosen:
     tensors: dict[str, StoredTensor]
     left_out: dict[str, str] = field(default_factory=dict)
     """Reason by name in the file."""
+    rule: str = ""
+    """The evidence that decided, see :mod:`gradcascade.sources.parameters`."""
 
 
 def parameters(tensors: Tensors) -> dict[str, StoredTensor]:
-    """The trainable parameters of a checkpoint: no masks, no tables, no integers; tied weights once."""
-    return _parameters(tensors, "").tensors
+    """The trainable parameters of a checkpoint, as far as the file alone tells."""
+    return _parameters(tensors, "the checkpoint", Evidence()).tensors
 
 
-def _parameters(tensors: Tensors, where: str) -> Chosen:
-    found = Chosen({})
-    places = set()
-    for name, tensor in tensors.items():
-        place = (tensor.path, tensor.offset, tensor.shape, tensor.strides)
-        if tensor.dtype not in FLOATS:
-            found.left_out[name] = "not of floating-point numbers"
-        elif _BUFFER.fullmatch(name):
-            found.left_out[name] = "a mask or a table"
-        elif place in places and tensor.size:
-            found.left_out[name] = "tied to another"
-        else:
-            found.tensors[name] = tensor
-            places.add(place)
-    return found
+def _parameters(tensors: Tensors, where: str, evidence: Evidence) -> Chosen:
+    contents = contents_of(tensors, where, evidence)
+    left_out = {name: why for why, names in contents.left_out.items() for name in names}
+    return Chosen({name: tensors[name] for name in contents.names}, left_out, contents.rule)
 
 
-def _pico(tensors: Tensors, where: str) -> Chosen:
+def _pico(tensors: Tensors, where: str, evidence: Evidence) -> Chosen:
+    if evidence.patterns is not None or evidence.manifest is not None:
+        return _parameters(tensors, where, evidence)
     chosen = pico_tensors(tensors, where)
     kept = set(map(id, chosen.values()))
-    return Chosen(chosen, {name: "not one of Pico's" for name, tensor in tensors.items() if id(tensor) not in kept})
+    others = {name: "not one of Pico's" for name, tensor in tensors.items() if id(tensor) not in kept}
+    return Chosen(chosen, others, "pico")
 
 
-RULES: dict[str, Callable[[Tensors, str], Chosen]] = {"pico": _pico, "parameters": _parameters}
-"""Rules of choosing a file's tensors: each takes them, and the file's name for messages."""
+RULES: dict[str, Callable[[Tensors, str, Evidence], Chosen]] = {"pico": _pico, "parameters": _parameters}
+"""Rules of choosing a file's tensors: each takes them, the file's name for messages, and what else is known."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which tensors make up a field: those that patterns match on the file's own names, else those of a rule."""
+    """Which tensors make up a field, and in which order.
+
+    Parameters
+    ----------
+    rule : str
+        One of `RULES`; a layout's.
+    select : tuple of str
+        Shell patterns on names, as the files have them or without wrappers; ``!pattern`` leaves tensors out.
+    order : str
+        One of `ORDERS`.
+    gradients : bool
+        Whether the files are gradients.
+    manifest : tuple of str or None
+        The field's tensors by the manifest of the run.
+    like : tuple of pathlib.Path
+        Gradient files of the run: what their first readable one holds makes up its updates too.
+    """
 
     rule: str = "parameters"
     select: tuple[str, ...] = ()
     order: str = "file"
+    gradients: bool = False
+    manifest: tuple[str, ...] | None = None
+    like: tuple[Path, ...] = ()
 
     def of(self, tensors: Tensors, where: str) -> dict[str, StoredTensor]:
         """The chosen tensors of a file, in order."""
@@ -115,24 +143,78 @@ class Choice:
 
     def in_order(self, chosen: Chosen) -> dict[str, StoredTensor]:
         """The chosen tensors, in order."""
-        return {name: chosen.tensors[name] for name in ordered(chosen.tensors, self.order)}
+        names = list(chosen.tensors)
+        if self.order == "model":
+            if self.manifest is None:
+                raise InputError("the order of the model is known from a manifest alone; choose another order")
+            place = {short_name(name): number for number, name in enumerate(self.manifest)}
+            names.sort(key=lambda name: place.get(short_name(name), len(place)))
+        return {name: chosen.tensors[name] for name in ordered(names, self.order)}
 
     def described(self, tensors: Tensors, where: str) -> Chosen:
-        """The chosen tensors of a file, as they lie in it, and why the others are left out."""
-        if self.select:
-            names = selected(list(tensors), self.select, where)
-            found = Chosen({name: tensors[name] for name in names})
-            found.left_out = {name: "no pattern matches it" for name in tensors if name not in found.tensors}
-        else:
-            found = RULES[self.rule](tensors, where)
+        """The chosen tensors of a file by their plain names, as they lie in it, and why the others are left out."""
+        part, state = self._part(tensors, where)
+        plain = plain_names(part)
+        named = {plain[name]: tensor for name, tensor in part.items()}
+        found = RULES[self.rule](named, where, self._evidence(named, part, where))
+        found.left_out |= dict.fromkeys(state, "trainer state")
+        for name in self._excluded(list(found.tensors), where):
+            del found.tensors[name]
+            found.left_out[name] = "left out by pattern"
         if not any(tensor.size for tensor in found.tensors.values()):
             raise InputError(f"{where} holds no parameters of floating-point numbers; name a checkpoint that does")
         return found
 
     @property
+    def _wanted(self) -> tuple[str, ...]:
+        return tuple(pattern for pattern in self.select if not pattern.startswith("!"))
+
+    def _excluded(self, names: list[str], where: str) -> list[str]:
+        patterns = [pattern[1:] for pattern in self.select if pattern.startswith("!")]
+        return selected(names, patterns, where) if patterns else []
+
+    def _part(self, tensors: Tensors, where: str) -> tuple[dict[str, StoredTensor], tuple[str, ...]]:
+        """The model in a file; patterns that name a trainer's dictionaries themselves choose among all."""
+        try:
+            return model_part(tensors, where)
+        except InputError:
+            if self._wanted:
+                return dict(tensors), ()
+            raise
+
+    def _evidence(self, named: Tensors, part: Tensors, where: str) -> Evidence:
+        by_short = {short_name(name): name for name in named}
+        if self._wanted:
+            own = {plain: name for plain, name in zip(named, part, strict=True)}
+            full = {
+                name: f"{tensor.group}.{own[name]}" if tensor.group else own[name] for name, tensor in named.items()
+            }
+            chosen = _by_patterns(self._wanted, full, where)
+            if not self.gradients and (recorded := self._recorded_names()) is not None:
+                # Gradients and updates of one run have the same tensors; patterns may match more in a checkpoint.
+                shared = {by_short[short_name(name)] for name in recorded if short_name(name) in by_short}
+                chosen = [name for name in chosen if name in shared] or chosen
+            return Evidence(patterns=lambda names: chosen)
+        if self.manifest is not None:
+            return Evidence(manifest=[by_short.get(short_name(name), name) for name in self.manifest])
+        recorded = self._recorded_names() if self.rule != "pico" else None
+        if recorded is not None:
+            return Evidence(gradients=[by_short.get(short_name(name), name) for name in recorded])
+        return Evidence(model_type=model_type(Path(where)))
+
+    def _recorded_names(self) -> tuple[str, ...] | None:
+        """Names in the first gradient file of the run that can be read."""
+        for path in self.like:
+            try:
+                return _names_in(path, replace(self, gradients=True, like=()), mark_of(path))
+            except InputError:  # its own snapshot is refused for that
+                continue
+        return None
+
+    @property
     def by_short_name(self) -> bool:
         """Whether the names are those that gradient files and checkpoints share."""
-        return self.rule == "pico" and not self.select
+        return self.rule == "pico" and not self.select and self.manifest is None
 
     @property
     def mark(self) -> str:
@@ -140,4 +222,34 @@ class Choice:
         return f"Choice(pico={self.rule == 'pico'}, select={self.select!r}, order={self.order!r})"
 
 
-__all__ = ["ORDERS", "RULES", "Choice", "Chosen", "arranged", "ordered", "parameters", "selected", "short_name"]
+@functools.lru_cache(maxsize=64)
+def _names_in(path: Path, choice: Choice, mark: Mark | None) -> tuple[str, ...]:
+    return tuple(choice.described(open_tensors(path), str(path)).tensors)
+
+
+def _by_patterns(patterns: Sequence[str], full: Mapping[str, str], where: str) -> list[str]:
+    """Plain names that a pattern matches, as they are or as the file has them; one that matches none is refused."""
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(name, pattern) for pair in full.items() for name in pair):
+            raise InputError(f"{where}: no tensor matches {shown(pattern)}; {nearest(pattern, list(full))}")
+    return [
+        name
+        for name, own in full.items()
+        if any(fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(own, pattern) for pattern in patterns)
+    ]
+
+
+def model_type(checkpoint: Path) -> str | None:
+    """The architecture that a ``config.json`` beside a checkpoint names; None if there is none that can be read."""
+    try:
+        path = checkpoint.parent / "config.json"
+        if path.stat().st_size > MAX_HEADER:
+            return None
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    found = content.get("model_type") if isinstance(content, dict) else None
+    return found if isinstance(found, str) else None
+
+
+__all__ = ["ORDERS", "RULES", "Choice", "Chosen", "arranged", "canonical", "ordered", "parameters", "selected"]

@@ -8,11 +8,10 @@ from typing import TypeVar
 
 from gradcascade.errors import InputError
 from gradcascade.sources.stored import shown
+from gradcascade.sources.wrappers import without_wrappers
 
 KINDS = ("attention.v_proj", "attention.o_proj", "swiglu.w_2")
 _ENDING = re.compile(r"(?:.*\.)?layers\.([0-9]{1,6})\.(attention\.v_proj|attention\.o_proj|swiglu\.w_2)(?:\.weight)?")
-
-_WRAPPERS = re.compile(r"(?:(?:_forward_module|module|_orig_mod)\.)+")
 
 Tensor = TypeVar("Tensor")
 
@@ -21,8 +20,7 @@ def short_name(name: str) -> str:
     """The name that a tensor shares in gradient files and checkpoints: no wrapper prefix, no ``.weight``."""
     if match := _ENDING.fullmatch(name):
         return f"layers.{int(match[1])}.{match[2]}"
-    wrappers = _WRAPPERS.match(name)
-    return name[wrappers.end() if wrappers else 0 :].removesuffix(".weight")
+    return without_wrappers(name).removesuffix(".weight")
 
 
 def pico_tensors(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:

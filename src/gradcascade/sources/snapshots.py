@@ -16,6 +16,7 @@ from gradcascade.sources.checkpoint import files_of
 from gradcascade.sources.choice import ORDERS, Choice
 from gradcascade.sources.field_readers import FROM_CHECKPOINTS, FROM_GRADIENT, Absent, GradientReader, UpdateReader
 from gradcascade.sources.layouts.base import GRADIENTS, Run
+from gradcascade.sources.manifest import read_manifest
 from gradcascade.sources.recorded_tensors import RecordedTensors
 from gradcascade.sources.run_tensors import CheckpointsOnDisk, GradientsOnDisk
 from gradcascade.sources.trees.base import Part
@@ -81,7 +82,7 @@ class Reading:
         self, run: Run, scale: str, asked: Collection[int] | None, kind: FieldKind
     ) -> Iterator[SnapshotRef]:
         parts = run.parts(self.which)
-        choice = self._choice(run)
+        choice = self._choice(run, gradients=True)
         for step in sorted(parts if asked is None else asked):
             if part := parts.get(step):
                 tensors = (
@@ -122,8 +123,13 @@ class Reading:
             span = later - earlier
             yield SnapshotRef(self.family, scale, step, kind.name, (), source, revision, absent, span=span)
 
-    def _choice(self, run: Run) -> Choice:
-        return Choice(run.layout.rule, self.select, self.order if run.tree.local else "file")
+    def _choice(self, run: Run, *, gradients: bool = False) -> Choice:
+        if not run.tree.local:
+            return Choice(run.layout.rule, self.select, "file", gradients)
+        manifest = read_manifest(run.tree.small_folder(run.folder))
+        like = () if gradients else tuple(part.local_path for part in run.parts(self.which).values())
+        names = manifest.field if manifest else None
+        return Choice(run.layout.rule, self.select, self.order, gradients, names, like)
 
     def _on_disk(self, run: Run, later: Part, choice: Choice) -> CheckpointsOnDisk:
         checkpoints = [part.local_path for part in run.parts(None).values()]

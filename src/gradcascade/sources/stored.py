@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,10 @@ class StoredTensor:
     offset: int
     file: NDArray[np.uint8] = field(repr=False)
     path: Path
+    group: str = ""
+    """The top dictionary of the file that it is in, where the file holds several."""
+    negative: bool = False
+    """Whether the values are minus the stored ones (torch's lazy negation)."""
 
     @property
     def size(self) -> int:
@@ -78,7 +82,13 @@ class StoredTensor:
                 "save it as float32"
             )
         view = np.ndarray(self.shape, CODES[self.dtype], self.file, self.offset, self.strides)
-        return widened_bfloat16(view) if self.dtype == "bfloat16" else view
+        values = widened_bfloat16(view) if self.dtype == "bfloat16" else view
+        return -values if self.negative else values
+
+    def stretch(self, start: int, count: int) -> StoredTensor:
+        """Some entries of a flat tensor, where they lie."""
+        offset = self.offset + start * self.strides[0]
+        return replace(self, shape=(count,), offset=offset)
 
     def read_field(self) -> NDArray[np.floating]:
         """The values as part of a field.
@@ -189,6 +199,19 @@ def mapped(path: Path) -> NDArray[np.uint8]:
         ) from None
     except ValueError:  # a name with a null byte, or a file that shrank between the two calls
         raise InputError(f"{shown(str(path))} cannot be opened; check the name") from None
+
+
+Mark = tuple[str, int, int, int]
+"""Name, inode, size and time of change of a file."""
+
+
+def mark_of(file: Path) -> Mark | None:
+    """What changes whenever a file is replaced; None for one that cannot be looked at."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None  # the reader says what is wrong
+    return (file.name, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def shown(value: object) -> str:

@@ -18,6 +18,7 @@ from gradcascade.fields.nulls import NULLS
 from gradcascade.fields.nulls.base import CLIP
 from gradcascade.probe.graphs import DEFAULT_GRAPH
 from gradcascade.sources.base import UPDATE
+from gradcascade.sources.choice import ORDERS
 from gradcascade.sources.layouts import LAYOUTS
 from gradcascade.vocabulary import PUBLISHED_NULLS
 
@@ -126,7 +127,8 @@ class FamilyPlan(_Strict):
     """Repositories, in place of a folder."""
     fields: tuple[Kind, ...] = ("gradient", "update")
     gradients: Literal["train", "val"] = "train"
-    order: Literal["file", "sorted", "grouped"] = "file"
+    order: str = "canonical"
+    """Order of the tensors in a field; one of :data:`gradcascade.sources.choice.ORDERS`. Format 1 had ``file``."""
     label: Literal["later", "earlier"] = "later"
     tensors: tuple[str, ...] = ()
     """Shell patterns of the tensors to take, by their names in the files; by default Pico's 36, or all parameters."""
@@ -138,6 +140,13 @@ class FamilyPlan(_Strict):
     evaluations: str | None = None
     """Metrics of the family, relative to the study folder: a table (``.csv``, ``.parquet``), a folder of evaluation
     files (``{scale}_step{N}.json``) or of runs with ``eval_results``."""
+
+    @field_validator("order")
+    @classmethod
+    def _known_order(cls, order: str) -> str:
+        if order not in ORDERS:
+            raise ValueError(f"there is no tensor order {order!r}; choose from {', '.join(ORDERS)}")
+        return order
 
     @model_validator(mode="after")
     def _one_place(self) -> FamilyPlan:
@@ -205,6 +214,15 @@ class Plan(_Strict):
     nulls: NullPlan = NullPlan()
     fit: FitPlan = FitPlan()
     families: tuple[FamilyPlan, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _order_of_format_1(cls, data: Any) -> Any:
+        """Keep the order that format 1 had where it was not spelled out."""
+        families = data.get("families") if isinstance(data, dict) and data.get("format") == 1 else None
+        if not isinstance(families, list | tuple) or not all(isinstance(family, dict) for family in families):
+            return data
+        return {**data, "families": [{"order": "file", **family} for family in families]}
 
     @model_validator(mode="before")
     @classmethod

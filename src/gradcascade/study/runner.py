@@ -94,7 +94,7 @@ def open_source(study: Path, family: FamilyPlan, watch: Callable[[str, int, int]
         from gradcascade.study.remote import open_hub
 
         return open_hub(study, family, watch)
-    from gradcascade.sources.folder_source import discover
+    from gradcascade.sources.folder import discover
 
     return discover(
         family_folder(study, family),

@@ -8,7 +8,7 @@ from audit_listings import list_folder
 from sample_runs import save_pt, save_safetensors, write_pico_run
 
 from gradcascade.sources.audit import audit_family
-from gradcascade.sources.folder_source import discover
+from gradcascade.sources.folder import discover
 
 
 def tensors(step: int) -> dict[str, np.ndarray]:

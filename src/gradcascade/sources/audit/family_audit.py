@@ -36,7 +36,7 @@ from gradcascade.sources.audit.outcomes import CheckOutcome, outcomes
 from gradcascade.sources.audit.quarantine_list import Conventions, Entry, Quarantine, entries_of
 from gradcascade.sources.base import GRADIENT, RunName
 from gradcascade.sources.choice import selected
-from gradcascade.sources.folder_source import named_runs
+from gradcascade.sources.folder import named_runs
 from gradcascade.sources.layouts.base import Run
 from gradcascade.sources.pico_tensors import pico_tensors
 

@@ -7,7 +7,8 @@ numbers. Whatever else a pickle may ask for is refused by name.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.sources.formats.base import Format
-from gradcascade.sources.pickles.unpickler import Global, PickleError, Unpickler
+from gradcascade.sources.pickles.unpickler import Global, PickleError, Record, Unpickler
 from gradcascade.sources.pickles.zip_members import Member, open_archive
 from gradcascade.sources.stored import CODES, StoredTensor, checked_shape, mapped, shown
 
@@ -47,6 +48,7 @@ class _Recipe:
     offset: Any
     shape: Any
     strides: Any
+    negative: bool = False
 
 
 def open_torch_save(path: Path) -> dict[str, StoredTensor]:
@@ -54,7 +56,40 @@ def open_torch_save(path: Path) -> dict[str, StoredTensor]:
 
     Dictionaries and lists in it are allowed, their names are joined by dots; values that are not tensors are skipped.
     """
-    raw = mapped(path)
+    return open_within(mapped(path), path)
+
+
+def open_within(raw: NDArray[np.uint8], path: Path) -> dict[str, StoredTensor]:
+    """As `open_torch_save`, of the bytes of such a file that lie within another one."""
+    value, place = _opened(raw, path, _allow, records=False)
+    recipes: dict[str, _Recipe] = {}
+    try:
+        _collect(value, "", recipes, {}, 0)
+    except PickleError as fault:
+        raise InputError(f"{path} {fault}; {_ADVICE}") from None
+    items = value.items() if isinstance(value, dict) else ()
+    groups = {str(key) for key, item in items if isinstance(item, dict | list | tuple)}
+    return {name: place(name, recipe, name.partition(".")[0], groups) for name, recipe in recipes.items()}
+
+
+def open_values(path: Path, known: Callable[[Global], bool]) -> Any:
+    """What a ``torch.save`` file holds, numbers, names and shapes too; tensors as `StoredTensor`, objects as records.
+
+    ``known`` tells which further names may occur; nothing is imported or called for any of them.
+    """
+
+    def allow(reference: Global) -> None:
+        if not known(reference):
+            _allow(reference)
+
+    value, place = _opened(mapped(path), path, allow, records=True)
+    return _filled(value, "", place, {})
+
+
+def _opened(
+    raw: NDArray[np.uint8], path: Path, allow: Callable[[Global], None], *, records: bool
+) -> tuple[Any, Callable[..., StoredTensor]]:
+    """The value that the pickle in a file describes, and what turns a recipe in it into a tensor."""
     archive = open_archive(path, raw)
     roots = [name for name in archive if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(roots) != 1:
@@ -69,16 +104,31 @@ def open_torch_save(path: Path) -> dict[str, StoredTensor]:
         raise InputError(
             f"{path} holds a pickle of {pickle.size} bytes, more than a dictionary of tensors; {_ADVICE}"
         )
+    build = _build_records if records else _build
     try:
-        value = Unpickler(pickle.read(raw), _allow, _build, _storage).run()
-        recipes: dict[str, _Recipe] = {}
-        _collect(value, "", recipes, {}, 0)
+        value = Unpickler(pickle.read(raw), allow, build, _storage, records=records).run()
     except PickleError as fault:
         raise InputError(f"{path} {fault}; {_ADVICE}") from None
-    return {
-        name: _placed(name, recipe, path, raw, archive.get(f"{stem}data/{recipe.storage.key}"))
-        for name, recipe in recipes.items()
-    }
+
+    def place(name: str, recipe: _Recipe, group: str = "", groups: Collection[str] = ()) -> StoredTensor:
+        member = archive.get(f"{stem}data/{recipe.storage.key}")
+        return replace(_placed(name, recipe, path, raw, member), group=group if group in groups else "")
+
+    return value, place
+
+
+def _filled(value: Any, name: str, place: Callable[..., StoredTensor], seen: dict[int, Any], depth: int = 0) -> Any:
+    """A value with every recipe in it placed."""
+    if isinstance(value, _Recipe):
+        return place(name or "tensor", value)
+    if not isinstance(value, dict | list | tuple) or depth > _MAX_DEPTH:
+        return value
+    if id(value) not in seen:
+        seen[id(value)] = None
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        filled = {key: _filled(item, f"{name}.{key}", place, seen, depth + 1) for key, item in items}
+        seen[id(value)] = filled if isinstance(value, dict) else list(filled.values())
+    return seen[id(value)]
 
 
 def _check_byte_order(path: Path, raw: NDArray[np.uint8], member: Member | None) -> None:
@@ -105,11 +155,24 @@ def _build(function: Global, arguments: tuple) -> Any:
             return {}
         case "_rebuild_parameter", (_Recipe() as recipe, *_):
             return recipe
-        case "_rebuild_tensor_v2", (_Storage() as storage, offset, shape, strides, *_):
-            return _Recipe(storage, storage.dtype, offset, shape, strides)
+        case "_rebuild_tensor_v2", (_Storage() as storage, offset, shape, strides, *more):
+            metadata = more[2] if len(more) > 2 and isinstance(more[2], dict) else {}
+            return _Recipe(storage, storage.dtype, offset, shape, strides, bool(metadata.get("neg")))
         case "_rebuild_tensor_v3", (_Storage() as storage, offset, shape, strides, _, _, Global("torch", dtype), *_):
             return _Recipe(storage, dtype, offset, shape, strides)
     raise PickleError(f"uses {shown(str(function))} in an unknown way")
+
+
+def _build_records(function: Global, arguments: tuple) -> Any:
+    match function.name, arguments:
+        case "Size", (tuple() | list() as sizes,):
+            return tuple(sizes)
+        case "Size", ():
+            return ()
+    try:
+        return _build(function, arguments)
+    except PickleError:
+        return Record(function, arguments)
 
 
 def _storage(identifier: Any) -> _Storage:
@@ -165,7 +228,8 @@ def _placed(name: str, recipe: _Recipe, path: Path, raw: NDArray[np.uint8], memb
     steps = tuple(step * width if size > 1 else 0 for size, step in zip(shape, strides, strict=True))
     if not entries:
         offset, steps = 0, tuple(0 for _ in shape)
-    return StoredTensor(name, recipe.dtype, shape, steps, member.offset + offset * width, raw, path)
+    start = member.offset + offset * width
+    return StoredTensor(name, recipe.dtype, shape, steps, start, raw, path, negative=recipe.negative)
 
 
 FORMAT = Format(

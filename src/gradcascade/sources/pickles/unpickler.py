@@ -27,6 +27,15 @@ class Global:
         return f"{self.module}.{self.name}"
 
 
+@dataclass(eq=False)
+class Record:
+    """What stands for an object that a pickle would build: a name, arguments and a state, and no behaviour."""
+
+    reference: Global
+    arguments: tuple
+    state: Any = None
+
+
 _MARK = object()
 _KEYS = (str, int, bool, type(None))
 _LONGEST_KEY = 64  # bits; longer integers can be made to collide in a dictionary by the million
@@ -47,7 +56,8 @@ class Unpickler:
     """Runs one pickle over a stack of harmless values.
 
     ``allow`` is called with each `Global` the pickle names and raises `PickleError` for all but the known ones;
-    ``build`` gives the description that stands for a call, ``storage`` that of a stored array.
+    ``build`` gives the description that stands for a call, ``storage`` that of a stored array. With ``records``
+    objects of the allowed names become inert :class:`Record` descriptions; without, a pickle with any is refused.
     """
 
     def __init__(
@@ -56,8 +66,10 @@ class Unpickler:
         allow: Callable[[Global], None],
         build: Callable[[Global, tuple], Any],
         storage: Callable[[Any], Any],
+        *,
+        records: bool = False,
     ) -> None:
-        self._data, self._position = data, 0
+        self._data, self._position, self._records = data, 0, records
         self._allow, self._build, self._storage = allow, build, storage
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
@@ -82,6 +94,8 @@ class Unpickler:
             self._stack.append(int.from_bytes(text, "little", signed=True) if code == b"\x8a" else _text(text))
         elif code in _PLAIN:
             _PLAIN[code](self)
+        elif code == b"\x81" and self._records:
+            self._new_record()
         elif code in _FORBIDDEN:
             raise PickleError(f"uses the instruction {_FORBIDDEN[code]}, which builds objects")
         else:
@@ -153,6 +167,9 @@ class Unpickler:
         if not isinstance(table, dict) or len(items) % 2:
             raise PickleError("is broken: it fills something that is not a dictionary")
         for key, value in zip(items[::2], items[1::2], strict=True):
+            if isinstance(key, Record):
+                table[key] = value
+                continue
             if not isinstance(key, _KEYS) or (isinstance(key, int) and key.bit_length() > _LONGEST_KEY):
                 raise PickleError("has a dictionary whose keys are not names")
             if key in table:
@@ -171,9 +188,17 @@ class Unpickler:
 
     def _set_state(self) -> None:
         # State dictionaries carry module versions as attributes of their OrderedDict; they hold no tensors.
-        self._pop()
-        if not isinstance(self._top(), dict):
+        state, target = self._pop(), self._top()
+        if isinstance(target, Record):
+            target.state = state
+        elif not isinstance(target, dict):
             raise PickleError("sets the state of an object")
+
+    def _new_record(self) -> None:
+        arguments, reference = self._pop(), self._pop()
+        if not isinstance(reference, Global) or not isinstance(arguments, tuple):
+            raise PickleError("is broken: it builds something that is not an object")
+        self._stack.append(Record(reference, arguments))
 
     def _drop(self) -> None:
         if not self._stack:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,18 +33,52 @@ class Member:
         return raw[self.offset : self.offset + self.size].tobytes()
 
 
+class _Bytes(io.RawIOBase):
+    """Mapped bytes as a file, without copying more than is read."""
+
+    def __init__(self, raw: NDArray[np.uint8]) -> None:
+        self._raw, self._at = raw, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._raw.size}[whence]
+        if start + offset < 0:
+            raise OSError(errno.EINVAL, "negative seek position")  # as a file on disk answers
+        self._at = start + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._raw[self._at : self._at + len(buffer)]
+        buffer[: part.size] = part.tobytes()
+        self._at += part.size
+        return part.size
+
+
 def open_archive(path: Path, raw: NDArray[np.uint8]) -> dict[str, Member]:
     """Find every member of a zip file by name, in the order of its table of contents.
 
     A zip whose members are compressed, encrypted, doubled or overlap is refused.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(_Bytes(raw)) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError, struct.error):
         raise InputError(f"{path} is a zip file that is cut off or broken; {_AGAIN}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read as a zip file ({error.strerror or error}); {_AGAIN}") from None
+    if infos and min(info.header_offset for info in infos) != 0:
+        raise InputError(
+            f"{path} holds more than one zip, of which only the last would be read; if it is a file of a distributed "
+            "checkpoint, name the .metadata beside it, else write it again"
+        )
     members: dict[str, Member] = {}
     for info in infos:
         if info.filename in members:

@@ -1,0 +1,24 @@
+"""torch.distributed.checkpoint: FSDP2, torchtitan, OLMo-core, accelerate's sharded state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gradcascade.sources.checkpoints._distributed import ENDING, METADATA, open_distributed
+from gradcascade.sources.checkpoints.base import Checkpoint, refused
+
+
+def _files(metadata: Path) -> tuple[Path, ...]:
+    return metadata, *sorted(metadata.parent.glob(f"*{ENDING}"))
+
+
+def _open(path: Path):
+    if path.name != METADATA:
+        return refused(
+            "is one file of a distributed checkpoint, and .metadata, which says what the files hold, is not there; "
+            "copy the whole folder"
+        )(path)
+    return open_distributed(path)
+
+
+CHECKPOINT = Checkpoint("distributed", 70, (METADATA, f"*/{METADATA}", "*.distcp", "*/*.distcp"), _open, _files)

@@ -1,0 +1,64 @@
+"""A trainer's whole state in one file: which of its dictionaries is the model."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+
+from gradcascade.errors import InputError
+from gradcascade.sources.stored import FLOATS, StoredTensor, shown
+
+MODEL = ("model", "state_dict", "module", "model_state_dict", "model_state", "network", "net", "params")
+"""Keys that hold the model: nanoGPT and Megatron, Lightning, DeepSpeed, common habits."""
+
+_STATE = (
+    "*optim*", "*sched*", "*scaler*", "callbacks", "loops", "hparams*", "hyper_parameters", "*config*", "args",
+    "model_args", "rng*", "*_rng*", "train_state", "trainer*", "dataloader*", "*loader*", "*sampler*", "progress",
+    "metrics", "buffer_names", "param_shapes", "frozen_param*", "shared_params", "datamodule*", "ema*", "*_ema",
+    "iter_num", "step", "global_step", "epoch",
+)  # fmt: skip
+
+
+def model_part(tensors: Mapping[str, StoredTensor], where: str) -> tuple[dict[str, StoredTensor], tuple[str, ...]]:
+    """The model's tensors under their own names, and the names of everything else the trainer kept beside them.
+
+    Raises
+    ------
+    InputError
+        If two dictionaries could be the model, or tensors lie beside it of which nothing is known.
+    """
+    groups = dict.fromkeys(tensor.group for tensor in tensors.values())
+    models = [group for group in groups if group in MODEL]
+    others = [group for group in groups if group and group not in models]
+    state = [group for group in others if any(fnmatch.fnmatchcase(group.lower(), pattern) for pattern in _STATE)]
+    if not models and not state:
+        return dict(tensors), ()
+    if not models:
+        floating = [name for name, tensor in tensors.items() if tensor.dtype in FLOATS and tensor.group not in state]
+        if not floating:
+            raise InputError(
+                f"{where} holds a trainer's state ({', '.join(map(shown, state))}) and no model; name the file with "
+                "the weights"
+            )
+        raise InputError(
+            f"{where} holds {shown(floating[0])} beside a trainer's {shown(state[0])}, and no dictionary named "
+            f"{' or '.join(MODEL[:4])}; choose the tensors to measure by patterns"
+        )
+    if len(models) > 1:
+        raise InputError(
+            f"{where} holds {' and '.join(map(shown, models))}, and each could be the model; choose the tensors of "
+            f"one, for example '{models[0]}.*'"
+        )
+    unknown = [
+        name
+        for name, tensor in tensors.items()
+        if tensor.group not in (*models, *state) and tensor.dtype in FLOATS and tensor.size > 1
+    ]
+    if unknown:
+        raise InputError(
+            f"{where} holds {shown(unknown[0])} beside {shown(models[0])}, and it is not known whether that is part "
+            "of the model; choose the tensors to measure by patterns"
+        )
+    start = f"{models[0]}."
+    chosen = {name.removeprefix(start): tensor for name, tensor in tensors.items() if tensor.group == models[0]}
+    return chosen, tuple(name for name, tensor in tensors.items() if tensor.group != models[0])
