@@ -122,13 +122,17 @@ def test_patterns_decide_first_also_within_a_quantised_file():
     assert found.left_out == {"not chosen": ("w", "q.weight")}
 
 
+def evidence(rule, *names):
+    return Evidence(manifest=names) if rule == MANIFEST else Evidence(gradients=names)
+
+
 @pytest.mark.parametrize(("rule", "words"), [(MANIFEST, "manifest names"), (GRADIENTS, "gradients of its run have")])
 def test_what_the_run_says_decides_and_must_all_be_there(rule, words):
     tensors = {"w": stored(), "v": stored(seed=2)}
-    found = contents_of(tensors, FILE, Evidence(**{rule: ["v"]}))
+    found = contents_of(tensors, FILE, evidence(rule, "v"))
     assert (found.names, found.rule, found.left_out) == (("v",), rule, {"not chosen": ("w",)})
     with pytest.raises(InputError, match=rf"lacks 'u', which .*{words}"):
-        contents_of(tensors, FILE, Evidence(**{rule: ["v", "u"]}))
+        contents_of(tensors, FILE, evidence(rule, "v", "u"))
 
 
 def test_a_file_without_parameters_is_refused():
