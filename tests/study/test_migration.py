@@ -13,7 +13,7 @@ from gradcascade.study import migration
 from gradcascade.study.plan import FamilyPlan, NullPlan, Plan
 from gradcascade.study.store import Store
 
-PLAN = Plan(families=(FamilyPlan(name="tiny", path="../runs"),), nulls=NullPlan(kinds=("N2", "in-tensor")))
+PLAN = Plan(families=(FamilyPlan(name="tiny", path="../runs"),), nulls=NullPlan(kinds=("N2", "signs")))
 
 
 @pytest.fixture(scope="module")

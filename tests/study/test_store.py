@@ -5,7 +5,7 @@ import pytest
 
 from gradcascade.errors import InputError
 from gradcascade.sources.base import Name
-from gradcascade.study.store import COLUMNS, METRIC_COLUMNS, Store
+from gradcascade.study.store import COLUMNS, METRIC_COLUMNS, Contents, Store
 
 NAME = Name("nano", "d24", "0", 10, "gradient")
 UPDATE = NAME._replace(field="update")
@@ -57,9 +57,9 @@ def test_a_reader_beside_the_writer_sees_every_cascade_at_once(store):
 def test_a_snapshot_that_was_seen_is_refused_no_longer(store):
     store.refuse(NAME, None, "unreadable", "no")
     assert store.refusals()["reason"].to_list() == ["no"]
-    store.set_current(NAME, None, "c", "train file later")
+    store.set_current(NAME, None, Contents("c"), "train file later")
     assert store.refusals().is_empty()
-    store.set_current(NAME, None, "d", "train file later")
+    store.set_current(NAME, None, Contents("d"), "train file later")
     assert store.current()["content_hash"].to_list() == ["d"]
 
 
@@ -70,39 +70,39 @@ def test_metrics_are_replaced_by_newer_ones(store):
 
 
 def test_contents_are_remembered_for_one_state_of_the_files(store):
-    store.remember_content("snapshot", "1", "c")
-    assert store.content_hash("snapshot", "1") == "c"
-    assert store.content_hash("snapshot", "2") is None
+    store.remember_contents("snapshot", "1", Contents("c", "l"))
+    assert store.contents("snapshot", "1") == ("c", "l")
+    assert store.contents("snapshot", "2") is None
 
 
 def test_a_snapshot_that_is_set_aside_has_no_current_contents(store):
-    store.set_current(NAME, None, "hash", "conventions")
-    store.set_current(NAME._replace(step=20), None, "hash", "conventions")
+    store.set_current(NAME, None, Contents("hash"), "conventions")
+    store.set_current(NAME._replace(step=20), None, Contents("hash"), "conventions")
     store.set_aside(NAME, None, "quarantine", "in quarantine: no")
     assert store.current()["step"].to_list() == [20]
     assert store.refusals()["reason"].to_list() == ["in quarantine: no"]
-    store.set_current(NAME, None, "hash", "conventions")
+    store.set_current(NAME, None, Contents("hash"), "conventions")
     assert store.refusals().is_empty() and store.current().height == 2
 
 
 def test_updates_of_one_step_that_differ_in_span_are_kept_beside_each_other(store):
     for span in (10, 20):
         store.add(row(field="update", span=span))
-        store.set_current(UPDATE, span, "c", "conventions", (10, 20))
+        store.set_current(UPDATE, span, Contents("c"), "conventions", (10, 20))
     assert sorted(store.cascades()["span"]) == sorted(store.current()["span"]) == [10, 20]
 
 
 def test_a_span_that_is_no_longer_at_hand_is_no_longer_current(store):
-    store.set_current(UPDATE, 20, "c", "conventions")
+    store.set_current(UPDATE, 20, Contents("c"), "conventions")
     store.refuse(UPDATE, 20, "gap", "too long")
-    store.set_current(UPDATE, 10, "c", "conventions", (10,))
+    store.set_current(UPDATE, 10, Contents("c"), "conventions", (10,))
     assert store.current()["span"].to_list() == [10] and store.refusals().is_empty()
 
 
 def test_runs_of_one_scale_are_kept_beside_each_other(store):
     for run in ("1", "2"):
         store.add(row(run=run))
-        store.set_current(NAME._replace(run=run), None, "c", "conventions")
+        store.set_current(NAME._replace(run=run), None, Contents("c"), "conventions")
     assert store.cascades()["run"].to_list() == store.current()["run"].to_list() == ["1", "2"]
     store.add(row(run="2", seconds=9.0))
     assert len(store.cascades()) == 2

@@ -8,6 +8,7 @@ import pytest
 
 import gradcascade as gc
 from gradcascade.sources.base import Name
+from gradcascade.study.store import Contents
 from gradcascade.view.watch import glance
 
 
@@ -32,7 +33,9 @@ def test_what_a_report_shows_changes_the_mark(study, add_cascade):
         assert changed()
         opened.store.refuse(Name("tiny", "d6", "0", 10, "update"), 10, "unreadable", "lost")
         assert changed()
-        opened.store.set_current(Name("tiny", "d6", "0", 10, "gradient"), None, "other contents", "train file later")
+        opened.store.set_current(
+            Name("tiny", "d6", "0", 10, "gradient"), None, Contents("other contents"), "train file later"
+        )
         assert changed()
         opened.store.put_metrics(opened.metrics().with_columns(value=1.0))
         assert changed()

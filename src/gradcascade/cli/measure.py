@@ -70,6 +70,10 @@ def measure(
     max_steps: MaxSteps = 500,
     engine: Engine = "auto",
     threads: Threads = None,
+    workers: Annotated[
+        int,
+        typer.Option(min=1, help="Snapshots measured at once, each in a process; threads are divided among them."),
+    ] = 1,
     quarantine: Annotated[
         Path | None,
         typer.Option(help="Snapshots to leave out, as audit --out writes them; the study keeps the list."),
@@ -118,9 +122,11 @@ def measure(
     if not plan.families:
         raise InputError(f"{sources[0]} names no family; add a [[families]] section with name, and path or hub")
     from gradcascade.study.quarantine import check_quarantine
+    from gradcascade.study.runner import choose_executor
     from gradcascade.study.variants import make_probe
 
     make_probe(plan, engine=engine, threads=threads)  # complain about settings before anything is written
+    choose_executor(plan, workers)
     if quarantine is not None:
         check_quarantine(quarantine, plan)
     if dry_run:
@@ -128,7 +134,7 @@ def measure(
 
         describe(plan, out, threads, as_json, quarantine)
         return
-    outcome = _measured(plan, out, engine, threads, quarantine)
+    outcome = _measured(plan, out, engine, threads, quarantine, workers)
     if as_json:
         typer.echo(
             json.dumps(
@@ -167,7 +173,9 @@ def _get_ready(plan: Plan, engine: str, threads: int | None) -> None:
         warm_up(make_probe(plan, threads=threads), np.float32)
 
 
-def _measured(plan: Plan, out: Path, engine: str, threads: int | None, quarantine: Path | None) -> Outcome:
+def _measured(
+    plan: Plan, out: Path, engine: str, threads: int | None, quarantine: Path | None, workers: int
+) -> Outcome:
     from gradcascade.study.quarantine import keep_quarantine
     from gradcascade.study.runner import open_source
     from gradcascade.study.study import Study
@@ -186,19 +194,24 @@ def _measured(plan: Plan, out: Path, engine: str, threads: int | None, quarantin
         with Study.create(out, plan) as study:
             if quarantine is not None:
                 keep_quarantine(quarantine, out)
-            return _run(study, engine, threads, display, opened)
+            return _run(study, engine, threads, display, opened, workers)
 
 
 def _run(
-    study: Study, engine: str, threads: int | None, display: ProgressDisplay, opened: Mapping[str, Source]
+    study: Study,
+    engine: str,
+    threads: int | None,
+    display: ProgressDisplay,
+    opened: Mapping[str, Source],
+    workers: int = 1,
 ) -> Outcome:
     from gradcascade.study.runner import Progress, run
 
     def show(progress: Progress) -> None:
         at = progress.snapshot
-        display.update("measuring", progress.done, progress.total, f"{at.scale} step {at.step} {at.field}")
+        display.update("measuring", progress.done, progress.total, at.place)
 
-    return run(study, engine=engine, threads=threads, progress=show, opened=opened)
+    return run(study, engine=engine, threads=threads, progress=show, opened=opened, workers=workers)
 
 
 def folder_family(

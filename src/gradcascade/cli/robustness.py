@@ -61,7 +61,7 @@ def _measured(study: Study, steps: int, replicates: int, engine: str, threads: i
 
         def show(progress: Progress) -> None:
             at = progress.snapshot
-            display.update("measuring", progress.done, progress.total, f"{at.scale} step {at.step} {at.field}")
+            display.update("measuring", progress.done, progress.total, at.place)
 
         # Complain about a source before kernels are compiled.
         opened = {entry.name: open_source(study.folder, entry) for entry in study.plan.families}

@@ -94,6 +94,11 @@ class SnapshotRef:
         """What it is called."""
         return Name(self.family, self.scale, self.run, self.step, self.field)
 
+    @property
+    def place(self) -> str:
+        """What it is called within its family, for messages: ``d96, run 1, step 20, update``."""
+        return f"{RunName(self.scale, self.run)}, step {self.step}, {self.field}"
+
     def load(self) -> NDArray[np.floating]:
         """Read the field: shape (N,), float32, or float64 where files hold it; half precision is widened exactly.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gradcascade.sources.audit.regular_steps import common_steps, missing_steps
 from gradcascade.sources.base import UPDATE, Name, RunName, SnapshotRef
 from gradcascade.study.snapshot import Job, UnmeasurableError, key_of
+from gradcascade.study.store import Contents
 
 if TYPE_CHECKING:
     from gradcascade.study.plan import FamilyPlan
@@ -42,7 +43,7 @@ class Before(NamedTuple):
     """What was measured under the name of a snapshot."""
 
     source: str
-    content_hash: str
+    contents: Contents
     span: int | None
 
 
@@ -92,9 +93,9 @@ class Gaps:
         for name, plan in families.items():
             found |= bridged((snapshot for family, snapshot in snapshots if family.name == name), plan.label)
         before = {
-            name: Before(source, digest, span)
-            for name, span, digest, conventions, source in study.store.seen()
-            if name.family in families and conventions == families[name.family].conventions(name.scale)
+            name: Before(source, contents, span)
+            for name, span, contents, conventions, source in study.store.seen()
+            if name.family in families and conventions == families[name.family].conventions(name.scale, name.run)
         }
         return cls(found, before)
 
@@ -109,7 +110,7 @@ class Gaps:
         """
         if before := self._shorter_before(snapshot):
             shorter = replace(snapshot, span=before.span)
-            if all(key_of(shorter, job.variant, before.content_hash) in keys for job in jobs):
+            if all(key_of(shorter, job.variant, before.contents) in keys for job in jobs):
                 return True
             raise UnmeasurableError(
                 "gap",

@@ -17,7 +17,7 @@ from gradcascade.fields.kinds import FIELD_KINDS
 from gradcascade.fields.nulls import NULLS
 from gradcascade.fields.nulls.base import CLIP
 from gradcascade.probe.graphs import DEFAULT_GRAPH
-from gradcascade.sources.base import UPDATE
+from gradcascade.sources.base import ALONE, UPDATE
 from gradcascade.sources.choice import ORDERS
 from gradcascade.sources.layouts import LAYOUTS
 from gradcascade.vocabulary import PUBLISHED_NULLS
@@ -134,6 +134,8 @@ class FamilyPlan(_Strict):
     """Shell patterns of the tensors to take, by their names in the files; by default Pico's 36, or all parameters."""
     scales: dict[str, str] | None = None
     """The run of each scale, a folder as seen from path; by default every run, named as its folder is."""
+    runs: dict[str, dict[str, str]] | None = None
+    """Several runs of a scale, by scale and label: a folder each, as seen from path."""
     window: StableWindow | None = None
     """Stable window of the family; by default that of ``fit``, that of a published family on the hub, or else the
     last two thirds of the steps."""
@@ -152,19 +154,43 @@ class FamilyPlan(_Strict):
     def _one_place(self) -> FamilyPlan:
         if (self.path is None) == (self.hub is None):
             raise ValueError("a family needs either path (a folder of runs) or hub (repositories); give one of them")
-        if self.hub and (self.tensors or self.scales):
-            key = "tensors" if self.tensors else "scales"
+        if self.hub and (given := [key for key in ("tensors", "scales", "runs") if getattr(self, key)]):
+            key = given[0]
             raise ValueError(f"{key} is for a family in a folder; leave it out beside hub")
         if self.scales is not None and not all(self.scales):
             raise ValueError(
                 "scales is empty, or has a scale without a name; name a run for each scale, or leave it out"
             )
+        self._check_runs()
         if self.hub and (wrong := [field for field in self.fields if field not in self.hub.fields]):
             raise ValueError(
                 f"{self.hub.layout} on the hub has {' and '.join(self.hub.fields)} fields, not {wrong[0]}; "
                 f"set fields = {_literal(self.hub.fields)}"
             )
         return self
+
+    def _check_runs(self) -> None:
+        if self.runs is None:
+            return
+        if not self.runs or not all(self.runs) or not all(self.runs.values()):
+            raise ValueError("runs is empty, or has a scale without a name or a run; name them, or leave runs out")
+        if twice := [scale for scale in self.runs if scale in (self.scales or {})]:
+            raise ValueError(f"the scale {twice[0]!r} stands in scales and in runs; name its runs in runs alone")
+        places = [*(self.scales or {}).values(), *(path for own in self.runs.values() for path in own.values())]
+        for scale, own in self.runs.items():
+            for label, path in own.items():
+                if not label or not path:
+                    raise ValueError(f"a run of the scale {scale!r} has no label or no folder; give it both")
+                if places.count(path) > 1:
+                    raise ValueError(f"the folder {path!r} stands for two runs; name another for one of them")
+
+    def _place_of(self, scale: str, run: str) -> str | None:
+        """The folder or repository that the plan names for a run."""
+        if self.hub:
+            return self.hub.repositories.get(scale)
+        if run in (own := (self.runs or {}).get(scale, {})):
+            return own[run]
+        return (self.scales or {}).get(scale)
 
     @property
     def place(self) -> str:
@@ -185,25 +211,27 @@ class FamilyPlan(_Strict):
             "hub",
             "evaluations",
             "window",
-            *(name for name in ("tensors", "scales") if not getattr(self, name)),
+            *(name for name in ("tensors", "scales", "runs") if not getattr(self, name)),
         }
         return self.model_dump(exclude=left_out)
 
-    def asks_for(self, scale: str, step: int, field: str) -> bool:
+    def asks_for(self, scale: str, step: int, field: str, run: str = ALONE) -> bool:
         """Whether a snapshot, by its label, is one that is to be measured, as far as the plan alone tells."""
         if field not in self.fields:
             return False
         if not self.hub:
-            return self.scales is None or scale in self.scales
+            own = (self.runs or {}).get(scale)
+            named = self.scales is not None or self.runs is not None
+            return not named or (run in own if own is not None else scale in (self.scales or {}))
         steps = self.hub.steps
         if steps is not None and field == UPDATE:
             steps = steps[1:] if self.label == "later" else steps[:-1]
         return scale in self.hub.repositories and (steps is None or step in steps)
 
-    def conventions(self, scale: str) -> str:
-        """What decides which numbers stand for a step of a scale, as text."""
-        run = (self.hub.repositories if self.hub else self.scales or {}).get(scale)
-        return " ".join([self.gradients, self.order, self.label, *self.tensors, *([f"of {run}"] if run else [])])
+    def conventions(self, scale: str, run: str = ALONE) -> str:
+        """What decides which numbers stand for a step of a run, as text."""
+        place = self._place_of(scale, run)
+        return " ".join([self.gradients, self.order, self.label, *self.tensors, *([f"of {place}"] if place else [])])
 
 
 class Plan(_Strict):

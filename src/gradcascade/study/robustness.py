@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -16,15 +17,17 @@ from gradcascade.scaling.choice_shifts import choice_shifts
 from gradcascade.scaling.windows import default_window
 from gradcascade.sources.base import Name, SnapshotRef, Source
 from gradcascade.study.choices import Choice, choices_of
+from gradcascade.study.executors import EXECUTORS
 from gradcascade.study.gaps import Gaps
 from gradcascade.study.plan import FamilyPlan
 from gradcascade.study.quarantine import quarantined
 from gradcascade.study.runner import Progress, open_source
-from gradcascade.study.snapshot import Job, UnmeasurableError, measure_snapshot
-from gradcascade.study.store import SNAPSHOT
-from gradcascade.study.study import Study
+from gradcascade.study.snapshot import Job, Measured, Read, Refused
+from gradcascade.study.store import SNAPSHOT, Contents
+from gradcascade.study.study import Study, of_contents
 from gradcascade.study.variants import make_probe, unseeded
 from gradcascade.study.windows import family_window
+from gradcascade.study.writer import Work, Writer
 
 
 class WindowWarning(UserWarning):
@@ -35,8 +38,6 @@ STEPS = 8
 """Steps in a sample."""
 
 REPLICATES = 3
-
-_CONTENTS = (*SNAPSHOT, "content_hash")
 
 
 @dataclass(frozen=True)
@@ -223,8 +224,7 @@ def choice_cascades(
     )
     drift = pl.when(pl.col("variant").is_in(unseeded())).then(0).otherwise("step")
     table = (
-        study.store.cascades()
-        .join(contents.select(_CONTENTS), on=_CONTENTS, how="semi", nulls_equal=True)
+        of_contents(study.store.cascades(), contents)
         .join(asked, on=["variant", "probe_hash"])
         .filter(pl.col("seed") == pl.col("base") + drift)
         .drop("base")
@@ -241,34 +241,37 @@ def _measured(
     progress: Callable[[Progress], None] | None,
 ) -> Robustness:
     probes = [make_probe(choice.plan, engine=engine, threads=threads) for choice in choices]
-    keys = study.store.keys()
-    contents: dict[tuple[Name, int | None], str] = {}
+    contents: dict[tuple[Name, int | None], Contents] = {}
     refused = []
     each = sum(len(choice.variants(0)) for choice in choices)
     done = measured = known = 0
-    for number, (family, at) in enumerate(snapshots, 1):
-        jobs = [
-            Job(choice.plan, probe, variant)
-            for choice, probe in zip(choices, probes, strict=True)
-            for variant in choice.variants(at.step)
-        ]
-        name = (at.name, at.span)
-        try:
+
+    def works() -> Iterator[Work]:
+        for number, (family, at) in enumerate(snapshots):
+            jobs = [
+                Job(choice.plan, probe, variant)
+                for choice, probe in zip(choices, probes, strict=True)
+                for variant in choice.variants(at.step)
+            ]
+            yield Work(number, family, at, tuple(jobs))
+
+    for work, event in Writer(study.store).measure(works(), partial(EXECUTORS["serial"].execute, workers=1)):
+        at = work.snapshot
+        if isinstance(event, Read):
             # What the study takes for current is left to `run`: its cascades are not all measured again here.
-            for new in measure_snapshot(
-                study.store, family, at, jobs, keys, lambda digest, name=name: contents.update({name: digest})
-            ):
-                measured += new
-                known += not new
-                done += 1
-                if progress:
-                    progress(Progress(done, each * len(snapshots), at))
-        except UnmeasurableError as error:
-            refused.append(f"{at.scale}, step {at.step}, {at.field}: {error}")
-            contents.pop(name, None)
-            done = number * each
-    rows = [(*name, span, digest) for (name, span), digest in contents.items()]
-    schema = dict.fromkeys(_CONTENTS, pl.String) | {"step": pl.Int64, "span": pl.Int64}
+            contents[at.name, at.span] = event.contents
+        elif isinstance(event, Measured):
+            measured += event.row is not None
+            known += event.row is None
+            done += 1
+            if progress:
+                progress(Progress(done, each * len(snapshots), at))
+        elif isinstance(event, Refused):
+            refused.append(f"{at.place}: {event.reason}")
+            contents.pop((at.name, at.span), None)
+            done = (work.number + 1) * each
+    rows = [(*name, span, *hashes) for (name, span), hashes in contents.items()]
+    schema = dict.fromkeys((*SNAPSHOT, *Contents._fields), pl.String) | {"step": pl.Int64, "span": pl.Int64}
     replicates = max(len(choice.variants(0)) for choice in choices)
     cascades = choice_cascades(study, choices, pl.DataFrame(rows, schema=schema, orient="row"), replicates)
     return Robustness(choice_shifts(cascades), cascades, measured, known, tuple(refused))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,18 @@ import polars as pl
 from gradcascade.errors import InputError
 from gradcascade.evaluations import Report
 from gradcascade.probe.relaxation import Probe
+from gradcascade.probe.threads import thread_count
 from gradcascade.sources.base import GRADIENT, Name, SnapshotRef, Source
 from gradcascade.sources.field_readers import GradientReader
+from gradcascade.study.executors import EXECUTORS, Execute, Executor
 from gradcascade.study.gaps import Gaps
-from gradcascade.study.plan import FamilyPlan, family_folder, study_path
+from gradcascade.study.plan import FamilyPlan, Plan, family_folder, study_path
 from gradcascade.study.quarantine import quarantined
 from gradcascade.study.schedules import describe_schedule, keep_schedules, published_name
-from gradcascade.study.snapshot import Job, UnmeasurableError, measure_snapshot
+from gradcascade.study.snapshot import Job, Measured, Read, Refused, UnmeasurableError
 from gradcascade.study.study import Study
 from gradcascade.study.variants import make_probe, variants_of
+from gradcascade.study.writer import Work, Writer
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,7 @@ def open_source(study: Path, family: FamilyPlan, watch: Callable[[str, int, int]
         label=family.label,
         select=family.tensors,
         scales=family.scales,
+        runs=family.runs,
     )
 
 
@@ -115,6 +121,8 @@ def run(
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     opened: Mapping[str, Source] | None = None,
+    workers: int = 1,
+    executor: str | None = None,
 ) -> Outcome:
     """Measure what the plan asks for and the store does not have.
 
@@ -128,6 +136,11 @@ def run(
         Called with a :class:`Progress` after every cascade.
     opened : mapping of str to Source, optional
         Sources that are open already, by family. They are closed at the end, as all others are.
+    workers : int
+        Snapshots that are measured at once. Threads are divided among them; results do not depend on it.
+    executor : str, optional
+        One of :data:`gradcascade.study.executors.EXECUTORS`; by default ``"serial"`` for one worker, else
+        ``"processes"``.
 
     Returns
     -------
@@ -140,13 +153,30 @@ def run(
         snapshot that cannot be measured is remembered with its reason and does not stop the run; nor does one in
         quarantine, which is not even read.
     """
+    chosen = choose_executor(study.plan, workers, executor)
+    if workers > 1:
+        threads = max(1, thread_count(threads) // workers)
     with ExitStack() as stack:
         sources = []
         for family in study.plan.families:
             source = (opened or {}).get(family.name) or open_source(study.folder, family)
             stack.callback(source.close)
             sources.append((family, source))
-        return _run(study, sources, make_probe(study.plan, engine=engine, threads=threads), progress)
+        probe = make_probe(study.plan, engine=engine, threads=threads)
+        return _run(study, sources, probe, progress, partial(chosen.execute, workers=workers))
+
+
+def choose_executor(plan: Plan, workers: int, executor: str | None = None) -> Executor:
+    """The executor for so many workers; several cannot share what is fetched from the hub."""
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, got {workers}")
+    chosen = EXECUTORS.find(executor or ("processes" if workers > 1 else "serial"), argument="executor")
+    if chosen.elsewhere and (remote := [family.name for family in plan.families if family.hub]):
+        raise InputError(
+            f"the family {remote[0]!r} lies on the hub, and downloads are kept to two checkpoints on disk, which "
+            "several workers cannot share; leave --workers out, or measure its files from a folder"
+        )
+    return chosen
 
 
 def _run(
@@ -154,11 +184,11 @@ def _run(
     sources: Sequence[tuple[FamilyPlan, Source]],
     probe: Probe,
     progress: Callable[[Progress], None] | None,
+    execute: Execute,
 ) -> Outcome:
     snapshots = [(family, snapshot) for family, source in sources for snapshot in source.snapshots()]
     snapshots, quarantined = _left_out(study, sources, snapshots)
     missing: list[str] = []
-    refused: list[str] = []
     schedules: dict[str, dict[str, Any]] = {}
     for family, source in sources:
         tables, problems = [source.metrics()], list(source.complaints())
@@ -170,44 +200,68 @@ def _run(
         missing += [problem.sentence for problem in problems]
         schedules[family.name] = describe_schedule(source.folders(), published_name(family))
     keep_schedules(study.folder, schedules)
-    keys = study.store.keys()
+    writer = Writer(study.store)
     gaps = Gaps.of(study, snapshots)
-    total = len(snapshots) * len(variants_of(study.plan, 0))
-    done = measured = known = 0
-    by_name = {family.name: source for family, source in sources}
     spans: dict[Name, set[int | None]] = {}
     for _, snapshot in snapshots:
         spans.setdefault(snapshot.name, set()).add(snapshot.span)
-    before: str | None = None
-    for number, (family, snapshot) in enumerate(snapshots, 1):
-        if before not in (None, family.name):
-            by_name[before].close()  # what one family leaves on disk must not lie beside the next
-        before = family.name
-        try:
-            jobs = [Job(study.plan, probe, variant) for variant in variants_of(study.plan, snapshot.step)]
-            if gaps.measured_before(snapshot, jobs, keys):
-                known += len(jobs)
-                done += len(jobs)
+    each = len(variants_of(study.plan, 0))
+    tally = _Tally(each * len(snapshots))
+
+    def works() -> Iterator[Work]:
+        before: Source | None = None
+        by_name = {family.name: source for family, source in sources}
+        for number, (family, snapshot) in enumerate(snapshots):
+            if before is not None and before is not by_name[family.name]:
+                before.close()  # what one family leaves on disk must not lie beside the next
+            before = by_name[family.name]
+            jobs = tuple(Job(study.plan, probe, variant) for variant in variants_of(study.plan, snapshot.step))
+            try:
+                if gaps.measured_before(snapshot, jobs, writer.keys):
+                    tally.known += each
+                    continue
+            except UnmeasurableError as error:
+                refuse(number, snapshot, error.code, str(error), each)
                 continue
-            note = _remember_current(study, family, snapshot, spans[snapshot.name])
-            for new in measure_snapshot(study.store, family, snapshot, jobs, keys, note):
-                measured += new
-                known += not new
-                done += 1
+            yield Work(number, family, snapshot, jobs)
+
+    def refuse(number: int, at: SnapshotRef, code: str, reason: str, jobs: int) -> None:
+        study.store.refuse(at.name, at.span, code, reason, spans[at.name])
+        tally.refused[number] = f"{at.place}: {reason}"
+        tally.skipped += jobs
+
+    jobs_done: Counter[int] = Counter()
+    with closing(writer.measure(works(), execute)) as events:
+        for work, event in events:
+            at = work.snapshot
+            if isinstance(event, Read):
+                conventions = work.family.conventions(at.scale, at.run)
+                study.store.set_current(at.name, at.span, event.contents, conventions, spans[at.name])
+            elif isinstance(event, Measured):
+                jobs_done[work.number] += 1
+                tally.measured += event.row is not None
+                tally.known += event.row is None
                 if progress:
-                    progress(Progress(done, total, snapshot))
-        except UnmeasurableError as error:
-            study.store.refuse(snapshot.name, snapshot.span, error.code, str(error), spans[snapshot.name])
-            refused.append(f"{snapshot.scale}, step {snapshot.step}, {snapshot.field}: {error}")
-            done = number * len(variants_of(study.plan, 0))
-    return Outcome(measured, known, (*missing, *refused), quarantined, tuple(missing))
+                    progress(Progress(tally.done, tally.total, at))
+            elif isinstance(event, Refused):
+                refuse(work.number, at, event.code, event.reason, each - jobs_done[work.number])
+    refused = tuple(tally.refused[number] for number in sorted(tally.refused))
+    return Outcome(tally.measured, tally.known, (*missing, *refused), quarantined, tuple(missing))
 
 
-def _remember_current(
-    study: Study, family: FamilyPlan, at: SnapshotRef, spans: Collection[int | None]
-) -> Callable[[str], None]:
-    conventions = family.conventions(at.scale)
-    return lambda digest: study.store.set_current(at.name, at.span, digest, conventions, spans)
+@dataclass
+class _Tally:
+    """Cascades so far."""
+
+    total: int
+    measured: int = 0
+    known: int = 0
+    skipped: int = 0
+    refused: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def done(self) -> int:
+        return self.measured + self.known + self.skipped
 
 
 def _left_out(
@@ -222,7 +276,7 @@ def _left_out(
             kept.append((family, snapshot))
             continue
         study.store.set_aside(snapshot.name, snapshot.span, "quarantine", f"in quarantine: {entry.reason}")
-        sentences.append(f"{snapshot.scale}, step {snapshot.step}, {snapshot.field}: {entry.reason}")
+        sentences.append(f"{snapshot.place}: {entry.reason}")
         spoiled.update(snapshot.files if snapshot.field == GRADIENT else ())
     return [(family, _without(snapshot, spoiled)) for family, snapshot in kept], tuple(sentences)
 

@@ -1,11 +1,12 @@
-"""Measures the cascades of one snapshot: those that are missing, each kept as soon as it is there."""
+"""Measures the cascades of one snapshot, without a store: what to measure goes in, what was found comes out."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,153 +16,138 @@ from gradcascade.probe.cascade import Cascade
 from gradcascade.probe.relaxation import Probe
 from gradcascade.probe.threads import thread_count
 from gradcascade.sources.base import SnapshotRef
-from gradcascade.study.plan import FamilyPlan, Plan
-from gradcascade.study.store import KEY, Store
-from gradcascade.study.variants import Variant, draw
+from gradcascade.study.plan import Plan
+from gradcascade.study.store import KEY, Contents
+from gradcascade.study.variants import Variant, draw, needs_layout
 
 
 @dataclass(frozen=True)
 class Job:
-    """One cascade of a snapshot.
-
-    Attributes
-    ----------
-    plan : Plan
-        Decides how nulls are drawn.
-    probe : Probe
-        The probe of that plan.
-    variant : Variant
-        One of the plan's.
-    """
+    """One cascade of a snapshot: a variant of a plan, which decides how nulls are drawn, and the plan's probe."""
 
     plan: Plan
     probe: Probe
     variant: Variant
 
 
+@dataclass(frozen=True)
+class Task:
+    """What is wanted of one snapshot, and what is known of it. It can be pickled, and so can every event."""
+
+    snapshot: SnapshotRef
+    jobs: tuple[Job, ...]
+    known: frozenset[tuple[Any, ...]] = frozenset()
+    """Keys of cascades that need not be measured."""
+    contents: Contents | None = None
+    """As remembered from an earlier reading of the same files."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing of the snapshot need be read."""
+        return all(not self.lacks(job.variant, self.contents) for job in self.jobs)
+
+    def lacks(self, variant: Variant, contents: Contents | None) -> bool:
+        """Whether a variant is still to be measured, as far as one can know."""
+        if contents is None or (needs_layout(variant.name) and not contents.layout_hash):
+            return True
+        return key_of(self.snapshot, variant, contents) not in self.known
+
+
+@dataclass(frozen=True)
+class Read:
+    """The contents of the snapshot are known; ``fresh`` if they were read now."""
+
+    contents: Contents
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A job is done: a new row of the store, or None for one that was known."""
+
+    row: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The snapshot cannot be read or measured; ``code`` is one of :data:`gradcascade.study.store.REFUSED`."""
+
+    code: str
+    reason: str
+
+
+Event = Read | Measured | Refused
+
+
 class UnmeasurableError(Exception):
-    """One snapshot cannot be read or measured, the others can; ``code`` is one of :data:`store.REFUSED`."""
+    """One snapshot cannot be read or measured, the others can; ``code`` is as in :class:`Refused`."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
         self.code = code
 
 
-def measure_snapshot(
-    store: Store,
-    family: FamilyPlan,
-    snapshot: SnapshotRef,
-    jobs: Sequence[Job],
-    keys: set[tuple[Any, ...]],
-    note: Callable[[str], None],
-) -> Iterator[bool]:
-    """Measure those of the cascades of one snapshot that are missing, and keep each at once.
+def measure(task: Task) -> Iterator[Event]:
+    """Measure what a task lacks, job by job; reads the snapshot only then. Raises only if the hub is lost."""
+    try:
+        yield from _measure(task)
+    except UnmeasurableError as error:
+        yield Refused(error.code, str(error))
 
-    Parameters
-    ----------
-    store : Store
-        Where they are kept.
-    family : FamilyPlan
-        The snapshot's family.
-    snapshot : SnapshotRef
-        What to measure; read only if something of it is missing.
-    jobs : sequence of Job
-        The cascades wanted.
-    keys : set of tuple
-        Keys of everything in the store; new ones are added.
-    note : callable
-        Called with the hash of the snapshot's contents as soon as it is known.
 
-    Yields
-    ------
-    bool
-        For each cascade, whether it was measured now.
-
-    Raises
-    ------
-    UnmeasurableError
-        If the snapshot cannot be read, or a field of it cannot be measured.
-    SourceLostError
-        If the hub was lost on the way.
-    """
-    name = _content_name(family, snapshot)
-    state = _state(snapshot)
-    digest = store.content_hash(name, state)
-    values = None
-    noted = False
-    for job in jobs:
-        variant = job.variant
-        if values is None and (digest is None or key_of(snapshot, variant, digest) not in keys):
+def _measure(task: Task) -> Iterator[Event]:
+    snapshot, contents, values = task.snapshot, task.contents, None
+    said = None
+    for job in task.jobs:
+        if values is None and task.lacks(job.variant, contents):
             try:
                 values = snapshot.load()
             except SourceLostError:
                 raise
             except InputError as error:
                 raise UnmeasurableError("unreadable", str(error)) from None
-            digest = content_hash(values)
-            store.remember_content(name, state, digest)
-            noted = False
-        assert digest is not None
-        if not noted:
-            note(digest)
-            noted = True
-        key = key_of(snapshot, variant, digest)
-        if key in keys or values is None:
-            yield False
-            continue
-        start = time.perf_counter()
-        try:
-            field = draw(job.plan, variant, values, job.probe.threads, snapshot.layout)
-            cascade = job.probe(field)
-        except InputError as error:
-            raise UnmeasurableError("unmeasurable", str(error)) from None
-        shape = kurtosis(field, thread_count(job.probe.threads))
-        row = _row(snapshot, key, cascade, shape, time.perf_counter() - start)
-        store.add(row)
-        keys.add(key)
-        yield True
+            contents = Contents(content_hash(values), _layout_hash(snapshot))
+        assert contents is not None
+        lacking = values is not None and key_of(snapshot, job.variant, contents) not in task.known
+        if said != contents:
+            yield Read(contents, values is not None)
+            said = contents
+        yield Measured(_row(snapshot, job, values, contents) if lacking else None)
 
 
-def _content_name(family: FamilyPlan, snapshot: SnapshotRef) -> str:
-    """What a snapshot's values follow from, apart from the state of its files."""
-    return json.dumps([*snapshot.name[1:], snapshot.span, family.reading()], sort_keys=True)
-
-
-def _state(snapshot: SnapshotRef) -> str:
-    """Changes whenever the files may have changed, so that unchanged ones need not be read again."""
-    if not snapshot.files:
-        return json.dumps([snapshot.revision, snapshot.source])
+def _layout_hash(snapshot: SnapshotRef) -> str:
     try:
-        stats = [file.stat() for file in snapshot.files]
-    except OSError:
-        return "unreadable"
-    return json.dumps([snapshot.revision, *([stat.st_size, stat.st_mtime_ns] for stat in stats)])
+        layout = snapshot.layout()
+    except InputError:  # a null that needs it says why
+        return ""
+    return hashlib.sha256(json.dumps(layout).encode()).hexdigest()[:16] if layout else ""
 
 
-def key_of(snapshot: SnapshotRef, variant: Variant, digest: str) -> tuple[Any, ...]:
-    """Key of a cascade in the store: what it is called, and the hash of the contents it was measured from."""
+def key_of(snapshot: SnapshotRef, variant: Variant, contents: Contents) -> tuple[Any, ...]:
+    """Key of a cascade in the store: what it is called, and the hashes of what it is measured from."""
     values = {
-        "family": snapshot.family,
-        "scale": snapshot.scale,
-        "run": snapshot.run,
-        "step": snapshot.step,
-        "field": snapshot.field,
+        **snapshot.name._asdict(),
         "span": snapshot.span or 0,
         "variant": variant.name,
         "replicate": variant.replicate,
-        "content_hash": digest,
-        "layout_hash": "",
+        "content_hash": contents.content_hash,
+        "layout_hash": contents.layout_hash if needs_layout(variant.name) else "",
         "probe_hash": variant.probe_hash,
         "seed": variant.seed,
     }
     return tuple(values[name] for name in KEY)
 
 
-def _row(
-    snapshot: SnapshotRef, key: tuple[Any, ...], cascade: Cascade, shape: float, seconds: float
-) -> dict[str, Any]:
+def _row(snapshot: SnapshotRef, job: Job, values: Any, contents: Contents) -> dict[str, Any]:
+    start = time.perf_counter()
+    try:
+        field = draw(job.plan, job.variant, values, job.probe.threads, snapshot.layout)
+        cascade: Cascade = job.probe(field)
+    except InputError as error:
+        raise UnmeasurableError("unmeasurable", str(error)) from None
+    shape = kurtosis(field, thread_count(job.probe.threads))
     return {
-        **dict(zip(KEY, key, strict=True)),
+        **dict(zip(KEY, key_of(snapshot, job.variant, contents), strict=True)),
         "n": cascade.n,
         "tau": cascade.tau,
         "size": cascade.size,
@@ -173,5 +159,5 @@ def _row(
         "zero_share": cascade.zero_share,
         "source": snapshot.source,
         "revision": snapshot.revision,
-        "seconds": seconds,
+        "seconds": time.perf_counter() - start,
     }

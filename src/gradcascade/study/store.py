@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -35,6 +35,14 @@ KEY = (*IDENTITY, "content_hash", "layout_hash", "probe_hash", "seed")
 
 REFUSED = ("quarantine", "gap", "unreadable", "unmeasurable")
 """Codes of the reasons for which a snapshot is not measured."""
+
+
+class Contents(NamedTuple):
+    """Hashes of what a snapshot holds; without a layout where the source does not know it."""
+
+    content_hash: str
+    layout_hash: str = ""
+
 
 METRIC_COLUMNS = polars_schema(vocabulary.METRIC_COLUMNS)
 
@@ -218,19 +226,18 @@ class Store:
         """Names of the families of which anything was measured."""
         return {row[0] for row in self._rows("SELECT DISTINCT family FROM cascades")}
 
-    def content_hash(self, snapshot: str, revision: str) -> str | None:
-        """Content hash of a snapshot that was read before at this revision."""
-        rows = self._rows(
-            "SELECT content_hash FROM contents WHERE snapshot = ? AND revision = ?", (snapshot, revision)
-        )
-        return rows[0][0] if rows else None
+    def contents(self, snapshot: str, revision: str) -> Contents | None:
+        """Contents of a snapshot that was read before at this revision."""
+        query = "SELECT content_hash, layout_hash FROM contents WHERE snapshot = ? AND revision = ?"
+        rows = self._rows(query, (snapshot, revision))
+        return Contents(*rows[0]) if rows else None
 
-    def remember_content(self, snapshot: str, revision: str, content_hash: str) -> None:
-        """Remember the content hash of a snapshot, so that it need not be read again."""
-        self._write("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, '')", (snapshot, revision, content_hash))
+    def remember_contents(self, snapshot: str, revision: str, contents: Contents) -> None:
+        """Remember the contents of a snapshot, so that it need not be read again."""
+        self._write("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?)", (snapshot, revision, *contents))
 
     def set_current(
-        self, name: Name, span: int | None, content_hash: str, conventions: str, spans: Collection[int | None] = ()
+        self, name: Name, span: int | None, contents: Contents, conventions: str, spans: Collection[int | None] = ()
     ) -> None:
         """Note which contents a snapshot has now, under these conventions; it is then refused no longer.
 
@@ -246,8 +253,8 @@ class Store:
                 f"DELETE FROM refusals WHERE {_NAMED} {_OTHERS}", (*name, json.dumps(sorted(kept - {span or 0})))
             )
             connection.execute(
-                "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, '', ?)",
-                (*name, span or 0, content_hash, conventions),
+                "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*name, span or 0, *contents, conventions),
             )
 
     def current(self) -> pl.DataFrame:
@@ -255,14 +262,14 @@ class Store:
         names = (*SNAPSHOT, "content_hash", "layout_hash")
         return self._table("current", {**{name: COLUMNS[name] for name in names}, "conventions": pl.String()})
 
-    def seen(self) -> list[tuple[Name, int | None, str, str, str]]:
-        """What every snapshot was read from when seen last: name, span, content hash, conventions, source."""
+    def seen(self) -> list[tuple[Name, int | None, Contents, str, str]]:
+        """What every snapshot was read from when seen last: name, span, contents, conventions, source."""
         keys = (*SNAPSHOT, "content_hash")
         rows = self._rows(
-            f"SELECT {', '.join(keys)}, conventions, max(source) FROM current JOIN cascades "
+            f"SELECT {', '.join(keys)}, current.layout_hash, conventions, max(source) FROM current JOIN cascades "
             f"USING ({', '.join(keys)}) GROUP BY {', '.join(keys)}, conventions"
         )
-        return [(Name(*row[:5]), row[5] or None, *row[6:]) for row in rows]
+        return [(Name(*row[:5]), row[5] or None, Contents(*row[6:8]), *row[8:]) for row in rows]
 
     def refuse(
         self, name: Name, span: int | None, code: str, reason: str, spans: Collection[int | None] = ()

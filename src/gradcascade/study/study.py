@@ -16,7 +16,7 @@ from gradcascade.sources.audit.quarantine_list import FILE as QUARANTINE
 from gradcascade.study.files import SCRATCH, write_whole
 from gradcascade.study.plan import FORMAT, FamilyPlan, Plan, plan_toml, read_plan, written_format
 from gradcascade.study.store import SNAPSHOT, Store
-from gradcascade.study.variants import unseeded, variants_of
+from gradcascade.study.variants import needs_layout, unseeded, variants_of
 from gradcascade.study.windows import published_window
 
 if TYPE_CHECKING:
@@ -119,9 +119,9 @@ class Study:
         current = self.store.current()
         wanted = [
             name in families
-            and conventions == families[name].conventions(scale)
-            and families[name].asks_for(scale, step, field)
-            for name, scale, _run, step, field, _span, _content, _layout, conventions in current.iter_rows()
+            and conventions == families[name].conventions(scale, run)
+            and families[name].asks_for(scale, step, field, run)
+            for name, scale, run, step, field, _span, _content, _layout, conventions in current.iter_rows()
         ]
         return current.filter(pl.Series(wanted, dtype=pl.Boolean)).drop("conventions")
 
@@ -135,7 +135,7 @@ class Study:
             orient="row",
         )
         return (
-            table.join(self.current(), on=[*SNAPSHOT, "content_hash"], how="semi", nulls_equal=True)
+            of_contents(table, self.current())
             .join(asked, on=["variant", "replicate", "probe_hash"])
             .filter(
                 pl.col("seed")
@@ -214,6 +214,19 @@ class Study:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def of_contents(cascades: pl.DataFrame, contents: pl.DataFrame) -> pl.DataFrame:
+    """Cascades of these contents of the snapshots, and of their layouts where that matters."""
+    found = cascades.join(
+        contents.select(*SNAPSHOT, "content_hash", now="layout_hash"),
+        on=[*SNAPSHOT, "content_hash"],
+        nulls_equal=True,
+        maintain_order="left",
+    )
+    depends = [name for name in found["variant"].unique() if needs_layout(name)]
+    layout = pl.when(pl.col("variant").is_in(depends)).then("now").otherwise(pl.lit(""))
+    return found.filter(pl.col("layout_hash") == layout).drop("now")
 
 
 def _write(folder: Path, plan: Plan) -> None:

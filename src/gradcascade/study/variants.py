@@ -69,6 +69,11 @@ def _settings(plan: Plan) -> NullSettings:
     return NullSettings(plan.nulls.deviation, plan.nulls.clip, plan.probe.quantile)
 
 
+def needs_layout(name: str) -> bool:
+    """Whether a variant depends on the tensors that make up the field."""
+    return name in NULLS and NULLS[name].needs_layout
+
+
 def draw(
     plan: Plan,
     variant: Variant,
@@ -88,7 +93,7 @@ def draw(
         variant.seed,
         replicate=variant.replicate,
         deviation=plan.nulls.deviation,
-        layout=layout() if NULLS[variant.name].needs_layout else None,
+        layout=layout() if needs_layout(variant.name) else None,
         clip=plan.nulls.clip,
         quantile=plan.probe.quantile,
         threads=threads,
