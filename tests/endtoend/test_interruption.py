@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
+import pytest
 from sample_runs import write_pico_run
 
 import gradcascade as gc
@@ -16,8 +18,8 @@ import gradcascade as gc
 KILLS = 20
 
 
-def start(folder, study):
-    words = ["measure", "runs", "--out", study, "--replicates", "4"]
+def start(folder, study, *options):
+    words = ["measure", "runs", "--out", study, "--replicates", "4", *options]
     return subprocess.Popen([sys.executable, "-m", "gradcascade", *words], cwd=folder, stderr=subprocess.DEVNULL)
 
 
@@ -65,3 +67,60 @@ def test_twenty_kills_lose_and_double_nothing(tmp_path):
     assert start(tmp_path, "broken").wait(120) == 0
     assert count(tmp_path / "broken" / "cascades.sqlite") == total
     assert table(tmp_path / "broken").equals(table(tmp_path / "whole"))
+
+
+def workers_of(folder):
+    """Processes that were started to measure in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (
+                b"multiprocessing.spawn" in (process / "cmdline").read_bytes()
+                and (process / "cwd").resolve() == folder
+            ):
+                found.append(process.name)
+        except OSError:  # it ended meanwhile
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
+def test_kills_among_two_workers_lose_and_double_nothing_and_leave_no_worker(tmp_path):
+    for width in (12, 24):
+        write_pico_run(tmp_path / "runs" / f"tiny-d{width}", tuple(range(0, 60, 10)), width)
+    assert start(tmp_path, "whole").wait(120) == 0
+    seen = []
+    for after in (1, 30, 90):
+        process = start(tmp_path, "broken", "--workers", "2")
+        while count(tmp_path / "broken" / "cascades.sqlite") < after and process.poll() is None:
+            time.sleep(0.001)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(120)
+        seen.append(count(tmp_path / "broken" / "cascades.sqlite"))
+    assert seen == sorted(seen) and seen[0] < len(table(tmp_path / "whole"))
+    waited = time.monotonic() + 60
+    while workers_of(tmp_path) and time.monotonic() < waited:
+        time.sleep(0.1)
+    assert workers_of(tmp_path) == []
+    assert start(tmp_path, "broken", "--workers", "2").wait(120) == 0
+    assert table(tmp_path / "broken").equals(table(tmp_path / "whole"))
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
+def test_ctrl_c_ends_two_workers_and_the_study_goes_on(tmp_path):
+    write_pico_run(tmp_path / "runs" / "tiny-d12", tuple(range(0, 60, 10)), 12)
+    words = ["measure", "runs", "--out", "study", "--workers", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gradcascade", *words],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while count(tmp_path / "study" / "cascades.sqlite") < 5 and process.poll() is None:
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    _, said = process.communicate(timeout=120)
+    assert process.returncode != 0 and "Traceback" not in said
+    assert workers_of(tmp_path) == []
+    assert start(tmp_path, "study", "--workers", "2").wait(120) == 0

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gradcascade.errors import InputError
 from gradcascade.study.plan import FamilyPlan, HubPlan, Plan, plan_toml, read_plan
 
+RUNS = "[[families]]\nname = 'a'\npath = 'b'\n"
 HUB = "[[families]]\nname = 'a'\nfields = ['update']\n[families.hub]\nlayout = 'pythia'\n"
 
 
@@ -95,6 +96,12 @@ def test_an_empty_plan_is_the_published_protocol(tmp_path):
         ("[probe]\nalpha = 'much'", r"probe\.alpha: .*number"),
         ("[nulls]\nclip = 1", r"nulls\.clip: .*greater than 1"),
         ("[nulls]\nkinds = ['N7']", r"nulls\.kinds\.0: .*'N7'"),
+        (RUNS + "runs = {}", "runs is empty"),
+        (RUNS + "runs = {d6 = {}}", "runs is empty, or has a scale without a name or a run"),
+        (RUNS + "runs = {d6 = {'1' = ''}}", "a run of the scale 'd6' has no label or no folder"),
+        (RUNS + "runs = {d6 = {'1' = 'x', '2' = 'x'}}", "the folder 'x' stands for two runs"),
+        (RUNS + "scales = {d6 = 'y'}\nruns = {d6 = {'1' = 'x'}}", "'d6' stands in scales and in runs"),
+        (HUB + "repositories = {a = 'b/c'}\n[families.runs]\na = {'1' = 'x'}", "runs is for a family in a folder"),
         ("[fit]\nwindow = [9, 3]", "window ends at 3 before it starts at 9"),
         ("format = 3", "format"),
         ("alpha = = 3", "is not a TOML file"),
@@ -109,3 +116,19 @@ def test_a_plan_that_asks_for_what_does_not_exist_is_refused(tmp_path, text, wor
 def test_a_plan_that_is_missing_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"plan\.toml does not exist"):
         read_plan(tmp_path / "plan.toml")
+
+
+def test_a_plan_names_several_runs_of_a_scale(tmp_path):
+    runs = {"d6": {"1": "a", "2": "b"}}
+    family = FamilyPlan(name="x", path="runs", scales={"d12": "c"}, runs=runs)
+    path = tmp_path / "plan.toml"
+    path.write_text(plan_toml(Plan(families=(family,))))
+    assert read_plan(path).families == (family,)
+    assert family.asks_for("d6", 0, "gradient", "2") and family.asks_for("d12", 0, "gradient")
+    assert not family.asks_for("d6", 0, "gradient") and not family.asks_for("d12", 0, "gradient", "1")
+    assert len({family.conventions("d6", run) for run in ("1", "2")}) == 2
+    assert family.reading() != FamilyPlan(name="x", path="runs", scales={"d12": "c"}).reading()
+
+
+def test_runs_leave_the_reading_of_other_families_as_it_was():
+    assert "runs" not in FamilyPlan(name="x", path="runs").reading()

@@ -424,3 +424,15 @@ def test_where_the_field_is_clipped_is_part_of_what_was_measured(runs, tmp_path)
     assert lower["max_over_tau"].to_numpy() == pytest.approx(1.5, rel=1e-6)
     assert other["max_over_tau"].to_numpy() == pytest.approx(1.5, rel=1e-6)  # of the plan's own threshold
     assert (usual["max_over_tau"] <= 3.000001).all()
+
+
+def test_runs_of_a_scale_are_measured_beside_each_other(tmp_path):
+    for name in ("a", "b", "c"):
+        write_pico_run(tmp_path / "runs" / name, (0, 10), 6 if name < "c" else 12, blocks=1)
+    runs = {"d6": {"1": "a", "2": "b"}, "d12": {"1": "c"}}
+    family = FamilyPlan(name="tiny", path="../runs", runs=runs, fields=("update",))
+    plan = Plan(families=(family,), nulls=NullPlan(kinds=()))
+    with gc.Study.create(tmp_path / "study", plan) as study:
+        assert gc.run(study).measured == 3
+        names = study.cascades().select("scale", "run", "step", "span").rows()
+        assert sorted(names) == [("d12", "1", 10, 10), ("d6", "1", 10, 10), ("d6", "2", 10, 10)]

@@ -222,7 +222,7 @@ class FamilyPlan(_Strict):
         if not self.hub:
             own = (self.runs or {}).get(scale)
             named = self.scales is not None or self.runs is not None
-            return not named or (run in own if own is not None else scale in (self.scales or {}))
+            return not named or (run in own if own is not None else run == ALONE and scale in (self.scales or {}))
         steps = self.hub.steps
         if steps is not None and field == UPDATE:
             steps = steps[1:] if self.label == "later" else steps[:-1]

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -48,6 +49,7 @@ class _Worker:
 
 def _work(connection: Connection) -> None:
     """Measure what arrives, until the other side is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         while True:
             try:
@@ -70,6 +72,7 @@ def _uninterrupted() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    resource_tracker.ensure_running()  # else it is started here, and unblocks the signal when it was
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
