@@ -109,7 +109,7 @@ def test_kills_among_two_workers_lose_and_double_nothing_and_leave_no_worker(tmp
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
 def test_ctrl_c_ends_two_workers_and_the_study_goes_on(tmp_path):
     write_pico_run(tmp_path / "runs" / "tiny-d12", tuple(range(0, 60, 10)), 12)
-    words = ["measure", "runs", "--out", "study", "--workers", "2"]
+    words = ["measure", "runs", "--out", "study", "--replicates", "4", "--workers", "2"]
     process = subprocess.Popen(
         [sys.executable, "-m", "gradcascade", *words],
         cwd=tmp_path,
