@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from gradcascade.errors import InputError
 from gradcascade.evaluations import Problem
 from gradcascade.sources.base import FIELDS, RunName, SnapshotRef
-from gradcascade.sources.checkpoint import WHOLE
+from gradcascade.sources.checkpoints import CHECKPOINTS
 from gradcascade.sources.evaluations import metrics_table, read_evaluations
 from gradcascade.sources.layouts import LAYOUTS
-from gradcascade.sources.layouts.base import Run
-from gradcascade.sources.layouts.step_folders import step_folders
-from gradcascade.sources.naming import family_and_scales, natural
+from gradcascade.sources.layouts.base import Run, Step
+from gradcascade.sources.layouts.step_folders import copies_in, step_folders
+from gradcascade.sources.naming import family_and_scales, natural, step_of_file
 from gradcascade.sources.run_labels import labelled
 from gradcascade.sources.snapshots import Reading
 from gradcascade.sources.trees.local import LocalTree
@@ -179,18 +179,24 @@ def _differing(runs: Sequence[Run], sizes: Callable[[Run], dict[str, int]]) -> s
 
 
 def _why_none(tree: LocalTree) -> str:
-    """Which steps there are without files that are read, or that there are no steps."""
+    """Which steps there are without files that are read, or that there are no steps; and which files are read."""
     inner = f"{'runs/' if 'runs' in tree.folders() else ''}"
     for folder in ("", *(inner + name for name in tree.folders(inner.rstrip("/")))):
         if steps := step_folders(tree, folder):
-            return (
-                f"{next(iter(steps.values()))} and the like hold no file that is read for a step, which are "
-                f"{', '.join(WHOLE)} or the index of their shards, and train_gradients or gradients as .pt or "
-                ".safetensors (also in learning_dynamics/)"
-            )
+            first = next(iter(steps.values()))
+            return f"{first} and the like hold no file that is read for a step. {_read_for_a_step()}"
     return (
-        "neither runs/<run>/checkpoints/step_N nor folders step_N or checkpoint-N with gradients or checkpoints; "
-        "give the folder of a run or of a family"
+        "neither runs/<run>/checkpoints/step_N nor folders step_N, checkpoint-N, stepN-unsharded or iter_N, nor "
+        f"files ckpt_N.pt or epoch=E-step=N.ckpt. {_read_for_a_step()}; give the folder of a run or of a family"
+    )
+
+
+def _read_for_a_step() -> str:
+    names = [name for kind in CHECKPOINTS.values() if kind.readable for name in kind.opening]
+    plain = [name for name in names if not any(mark in name for mark in "*/") and not name.endswith(".index.json")]
+    return (
+        f"Files that are read there: {', '.join(plain)}, the index of shards (*.index.json), and train_gradients or "
+        "gradients as .pt or .safetensors (also in learning_dynamics/)"
     )
 
 
@@ -208,7 +214,7 @@ def _named_run(root: Path, name: RunName, path: str) -> Run:
     if run is None:
         raise InputError(
             f"{folder}, the run of scale {name}, holds no steps: no folders step_N or checkpoint-N with gradients "
-            "or checkpoints; name the folder of a run"
+            f"or checkpoints, and no files ckpt_N.pt. {_read_for_a_step()}; name the folder of a run"
         )
     return run
 
@@ -218,5 +224,12 @@ def _run(tree: LocalTree, folder: str, name: str) -> Run | None:
     for layout in LAYOUTS.values():
         steps = layout.in_folder(tree, folder) if layout.in_folder else ()
         if any(step.gradients or step.checkpoint for step in steps):
-            return Run(name, layout, tree, folder, steps)
+            return Run(name, layout, tree, folder, steps, copies=_copies(tree, steps))
     return None
+
+
+def _copies(tree: LocalTree, steps: Sequence[Step]) -> tuple[str, ...]:
+    """Beside the steps, what holds one of them again by its name."""
+    single = {step.folder for step in steps if step.checkpoint and step_of_file(step.checkpoint.file) is not None}
+    places = {folder if folder in single else folder.rpartition("/")[0] for folder in {step.folder for step in steps}}
+    return tuple(f"{place}/{name}".lstrip("/") for place in sorted(places) for name in copies_in(tree, place))

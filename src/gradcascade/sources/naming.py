@@ -9,7 +9,15 @@ from itertools import takewhile
 RESULTS = "eval_results"
 """Folder of a run's evaluation results."""
 
-_STEP = re.compile(r"(?:global[_-]?)?(?:step|checkpoint)[_-]?([0-9]{1,15})")
+# OLMo appends -unsharded and -tokens4B, litgpt's files -ckpt.
+_STEP = re.compile(
+    r"(?:(?:global|model|ckpt|checkpoint)[_-]?)?(?:step|checkpoint|ckpt|iter(?:ation)?)[_-]?([0-9]{1,15})"
+    r"(?:-unsharded|-tokens[0-9.]+[KMBT]?|-ckpt)?"
+)
+_LIGHTNING = re.compile(r"(?:.*[-_])?step=([0-9]{1,15})(?:-[^=]+=[^=]+?)*(?:-v[0-9]+)?(?:\.ckpt)?")
+_NUMBERED_MODEL = re.compile(r"model[_-]?([0-9]{5,15})")  # nanochat; shorter numbers are ranks or shards
+_STEP_FILE = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")
+_COPY = re.compile(r"(?:.*[-_.])?(?:best|last|latest|final)(?:[-_.].*)?|ckpt\.pt")
 _EVALUATION = re.compile(r"step_([0-9]{1,15})\.json")
 _KNOWN_PREFIX = re.compile(r"(?:pico-decoder|nano)(?=[-_].)")
 _SEPARATORS = "-_."
@@ -17,9 +25,25 @@ _BEGINNING = re.compile(r"[^-_.]*[-_.]")
 
 
 def step_of(folder: str) -> int | None:
-    """The step in a folder name like ``step_20``, ``checkpoint-20``, ``step20``, ``global_step20``; None if none."""
-    match = _STEP.fullmatch(folder)
+    """The step in a folder name like ``step_20``, ``checkpoint-20``, ``step20-unsharded``, ``iter_020``; None if none."""
+    if is_copy(folder):
+        return None
+    match = _STEP.fullmatch(folder) or _LIGHTNING.fullmatch(folder)
     return int(match[1]) if match else None
+
+
+def step_of_file(file: str) -> int | None:
+    """The step in the name of a checkpoint's file, ``ckpt_001000.pt`` or ``epoch=3-step=1000.ckpt``; None if none."""
+    stem, dot, suffix = file.rpartition(".")
+    if f"{dot}{suffix}" not in _STEP_FILE or is_copy(file):
+        return None
+    match = _NUMBERED_MODEL.fullmatch(stem)
+    return int(match[1]) if match else step_of(stem)
+
+
+def is_copy(name: str) -> bool:
+    """Whether a name says that it holds a step again, as ``last.ckpt``, ``checkpoint-best`` and ``latest`` do."""
+    return bool(_COPY.fullmatch(name))
 
 
 def step_of_evaluation(file: str) -> int | None:

@@ -156,20 +156,21 @@ def tied(tensors: Mapping[str, StoredTensor], names: Sequence[str]) -> dict[str,
     for name in outside:
         for other in embeddings if len(tensors[name].shape) == 2 else [name.replace("decoder.", "")]:
             before = other != name and other in outside and other not in found
-            if before and _same(tensors[name], tensors[other]):
+            bias = other not in embeddings  # a head's bias starts at zero, tied or not; its name says that it is
+            if before and _same(tensors[name], tensors[other], constant=bias):
                 found[name] = other
                 break
     return found
 
 
-def _same(one: StoredTensor, other: StoredTensor) -> bool:
+def _same(one: StoredTensor, other: StoredTensor, *, constant: bool) -> bool:
     if one.shape != other.shape or one.dtype != other.dtype or not one.size:
         return False
     step = max(1, one.shape[0] // 64)  # a look at some rows spares reading both whole
     first, second = one.read(), other.read()
     if not np.array_equal(first[::step], second[::step]) or not np.array_equal(first, second):
         return False
-    return bool((first != first.flat[0]).any())  # zeros are equal to zeros whether tied or not
+    return constant or bool((first != first.flat[0]).any())  # zeros are equal to zeros whether tied or not
 
 
 _QUANTISED = "and what is left of the model is not the model; measure the checkpoint that training wrote"

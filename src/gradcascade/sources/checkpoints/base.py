@@ -24,6 +24,8 @@ class Checkpoint:
     """Describes the tensors in file order without reading values; refuses what is not the whole model."""
     files: Callable[[Path], tuple[Path, ...]] = lambda path: (path,)
     """Every file it is read from; never fails."""
+    readable: bool = True
+    """Whether it can be opened; others are recognised to say what to do."""
 
     def opening_file(self, names: Iterable[str]) -> str | None:
         """Of the files of a step, the one that opens this kind of checkpoint."""

@@ -21,4 +21,13 @@ def _open(path: Path):
     return open_distributed(path)
 
 
-CHECKPOINT = Checkpoint("distributed", 70, (METADATA, f"*/{METADATA}", "*.distcp", "*/*.distcp"), _open, _files)
+# Beside the model's folder (accelerate, OLMo-core, torchtitan) may be one of the optimizer.
+_MODEL = ("pytorch_model_fsdp*", "model_and_optim", "model*", "*")
+
+CHECKPOINT = Checkpoint(
+    "distributed",
+    70,
+    (METADATA, *(f"{name}/{METADATA}" for name in _MODEL), *(f"{name}/*{ENDING}" for name in _MODEL), f"*{ENDING}"),
+    _open,
+    _files,
+)

@@ -10,4 +10,5 @@ CHECKPOINT = Checkpoint(
         "is a part of a Megatron-LM checkpoint by tensor and pipeline rank; convert the checkpoint to the Hugging "
         "Face format with Megatron's tools/checkpoint/convert.py"
     ),
+    readable=False,
 )

@@ -10,4 +10,5 @@ CHECKPOINT = Checkpoint(
         "holds the adapters alone, not the model; merge them into it (merge_and_unload) and save that, or probe this "
         "file by itself with gradcascade probe"
     ),
+    readable=False,
 )

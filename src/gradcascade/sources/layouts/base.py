@@ -36,6 +36,8 @@ class Run:
     folder: str
     steps: tuple[Step, ...]
     small: Mapping[str, TreeFile] = field(default_factory=dict)
+    copies: tuple[str, ...] = ()
+    """Checkpoints left out since their names say that they hold a step again, such as ``last.ckpt``."""
 
     def parts(self, which: str | None) -> dict[int, Part]:
         """By step, the gradients of ``"train"`` or ``"val"``; of None, the checkpoints."""

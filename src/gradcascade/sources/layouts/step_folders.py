@@ -1,7 +1,8 @@
-"""A folder per step, as most trainers write it: ``step_N``, ``checkpoint-N``, ``stepN``, ``global_stepN``.
+"""A folder per step, as most trainers write it: ``step_N``, ``checkpoint-N``, ``stepN-unsharded``, ``iter_N``.
 
-The folders lie in the run's own or under ``checkpoints/``. A step has gradients, or a checkpoint
-(``model.safetensors``, ``pytorch_model.bin``, or the index of their shards), or both. The gradients are
+The folders lie in the run's own or under ``checkpoints/`` or ``checkpoint/``. A step has gradients, or a checkpoint
+of one of the :data:`gradcascade.sources.checkpoints.CHECKPOINTS`, or both; a checkpoint may lie in a folder within,
+as DeepSpeed's and distributed ones do. The gradients are
 ``learning_dynamics/train_gradients``, else ``train_gradients``, else ``gradients`` (of training), each as ``.pt``,
 else as ``.safetensors``; those of validation likewise, without the last.
 """
@@ -15,16 +16,32 @@ from gradcascade.errors import InputError
 from gradcascade.sources.base import UPDATE
 from gradcascade.sources.checkpoint import opening_file
 from gradcascade.sources.layouts.base import GRADIENTS, Layout, Step
-from gradcascade.sources.naming import step_of
+from gradcascade.sources.naming import is_copy, step_of
 from gradcascade.sources.trees.base import Part, Tree
 
 DYNAMICS = "learning_dynamics"
+PLACES = ("checkpoints", "checkpoint", "")
+"""Where steps lie in the folder of a run; the first place that has some counts."""
+
 _SUFFIXES = (".pt", ".safetensors")
+_WHOLE = "-unsharded"
 
 
 def step_folders(tree: Tree, run: str) -> dict[int, str]:
     """The folder of every step of a run, ascending; two for one step are refused."""
-    return _named_as_steps(tree, f"{run}/checkpoints".lstrip("/")) or _named_as_steps(tree, run)
+    return next(filter(None, (_named_as_steps(tree, place) for place in places_of(run))), {})
+
+
+def places_of(run: str) -> list[str]:
+    """Folders of a run that may hold its steps."""
+    return [f"{run}/{place}".strip("/") for place in PLACES]
+
+
+def copies_in(tree: Tree, folder: str) -> list[str]:
+    """Names in a folder that say they hold a step again, ``last.ckpt`` or ``checkpoint-best``."""
+    names = [file.name for file in tree.files(folder) if file.size and "." in file.name]
+    names = [name for name in names if name.rpartition(".")[2] in ("pt", "pth", "bin", "ckpt", "safetensors")]
+    return [name for name in [*tree.folders(folder), *names] if is_copy(name)]
 
 
 def _named_as_steps(tree: Tree, folder: str) -> dict[int, str]:
@@ -32,6 +49,9 @@ def _named_as_steps(tree: Tree, folder: str) -> dict[int, str]:
     for name in tree.folders(folder):
         step = step_of(name)
         if step is None:
+            continue
+        if step in found and name.endswith(_WHOLE) != found[step].endswith(_WHOLE):  # OLMo keeps both
+            found[step] = f"{folder}/{name}".lstrip("/") if name.endswith(_WHOLE) else found[step]
             continue
         if step in found:
             raise InputError(
@@ -62,11 +82,23 @@ def _step(tree: Tree, step: int, folder: str) -> Step:
     files = [*tree.files(folder), *tree.files(f"{folder}/{DYNAMICS}")]
     names = [file.path.removeprefix(f"{folder}/") for file in files]
     gradients = {which: Part(tree, folder, name) for which, name in gradient_files(names).items()}
-    opening = opening_file(names)
+    opening = opening_file(names) or opening_file(_within(tree, folder))
     checkpoint = Part(tree, folder, opening) if opening else None
     for part in [*gradients.values(), *([checkpoint] if checkpoint else [])]:
         tree.check(part.path)
     return Step(step, tree, folder, gradients, checkpoint)
+
+
+def _within(tree: Tree, folder: str) -> list[str]:
+    """Files one and two folders down, as seen from the step's folder."""
+    found = []
+    for name in tree.folders(folder):
+        if is_copy(name):
+            continue
+        found += tree.files(f"{folder}/{name}")
+        for inner in tree.folders(f"{folder}/{name}"):
+            found += tree.files(f"{folder}/{name}/{inner}")
+    return [file.path.removeprefix(f"{folder}/") for file in found]
 
 
 LAYOUT = Layout("step-folders", 90, rule="parameters", fields=(UPDATE,), in_folder=steps_in)
