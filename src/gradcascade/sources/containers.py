@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gradcascade.errors import InputError
+from gradcascade.sources.parameters import is_buffer
 from gradcascade.sources.stored import FLOATS, StoredTensor, shown
 
 MODEL = ("model", "state_dict", "module", "model_state_dict", "model_state", "network", "net", "params")
@@ -40,6 +41,8 @@ def model_part(tensors: Mapping[str, StoredTensor], where: str) -> tuple[dict[st
                 f"{where} holds a trainer's state ({', '.join(map(shown, state))}) and no model; name the file with "
                 "the weights"
             )
+        if flat := _flat_model(tensors, state):
+            return flat
         raise InputError(
             f"{where} holds {shown(floating[0])} beside a trainer's {shown(state[0])}, and no dictionary named "
             f"{' or '.join(MODEL[:4])}; choose the tensors to measure by patterns"
@@ -62,3 +65,19 @@ def model_part(tensors: Mapping[str, StoredTensor], where: str) -> tuple[dict[st
     start = f"{models[0]}."
     chosen = {name.removeprefix(start): tensor for name, tensor in tensors.items() if tensor.group == models[0]}
     return chosen, tuple(name for name, tensor in tensors.items() if tensor.group != models[0])
+
+
+def _flat_model(
+    tensors: Mapping[str, StoredTensor], state: Sequence[str]
+) -> tuple[dict[str, StoredTensor], tuple[str, ...]] | None:
+    """The model where it lies beside the trainer's dictionaries, as torchtitan writes it.
+
+    The optimizer's state there is by the parameters' names, which tells that these tensors are the model.
+    """
+    if any(tensor.group and tensor.group not in state for tensor in tensors.values()):
+        return None
+    flat = {name: tensor for name, tensor in tensors.items() if not tensor.group}
+    beside = tuple(name for name, tensor in tensors.items() if tensor.group)
+    trained = {name for name in flat if any(f".{name}." in other for other in beside)}
+    doubtful = [name for name in flat if name not in trained and flat[name].dtype in FLOATS and not is_buffer(name)]
+    return None if doubtful else (flat, beside)

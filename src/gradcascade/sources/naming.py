@@ -25,7 +25,7 @@ _BEGINNING = re.compile(r"[^-_.]*[-_.]")
 
 
 def step_of(folder: str) -> int | None:
-    """The step in a folder name like ``step_20``, ``checkpoint-20``, ``step20-unsharded``, ``iter_020``; None if none."""
+    """The step in a folder name like ``step_20``, ``checkpoint-20``, ``step20-unsharded``; None if none."""
     if is_copy(folder):
         return None
     match = _STEP.fullmatch(folder) or _LIGHTNING.fullmatch(folder)

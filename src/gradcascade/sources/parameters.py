@@ -145,7 +145,7 @@ def tied(tensors: Mapping[str, StoredTensor], names: Sequence[str]) -> dict[str,
     places: dict[tuple, list[str]] = {}
     for name in names:
         tensor = tensors[name]
-        place = (tensor.path, tensor.offset, tensor.shape, tensor.strides) if tensor.size else (name,)
+        place = tensor.place if tensor.size else (name,)
         places.setdefault(place, []).append(name)
     found: dict[str, str] = {}
     for alike in places.values():
@@ -161,6 +161,11 @@ def tied(tensors: Mapping[str, StoredTensor], names: Sequence[str]) -> dict[str,
                 found[name] = other
                 break
     return found
+
+
+def is_buffer(name: str) -> bool:
+    """Whether a name is that of something kept with the weights and never trained."""
+    return bool(_BUFFER.fullmatch(name))
 
 
 def _same(one: StoredTensor, other: StoredTensor, *, constant: bool) -> bool:

@@ -37,6 +37,11 @@ class JoinedTensor(StoredTensor):
     whole: tuple[int, ...] | None = None
     """Shape that the pieces have their places in, if it is another than the tensor's."""
 
+    @property
+    def stored(self) -> tuple[StoredTensor, ...]:
+        """Its pieces."""
+        return tuple(piece.tensor for piece in self.pieces)
+
     def read(self) -> NDArray:
         """A copy of the values in the tensor's own type; bfloat16 as float32, exactly."""
         kind = "<f4" if self.dtype == "bfloat16" else CODES[self.dtype]

@@ -63,6 +63,17 @@ class StoredTensor:
         """Number of entries."""
         return math.prod(self.shape)
 
+    @property
+    def stored(self) -> tuple[StoredTensor, ...]:
+        """What lies in files of it: itself, or its pieces."""
+        return (self,)
+
+    @property
+    def place(self) -> tuple:
+        """The same for two tensors that are one."""
+        parts = ((t.file.ctypes.data + t.offset, t.shape, t.strides) for t in self.stored)
+        return (self.path, self.shape, *parts)
+
     def read(self) -> NDArray:
         """The values, without a copy where the type allows it.
 

@@ -92,7 +92,7 @@ def empty_field(tensors: Sequence[StoredTensor]) -> NDArray[np.floating]:
 
     Refused if they claim more than twice the bytes of the files they lie in, which tied weights never do.
     """
-    files = {tensor.path: tensor.file.size for tensor in tensors}
+    files = {(part.path, part.file.ctypes.data): part.file.size for tensor in tensors for part in tensor.stored}
     widths = {"float64": 8, "float32": 4}
     if sum(tensor.size * widths.get(tensor.dtype, 2) for tensor in tensors) > 2 * sum(files.values()):
         raise InputError(f"{tensors[0].path}: its tensors share their entries many times over; save them one by one")
