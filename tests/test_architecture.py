@@ -17,7 +17,18 @@ import gradcascade
 PACKAGE = Path(gradcascade.__file__).parent
 HEAVY = ("numba", "torch", "matplotlib", "scipy", "polars")
 
-BASE = ("errors", "vocabulary", "numbers", "registry", "families", "files", "csvfile", "memory", "evaluations")
+BASE = (
+    "errors",
+    "vocabulary",
+    "numbers",
+    "registry",
+    "families",
+    "files",
+    "csvfile",
+    "memory",
+    "scratch",
+    "evaluations",
+)
 """Modules that any other may use; they know nothing of the rest."""
 
 LAYERS: dict[str, tuple[str, ...]] = {

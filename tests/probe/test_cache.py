@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from gradcascade import scratch
 from gradcascade.errors import InputError
 from gradcascade.probe import cache
 
@@ -89,11 +90,45 @@ def test_damage_is_noticed_and_the_entry_removed(folder, damage):
     assert cache.load("entry") is not None
 
 
-def test_a_cache_that_cannot_be_written_only_warns(folder, monkeypatch):
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """A temporary folder of the system that is empty."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    for kept in (scratch.temporary, cache._say_other_folder):
+        kept.cache_clear()
+    yield tmp_path / "temporary"
+    for kept in (scratch.temporary, cache._say_other_folder):
+        kept.cache_clear()
+
+
+def test_a_cache_that_cannot_be_written_is_kept_in_a_temporary_folder(folder, monkeypatch, temporary):
     (folder / "file").write_text("")
     monkeypatch.setenv("GRADCASCADE_CACHE", str(folder / "file" / "below"))
+    with pytest.warns(cache.CacheWarning, match="set GRADCASCADE_CACHE to a folder that can be") as said:
+        cache.store("entry", ARRAYS)
+        cache.store("other", ARRAYS)
+    assert len(said) == 1 and str(temporary) in str(said[0].message)
+    kept = cache.load("entry")
+    assert kept is not None and all(np.array_equal(kept[name], array) for name, array in ARRAYS.items())
+    assert not (folder / "entry").exists()
+
+
+def test_a_user_without_a_home_has_a_cache(monkeypatch, temporary):
+    monkeypatch.delenv("GRADCASCADE_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(cache, "home", lambda: None)
+    with pytest.warns(cache.CacheWarning, match="the home folder of this user cannot be written"):
+        assert temporary in cache.cache_folder().parents
+
+
+def test_without_any_folder_to_write_a_cache_only_warns(folder, monkeypatch, temporary):
+    (folder / "file").write_text("")
+    monkeypatch.setenv("GRADCASCADE_CACHE", str(folder / "file" / "below"))
+    monkeypatch.setattr("tempfile.tempdir", str(folder / "file" / "below"))
     with pytest.warns(cache.CacheWarning, match="could not be cached"):
         cache.store("entry", ARRAYS)
+    assert cache.load("entry") is None
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs the permissions of POSIX")
@@ -117,10 +152,15 @@ with warnings.catch_warnings(record=True) as caught:
     cache.store("entry", {{"a": np.ones(3)}})
 print(*(str(each.message) for each in caught), sep="\\n")
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    (folder / "temporary").mkdir()
+    (folder / "temporary").chmod(0o777)
+    for path in (folder, *folder.parents[:2]):
+        path.chmod(0o755)
+    env = {**os.environ, "TMPDIR": str(folder / "temporary")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     (folder / "closed").chmod(0o700)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("the graph entry could not be cached") and done.stdout.count("\n") == 1
+    assert "graphs are kept in" in done.stdout and done.stdout.count("\n") == 1
 
 
 def test_an_entry_that_is_there_already_stays(folder):

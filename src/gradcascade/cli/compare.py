@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gradcascade.cli.columns import cells
 from gradcascade.cli.options import Json
 from gradcascade.errors import InputError
 from gradcascade.fields.kinds import field_plural
@@ -77,9 +78,10 @@ def _print_studies(exponents: list[dict[str, Any]], regimes: list[dict[str, Any]
         typer.echo(f"  {'':<16}{'A':<24}{'B':<24}{'difference'}")
         for row in exponents:
             if [row["family_a"], row["family_b"], row["field"]] == [*names, regime["field"]]:
-                cells = [_interval(row, f"value_{s}", f"low_{s}", f"high_{s}") for s in "ab"]
+                values = [_interval(row, f"value_{s}", f"low_{s}", f"high_{s}") for s in "ab"]
                 gap = row["reason"] or _interval(row, "difference", "low", "high")
-                typer.echo(f"  {row['exponent']:<6}{row['variant']:<10}{cells[0]:<24}{cells[1]:<24}{gap}")
+                named = (row["exponent"], 6), (row["variant"], 10)
+                typer.echo(f"  {cells(*named, *((value, 24) for value in values), (gap, 0))}")
         for side in "ab":
             typer.echo(f"  {side.upper()} is {regime[f'verdict_{side}']}. {regime[f'sentence_{side}']}")
 
@@ -91,7 +93,8 @@ def _print_published(rows: list[dict[str, Any]]) -> None:
         ours = row["reason"] or _interval(row, "value", "low", "high")
         agrees = {True: "inside", False: "outside", None: ""}[row["inside"]]
         name = f"{row['family']} {row['field']} {row['variant']} {row['exponent']}"
-        typer.echo(f"  {name:<32}{ours:<26}{row['published']:+.3f}{spread}  {agrees}".rstrip())
+        published = f"{row['published']:+.3f}{spread}"
+        typer.echo(f"  {cells((name, 32), (ours, 26), (published, 0), (agrees, 0))}")
 
 
 def _print_summaries(rows: list[dict[str, Any]]) -> None:
@@ -106,7 +109,8 @@ def _print_summaries(rows: list[dict[str, Any]]) -> None:
         ours = "missing" if row["value"] is None else f"{row['value']:.3f}"
         less = "" if row["difference"] is None else f"{row['difference']:+.3f}"
         why = NOT_COMPARABLE.get(row["code"] or "", "")
-        typer.echo(f"  {name:<44}{ours:<10}{row['published']:<8.3f}{less:<9}{why}".rstrip())
+        theirs = f"{row['published']:.3f}"
+        typer.echo(f"  {cells((name, 44), (ours, 10), (theirs, 8), (less, 9), (why, 0))}")
 
 
 def _interval(row: dict[str, Any], value: str, low: str, high: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gradcascade.cli.columns import table
 from gradcascade.cli.options import Json
 from gradcascade.errors import InputError
 from gradcascade.fields.kinds import field_plural
@@ -137,10 +138,12 @@ def print_headline(data: ReportData) -> None:
     )
     for family in data.families:
         typer.echo(f"{family}: mean and spread (SD) over the steps of the stable window")
-        typer.echo(f"  {'field':<10}{'':<6}{''.join(f'{name:>14}' for name in EXPONENTS)}")
+        printed = [["field", "", *EXPONENTS]]
         for row in rows.filter(pl.col("family") == family).sort("field", pl.col("variant") != "real").to_dicts():
-            cells = [_cell(row.get(f"mean_{name}"), row.get(f"sd_{name}")) for name in EXPONENTS]
-            typer.echo(f"  {row['field']:<10}{row['variant']:<6}" + "".join(f"{cell:>14}" for cell in cells))
+            found = [_cell(row.get(f"mean_{name}"), row.get(f"sd_{name}")) for name in EXPONENTS]
+            printed.append([row["field"], row["variant"], *found])
+        for line in table(printed, [10, 6, *(14 for _ in EXPONENTS)], left=2):
+            typer.echo(f"  {line}")
 
 
 def _cell(mean: float | None, sd: float | None) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -32,6 +35,9 @@ from gradcascade.errors import InputError
 
 _INTERRUPTED = 130
 """Exit code with which a command ends on Ctrl-C."""
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+"""What the system says where there is no room, or a disk fails."""
 
 app = typer.Typer(
     name="gradcascade",
@@ -90,21 +96,43 @@ def main() -> None:
     """Run the command line: exit code 0 done, 2 wrong usage or bad input, 1 a defect of ours."""
     warnings.showwarning = _show_warning(warnings.showwarning)
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except SystemExit as error:
         if error.code == _INTERRUPTED:
-            typer.echo("gradcascade: interrupted; the same command continues where it stopped", err=True)
+            _say("interrupted; the same command continues where it stopped")
         raise
     except InputError as error:
-        typer.echo(f"gradcascade: {error}", err=True)
+        _say(str(error))
         sys.exit(2)
     except MemoryError:
-        typer.echo(
-            "gradcascade: there is not enough memory; a field of N entries needs about 40 N bytes, "
-            "so close other programs or use a larger machine",
-            err=True,
+        _say(
+            "there is not enough memory; a field of N entries needs about 40 N bytes, "
+            "so close other programs or use a larger machine"
         )
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        _drop_output()
+        what = f"{error.filename} could" if error.filename else "what this command prints or writes could"
+        _say(f"{what} not be written ({error.strerror}); free some space, or write to another place")
+        sys.exit(2)
+
+
+def _say(sentence: str) -> None:
+    """Say a sentence on standard error; where even that is full, the exit code has to do."""
+    with suppress(OSError):
+        typer.echo(f"gradcascade: {sentence}", err=True)
+
+
+def _drop_output() -> None:
+    """Have what is left to be printed go nowhere: else Python complains at its end and changes the exit code."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

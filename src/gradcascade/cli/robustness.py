@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gradcascade.cli.columns import cells
 from gradcascade.cli.options import Engine, Json, Threads
 from gradcascade.cli.progress import ProgressDisplay
 from gradcascade.cli.refusals import said
@@ -93,7 +94,7 @@ def _print(found: Robustness, settings: str) -> None:
             typer.echo(f"  {exponent} = {planned} as planned; moved by")
             for row in own:
                 few = f" ({row['n_steps']} steps)" if 1 < row["n_steps"] < len(steps) else ""
-                typer.echo(f"    {row['choice']:<24}{_shift(row)}{few}")
+                typer.echo(f"    {cells((row['choice'], 24), (_shift(row) + few, 0))}")
     typer.echo(_NOTE)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.probe.hashing import GOLDEN, mix
-from gradcascade.probe.parallel import parallel
+from gradcascade.probe.parallel import compiled, parallel
 from gradcascade.probe.threshold import quantile as magnitude_quantile
 
 Field = NDArray[np.floating]
@@ -17,7 +17,7 @@ _TOP = np.uint64(63)
 _ONE = np.uint64(1)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _draw_part(values, key, start, stop, result):
     for i in range(start, stop):
         magnitude = abs(values[i])

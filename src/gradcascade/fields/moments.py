@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.probe.fixedpoint import powers
-from gradcascade.probe.parallel import parallel
+from gradcascade.probe.parallel import compiled, parallel
 
 _BLOCK = 1 << 16
 _LANES = 4
@@ -30,7 +30,7 @@ class Moments:
     fourth: float
 
 
-@numba.njit(cache=True)
+@compiled()
 def _powers(values, first, second, mean):
     """Sums of the deviations and of their squares and fourth powers.
 
@@ -55,7 +55,7 @@ def _powers(values, first, second, mean):
     return sums.sum(axis=1)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _largest(values):
     top = values[0] * 0
     for i in range(values.shape[0]):

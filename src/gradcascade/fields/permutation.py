@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.probe.hashing import stream_key, uniform
-from gradcascade.probe.parallel import parallel
+from gradcascade.probe.parallel import compiled, parallel
 
 Field = NDArray[np.floating]
 
@@ -24,7 +24,7 @@ def _draw_buckets(key, first, buckets, drawn):
         drawn[k] = np.uint32(uniform(key, first + np.uint64(k)) * buckets)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _count_buckets(key, start, stop, buckets, counts):
     drawn = np.empty(_DRAWN, np.uint32)
     for first in range(start, stop, _DRAWN):
@@ -34,7 +34,7 @@ def _count_buckets(key, start, stop, buckets, counts):
             counts[some[k]] += 1
 
 
-@numba.njit(cache=True)
+@compiled()
 def _fill_buckets(values, key, start, stop, buckets, places, result):
     drawn = np.empty(_DRAWN, np.uint32)
     for first in range(start, stop, _DRAWN):

@@ -9,6 +9,7 @@ and removed. Where the entries outgrow the limit, those that were not used for t
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import os
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 from gradcascade.errors import InputError
 from gradcascade.probe.hashing import GOLDEN, mix, mix_array
 from gradcascade.probe.parallel import parallel
+from gradcascade.scratch import CacheWarning, can_write, home, temporary
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -40,16 +42,31 @@ _SCRATCH = re.compile(r"\..+-[a-z0-9_]{8}")
 _ABANDONED = 24 * 3600.0
 
 
-class CacheWarning(UserWarning):
-    """Something about the cache that costs time but does not change results."""
-
-
 def cache_folder() -> Path:
     """Folder of the cache: ``$GRADCASCADE_CACHE``, else ``gradcascade`` below the user's cache folder."""
     if own := os.environ.get("GRADCASCADE_CACHE"):
         return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "gradcascade"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "gradcascade"
+    own = home()
+    if own is None and (other := temporary("graphs")) is not None:
+        _say_other_folder("the home folder of this user", other)
+        return other
+    return (own or Path(tempfile.gettempdir())) / ".cache" / "gradcascade"
+
+
+def _other_folder() -> Path | None:
+    """Where entries go if the folder of the cache cannot be written; None if it can, or there is no other."""
+    return None if can_write(cache_folder()) else temporary("graphs")
+
+
+@functools.cache
+def _say_other_folder(folder: Path | str, other: Path) -> None:
+    warnings.warn(
+        f"{folder} cannot be written, so graphs are kept in {other}; set GRADCASCADE_CACHE to a folder that can be",
+        CacheWarning,
+        stacklevel=2,
+    )
 
 
 def limit() -> int:
@@ -97,7 +114,13 @@ def checksum(array: NDArray[Any]) -> int:
 
 def load(name: str) -> Arrays | None:
     """Memory-map an entry, or give None if there is none (or it was damaged and has been removed)."""
-    folder = cache_folder() / name
+    found = _load(cache_folder() / name)
+    other = _other_folder() if found is None else None
+    return found if other is None else _load(other / name)
+
+
+def _load(folder: Path) -> Arrays | None:
+    name = folder.name
     try:
         manifest = json.loads((folder / _MANIFEST).read_text())
         arrays = {key: np.load(folder / f"{key}.npy", mmap_mode="r") for key in manifest}
@@ -110,12 +133,12 @@ def load(name: str) -> Arrays | None:
             return {key: np.asarray(array) for key, array in arrays.items()}
     except PermissionError as error:
         if _exists(folder):
-            warnings.warn(f"the cached graph {name} cannot be read: {error}", CacheWarning, stacklevel=2)
+            warnings.warn(f"the cached graph {name} cannot be read: {error}", CacheWarning, stacklevel=3)
         return None
     except Exception:  # a damaged header can make NumPy raise nearly anything
         if not _exists(folder):
             return None
-    warnings.warn(f"the cached graph {name} is damaged; it is built again", CacheWarning, stacklevel=2)
+    warnings.warn(f"the cached graph {name} is damaged; it is built again", CacheWarning, stacklevel=3)
     _remove(folder)
     return None
 
@@ -145,6 +168,9 @@ def store(name: str, arrays: Arrays) -> None:
     """Keep an entry and make room for it; a cache that cannot be written costs time, never a result."""
     root = cache_folder()
     room = limit()
+    if other := _other_folder():
+        _say_other_folder(root, other)
+        root = other
     size = sum(array.nbytes for array in arrays.values())
     if size > room:
         warnings.warn(
@@ -177,7 +203,7 @@ def _tidy(root: Path, room: int, newest: str) -> None:
     """Remove what killed builders left, and the entries that were not used for the longest time, down to ``room``."""
     for folder in _abandoned(root):
         shutil.rmtree(folder, ignore_errors=True)
-    found = entries()
+    found = _entries(root)
     total = sum(entry.size for entry in found)
     for entry in reversed(found):
         if total <= room:
@@ -189,8 +215,12 @@ def _tidy(root: Path, room: int, newest: str) -> None:
 
 def entries() -> list[Entry]:
     """List the entries of the cache, the last used first."""
+    return _entries(cache_folder())
+
+
+def _entries(root: Path) -> list[Entry]:
     found = []
-    for folder, files in _folders(cache_folder()):
+    for folder, files in _folders(root):
         if not folder.name.startswith(".") and _MANIFEST in files:
             size = sum(status.st_size for status in files.values())
             found.append(Entry(folder, size, files[_MANIFEST].st_mtime))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from gradcascade.errors import InputError
 from gradcascade.memory import on_release
 from gradcascade.probe import cache, regular, rows
 from gradcascade.probe.graphs import EDGES_PER_NODE, GRAPHS, MAX_NODES, MIN_NODES, GraphKind
+from gradcascade.probe.parallel import compiled
 from gradcascade.probe.threads import thread_count
 
 IN_MEMORY = 2
@@ -126,7 +126,7 @@ class Graph:
         return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-@numba.njit(cache=True)
+@compiled()
 def _count(u, v, offsets):
     for e in range(u.shape[0]):
         offsets[u[e] + 1] += 1
@@ -135,7 +135,7 @@ def _count(u, v, offsets):
         offsets[i] += offsets[i - 1]
 
 
-@numba.njit(cache=True)
+@compiled()
 def _fill(u, v, cursor, neighbours):
     for e in range(u.shape[0]):
         neighbours[cursor[u[e]]] = v[e]

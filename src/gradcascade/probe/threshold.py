@@ -23,7 +23,7 @@ from gradcascade.probe.magnitudes import (
     not_finite,
     place,
 )
-from gradcascade.probe.parallel import parallel
+from gradcascade.probe.parallel import compiled, parallel
 
 SUBSAMPLE = 10_000_000
 """Magnitudes in the published subsample (arXiv:2605.02968), drawn when a field has more entries than this."""
@@ -45,7 +45,7 @@ def _key(word, width):
     return key & np.uint64(0xFFFFFFFF) if width == 32 else key
 
 
-@numba.njit(cache=True)
+@compiled()
 def _survey(words, width, counts):
     """Count leading bits; the largest key and the number of zeros. Two loops, of which the second is vectorised."""
     top = np.uint64(0)
@@ -75,7 +75,7 @@ def _count_leading(words, width, parts):
     return counts.astype(np.int64).sum(axis=0), largest.max(), zeros.sum()
 
 
-@numba.njit(cache=True)
+@compiled()
 def _following(words, width, prefix, shift, counts):
     """Count the 16 bits above ``shift`` of the entries whose higher bits are ``prefix``, which few entries have."""
     low = np.uint64(_BINS - 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gradcascade.sources.naming import step_of
+from gradcascade.study import reading
 
 FIRST = 1
 """Version of the oldest store that can be read."""
@@ -19,19 +19,6 @@ FIRST = 1
 _OLD = ("cascades", "contents", "current", "refusals", "metrics")
 _CODES = {"in quarantine: ": "quarantine", "the checkpoint of step ": "gap"}
 """Beginnings of the sentences that format 1 kept in place of codes."""
-
-
-def in_memory(path: Path) -> sqlite3.Connection:
-    """A copy of a store in memory; neither the file nor anything beside it is written."""
-    memory = sqlite3.connect(":memory:", isolation_level=None)
-    with tempfile.TemporaryDirectory() as folder:
-        options = "immutable=1"  # SQLite would make a log and an index of it, even to read only
-        if _log_of(path):
-            shutil.copy(path.with_name(f"{path.name}-wal"), folder)
-            path, options = Path(shutil.copy(path, folder)), "mode=rw"
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{options}", uri=True)) as source:
-            source.backup(memory)
-    return memory
 
 
 def version_of(path: Path, newest: int) -> int | None:
@@ -42,15 +29,10 @@ def version_of(path: Path, newest: int) -> int | None:
     except OSError:
         return None
     found = int.from_bytes(header[60:64], "big") if header.startswith(b"SQLite format 3") else None
-    if found != newest and _log_of(path):  # after a kill the version may stand in the log alone
-        with closing(in_memory(path)) as copy:
+    if found != newest and reading.log_of(path):  # after a kill the version may stand in the log alone
+        with closing(reading.in_memory(path)) as copy:
             return copy.execute("PRAGMA user_version").fetchone()[0]
     return found
-
-
-def _log_of(path: Path) -> bool:
-    log = path.with_name(f"{path.name}-wal")
-    return log.exists() and log.stat().st_size > 0
 
 
 def keep_copy(connection: sqlite3.Connection, copy: Path) -> None:

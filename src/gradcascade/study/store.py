@@ -15,7 +15,7 @@ import polars as pl
 from gradcascade import vocabulary
 from gradcascade.errors import InputError
 from gradcascade.sources.base import Name
-from gradcascade.study import migration
+from gradcascade.study import migration, reading
 from gradcascade.vocabulary import CASCADE_COLUMNS, REFUSAL_COLUMNS, polars_schema
 
 VERSION = 2
@@ -93,25 +93,44 @@ class Store:
         self.path = path
         self._migrated = migrated
         self._old = False
+        self._closed: str | None = None
+        """Why nothing can be written, if so."""
         with self._explained():
             if migration.version_of(path, VERSION) == migration.FIRST:
                 self._old = True
-                self._connection = migration.in_memory(path)
+                self._connection = reading.in_memory(path)
                 with self._open_transaction():
                     migration.migrate(self._connection, _SCHEMA, VERSION)
+            elif why := reading.why_read_only(path):
+                self._read_only(why)
             else:
                 self._connect()
 
-    def _connect(self) -> None:
-        self._connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+    def _read_only(self, why: str) -> None:
+        self._closed = why
+        self._connection = reading.connect(self.path)
         try:
-            found = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if tables and found not in (VERSION, migration.FIRST):
-                raise InputError(
-                    f"{self.path} was written by another version of gradcascade (layout {found}, this one reads "
-                    f"{VERSION}); measure into a new folder, or use the version that wrote it"
-                )
+            self._check_version()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _check_version(self) -> int:
+        """Refuse the tables of another version; gives the number of tables."""
+        found = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and found not in (VERSION, migration.FIRST):
+            raise InputError(
+                f"{self.path} was written by another version of gradcascade (layout {found}, this one reads "
+                f"{VERSION}); measure into a new folder, or use the version that wrote it"
+            )
+        return tables
+
+    def _connect(self) -> None:
+        # An absolute path: SQLite may take "file:x" for an address instead of a name.
+        self._connection = sqlite3.connect(self.path.absolute(), timeout=60, isolation_level=None)
+        try:
+            tables = self._check_version()
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             if not tables:
@@ -121,7 +140,16 @@ class Store:
             raise
 
     def _make_writable(self) -> None:
-        """Migrate a store of format 1, in one transaction: killed on the way, it is still as it was."""
+        """Migrate a store of format 1, in one transaction: killed on the way, it is still as it was.
+
+        A store that can only be read is refused.
+        """
+        why = self._closed or (reading.why_read_only(self.path) if self._old else None)
+        if why:
+            raise InputError(
+                f"the study {self.path.parent} can be read but not written ({why}); copy it to a folder where you "
+                "may write and give that one"
+            )
         if not self._old:
             return
         with self._explained():

@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from gradcascade.study import reading
+
 STORE = "cascades.sqlite"
 
 
@@ -49,4 +51,6 @@ def glance(folder: Path) -> Glance:
 
 
 def _connect(store: Path) -> sqlite3.Connection:
+    if reading.why_read_only(store):
+        return reading.connect(store)
     return sqlite3.connect(f"{store.resolve().as_uri()}?mode=rw", uri=True, timeout=5, isolation_level=None)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.probe.machine import count_bits, lowest_bit, prefetch
-from gradcascade.probe.parallel import parallel
+from gradcascade.probe.parallel import compiled, parallel
 
 GROUP_BITS = 10
 """A group is 2**10 nodes: 16 words of marks."""
@@ -89,7 +89,7 @@ def mark_group(units, threshold, words):
     return found != 0
 
 
-@numba.njit(cache=True)
+@compiled()
 def _mark_groups(units, threshold, words, groups, start, stop):
     for group in range(start, stop):
         own = units[group << GROUP_BITS : (group + 1) << GROUP_BITS]
@@ -118,7 +118,7 @@ def _count(words, groups, parts):
     return counts.cumsum()
 
 
-@numba.njit(cache=True)
+@compiled()
 def _take_groups(units, offsets, stride, words, groups, first, last, threshold, alpha, at, rows, ends, shares):
     """Turn the candidates of some groups into active nodes: how many were active."""
     begin = at
@@ -180,7 +180,7 @@ def _take(units, offsets, stride, words, groups, threshold, alpha, starts, rows,
     return used
 
 
-@numba.njit(cache=True)
+@compiled()
 def _close_gaps(starts, used, rows, ends, shares):
     """Move the parts together and let the ends run on: how many there are."""
     at = used[0]

@@ -30,7 +30,7 @@ from gradcascade.probe.engines.active import (
 from gradcascade.probe.engines.filing import Desk
 from gradcascade.probe.fixedpoint import Scale, cut, powers
 from gradcascade.probe.graph import Graph
-from gradcascade.probe.parallel import parallel
+from gradcascade.probe.parallel import compiled, parallel
 
 MANY = 1 << 14
 """From this number of contributions on, a step is done by all threads."""
@@ -74,7 +74,7 @@ class _Workspace:
 on_release(_Workspace.kept.clear)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _load_groups(field, first, second, threshold, units, words, groups, start, stop):
     for group in range(start, stop):
         values = field[group << GROUP_BITS : (group + 1) << GROUP_BITS]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gradcascade.probe import regular
 from gradcascade.probe.engines.active import Active, Marks, above, mark
 from gradcascade.probe.machine import ENTRY_WORDS, entry_amount, prefetch, put_entry
-from gradcascade.probe.parallel import parallel
+from gradcascade.probe.parallel import compiled, parallel
 
 BUCKET_BITS = 16
 """A bucket spans 2**16 nodes or more: half a megabyte of the field."""
@@ -43,7 +43,7 @@ def neighbour(neighbours, entry, n, stride):
     return np.uint32(neighbours[entry]) if stride == 0 else regular.neighbour(entry, n, stride)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _file(neighbours, stride, n, rows, ends, shares, at, stop, bits, cursors, links, entries):
     """File contributions number ``at`` to ``stop`` until the chunks are used up: how far it came.
 
@@ -105,7 +105,7 @@ def _file_all(neighbours, stride, n, rows, ends, shares, at, stops, bits, cursor
     return left
 
 
-@numba.njit(cache=True)
+@compiled()
 def _add(units, threshold, words, groups, bucket, bits, cursors, links, entries):
     """Add the contributions of one bucket."""
     filed = 0

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.probe.engines.active import Active, Marks, above, mark
 from gradcascade.probe.engines.filing import neighbour
+from gradcascade.probe.parallel import compiled
 
 
-@numba.njit(cache=True)
+@compiled()
 def _spread(units, neighbours, stride, rows, ends, shares, threshold, words, groups):
     n = units.shape[0]
     begin = np.uint64(0)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.probe.hashing import stream_key, uniform
-from gradcascade.probe.parallel import parallel
+from gradcascade.probe.parallel import compiled, parallel
 from gradcascade.probe.threads import thread_count
 
 _PURPOSE = 0x4241  # "BA"
@@ -56,7 +56,7 @@ def _later_node(edge, m):
     return edge + 1 if edge < m else _group(edge, m) + m
 
 
-@numba.njit("int64(uint64, int64, int64)", cache=True)
+@compiled("int64(uint64, int64, int64)")
 def _earlier_node(key, edge, m):
     """Node that ``edge`` chose, from the random numbers alone."""
     while edge >= m and edge % m == 0:  # the first edge of a node has no siblings to avoid
@@ -85,7 +85,7 @@ def _node_of(key, r, m):
     return _later_node(r >> 1, m) if r & 1 == 0 else _earlier_node(key, r >> 1, m)
 
 
-@numba.njit(cache=True)
+@compiled()
 def _draw_groups(key, m, targets, settled, start, stop):
     """Draw edges ``start`` to ``stop``, looking up those before ``settled`` and repeating the draw of others.
 
@@ -125,7 +125,7 @@ def _draw_targets(key, m, targets, parts):
         settled += groups * m
 
 
-@numba.njit("void(uint64, int64, int32[::1])", cache=True)
+@compiled("void(uint64, int64, int32[::1])")
 def _lookup_targets(key, m, targets):
     """Earlier node of every edge in turn, looking earlier edges up, for any m."""
     for e in range(targets.shape[0]):

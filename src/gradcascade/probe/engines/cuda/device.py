@@ -31,8 +31,20 @@ def check() -> None:
         )
     import torch
 
+    _refuse_after_fork()
     if not interpreted() and not torch.cuda.is_available():
         raise InputError("engine cuda finds no CUDA device on this machine; use --engine cpu")
+
+
+def _refuse_after_fork() -> None:
+    """Refuse a forked process whose parent has used CUDA: it cannot use it itself."""
+    import torch
+
+    if getattr(torch.cuda, "_is_in_bad_fork", bool)():
+        raise InputError(
+            "engine cuda cannot work in a forked process whose parent has used CUDA; start workers with "
+            'multiprocessing.get_context("spawn"), or use the engine cpu'
+        )
 
 
 def interpreted() -> bool:
@@ -50,6 +62,7 @@ def device_of(values: Any) -> torch.device:
 
     if on_gpu(values):
         return values.device
+    _refuse_after_fork()
     return torch.device("cpu") if interpreted() else torch.device("cuda", torch.cuda.current_device())
 
 

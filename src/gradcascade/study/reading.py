@@ -1,0 +1,91 @@
+"""Opens a store to read it: neither the file nor its folder is written, and a writer is not disturbed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing, suppress
+from pathlib import Path
+
+from gradcascade.scratch import writable
+
+_ATTEMPTS = 20
+"""Copies that are tried while somebody else changes the file."""
+
+
+def why_read_only(path: Path) -> str | None:
+    """Why a store that is there cannot be written, in words; None if it can be, or is not there.
+
+    SQLite keeps a log beside the file, so the folder has to be writable too.
+    """
+    if not path.is_file():
+        return None
+    for place in (path, path.absolute().parent):
+        if not writable(place):
+            on_read_only_disk = hasattr(os, "statvfs") and os.statvfs(place).f_flag & os.ST_RDONLY
+            return f"{place}: {os.strerror(errno.EROFS if on_read_only_disk else errno.EACCES)}"
+    return None
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a store that cannot be written: live where a writer has it open, else a copy in memory."""
+    if all(_beside(path, end).is_file() for end in ("-wal", "-shm")):
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=60, isolation_level=None)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return connection
+        except sqlite3.OperationalError:  # what a killed writer left, or files that this user may not read
+            connection.close()
+    return in_memory(path)
+
+
+def in_memory(path: Path) -> sqlite3.Connection:
+    """A copy of a store in memory; neither the file nor anything beside it is written."""
+    for _ in range(_ATTEMPTS):
+        before = _state(path)
+        memory = sqlite3.connect(":memory:", isolation_level=None)
+        try:
+            _copy(path, memory)
+            if _state(path) == before:
+                return memory
+        except sqlite3.DatabaseError:
+            if _state(path) == before:
+                memory.close()
+                raise
+        memory.close()
+    raise sqlite3.OperationalError("it is being written all the time")
+
+
+def _copy(path: Path, memory: sqlite3.Connection) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        options = "immutable=1"  # SQLite would make a log and an index of it, even to read only
+        if log_of(path):
+            shutil.copyfile(_beside(path, "-wal"), Path(folder) / f"{path.name}-wal")
+            path, options = Path(shutil.copyfile(path, Path(folder) / path.name)), "mode=rw"
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{options}", uri=True)) as source:
+            source.backup(memory)
+
+
+def log_of(path: Path) -> bool:
+    """Whether a store has a log with something in it."""
+    log = _beside(path, "-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _beside(path: Path, end: str) -> Path:
+    return path.with_name(f"{path.name}{end}")
+
+
+def _state(path: Path) -> list[tuple[int, int] | None]:
+    """Changes whenever the file or its log was written."""
+    found: list[tuple[int, int] | None] = []
+    for file in (path, _beside(path, "-wal")):
+        state = None
+        with suppress(FileNotFoundError):
+            stat = file.stat()
+            state = stat.st_mtime_ns, stat.st_size
+        found.append(state)
+    return found
