@@ -17,7 +17,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_the_temporary_folder_is_the_users_own_and_the_same_next_time(folder):
     found = scratch.temporary("numba")
-    assert found == folder / f"gradcascade-{os.geteuid()}" / "numba"
+    assert found is not None and found == folder / f"gradcascade-{os.geteuid()}" / "numba"
     assert found.stat().st_mode & 0o777 == found.parent.stat().st_mode & 0o777 == 0o700
     scratch.temporary.cache_clear()
     assert scratch.temporary("numba") == found
