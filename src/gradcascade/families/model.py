@@ -180,7 +180,7 @@ class Family(_Strict):
     """Place in lists."""
     layout: str
     fields: tuple[str, ...] = Field(min_length=1)
-    tensor_order: str = "file"
+    tensor_order: str = "canonical"
     scales: dict[str, Scale] = Field(min_length=1)
     repository: str = ""
     """Pattern of the repositories with ``{scale}`` and ``{run}``."""
