@@ -264,6 +264,33 @@ def test_a_dry_run_fetches_nothing_large(hub, at_the_hub, command, tmp_path):
     assert "of disk needed at the peak" in out and "by a probe run of" in out
 
 
+def test_several_runs_of_a_scale(hub, at_the_hub, command, tmp_path):
+    seeds = {"1": 1000, "2": 7000}
+    for run, seed in seeds.items():
+        add_pico_run(hub.repository("someone/d6"), f"seed{run}", 6, STEPS[:2], tmp_path, seed=seed)
+    add_pico_run(hub.repository("someone/d12"), "main", 12, STEPS[:2], tmp_path)
+    (tmp_path / "plan.toml").write_text(
+        "[nulls]\nkinds = []\n[[families]]\nname = 'mine'\nfields = ['gradient']\norder = 'file'\n[families.hub]\n"
+        "layout = 'pico-lm'\n[families.hub.repositories]\nd12 = 'someone/d12'\n"
+        "d6 = {1 = 'someone/d6@seed1', 2 = 'someone/d6@seed2'}\n"
+    )
+    code, out, _ = command("measure", "plan.toml", "--out", "S", "--dry-run")
+    assert code == 0 and "mine / d6, run 2 / gradient: 2 steps, 0 to 1000\n" in out and "mine / d12 / grad" in out
+    assert command("measure", "plan.toml", "--out", "S")[0] == 0
+    with gc.Study.open("S") as study:
+        rows, metrics = study.cascades(), study.metrics()
+    assert set(rows.select("scale", "run").iter_rows()) == {("d12", "0"), ("d6", "1"), ("d6", "2")}
+    for row in rows.filter(pl.col("scale") == "d6").iter_rows(named=True):
+        check_row(row, flat(pico_gradient(row["step"], 6, seeds[row["run"]])))
+    assert metrics.group_by("scale", "run").len().sort("scale", "run").rows() == [
+        ("d12", "0", 2),
+        ("d6", "1", 2),
+        ("d6", "2", 2),
+    ]
+    code, out, _ = command("audit", "plan.toml")
+    assert code == 0 and "mine: 2 scales, 3 runs, 6 steps" in out
+
+
 def test_options_beside_a_preset(hub, at_the_hub, command, tmp_path):
     add_pico_family(hub, STEPS[:1], tmp_path / "files")
     code, _, err = command("measure", "pico-lm", "--out", "S", "--fields", "update")

@@ -85,9 +85,12 @@ def test_an_empty_plan_is_the_published_protocol(tmp_path):
             "either",
         ),
         (HUB + "repository = 'b/c'", r"unknown key 'families\.0\.hub\.repository'; did you mean 'repositories'\?"),
+        (HUB + "repositories = {a = {}}", "the scale 'a' has no runs, or one without a label"),
+        (HUB + "repositories = {a = {'' = 'b/c'}}", "the scale 'a' has no runs, or one without a label"),
+        (HUB + "repositories = {a = {x = 'b/c', y = 'b/c'}}", "two runs of the scale 'a' have the same repository"),
         (HUB + "repositories = {}", r"families\.0\.hub\.repositories: "),
-        (HUB + "repositories = {'../x' = 'b/c'}", r"the scale '\.\./x' is no name"),
-        (HUB + "repositories = {a = 'b/c'}\nsteps = [2, 1]", "steps are not ascending"),
+        (HUB + "repositories = {'../x' = 'b/c'}", r"'\.\./x' cannot be the name of a scale"),
+        (HUB + "repositories = {a = 'b/c'}\nsteps = [2, 1]", "steps must be at least 0 and ascending"),
         (
             HUB.replace("pythia", "pico-lm") + "repositories = {a = 'b/c'}",
             r"has gradient fields, not update; set fields",
@@ -132,3 +135,14 @@ def test_a_plan_names_several_runs_of_a_scale(tmp_path):
 
 def test_runs_leave_the_reading_of_other_families_as_it_was():
     assert "runs" not in FamilyPlan(name="x", path="runs").reading()
+
+
+def test_a_plan_names_several_runs_of_a_scale_on_the_hub(tmp_path):
+    hub = HubPlan(layout="pythia", repositories={"14m": "a/b", "31m": {"1": "a/c", "2": "a/d@x"}})
+    family = FamilyPlan(name="x", fields=("update",), hub=hub)
+    assert read_plan(written(tmp_path, plan_toml(Plan(families=(family,))))).families == (family,)
+    assert hub.places == {("14m", "0"): "a/b", ("31m", "1"): "a/c", ("31m", "2"): "a/d@x"}
+    assert family.place == "a/b, a/c, a/d@x"
+    assert family.asks_for("14m", 9, "update") and family.asks_for("31m", 9, "update", "2")
+    assert not family.asks_for("14m", 9, "update", "1") and not family.asks_for("31m", 9, "update")
+    assert family.conventions("31m", "2").endswith("of a/d@x")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gradcascade.cli.options import Json
+from gradcascade.cli.options import NO_FAMILY, NO_SOURCE, Json, counted
 from gradcascade.cli.progress import ProgressDisplay
 from gradcascade.errors import InputError
 
@@ -63,32 +63,30 @@ def _audits(
     if source.endswith(".toml"):
         if family is not None:
             raise InputError(f"--family is given beside {source}, which names its families; leave it out")
-        path = Path(source)
-        plan = read_plan(path)
+        plan = read_plan(Path(source))
         if not plan.families:
-            raise InputError(f"{source} names no family; add a [[families]] section with name, and path or hub")
+            raise InputError(NO_FAMILY.format(source))
         return [
             _of_hub(entry, progress)
             if entry.hub
             else audit_family(
-                family_folder(path.parent, entry),
+                family_folder(Path(source).parent, entry),
                 entry.name,
                 contents=contents,
                 label=entry.label,
                 gradients=entry.gradients,
                 progress=progress,
                 scales=entry.scales,
+                runs=entry.runs,
                 select=entry.tensors,
             )
             for entry in plan.families
         ]
     if preset := presets().get(source):
         return [_of_hub(preset.model_copy(update={"name": family or preset.name}), progress)]
-    folder = Path(source)
-    if not folder.is_dir():
-        known = ", ".join(presets())
-        raise InputError(f"{source} is not a folder of runs, nor one of {known}; give one of them, or a plan.toml")
-    return [audit_family(folder, family, contents=contents, progress=progress)]
+    if not Path(source).is_dir():
+        raise InputError(NO_SOURCE.format(source, ", ".join(presets())))
+    return [audit_family(Path(source), family, contents=contents, progress=progress)]
 
 
 def _of_hub(entry: FamilyPlan, progress: Callable[[str, int, int, str], None]) -> Audit:
@@ -127,11 +125,11 @@ def _described(done: Audit) -> dict[str, Any]:
 def _print(done: Audit) -> None:
     listing = done.listing
     scales = {run.name.scale for run in listing.runs}
-    runs = "" if len(scales) == len(listing.runs) else f"{_count(len(listing.runs), 'run')}, "
+    runs = "" if len(scales) == len(listing.runs) else f"{counted(len(listing.runs), 'run')}, "
     files = [file for run in listing.runs for entry in run.steps for file in entry.files]
     typer.echo(
-        f"{listing.family}: {_count(len(scales), 'scale')}, {runs}"
-        f"{_count(sum(len(run.steps) for run in listing.runs), 'step')}, {_count(len(files), 'file')}, "
+        f"{listing.family}: {counted(len(scales), 'scale')}, {runs}"
+        f"{counted(sum(len(run.steps) for run in listing.runs), 'step')}, {counted(len(files), 'file')}, "
         f"{sum(file.size for file in files) / 1e6:,.1f} MB in {listing.origin}"
     )
     if not done.contents:
@@ -154,7 +152,7 @@ def _ended(done: Audit) -> str:
     parts = [f"{len(passed)} passed", f"{len(failed)} failed"]
     parts += [f"{len(few)} not applicable ({', '.join(few)})"] if few else []
     parts += [f"{len(unread)} need the tensors"] if unread else []
-    return f"{_count(len(ended), 'check')}: {', '.join(parts)}"
+    return f"{counted(len(ended), 'check')}: {', '.join(parts)}"
 
 
 def _print_findings(findings: Sequence[Finding]) -> None:
@@ -172,12 +170,8 @@ def _print_findings(findings: Sequence[Finding]) -> None:
         typer.echo(f"  {cells}  {row[3]}")
         typer.echo(_wrapped(finding.sentence, 6))
     counts = [(sum(f.severity == severity for f in findings), severity) for severity in SEVERITIES]
-    typer.echo("  " + ", ".join(_count(count, severity) for count, severity in counts if count))
+    typer.echo("  " + ", ".join(counted(count, severity) for count, severity in counts if count))
 
 
 def _wrapped(text: str, indent: int) -> str:
     return textwrap.fill(text, 80, initial_indent=" " * indent, subsequent_indent=" " * 6, break_on_hyphens=False)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

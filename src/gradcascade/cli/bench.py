@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradcascade.cli.options import Json, Threads
-from gradcascade.errors import InputError
+from gradcascade.cli.options import Json, Threads, whole_numbers
 
 if TYPE_CHECKING:
     from gradcascade.benchmark import Timing
@@ -32,10 +31,7 @@ def bench(
     from gradcascade.benchmark import by_quantile, by_threads, copy_bandwidth, measure
     from gradcascade.probe.threads import thread_count
 
-    try:
-        counts = [int(part) for part in sizes.split(",")]
-    except ValueError:
-        raise InputError(f"--sizes takes whole numbers separated by commas, not {sizes!r}") from None
+    counts = whole_numbers(sizes, "--sizes", "589824,2359296")
     count = thread_count(threads)
     bandwidth = copy_bandwidth()
     say = (lambda _: None) if as_json else typer.echo

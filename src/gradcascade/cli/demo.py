@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gradcascade.cli.fit import print_headline, report_data
-from gradcascade.cli.measure import folder_family, run_with_progress
+from gradcascade.cli.measure import folder_family, measure_plan
 from gradcascade.cli.options import Json
 from gradcascade.cli.train import train_with_progress
 
@@ -35,8 +35,8 @@ def demo(
     nulls = NullPlan(replicates=1 if quick else 3)  # one realisation of a null is noisy
     # The family is recorded as Pico-LM is, so its fields have the order that Pico-LM's published ones have.
     family = folder_family(out / "runs", folder, FAMILY, ("gradient", "update"), order="file")
-    with Study.create(folder, Plan(families=(family,), nulls=nulls)) as study:
-        run_with_progress(study)
+    measure_plan(Plan(families=(family,), nulls=nulls), folder)
+    with Study.open(folder) as study:
         data = report_data(study)
     page = write_report(data, folder / "report")
     if as_json:

@@ -14,21 +14,7 @@ if TYPE_CHECKING:
 
 
 def describe(plan: Plan, out: Path, threads: int | None, as_json: bool, quarantine: Path | None) -> None:
-    """Print what measuring a plan takes; listings are read, nothing is measured or written.
-
-    Parameters
-    ----------
-    plan : Plan
-        The plan.
-    out : pathlib.Path
-        Folder of the study.
-    threads : int or None
-        Number of threads for the probe run.
-    as_json : bool
-        Whether to print one JSON object.
-    quarantine : pathlib.Path or None
-        A list of snapshots to leave out, beside the study's own.
-    """
+    """Print what measuring a plan into ``out`` takes; files are listed, and nothing is measured or written."""
     from gradcascade.study.estimate import estimate
 
     found = estimate(plan, out, threads, quarantine)

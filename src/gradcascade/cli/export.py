@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from gradcascade.cli.options import StudyFolder
+
 
 class Format(StrEnum):
     """Formats of the exported tables."""
@@ -18,7 +20,7 @@ class Format(StrEnum):
 
 
 def export(
-    study: Annotated[Path, typer.Argument(help="Folder of the study.")],
+    study: StudyFolder,
     to: Annotated[Format, typer.Option("--format", help="Format of the files.")] = Format.parquet,
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: STUDY/export).")] = None,
 ) -> None:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradcascade.cli.options import NULL_NAMES, Alpha, Engine, GraphKind, GraphSeed, Json, MaxSteps, Quantile, Threads
+from gradcascade.cli.options import (
+    NO_FAMILY,
+    NO_SOURCE,
+    NULL_NAMES,
+    Alpha,
+    Engine,
+    GraphKind,
+    GraphSeed,
+    Json,
+    MaxSteps,
+    Quantile,
+    Threads,
+)
 from gradcascade.cli.progress import ProgressDisplay
 from gradcascade.cli.refusals import said
 from gradcascade.cli.warmup import warm_up
@@ -18,12 +31,8 @@ from gradcascade.fields.nulls import NULLS
 from gradcascade.probe.graphs import DEFAULT_GRAPH
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gradcascade.sources.base import Source
     from gradcascade.study.plan import FamilyPlan, Plan
     from gradcascade.study.runner import Outcome
-    from gradcascade.study.study import Study
 
 _SOURCES = "Published families (`gradcascade families` lists them), folders of runs, or one plan.toml."
 
@@ -31,7 +40,6 @@ _PLANNED = (
     "family", "nulls", "replicates", "seed", "fields", "tensors", "order",
     "alpha", "quantile", "graph", "graph_seed", "max_steps",
 )  # fmt: skip
-
 
 _SHOWN = 10_000_000
 """Bytes from which on a file's arrival is shown."""
@@ -86,41 +94,28 @@ def measure(
     """Measure every field of the sources and its nulls; each cascade is kept as soon as it is there."""
     from gradcascade.study.plan import make_plan, read_plan
 
+    origins = {name: context.get_parameter_source(name) for name in _PLANNED}
+    given = [name for name, origin in origins.items() if origin is not None and origin.name == "COMMANDLINE"]
     if len(sources) == 1 and sources[0].endswith(".toml"):
         plan_file = Path(sources[0])
-        for name in _PLANNED:
-            source = context.get_parameter_source(name)
-            if source is not None and source.name == "COMMANDLINE":
-                option = name.replace("_", "-")
-                raise InputError(
-                    f"--{option} is given beside {plan_file}, which decides it; set it in the plan instead"
-                )
+        if given:
+            option = given[0].replace("_", "-")
+            raise InputError(f"--{option} is given beside {plan_file}, which decides it; set it in the plan instead")
         plan = read_plan(plan_file)
-        plan = plan.model_copy(
-            update={"families": tuple(_moved(entry, plan_file.parent, out) for entry in plan.families)}
-        )
+        moved = tuple(_moved(entry, plan_file.parent, out) for entry in plan.families)
+        plan = plan.model_copy(update={"families": moved})
     else:
-        given = context.get_parameter_source("fields")
-        chosen = fields if given is not None and given.name == "COMMANDLINE" else None
-        plan = make_plan(
-            {
-                "probe": {
-                    "alpha": alpha,
-                    "quantile": quantile,
-                    "graph": graph,
-                    "graph_seed": graph_seed,
-                    "max_steps": max_steps,
-                },
-                "nulls": {"kinds": _listed(nulls, NULLS.names), "replicates": replicates, "seed": seed},
-                "families": [
-                    _family(source, family, chosen, tuple(tensors or ()), order, out).model_dump()
-                    for source in sources
-                ],
-            },
-            "these sources and options",
-        )
+        kinds = fields if "fields" in given else None
+        families = [_family(source, family, kinds, tuple(tensors or ()), order, out) for source in sources]
+        settings = {"alpha": alpha, "quantile": quantile, "graph": graph, "graph_seed": graph_seed}
+        asked = {
+            "probe": {**settings, "max_steps": max_steps},
+            "nulls": {"kinds": _listed(nulls, NULLS.names), "replicates": replicates, "seed": seed},
+            "families": [entry.model_dump() for entry in families],
+        }
+        plan = make_plan(asked, "these sources and options")
     if not plan.families:
-        raise InputError(f"{sources[0]} names no family; add a [[families]] section with name, and path or hub")
+        raise InputError(NO_FAMILY.format(sources[0]))
     from gradcascade.study.quarantine import check_quarantine
     from gradcascade.study.runner import choose_executor
     from gradcascade.study.variants import make_probe
@@ -134,51 +129,35 @@ def measure(
 
         describe(plan, out, threads, as_json, quarantine)
         return
-    outcome = _measured(plan, out, engine, threads, quarantine, workers)
+    outcome = measure_plan(plan, out, engine, threads, quarantine, workers)
     if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "measured": outcome.measured,
-                    "known": outcome.known,
-                    "refused": list(outcome.refused),
-                    "quarantined": list(outcome.quarantined),
-                }
-            )
-        )
+        done = {"measured": outcome.measured, "known": outcome.known}
+        typer.echo(json.dumps({**done, "refused": outcome.refused, "quarantined": outcome.quarantined}))
     else:
         if outcome.quarantined:
-            typer.echo(
-                f"{len(outcome.quarantined)} snapshots left out by {out / 'quarantine.toml'} or known corruption"
-            )
+            listed = out / "quarantine.toml"
+            typer.echo(f"{len(outcome.quarantined)} snapshots left out: in {listed}, or known to be corrupted")
         typer.echo(f"{outcome.measured} cascades measured, {outcome.known} known before; study: {out}")
     if outcome.refused:
         missing = set(outcome.missing)
         raise InputError(said([words for words in outcome.refused if words not in missing], outcome.missing))
 
 
-def run_with_progress(study: Study, engine: str = "auto", threads: int | None = None) -> Outcome:
-    """Run a study with a progress bar."""
-    _get_ready(study.plan, engine, threads)
-    with ProgressDisplay() as display:
-        return _run(study, engine, threads, display, {})
-
-
-def _get_ready(plan: Plan, engine: str, threads: int | None) -> None:
+def measure_plan(
+    plan: Plan,
+    out: Path,
+    engine: str = "auto",
+    threads: int | None = None,
+    quarantine: Path | None = None,
+    workers: int = 1,
+) -> Outcome:
+    """Measure a plan into a study, with a progress bar; ``quarantine`` is a list to put into the study."""
     import numpy as np
 
-    from gradcascade.study.variants import make_probe
-
-    if engine in ("auto", "cpu"):
-        warm_up(make_probe(plan, threads=threads), np.float32)
-
-
-def _measured(
-    plan: Plan, out: Path, engine: str, threads: int | None, quarantine: Path | None, workers: int
-) -> Outcome:
     from gradcascade.study.quarantine import keep_quarantine
-    from gradcascade.study.runner import open_source
+    from gradcascade.study.runner import Progress, open_source, run
     from gradcascade.study.study import Study
+    from gradcascade.study.variants import make_probe
 
     with ProgressDisplay() as display:
 
@@ -188,30 +167,17 @@ def _measured(
             elif size > _SHOWN:
                 display.update("fetching", arrived // 1_000_000, size // 1_000_000, f"MB {name}")
 
+        def show(progress: Progress) -> None:
+            display.update("measuring", progress.done, progress.total, progress.snapshot.place)
+
         # Complain about a source before anything is written.
         opened = {entry.name: open_source(out, entry, watch) for entry in plan.families}
-        _get_ready(plan, engine, threads)
+        if engine in ("auto", "cpu"):
+            warm_up(make_probe(plan, threads=threads), np.float32)
         with Study.create(out, plan) as study:
             if quarantine is not None:
                 keep_quarantine(quarantine, out)
-            return _run(study, engine, threads, display, opened, workers)
-
-
-def _run(
-    study: Study,
-    engine: str,
-    threads: int | None,
-    display: ProgressDisplay,
-    opened: Mapping[str, Source],
-    workers: int = 1,
-) -> Outcome:
-    from gradcascade.study.runner import Progress, run
-
-    def show(progress: Progress) -> None:
-        at = progress.snapshot
-        display.update("measuring", progress.done, progress.total, at.place)
-
-    return run(study, engine=engine, threads=threads, progress=show, opened=opened, workers=workers)
+            return run(study, engine=engine, threads=threads, progress=show, opened=opened, workers=workers)
 
 
 def folder_family(
@@ -233,10 +199,13 @@ def folder_family(
 def _family(
     source: str, name: str | None, fields: str | None, tensors: tuple[str, ...], order: str | None, out: Path
 ) -> FamilyPlan:
-    """Plan of one source; ``fields`` are those asked for on the command line, if any."""
+    """Plan of one source; ``fields`` are None if the command line does not name any."""
+    from gradcascade.sources.folder import discover
+    from gradcascade.sources.snapshots import readable_kinds
+    from gradcascade.study.plan import FamilyPlan, read_plan
     from gradcascade.study.presets import presets
 
-    kinds = ("gradient", "update") if fields is None else _listed(fields, ("gradient", "update"))
+    kinds = ("gradient", "update") if fields is None else _listed(fields, readable_kinds())
     if not kinds:
         raise InputError("--fields names no kind of field; choose gradient, update, or both")
     if preset := presets().get(source):
@@ -247,42 +216,23 @@ def _family(
         if order not in (None, preset.order):
             raise InputError(f"{source} has its tensors in the order {preset.order}; leave --order out")
         return preset.model_copy(update={"name": name or preset.name})
-    from gradcascade.sources.folder import discover
-
     folder = Path(source)
     if not folder.is_dir():
-        raise InputError(
-            f"{source} is not a folder of runs, nor one of {', '.join(presets())}; give one of them, or a plan.toml"
-        )
-    found = discover(folder, family=name or _named_before(folder, out))
-    return folder_family(folder, out, found.family, kinds, tensors, order or _order_before(found.family, out))
-
-
-def _order_before(family: str, out: Path) -> str:
-    """Order of tensors under which a study has a family; it stays, whatever the default is now."""
-    from gradcascade.study.plan import FamilyPlan, read_plan
-
+        raise InputError(NO_SOURCE.format(source, ", ".join(presets())))
     known = read_plan(out / "plan.toml").families if (out / "plan.toml").is_file() else ()
+    named = [entry.name for entry in known if entry.path == _relative(folder, out)]
+    # What a study has keeps its name, whatever runs come beside it, and its order, whatever the default is now.
+    found = discover(folder, family=name or (named[0] if len(named) == 1 else None)).family
     default = str(FamilyPlan.model_fields["order"].default)
-    return next((plan.order for plan in known if plan.name == family), default)
-
-
-def _named_before(folder: Path, out: Path) -> str | None:
-    """Name under which a study has the runs of a folder: it stays, whatever runs come beside them."""
-    from gradcascade.study.plan import read_plan
-
-    if not (out / "plan.toml").is_file():
-        return None
-    place = _relative(folder, out)
-    names = [entry.name for entry in read_plan(out / "plan.toml").families if entry.path == place]
-    return names[0] if len(names) == 1 else None
+    kept = next((entry.order for entry in known if entry.name == found), default)
+    return folder_family(folder, out, found, kinds, tensors, order or kept)
 
 
 def _moved(entry: FamilyPlan, origin: Path, out: Path) -> FamilyPlan:
+    """The family with paths as seen from the study, not from the plan's folder."""
     paths = {"path": entry.path, "evaluations": entry.evaluations}
-    return entry.model_copy(
-        update={key: _relative(origin / path, out) for key, path in paths.items() if path is not None}
-    )
+    moved = {key: _relative(origin / path, out) for key, path in paths.items() if path is not None}
+    return entry.model_copy(update=moved)
 
 
 def _relative(folder: Path, study: Path) -> str:
@@ -292,7 +242,7 @@ def _relative(folder: Path, study: Path) -> str:
         return folder.resolve().as_posix()
 
 
-def _listed(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+def _listed(text: str, known: Sequence[str]) -> tuple[str, ...]:
     items = tuple(item.strip() for item in text.split(",") if item.strip())
     for item in items:
         if item not in known:

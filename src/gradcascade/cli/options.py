@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gradcascade.errors import InputError
 from gradcascade.fields.nulls import NULLS
 from gradcascade.probe.graphs import GRAPHS
 
@@ -17,7 +19,28 @@ def alternatives(names: Iterable[str]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
+def whole_numbers(text: str, option: str, example: str) -> tuple[int, ...]:
+    """Read whole numbers separated by commas."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"{option} takes whole numbers separated by commas, such as {example}, not {text!r}"
+        ) from None
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: ``1 step``, ``2 steps``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+NO_FAMILY = "{} names no family; add a [[families]] section with name, and path or hub"
+NO_SOURCE = "{} is not a folder of runs, nor one of {}; give one of them, or a plan.toml"
 NULL_NAMES = alternatives(NULLS)
+StudyFolder = Annotated[Path, typer.Argument(help="Folder of the study.")]
+Window = Annotated[
+    tuple[int, int] | None, typer.Option(help="First and last step of the stable window.", metavar="FIRST LAST")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Alpha = Annotated[float, typer.Option(help="Share that an active node hands on, in (0, 1).")]
 Quantile = Annotated[float, typer.Option(help="The threshold is this quantile of the magnitudes, in (0, 1).")]

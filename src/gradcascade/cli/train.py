@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradcascade.cli.options import Json
+from gradcascade.cli.options import Json, whole_numbers
 from gradcascade.cli.progress import ProgressDisplay
-from gradcascade.errors import InputError
 
 if TYPE_CHECKING:
     from gradcascade.training.config import FamilyConfig
@@ -37,7 +36,7 @@ def train(
     from gradcascade.training.config import FamilyConfig
 
     config = FamilyConfig(
-        widths=_numbers(widths),
+        widths=whole_numbers(widths, "--widths", "24,48,96"),
         steps=steps,
         record_every=record_every,
         batch=batch,
@@ -65,12 +64,3 @@ def train_with_progress(config: FamilyConfig, out: Path) -> list[Path]:
             display.update(f"training {report.scale}", report.step, report.total, f"loss {report.loss:.2f}{left}")
 
         return train_family(config, out, show)
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(
-            f"--widths takes whole numbers separated by commas, such as 24,48,96, not {text!r}"
-        ) from None

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 import threading
 import webbrowser
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gradcascade.cli.options import StudyFolder
+
 
 def view(
-    study: Annotated[Path, typer.Argument(help="Folder of the study.")],
+    study: StudyFolder,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port on the loopback address (default: a free one).")
     ] = None,

@@ -42,7 +42,7 @@ GRADCASCADE = Citation(
 
 def places(cascades: pl.DataFrame, plan: Plan) -> dict[str, str]:
     """By measured family, the repositories it was fetched from, separated by spaces; empty for one on disk."""
-    hubs = {family.name: " ".join(family.hub.repositories.values()) if family.hub else "" for family in plan.families}
+    hubs = {family.name: " ".join(family.hub.places.values()) if family.hub else "" for family in plan.families}
     return {name: hubs.get(name, "") for name in cascades["family"].unique(maintain_order=True)}
 
 

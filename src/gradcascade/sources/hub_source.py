@@ -1,4 +1,4 @@
-"""A family on the hub: what was found of each scale, downloaded snapshot by snapshot."""
+"""A family on the hub: what was found of each run, downloaded snapshot by snapshot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gradcascade import families
 from gradcascade.errors import InputError, SourceLostError
 from gradcascade.evaluations import Problem
-from gradcascade.sources.base import ALONE, GRADIENT, UPDATE, SnapshotRef
+from gradcascade.sources.base import GRADIENT, UPDATE, RunName, SnapshotRef
 from gradcascade.sources.evaluations import metrics_table, read_evaluations
 from gradcascade.sources.layouts import LAYOUTS
 from gradcascade.sources.layouts.base import Layout, Run
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """What was found of one scale, before anything large is downloaded."""
+    """What was found of one run, before anything large is downloaded."""
 
-    scale: str
+    name: RunName
     run: Run
     tree: HubTree
     snapshots: tuple[SnapshotRef, ...]
@@ -74,21 +74,21 @@ class HubSource:
     _complaints: list[Problem] = field(default_factory=list, repr=False, compare=False)
 
     @property
-    def repositories(self) -> dict[str, str]:
-        """The repository of each scale, ``owner/name``."""
-        return {found.scale: found.tree.name for found in self.found}
+    def repositories(self) -> dict[RunName, str]:
+        """The repository of each run, ``owner/name``."""
+        return {found.name: found.tree.name for found in self.found}
 
     @property
-    def checkpoints(self) -> dict[str, tuple[int, ...]]:
-        """For each scale, the steps whose checkpoints are subtracted, each from the next; none of gradients."""
-        return {found.scale: found.checkpoints for found in self.found}
+    def checkpoints(self) -> dict[RunName, tuple[int, ...]]:
+        """For each run, the steps whose checkpoints are subtracted, each from the next; none of gradients."""
+        return {found.name: found.checkpoints for found in self.found}
 
     def snapshots(self) -> list[SnapshotRef]:
-        """Every field there is, by scale, steps ascending; nothing is downloaded."""
+        """Every field there is, by run, steps ascending; nothing is downloaded."""
         return [snapshot for found in self.found for snapshot in found.snapshots]
 
     def metrics(self) -> pl.DataFrame:
-        """Evaluation results of every scale, downloaded if they are not here: family, scale, step, metric, value.
+        """Evaluation results of every run, downloaded if they are not here: family, scale, run, step, metric, value.
 
         A value that was not finite is null. A file that is not available or unreadable is left out, and named by
         `complaints`; only a hub that cannot be reached raises.
@@ -102,17 +102,17 @@ class HubSource:
                 except SourceLostError:
                     raise
                 except InputError as error:
-                    self._complaints.append(Problem("not-fetched", place, f"{found.scale}: {error}"))
+                    self._complaints.append(Problem("not-fetched", place, f"{found.name}: {error}"))
             folder = found.tree.kept
             listed = {step_of_evaluation(Path(place).name) for place in found.run.small}
             # What an earlier pass left there may not be the run's any more.
             own = read_evaluations(folder, folder, self._complaints.append, listed)
-            rows += [(found.scale, ALONE, *row) for row in own]
+            rows += [(*found.name, *row) for row in own]
         return metrics_table(self.family, rows)
 
     def folders(self) -> dict[str, Path]:
-        """The folder of each scale's small files, which :meth:`metrics` downloads."""
-        return {found.scale: found.tree.kept for found in self.found}
+        """The folder of each run's small files, which :meth:`metrics` downloads."""
+        return {str(found.name): found.tree.kept for found in self.found}
 
     def complaints(self) -> list[Problem]:
         """Small files that could not be had or read."""
@@ -128,14 +128,14 @@ def discover_hub(
     space: Space,
     family: str,
     layout: str,
-    repositories: Mapping[str, Address],
+    repositories: Mapping[RunName, Address],
     *,
     steps: Collection[int] | None = None,
     which: str = "train",
     order: str = "file",
     label: str = "later",
 ) -> HubSource:
-    """Find a family on the hub: its repositories by scale, laid out as one of the `LAYOUTS`.
+    """Find a family on the hub: its repositories by run, laid out as one of the `LAYOUTS`.
 
     `steps` are those of the gradients, or of the checkpoints to subtract, each from the next; by default all there
     are. One that is not there is refused when it is loaded, and no difference is taken across it.
@@ -144,11 +144,11 @@ def discover_hub(
     reading = Reading(family, chosen.fields, which, order, label)
     names = [address.name for address in repositories.values()]
     found = []
-    for scale, address in repositories.items():
+    for name, address in repositories.items():
         repository = client.repository(address.name)
         shared = names.count(address.name) > 1
         kept = space.small(repository, f"{address.revision}:{address.folder}" if shared else "")
-        remote = RemoteRun(scale, address, repository, space, kept, steps)
+        remote = RemoteRun(name, address, repository, space, kept, steps)
         found.append(_found(remote, chosen, reading))
     return HubSource(family, client, space, tuple(found))
 
@@ -168,10 +168,10 @@ def _found(remote: RemoteRun, layout: Layout, reading: Reading) -> Found:
     files = _listed(there[known[-1]]) if known else []
     size = sum(file.size for file in files)
     return Found(
-        remote.scale,
+        remote.name,
         run,
         remote.tree(run.tree.revision),
-        tuple(reading.snapshots(run, remote.scale, asked=asked)),
+        tuple(reading.snapshots(run, *remote.name, asked=asked)),
         asked,
         {step: there[step] for step in known},
         files=len(files) or 1,

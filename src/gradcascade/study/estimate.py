@@ -11,7 +11,7 @@ import numpy as np
 from gradcascade.errors import InputError
 from gradcascade.fields.drawing import null
 from gradcascade.fields.statistics import content_hash, kurtosis
-from gradcascade.sources.base import UPDATE
+from gradcascade.sources.base import UPDATE, RunName
 from gradcascade.sources.hub_source import HubSource
 from gradcascade.study.plan import Plan
 from gradcascade.study.quarantine import quarantined
@@ -24,7 +24,7 @@ PROBED = 2_359_296
 
 @dataclass(frozen=True)
 class Group:
-    """Snapshots of one family, scale and kind of field."""
+    """Snapshots of one family, run and kind of field."""
 
     name: str
     steps: tuple[int, ...]
@@ -32,47 +32,29 @@ class Group:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a plan takes.
-
-    Attributes
-    ----------
-    groups : tuple of Group
-        What there is.
-    snapshots, cascades : int
-        How many.
-    read : int
-        Bytes to read.
-    files : int or None
-        Files to fetch from the hub; None if nothing of the plan lies there.
-    fetched : int
-        Bytes to fetch, from the files of one step of each scale.
-    small : int
-        Evaluation results and configurations to fetch besides: a few bytes each, not counted in `files`.
-    held : int
-        Bytes of downloads on disk at the peak.
-    seconds : float
-        Time of measuring: that of the probe run, in proportion to the entries.
-    probed : int
-        Entries of the probe run.
-    """
+    """What measuring a plan takes."""
 
     groups: tuple[Group, ...]
     snapshots: int
     cascades: int
     read: int
+    """Bytes."""
     files: int | None
+    """Files to fetch from the hub; None if no family of the plan is there."""
     fetched: int
+    """Bytes of these, estimated from the files of one step of each scale."""
     small: int
+    """Evaluation results and configurations to fetch besides: a few bytes each, not counted in ``files``."""
     held: int
+    """Bytes of downloads on disk at the peak."""
     seconds: float
+    """Time of the probe run, in proportion to the entries."""
     probed: int
+    """Entries of the probe run."""
 
 
 def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Path | None = None) -> Estimate:
-    """Estimate what measuring a plan takes, as if nothing of it were measured yet.
-
-    Snapshots in quarantine are left out, those of known corruption too.
-    """
+    """What measuring a plan takes if nothing of it is measured yet, without snapshots in quarantine."""
     steps: dict[str, list[int]] = {}
     entries: list[int] = []
     read = fetched = files = small = held = 0
@@ -82,13 +64,12 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
     left_out = quarantined(study, sources, there, quarantine)
     kept = {s for s in there if s.name not in left_out}
     for snapshot in (s for s in there if s in kept):
-        steps.setdefault(f"{snapshot.family} / {snapshot.scale} / {snapshot.field}", []).append(snapshot.step)
+        run = RunName(snapshot.scale, snapshot.run)
+        steps.setdefault(f"{snapshot.family} / {run} / {snapshot.field}", []).append(snapshot.step)
         size = sum(file.stat().st_size for file in snapshot.files)
         read += size
-        if snapshot.files:
-            entries.append(
-                size // (8 if snapshot.field == UPDATE else 4)
-            )  # float32, of two checkpoints or of one file
+        if snapshot.files:  # float32, of two checkpoints or of one file
+            entries.append(size // (8 if snapshot.field == UPDATE else 4))
     for _, source in sources:
         if isinstance(source, HubSource):
             remote = True

@@ -10,20 +10,7 @@ SCRATCH = ".writing-"
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Replace a file as a whole, or not at all.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file; its folder exists.
-    text : str
-        What it shall hold.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; an earlier file is then as it was.
-    """
+    """Replace a file in an existing folder as a whole; if that fails (OSError), an earlier file is as it was."""
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=path.parent) as folder:
         scratch = Path(folder) / path.name
         scratch.write_text(text, encoding="utf-8")

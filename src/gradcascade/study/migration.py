@@ -93,10 +93,7 @@ def _fill_cascades(connection: sqlite3.Connection) -> dict[tuple[Any, ...], int]
 
 
 def steps_of(source: str) -> tuple[int, int] | None:
-    """Steps of the earlier and the later checkpoint of an update, from the ``source`` of format 1.
-
-    It is ``.../step_20/x.safetensors minus .../step_10/x.safetensors``, or ``owner/name: step20 minus step10``.
-    """
+    """Steps of both checkpoints, the earlier first, from a source as in ``owner/name: step20 minus step10``."""
     steps = [_last_step(side) for side in source.split(" minus ")]
     if len(steps) != 2 or steps[0] is None or steps[1] is None:
         return None

@@ -17,26 +17,21 @@ from gradcascade.fields.kinds import FIELD_KINDS
 from gradcascade.fields.nulls import NULLS
 from gradcascade.fields.nulls.base import CLIP
 from gradcascade.probe.graphs import DEFAULT_GRAPH
-from gradcascade.sources.base import ALONE, UPDATE
+from gradcascade.registry import Registry
+from gradcascade.sources.base import ALONE, UPDATE, RunName
 from gradcascade.sources.choice import ORDERS
 from gradcascade.sources.layouts import LAYOUTS
 from gradcascade.vocabulary import PUBLISHED_NULLS
 
 
-def _known_null(name: str) -> str:
-    return NULLS.find(name).name
+def _known(registry: Registry[Any]) -> AfterValidator:
+    return AfterValidator(lambda name: registry.find(name).name)
 
 
-Null = Annotated[str, AfterValidator(_known_null)]
-"""Name of a null."""
-
-
-def _known_kind(name: str) -> str:
-    return FIELD_KINDS.find(name).name
-
-
-Kind = Annotated[str, AfterValidator(_known_kind)]
-"""Name of a kind of field; whether a family has it on disk is its source's to say."""
+Null = Annotated[str, _known(NULLS)]
+Kind = Annotated[str, _known(FIELD_KINDS)]
+"""Name of a kind of field; the source refuses it where a family does not have it."""
+LayoutName = Annotated[str, _known(LAYOUTS)]
 
 FORMAT = 2
 """Number of the layout of a study folder."""
@@ -89,10 +84,10 @@ class FitPlan(_Strict):
 class HubPlan(_Strict):
     """Where a family lies on the Hugging Face hub."""
 
-    layout: str
-    """Name of a layout; ``pico-lm``: a step is a commit, ``pythia``: a branch, ``step-folders``: a folder."""
-    repositories: dict[str, str] = Field(min_length=1)
-    """By scale, ``owner/name``, ``owner/name@branch`` or ``owner/name@branch:folder``."""
+    layout: LayoutName
+    """With ``pico-lm`` a step is a commit, with ``pythia`` a branch, with ``step-folders`` a folder."""
+    repositories: dict[str, str | dict[str, str]] = Field(min_length=1)
+    """By scale ``owner/name``, ``owner/name@branch`` or ``owner/name@branch:folder``, or these by run."""
     steps: tuple[int, ...] | None = None
     """The steps to measure, ascending, or the checkpoints whose differences are; by default all there are."""
 
@@ -101,19 +96,25 @@ class HubPlan(_Strict):
         """Kinds of field that the layout has on the hub."""
         return LAYOUTS[self.layout].fields
 
-    @field_validator("layout")
-    @classmethod
-    def _known(cls, layout: str) -> str:
-        return LAYOUTS.find(layout).name
+    @property
+    def places(self) -> dict[RunName, str]:
+        """The repository of every run."""
+        by_run = {scale: {ALONE: at} if isinstance(at, str) else at for scale, at in self.repositories.items()}
+        return {RunName(scale, run): place for scale, own in by_run.items() for run, place in own.items()}
 
     @model_validator(mode="after")
     def _sensible(self) -> HubPlan:
         for scale in self.repositories:
             if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", scale):
-                raise ValueError(f"the scale {scale!r} is no name; use letters, digits, dots and hyphens")
+                raise ValueError(f"{scale!r} cannot be the name of a scale; use letters, digits, dots and hyphens")
+            own = self.repositories[scale]
+            if isinstance(own, dict) and (not own or not all(own)):
+                raise ValueError(f"the scale {scale!r} has no runs, or one without a label; name them")
+            if isinstance(own, dict) and len(set(own.values())) < len(own):
+                raise ValueError(f"two runs of the scale {scale!r} have the same repository; name another for one")
         steps = self.steps
         if steps is not None and (not steps or min(steps) < 0 or list(steps) != sorted(set(steps))):
-            raise ValueError("steps are not ascending numbers of at least 0; list each once")
+            raise ValueError("steps must be at least 0 and ascending, and each listed once")
         return self
 
 
@@ -187,7 +188,7 @@ class FamilyPlan(_Strict):
     def _place_of(self, scale: str, run: str) -> str | None:
         """The folder or repository that the plan names for a run."""
         if self.hub:
-            return self.hub.repositories.get(scale)
+            return self.hub.places.get(RunName(scale, run))
         if run in (own := (self.runs or {}).get(scale, {})):
             return own[run]
         return (self.scales or {}).get(scale)
@@ -195,25 +196,14 @@ class FamilyPlan(_Strict):
     @property
     def place(self) -> str:
         """Where the family lies, for messages."""
-        return self.path if self.path is not None else ", ".join(self.hub.repositories.values() if self.hub else ())
+        return self.path if self.path is not None else ", ".join(self.hub.places.values() if self.hub else ())
 
     def reading(self) -> dict[str, Any]:
         """What decides which values are read from the same files."""
         if self.hub:
-            return {
-                "name": self.name,
-                "hub": self.hub.layout,
-                "gradients": self.gradients,
-                "order": self.order,
-                "label": self.label,
-            }
-        left_out = {
-            "hub",
-            "evaluations",
-            "window",
-            *(name for name in ("tensors", "scales", "runs") if not getattr(self, name)),
-        }
-        return self.model_dump(exclude=left_out)
+            return {"hub": self.hub.layout, **self.model_dump(include={"name", "gradients", "order", "label"})}
+        unset = {name for name in ("tensors", "scales", "runs") if not getattr(self, name)}
+        return self.model_dump(exclude={"hub", "evaluations", "window", *unset})
 
     def asks_for(self, scale: str, step: int, field: str, run: str = ALONE) -> bool:
         """Whether a snapshot, by its label, is one that is to be measured, as far as the plan alone tells."""
@@ -226,7 +216,7 @@ class FamilyPlan(_Strict):
         steps = self.hub.steps
         if steps is not None and field == UPDATE:
             steps = steps[1:] if self.label == "later" else steps[:-1]
-        return scale in self.hub.repositories and (steps is None or step in steps)
+        return RunName(scale, run) in self.hub.places and (steps is None or step in steps)
 
     def conventions(self, scale: str, run: str = ALONE) -> str:
         """What decides which numbers stand for a step of a run, as text."""

@@ -15,7 +15,7 @@ from gradcascade.sources.audit.quarantine_list import (
     read_quarantine,
     write_quarantine,
 )
-from gradcascade.sources.base import Name, RunName, SnapshotRef, Source
+from gradcascade.sources.base import Name, SnapshotRef, Source
 from gradcascade.study.plan import FamilyPlan, Plan
 
 
@@ -68,7 +68,5 @@ def _name(entry: Entry) -> Name:
 
 def _known(family: FamilyPlan, source: Published) -> tuple[Entry, ...]:
     """What others have found in the repositories of a published family."""
-    repositories = {RunName(scale): repository for scale, repository in source.repositories.items()}
-    checkpoints = {RunName(scale): steps for scale, steps in source.checkpoints.items()}
-    findings = check_known(family.name, repositories, checkpoints)
-    return entries_of(findings, checkpoints, {}, family.label)
+    findings = check_known(family.name, source.repositories, source.checkpoints)
+    return entries_of(findings, source.checkpoints, {}, family.label)

@@ -24,7 +24,7 @@ def open_hub(study: Path, family: FamilyPlan, watch: Callable[[str, int, int], N
         raise InputError(f"the family {family.name!r} is not on the hub; give it repositories")
     client = HubClient(watch=watch)
     space = Space(study / DOWNLOADS / _folder_name(family.name))
-    places = {scale: Address.of(text) for scale, text in family.hub.repositories.items()}
+    places = {run: Address.of(text) for run, text in family.hub.places.items()}
     return discover_hub(
         client,
         space,

@@ -32,15 +32,7 @@ from gradcascade.study.writer import Work, Writer
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the runner is.
-
-    Attributes
-    ----------
-    done, total : int
-        Cascades so far, and of the whole plan.
-    snapshot : SnapshotRef
-        What is being measured.
-    """
+    """How many cascades are done so far, of how many in all, and what is being measured."""
 
     done: int
     total: int
@@ -53,47 +45,22 @@ class MissingValueWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did.
-
-    Attributes
-    ----------
-    measured, known : int
-        Cascades measured now, and those that were in the store already.
-    refused : tuple of str
-        One sentence for every snapshot that could not be measured, and every evaluation that could not be had.
-    quarantined : tuple of str
-        One sentence for every snapshot that was left out because it is in quarantine.
-    missing : tuple of str
-        Those of ``refused`` that are no snapshots: evaluations that could not be had.
-    """
+    """What a run did, with one sentence for each snapshot or evaluation file that was left out."""
 
     measured: int
     known: int
+    """Cascades that were in the store already."""
     refused: tuple[str, ...]
+    """Snapshots that could not be measured, and what is ``missing``."""
     quarantined: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    """Evaluation and configuration files that could not be read."""
 
 
 def open_source(study: Path, family: FamilyPlan, watch: Callable[[str, int, int], None] | None = None) -> Source:
-    """Open the source of a family.
+    """Open the source of a family; paths are relative to the study folder, which need not exist yet.
 
-    Parameters
-    ----------
-    study : pathlib.Path
-        The study folder, which need not exist yet: paths are relative to it, and downloads pass through it.
-    family : FamilyPlan
-        The family.
-    watch : callable, optional
-        Called while files arrive from the hub, with what arrives, bytes so far, and bytes in all.
-
-    Returns
-    -------
-    Source
-
-    Raises
-    ------
-    InputError
-        If the family is not there.
+    ``watch`` is called while files arrive from the hub, with the name, bytes so far, and bytes in all.
     """
     if family.hub:
         from gradcascade.study.remote import open_hub
@@ -137,7 +104,9 @@ def run(
     opened : mapping of str to Source, optional
         Sources that are open already, by family. They are closed at the end, as all others are.
     workers : int
-        Snapshots that are measured at once. Threads are divided among them; results do not depend on it.
+        Snapshots that are measured at once, each in a process of its own that holds one snapshot in memory. Threads
+        are divided among them; results do not depend on it. With more than one, a script must call this under
+        ``if __name__ == "__main__":``, because every worker imports the script again.
     executor : str, optional
         One of :data:`gradcascade.study.executors.EXECUTORS`; by default ``"serial"`` for one worker, else
         ``"processes"``.
@@ -149,9 +118,9 @@ def run(
     Raises
     ------
     InputError
-        If a source cannot be opened, the store cannot be written, or the study's quarantine does not fit. A single
-        snapshot that cannot be measured is remembered with its reason and does not stop the run; nor does one in
-        quarantine, which is not even read.
+        If a source cannot be opened, the store cannot be written, or the study's quarantine does not match the plan.
+        A snapshot that cannot be measured does not stop the run: its reason is kept in the study. Snapshots in
+        quarantine are not read.
     """
     chosen = choose_executor(study.plan, workers, executor)
     if workers > 1:
@@ -288,7 +257,7 @@ def _without(snapshot: SnapshotRef, files: set[Path]) -> SnapshotRef:
 
 
 def _say_missing_values(metrics: pl.DataFrame) -> None:
-    """Say once, for all scales and steps, where an evaluation has no finite value; it is kept as missing."""
+    """Warn once for all scales and steps at which an evaluation has no finite value."""
     gaps = metrics.filter(pl.col("value").is_null()).group_by("scale", "metric", maintain_order=True)
     found = [f"{scale} {metric} ({steps.height})" for (scale, metric), steps in gaps]
     if found:

@@ -40,7 +40,7 @@ def describe_schedule(folders: Mapping[str, Path], published: str | None = None)
 
 def published_name(family: FamilyPlan) -> str | None:
     """Name of the published family that a plan's family on the hub is, or is a relative of; None for others."""
-    places = list(family.hub.repositories.values()) if family.hub else []
+    places = list(family.hub.places.values()) if family.hub else []
     for known in families.families().values():
         if places and known.schedule is not None and all(map(known.has, places)):
             return known.name

@@ -86,10 +86,7 @@ class Store:
     """Measurements of one study; the SQLite file is made if it does not exist."""
 
     def __init__(self, path: Path, migrated: Callable[[], None] | None = None) -> None:
-        """Open the file; one of format 1 is read from memory until something is to be written, then migrated.
-
-        ``migrated`` is called when it was.
-        """
+        """Open the file; one of format 1 is migrated at the first write, after which ``migrated`` is called."""
         self.path = path
         self._migrated = migrated
         self._old = False

@@ -24,24 +24,15 @@ def unseeded() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Variant:
-    """One measurement of a snapshot.
-
-    Attributes
-    ----------
-    name : str
-        ``"real"`` or the kind of the null.
-    replicate : int
-        Number of the replicate, from 0.
-    seed : int
-        Seed of the null, ``seed + step``; 0 where nothing is drawn.
-    probe_hash : str
-        Hash of the settings of the measurement.
-    """
+    """One measurement of a snapshot: the real field, or a replicate of a null."""
 
     name: str
+    """``"real"`` or the kind of the null."""
     replicate: int
     seed: int
+    """The plan's seed plus the step; 0 where nothing is drawn."""
     probe_hash: str
+    """Hash of the settings of the measurement."""
 
 
 def make_probe(plan: Plan, *, engine: str = "auto", threads: int | None = None) -> Probe:
@@ -54,19 +45,11 @@ def variants_of(plan: Plan, step: int) -> list[Variant]:
     plain = make_probe(plan).hash
     result = [Variant(REAL, 0, 0, plain)]
     for kind in plan.nulls.kinds:
-        name = plain
-        setting = NULLS[kind].setting(_settings(plan))
-        if setting is not None:
-            name = hashlib.sha256(f"{plain}:{setting}".encode()).hexdigest()[:16]
-        if not NULLS[kind].drawn:
-            result.append(Variant(kind, 0, 0, name))
-        else:
-            result += [Variant(kind, r, plan.nulls.seed + step, name) for r in range(plan.nulls.replicates)]
+        setting = NULLS[kind].setting(NullSettings(plan.nulls.deviation, plan.nulls.clip, plan.probe.quantile))
+        name = plain if setting is None else hashlib.sha256(f"{plain}:{setting}".encode()).hexdigest()[:16]
+        seeds = [plan.nulls.seed + step] * plan.nulls.replicates if NULLS[kind].drawn else [0]
+        result += [Variant(kind, replicate, seed, name) for replicate, seed in enumerate(seeds)]
     return result
-
-
-def _settings(plan: Plan) -> NullSettings:
-    return NullSettings(plan.nulls.deviation, plan.nulls.clip, plan.probe.quantile)
 
 
 def needs_layout(name: str) -> bool:
@@ -81,10 +64,7 @@ def draw(
     threads: int | None,
     layout: Callable[[], TensorSizes | None] = lambda: None,
 ) -> NDArray[np.floating]:
-    """Give the field of a variant: the real values, or a null of them.
-
-    ``layout`` is called where a null needs to know the tensors that make up the field.
-    """
+    """The real values, or a null of them; ``layout`` is called if the null depends on the tensors of the field."""
     if variant.name == REAL:
         return values
     return null(

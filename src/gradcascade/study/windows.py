@@ -25,7 +25,7 @@ def family_window(plan: Plan, family: FamilyPlan) -> Range | None:
 
 def published_window(family: FamilyPlan) -> Range | None:
     """The window in the family file of a published family on the hub; None for any other."""
-    known = families.family_of(family.name, family.hub.repositories) if family.hub else None
+    known = families.family_of(family.name, family.hub.places.values()) if family.hub else None
     return known.window if known else None
 
 

@@ -9,6 +9,7 @@ from toys import add_module
 import gradcascade as gc
 from gradcascade.errors import InputError
 from gradcascade.sources import discover
+from gradcascade.sources.base import RunName
 from gradcascade.sources.hub_source import discover_hub
 from gradcascade.sources.layouts import LAYOUTS
 from gradcascade.sources.trees.hub.address import Address
@@ -70,7 +71,7 @@ def uploaded(hub, runs, layout="weights/{}.safetensors"):
 
 def source(hub, tmp_path, layout):
     client = HubClient(hub.endpoint, retry=RetryPolicy(sleep=at_once), timeout=0.5)
-    places = {f"d{width}": Address.of(f"someone/d{width}") for width in (8, 12, 16)}
+    places = {RunName(f"d{width}"): Address.of(f"someone/d{width}") for width in (8, 12, 16)}
     return discover_hub(client, Space(tmp_path / "space"), "mine", layout, places)
 
 

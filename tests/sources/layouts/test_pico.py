@@ -6,6 +6,7 @@ import pytest
 from remote_runs import CONFIGURATION, add_pico_run, at_once, perplexity, pico_gradient, saved
 
 from gradcascade.errors import InputError, MissingError
+from gradcascade.sources.base import RunName
 from gradcascade.sources.hub_source import discover_hub
 from gradcascade.sources.trees.hub.address import Address
 from gradcascade.sources.trees.hub.client import HubClient
@@ -25,7 +26,7 @@ def remote(hub, tmp_path):
 
 def source(hub, tmp_path, address=f"{NAME}@{BRANCH}", **options):
     client = HubClient(hub.endpoint, retry=RetryPolicy(sleep=at_once), timeout=0.5)
-    places = {"tiny": Address.of(address)}
+    places = {RunName("tiny"): Address.of(address)}
     return discover_hub(client, Space(tmp_path / "space"), "pico", "pico-lm", places, **options)
 
 
@@ -220,7 +221,10 @@ def test_runs_that_share_a_repository_keep_what_is_theirs(hub, tmp_path):
     repository = hub.repository("someone/runs")
     add_pico_run(repository, "first", 6, STEPS, tmp_path)
     add_pico_run(repository, "second", 12, STEPS[:1], tmp_path)
-    places = {"a": Address.of("someone/runs@first"), "b": Address.of("someone/runs@second")}
+    places = {
+        RunName("a"): Address.of("someone/runs@first"),
+        RunName("b"): Address.of("someone/runs@second"),
+    }
     client = HubClient(hub.endpoint, retry=RetryPolicy(sleep=at_once), timeout=0.5)
     found = discover_hub(client, Space(tmp_path / "space"), "pico", "pico-lm", places)
     assert found.metrics().select("scale", "step", "value").rows() == [

@@ -6,6 +6,7 @@ import pytest
 from remote_runs import add_pythia_model, at_once, checkpoint, parameters_of, pythia_tensors
 
 from gradcascade.errors import InputError
+from gradcascade.sources.base import RunName
 from gradcascade.sources.checkpoint import checkpoint_files
 from gradcascade.sources.field_readers import made
 from gradcascade.sources.hub_source import discover_hub
@@ -28,7 +29,7 @@ def remote(hub, tmp_path):
 
 def source(hub, tmp_path, name=NAME, **options):
     client = HubClient(hub.endpoint, retry=RetryPolicy(sleep=at_once), timeout=0.5)
-    places = {"4k": Address.of(name)}
+    places = {RunName("4k"): Address.of(name)}
     return discover_hub(client, Space(tmp_path / "space"), "pythia", "pythia", places, **options)
 
 

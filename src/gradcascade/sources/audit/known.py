@@ -22,16 +22,16 @@ from gradcascade.sources.base import RunName
 
 @runtime_checkable
 class Published(Protocol):
-    """A source whose scales are repositories of a hub."""
+    """A source whose runs are repositories of a hub."""
 
     @property
-    def repositories(self) -> Mapping[str, str]:
-        """The repository of each scale, ``owner/name``."""
+    def repositories(self) -> Mapping[RunName, str]:
+        """The repository of each run, ``owner/name``."""
         ...
 
     @property
-    def checkpoints(self) -> Mapping[str, Sequence[int]]:
-        """The steps of each scale whose checkpoints are subtracted, each from the next; ascending."""
+    def checkpoints(self) -> Mapping[RunName, Sequence[int]]:
+        """The steps of each run whose checkpoints are subtracted, each from the next; ascending."""
         ...
 
 

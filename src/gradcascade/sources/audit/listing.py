@@ -161,8 +161,8 @@ def list_hub(
             steps.append(listed_step(step, _listed(part), part.folder))
             done += 1
             if progress:
-                progress(done, total, f"{found.scale} step {step}")
-        runs.append(ListedRun(RunName(found.scale), tuple(steps), found.tree.name, tuple(found.asked)))
+                progress(done, total, f"{found.name} step {step}")
+        runs.append(ListedRun(found.name, tuple(steps), found.tree.name, tuple(found.asked)))
     others = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
     return Listing(source.family, f"{runs[0].repository}{others}", tuple(runs), chosen)
 

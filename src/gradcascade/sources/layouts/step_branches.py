@@ -18,7 +18,7 @@ def _on_hub(remote: RemoteRun, which: str) -> Run:
     """List the branches once; what a branch holds is listed when it is read."""
     if remote.address.revision != "main" or remote.address.folder:
         raise InputError(
-            f"{remote.address.name} of the scale {remote.scale} is named with a branch or a folder, and pythia reads "
+            f"{remote.address.name} of the scale {remote.name} is named with a branch or a folder, and pythia reads "
             "the branches step{N}; write owner/name alone"
         )
     steps = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradcascade.errors import InputError
+from gradcascade.sources.base import RunName
 from gradcascade.sources.naming import RESULTS, step_of_evaluation
 from gradcascade.sources.trees.base import TreeFile
 from gradcascade.sources.trees.hub.address import Address
@@ -20,7 +21,7 @@ from gradcascade.sources.trees.hub.tree import HubTree
 class RemoteRun:
     """A run in a repository, of which no file has been read."""
 
-    scale: str
+    name: RunName
     address: Address
     repository: Repository
     space: Space
