@@ -261,7 +261,7 @@ def test_a_dry_run_fetches_nothing_large(hub, at_the_hub, command, tmp_path):
     code, out, _ = command("measure", "pico-lm", "--out", "S", "--dry-run")
     assert "pico-lm / tiny / gradient: 4 steps, 0 to 3000" in out
     assert "16 snapshots, 64 cascades, 16 files of 0.2 MB to fetch, and 20 small ones" in out
-    assert "of disk needed at the peak" in out and "by a probe run of" in out
+    assert "of disk needed at the peak" in out and "from a probe run of" in out
 
 
 def test_several_runs_of_a_scale(hub, at_the_hub, command, tmp_path):

@@ -60,7 +60,7 @@ def test_a_checkpoint_that_other_scales_have_is_not_bridged():
     assert (
         found[Name("f", "b", "0", 15, UPDATE)]
         .sentence()
-        .startswith("the checkpoint of step 10 is missing, which other scales have")
+        .startswith("the checkpoint of step 10 is missing here and other runs have it")
     )
 
 
@@ -136,5 +136,5 @@ def test_other_settings_of_a_pruned_difference_are_refused(runs, tmp_path):
     plan.write_text(plan.read_text().replace("alpha = 0.3", "alpha = 0.2"))
     with gc.Study.open(tmp_path / "study") as study:
         outcome = gc.run(study)
-        assert len(outcome.refused) == 1 and "a checkpoint of it is gone" in outcome.refused[0]
+        assert len(outcome.refused) == 1 and "one of its checkpoints is gone" in outcome.refused[0]
         assert study.cascades().height == 3 * 4 - 2

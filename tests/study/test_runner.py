@@ -161,7 +161,7 @@ def test_the_standard_deviation_of_n1_is_part_of_what_was_measured(runs, tmp_pat
         ),
         (
             {"families": (FamilyPlan(name="tiny", path="../runs", fields=("update",)),)},
-            "measures the family 'tiny' with fields = gradient,update, not update; give the same again",
+            "measures the family 'tiny' with fields = gradient,update, not update; use the same setting",
         ),
         (
             {"families": (FamilyPlan(name="tiny", path="../runs", tensors=("*o_proj*",)),)},
@@ -288,7 +288,7 @@ def test_evaluation_files_of_pythia_become_metrics_of_the_familys_scales(tmp_pat
     evaluated(tmp_path / "strange", "12b", 10, 0.9)
     with (
         gc.Study.create(tmp_path / "study2", plan(families=(family,))) as study,
-        pytest.raises(gc.InputError, match=r"are of 12b, and the family 'other' has none of these scales"),
+        pytest.raises(gc.InputError, match=r"are for 12b, and the family 'other' has none of these scales"),
     ):
         gc.run(study)
 

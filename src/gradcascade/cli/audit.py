@@ -27,11 +27,12 @@ def audit(
         bool, typer.Option("--contents/--no-contents", help="Read the tensors, or only names, sizes and hashes.")
     ] = True,
     out: Annotated[
-        Path | None, typer.Option(help="File to write the quarantine to; STUDY/quarantine.toml is obeyed by itself.")
+        Path | None,
+        typer.Option(help="Quarantine list to write; measure applies STUDY/quarantine.toml by default."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Find missing, doubled, mislabelled and broken snapshots; what is at fault can be quarantined."""
+    """Find missing, duplicated, mislabelled and broken snapshots, and list those to quarantine."""
     from gradcascade.sources.audit.quarantine_list import Quarantine, write_quarantine
 
     with ProgressDisplay() as display:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 def bench(
     sizes: Annotated[str, typer.Option(help="Numbers of entries, separated by commas.")] = "589824,2359296,9437184",
     threads: Threads = None,
-    repetitions: Annotated[int, typer.Option(min=1, help="Counted runs of each; medians are shown.")] = 5,
+    repetitions: Annotated[int, typer.Option(min=1, help="Timed runs of each size; medians are shown.")] = 5,
     others: Annotated[
         bool, typer.Option(help="Time the same rule through scipy.sparse and torch.sparse too.")
     ] = True,
-    memory: Annotated[bool, typer.Option(help="Measure peak memory, in processes of their own.")] = True,
+    memory: Annotated[bool, typer.Option(help="Measure peak memory, in separate processes.")] = True,
     growth: Annotated[
         bool, typer.Option(help="Show how the time of the largest N depends on active nodes and on threads.")
     ] = True,

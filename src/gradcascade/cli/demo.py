@@ -1,4 +1,4 @@
-"""``gradcascade demo``: the whole way on real data, from text to a report."""
+"""``gradcascade demo``: everything from text to a report, on real data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gradcascade.cli.train import train_with_progress
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the runs and the study; the same command continues.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder for the runs and the study; a second run continues it.")] = Path(
         "demo"
     ),
     quick: Annotated[bool, typer.Option("--quick", help="Smaller models and fewer steps.")] = False,

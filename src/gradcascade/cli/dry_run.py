@@ -30,7 +30,8 @@ def describe(plan: Plan, out: Path, threads: int | None, as_json: bool, quaranti
         besides = f", and {found.small} small ones (evaluations, configurations)" if found.small else ""
         typer.echo(f"{snapshots}, {found.files} files of {_amount(found.fetched)} to fetch{besides}")
         typer.echo(f"{_amount(found.held)} of disk needed at the peak, in {out}")
-    typer.echo(f"{_duration(found.seconds)} of measuring on this machine, by a probe run of {found.probed:,} entries")
+    time = _duration(found.seconds)
+    typer.echo(f"{time} of measuring on this machine, estimated from a probe run of {found.probed:,} entries")
 
 
 def _summary(found: Estimate) -> dict[str, Any]:

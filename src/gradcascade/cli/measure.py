@@ -42,16 +42,16 @@ _PLANNED = (
 )  # fmt: skip
 
 _SHOWN = 10_000_000
-"""Bytes from which on a file's arrival is shown."""
+"""Downloads of at least so many bytes are shown."""
 
 
 def measure(
     context: typer.Context,
     sources: Annotated[list[str], typer.Argument(help=_SOURCES, metavar="SOURCE...")],
-    out: Annotated[Path, typer.Option(help="Folder of the study; the same command continues it.")],
+    out: Annotated[Path, typer.Option(help="Folder of the study; run the same command again to continue it.")],
     family: Annotated[str | None, typer.Option(help="Name of the family (default: found from the folder).")] = None,
     nulls: Annotated[
-        str, typer.Option(help=f"Nulls to measure beside the real fields, of {NULL_NAMES}; '' for none.")
+        str, typer.Option(help=f"Nulls to measure beside the real fields, from {NULL_NAMES}; '' for none.")
     ] = ("N0,N1,N2"),
     replicates: Annotated[int, typer.Option(min=1, help="Replicates of each null.")] = 1,
     seed: Annotated[int, typer.Option(help="Nulls are seeded with this number plus the step.")] = 42,
@@ -61,7 +61,7 @@ def measure(
         typer.Option(
             "--tensors",
             metavar="PATTERN",
-            help="Tensors to take, by name (*, ?); '!PATTERN' leaves some out. May be given repeatedly.",
+            help="Names of the tensors to measure, with * and ?; '!PATTERN' excludes. May be repeated.",
         ),
     ] = None,
     order: Annotated[
@@ -84,14 +84,14 @@ def measure(
     ] = 1,
     quarantine: Annotated[
         Path | None,
-        typer.Option(help="Snapshots to leave out, as audit --out writes them; the study keeps the list."),
+        typer.Option(help="List of snapshots to leave out, written by audit --out; it is copied into the study."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be measured, and measure nothing.")] = (
         False
     ),
     as_json: Json = False,
 ) -> None:
-    """Measure every field of the sources and its nulls; each cascade is kept as soon as it is there."""
+    """Measure every field of the sources and its nulls; each cascade is stored as soon as it is measured."""
     from gradcascade.study.plan import make_plan, read_plan
 
     origins = {name: context.get_parameter_source(name) for name in _PLANNED}

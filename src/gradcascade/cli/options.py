@@ -42,13 +42,13 @@ Window = Annotated[
     tuple[int, int] | None, typer.Option(help="First and last step of the stable window.", metavar="FIRST LAST")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-Alpha = Annotated[float, typer.Option(help="Share that an active node hands on, in (0, 1).")]
+Alpha = Annotated[float, typer.Option(help="Share of its value that an active node passes on, in (0, 1).")]
 Quantile = Annotated[float, typer.Option(help="The threshold is this quantile of the magnitudes, in (0, 1).")]
 GRAPH_KINDS = alternatives(GRAPHS)
 GraphKind = Annotated[str, typer.Option("--graph", help=f"Kind of the redistribution graph: {GRAPH_KINDS}.")]
 GraphSeed = Annotated[int, typer.Option(help="Topology seed of the graph.")]
-MaxSteps = Annotated[int, typer.Option(help="Ceiling of the duration.")]
-Engine = Annotated[str, typer.Option(help="auto, reference, cpu or cuda; all give the same bits.")]
+MaxSteps = Annotated[int, typer.Option(help="Steps after which a cascade is stopped.")]
+Engine = Annotated[str, typer.Option(help="auto, reference, cpu or cuda; all give identical results.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Number of threads (default: $GRADCASCADE_THREADS, else all cores).")
 ]

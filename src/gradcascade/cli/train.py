@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
 
 def train(
-    out: Annotated[Path, typer.Option(help="Folder; runs are written to OUT/runs, and continued from there.")] = Path(
+    out: Annotated[Path, typer.Option(help="Runs are written to OUT/runs, and continued if they are there.")] = Path(
         "nano"
     ),
     widths: Annotated[str, typer.Option(help="d_model of each scale, multiples of 24.")] = "24,48,96,192",
     steps: Annotated[int, typer.Option(help="Optimizer steps.")] = 200,
     record_every: Annotated[int, typer.Option(help="Steps between two records.")] = 20,
-    batch: Annotated[int, typer.Option(help="Windows of a batch.")] = 16,
-    context: Annotated[int, typer.Option(help="Bytes of a window.")] = 64,
+    batch: Annotated[int, typer.Option(help="Windows per batch.")] = 16,
+    context: Annotated[int, typer.Option(help="Bytes per window.")] = 64,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
     warmup: Annotated[int, typer.Option(help="Steps of warm-up.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the weights and the batches.")] = 42,
     text: Annotated[
-        list[Path] | None, typer.Option(help="Text to learn (repeatable; default: the standard library's sources).")
+        list[Path] | None,
+        typer.Option(help="Text to train on (repeatable; default: the sources of Python's library)."),
     ] = None,
     as_json: Json = False,
 ) -> None:

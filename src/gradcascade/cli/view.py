@@ -19,7 +19,7 @@ def view(
     ] = None,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
 ) -> None:
-    """Serve the report to this machine's browsers, written anew as the study grows, until Ctrl-C."""
+    """Serve the report on this machine, updated as the study grows, until Ctrl-C."""
     from gradcascade.view.live import LiveReport
     from gradcascade.view.server import serving
 

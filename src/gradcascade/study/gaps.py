@@ -1,4 +1,4 @@
-"""Updates that span a missing checkpoint: longer than those beside them, so never measured in their place."""
+"""Updates across a missing checkpoint: they span more steps than the others, so they are not measured."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Gap(NamedTuple):
     def sentence(self) -> str:
         """What is wrong, and what to do."""
         return (
-            f"the checkpoint of step {self.missing} is missing, which other scales have, and the difference of "
-            f"step {self.ends.later} and step {self.ends.earlier} spans more time than theirs; bring it back, or "
-            "give this scale a study of its own"
+            f"the checkpoint of step {self.missing} is missing here and other runs have it, so the difference of "
+            f"steps {self.ends.earlier} and {self.ends.later} spans more training than theirs; restore the "
+            "checkpoint, or measure this scale in a study of its own"
         )
 
 
@@ -79,7 +79,7 @@ def bridged(snapshots: Iterable[SnapshotRef], label: str = "later") -> dict[Name
 
 @dataclass(frozen=True)
 class Gaps:
-    """Which updates at hand are longer than they should be, and what was measured under the name of each snapshot."""
+    """Which updates span more steps than they should, and what was measured under the name of each snapshot."""
 
     bridged: Mapping[Name, Gap]
     before: Mapping[Name, Before]
@@ -100,23 +100,20 @@ class Gaps:
         return cls(found, before)
 
     def too_long(self, snapshot: SnapshotRef) -> bool:
-        """Whether a snapshot spans more time than it should, or than what was measured under its name."""
+        """Whether a snapshot spans more steps than it should, or than what was measured under its name."""
         return snapshot.name in self.bridged or self._shorter_before(snapshot) is not None
 
     def measured_before(self, snapshot: SnapshotRef, jobs: Sequence[Job], keys: Container[tuple[Any, ...]]) -> bool:
-        """Whether a longer update stands where a shorter one was measured, which then stays.
+        """Whether everything wanted was measured of a shorter update, which then stays in place of a longer one.
 
-        One that is too long is refused if the shorter one was not measured, or not all that is wanted of it.
+        An update that is too long is refused otherwise.
         """
         if before := self._shorter_before(snapshot):
             shorter = replace(snapshot, span=before.span)
             if all(key_of(shorter, job.variant, before.contents) in keys for job in jobs):
                 return True
-            raise UnmeasurableError(
-                "gap",
-                f"{before.source} was measured, and a checkpoint of it is gone, so that what is wanted now cannot "
-                "be; bring it back",
-            )
+            reason = f"{before.source} was measured earlier, and one of its checkpoints is gone since; restore it"
+            raise UnmeasurableError("gap", reason)
         if gap := self.bridged.get(snapshot.name):
             raise UnmeasurableError("gap", gap.sentence())
         return False

@@ -1,4 +1,4 @@
-"""Studies of format 1: read as they are, and brought to format 2 when they are first written to."""
+"""Studies of format 1: they are read as they are, and migrated to format 2 at the first write."""
 
 from __future__ import annotations
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,7 +21,7 @@ from gradcascade.fields.nulls.base import CLIP
 from gradcascade.probe.graphs import DEFAULT_GRAPH
 from gradcascade.registry import Registry
 from gradcascade.sources.base import ALONE, UPDATE, RunName
-from gradcascade.sources.choice import ORDERS
+from gradcascade.sources.choice import ordered
 from gradcascade.sources.layouts import LAYOUTS
 from gradcascade.vocabulary import PUBLISHED_NULLS
 
@@ -31,6 +33,14 @@ def _known(registry: Registry[Any]) -> AfterValidator:
 Null = Annotated[str, _known(NULLS)]
 Kind = Annotated[str, _known(FIELD_KINDS)]
 """Name of a kind of field; the source refuses it where a family does not have it."""
+
+
+def _order(name: str) -> str:
+    ordered((), name)  # refuses any other
+    return name
+
+
+Order = Annotated[str, AfterValidator(_order)]
 LayoutName = Annotated[str, _known(LAYOUTS)]
 
 FORMAT = 2
@@ -128,7 +138,7 @@ class FamilyPlan(_Strict):
     """Repositories, in place of a folder."""
     fields: tuple[Kind, ...] = ("gradient", "update")
     gradients: Literal["train", "val"] = "train"
-    order: str = "canonical"
+    order: Order = "canonical"
     """Order of the tensors in a field; one of :data:`gradcascade.sources.choice.ORDERS`. Format 1 had ``file``."""
     label: Literal["later", "earlier"] = "later"
     tensors: tuple[str, ...] = ()
@@ -143,13 +153,6 @@ class FamilyPlan(_Strict):
     evaluations: str | None = None
     """Metrics of the family, relative to the study folder: a table (``.csv``, ``.parquet``), a folder of evaluation
     files (``{scale}_step{N}.json``) or of runs with ``eval_results``."""
-
-    @field_validator("order")
-    @classmethod
-    def _known_order(cls, order: str) -> str:
-        if order not in ORDERS:
-            raise ValueError(f"there is no tensor order {order!r}; choose from {', '.join(ORDERS)}")
-        return order
 
     @model_validator(mode="after")
     def _one_place(self) -> FamilyPlan:
@@ -176,14 +179,14 @@ class FamilyPlan(_Strict):
         if not self.runs or not all(self.runs) or not all(self.runs.values()):
             raise ValueError("runs is empty, or has a scale without a name or a run; name them, or leave runs out")
         if twice := [scale for scale in self.runs if scale in (self.scales or {})]:
-            raise ValueError(f"the scale {twice[0]!r} stands in scales and in runs; name its runs in runs alone")
+            raise ValueError(f"the scale {twice[0]!r} is listed in both scales and runs; list it in runs only")
         places = [*(self.scales or {}).values(), *(path for own in self.runs.values() for path in own.values())]
         for scale, own in self.runs.items():
             for label, path in own.items():
                 if not label or not path:
                     raise ValueError(f"a run of the scale {scale!r} has no label or no folder; give it both")
                 if places.count(path) > 1:
-                    raise ValueError(f"the folder {path!r} stands for two runs; name another for one of them")
+                    raise ValueError(f"the folder {path!r} is given for two runs; name another for one of them")
 
     def _place_of(self, scale: str, run: str) -> str | None:
         """The folder or repository that the plan names for a run."""
@@ -235,26 +238,21 @@ class Plan(_Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _order_of_format_1(cls, data: Any) -> Any:
-        """Keep the order that format 1 had where it was not spelled out."""
-        families = data.get("families") if isinstance(data, dict) and data.get("format") == 1 else None
-        if not isinstance(families, list | tuple) or not all(isinstance(family, dict) for family in families):
-            return data
-        return {**data, "families": [{"order": "file", **family} for family in families]}
+    def _of_format_1(cls, data: Any) -> Any:
+        """Spell out the tensor order that format 1 had, and give each published family its own window.
 
-    @model_validator(mode="before")
-    @classmethod
-    def _windows_of_format_1(cls, data: Any) -> Any:
-        """Give a window back to its family: format 1 wrote that of the first one where all others took it too."""
+        Format 1 wrote the window of the first family for all of them.
+        """
         if not isinstance(data, dict) or data.get("format") != 1:
             return data
+        with suppress(TypeError, KeyError):  # what is not a table is refused later
+            data = {**data, "families": [{"order": "file", **family} for family in data["families"]]}
         try:
             window = tuple(data["fit"]["window"])
             owners = [family for family in data["families"] if _published_window(family) == window]
-            others = len(data["families"]) - len(owners)
         except (KeyError, TypeError, AttributeError):
             return data  # no window, or nothing that the other checks would let pass
-        if not owners or not others:
+        if not 0 < len(owners) < len(data["families"]):
             return data
         own = [{"window": window, **family} if family in owners else family for family in data["families"]]
         return {**data, "fit": {k: v for k, v in data["fit"].items() if k != "window"}, "families": own}
@@ -358,8 +356,7 @@ def plan_toml(plan: Plan) -> str:
         lines += ["", f"[{name}]", *_assignments(getattr(plan, name))]
     for family in plan.families:
         lines += ["", "[[families]]", *_assignments(family)]
-        if family.hub:
-            lines += ["", "[families.hub]", *_assignments(family.hub)]
+        lines += ["", "[families.hub]", *_assignments(family.hub)] if family.hub else []
     return "\n".join(lines) + "\n"
 
 
@@ -369,14 +366,9 @@ def _assignments(model: BaseModel) -> list[str]:
 
 
 def _literal(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        for character in {c for c in escaped if ord(c) < 32 or ord(c) == 127}:
-            escaped = escaped.replace(character, f"\\u{ord(character):04x}")
-        return f'"{escaped}"'
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, str | bool):  # the escapes of JSON are TOML's too, which also wants DEL escaped
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list | tuple):
         return f"[{', '.join(_literal(item) for item in value)}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{_literal(key)} = {_literal(item)}' for key, item in value.items())}}}"

@@ -26,8 +26,8 @@ def check_quarantine(path: Path, plan: Plan) -> Quarantine:
     for family in found.families:
         if family.name not in names:
             raise InputError(
-                f"{path} is about the family {family.name!r}, and the plan has {', '.join(map(repr, names))}; "
-                "audit what is measured, under the same --family"
+                f"{path} lists snapshots of the family {family.name!r}, and the plan has "
+                f"{', '.join(map(repr, names))}; run audit on what is measured, with the same --family"
             )
     return found
 

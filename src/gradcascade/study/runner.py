@@ -1,4 +1,4 @@
-"""The runner: measure everything a plan asks for, once, and keep each cascade as soon as it is there."""
+"""Measures everything a plan asks for, once, and stores each cascade as soon as it is measured."""
 
 from __future__ import annotations
 
@@ -142,8 +142,8 @@ def choose_executor(plan: Plan, workers: int, executor: str | None = None) -> Ex
     chosen = EXECUTORS.find(executor or ("processes" if workers > 1 else "serial"), argument="executor")
     if chosen.elsewhere and (remote := [family.name for family in plan.families if family.hub]):
         raise InputError(
-            f"the family {remote[0]!r} lies on the hub, and downloads are kept to two checkpoints on disk, which "
-            "several workers cannot share; leave --workers out, or measure its files from a folder"
+            f"the family {remote[0]!r} is on the hub, and several workers cannot share its downloads, of which at "
+            "most two checkpoints are on disk at a time; leave --workers out, or measure the files from a folder"
         )
     return chosen
 
@@ -278,7 +278,7 @@ def _evaluations(study: Study, family: FamilyPlan, source: Source, report: Repor
     found, others = fit_to_scales(read_metrics(path, family.name, report), {family.name: scales})
     if found.is_empty():
         raise InputError(
-            f"the evaluations in {family.evaluations} are of {', '.join(others)}, and the family "
+            f"the evaluations in {family.evaluations} are for {', '.join(others)}, and the family "
             f"{family.name!r} has none of these scales; name another folder"
         )
     return found

@@ -127,22 +127,13 @@ class Study:
 
     def _asked_for(self, table: pl.DataFrame) -> pl.DataFrame:
         asked = pl.DataFrame(
-            [
-                (variant.name, variant.replicate, variant.probe_hash, variant.seed)
-                for variant in variants_of(self.plan, 0)
-            ],
+            [(known.name, known.replicate, known.probe_hash, known.seed) for known in variants_of(self.plan, 0)],
             schema={"variant": pl.String, "replicate": pl.Int64, "probe_hash": pl.String, "base": pl.Int64},
             orient="row",
         )
-        return (
-            of_contents(table, self.current())
-            .join(asked, on=["variant", "replicate", "probe_hash"])
-            .filter(
-                pl.col("seed")
-                == pl.col("base") + pl.when(pl.col("variant").is_in(unseeded())).then(0).otherwise("step")
-            )
-            .drop("base")
-        )
+        found = of_contents(table, self.current()).join(asked, on=["variant", "replicate", "probe_hash"])
+        step = pl.when(pl.col("variant").is_in(unseeded())).then(0).otherwise("step")
+        return found.filter(pl.col("seed") == pl.col("base") + step).drop("base")
 
     def attach(self, path: str | Path, family: str | None = None) -> tuple[pl.DataFrame, list[str]]:
         """Take up external performance numbers; those of the same family, scale, step and metric are replaced.
@@ -178,8 +169,8 @@ class Study:
         if found.is_empty():
             known = ", ".join(sorted({scale for _, scale in pairs})) or "none yet"
             raise InputError(
-                f"the metrics in {path} are of {', '.join(others) or 'no scale'}, and the study {self.folder} has "
-                f"none of these; its scales are: {known}"
+                f"the metrics in {path} are for {', '.join(others) or 'no scale'}, and the study {self.folder} has "
+                f"none of these scales; it has: {known}"
             )
         self.store.put_metrics(found)
         return found, others
@@ -246,7 +237,7 @@ def _write(folder: Path, plan: Plan) -> None:
 
 
 def _foreign(path: Path) -> bool:
-    """Whether a file is something other than a quarantine, or what a killed first attempt leaves behind."""
+    """Whether a file is neither a quarantine list nor left behind by a first attempt that was killed."""
     return not path.name.startswith(SCRATCH) and path.name != QUARANTINE
 
 
@@ -286,7 +277,7 @@ def _merged(there: Plan, asked: Plan, folder: Path) -> Plan:
 
 
 def _window(there: FamilyPlan, asked: FamilyPlan) -> tuple[int, int] | None:
-    """A window decides nothing of what is measured, so it may change; a preset's does not replace the study's own."""
+    """The window does not affect what is measured, so it may change; a preset's does not replace the study's own."""
     preset = asked.window is None or asked.window == published_window(asked)
     return there.window if there.window and preset else asked.window
 
@@ -309,7 +300,7 @@ def _another_family(folder: Path, there: FamilyPlan, asked: FamilyPlan) -> str:
     key = next(key for key in old if old[key] != new[key])
     return (
         f"the study {folder} measures the family {there.name!r} with {key} = {_said(old[key])}, not "
-        f"{_said(new[key])}; give the same again, or --out another folder, or edit its plan.toml"
+        f"{_said(new[key])}; use the same setting, give --out another folder, or edit its plan.toml"
     )
 
 

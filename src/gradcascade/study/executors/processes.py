@@ -18,7 +18,7 @@ from gradcascade.study.executors.base import Executor, Finished, Numbered
 from gradcascade.study.snapshot import Event, Measured, Read, Task, measure
 
 _DEATHS = 2
-"""Workers that may end with the same snapshot before it is taken for the cause."""
+"""After so many workers were killed with the same snapshot, it is taken for the cause."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _work(connection: Connection) -> None:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Workers started here never see Ctrl-C, which is for this process; it ends them."""
+    """Start workers that ignore Ctrl-C; this process receives it and ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -89,7 +89,7 @@ class _Pool:
         self._deaths: dict[int, int] = {}
 
     def free(self) -> _Worker | None:
-        """A worker without a task; started now if there may be more. A fresh interpreter: forks break threads."""
+        """A worker without a task, started now if there may be more; spawned, because forks break threads."""
         if self.idle:
             return self.idle.pop()
         if len(self.busy) + self.lost >= self.most:
@@ -118,13 +118,16 @@ class _Pool:
         worker.process.join()
         self.lost += 1
         self._deaths[worker.number] = self._deaths.get(worker.number, 0) + 1
-        kept = "what was measured is kept; run the same command again with fewer workers"
-        ended = f"was ended from outside (exit code {worker.process.exitcode}), perhaps for want of memory"
+        who = ""
         if self._deaths[worker.number] >= _DEATHS and worker.task is not None:
-            where = worker.task.snapshot.place
-            raise InputError(f"each of {_DEATHS} workers that measured {where} {ended}; {kept}")
-        if self.lost >= self.most:
-            raise InputError(f"the last of {self.most} workers {ended}; {kept}")
+            who = f"each of {_DEATHS} workers that measured {worker.task.snapshot.place}"
+        elif self.lost >= self.most:
+            who = f"the last of {self.most} workers"
+        if who:
+            raise InputError(
+                f"{who} was killed (exit code {worker.process.exitcode}), perhaps because memory ran out; "
+                "what was measured is kept, so run the same command again with fewer workers"
+            )
 
     def stop(self) -> None:
         workers = [*self.busy.values(), *self.idle]
