@@ -111,6 +111,14 @@ def test_a_plan_decides_family_label_and_gradients(family: Path) -> None:
     assert other.returncode == 2 and "'mine'" in other.stderr and not (family / "other").exists()
 
 
+def test_a_plan_names_the_runs_of_a_scale(family: Path) -> None:
+    shutil.copytree(family / "runs" / "tiny-d12", family / "runs" / "again")
+    runs = '{1 = "tiny-d12", 2 = "again"}'
+    (family / "plan.toml").write_text(f'[[families]]\nname = "mine"\npath = "runs"\nruns.d12 = {runs}\n')
+    found = json.loads(command("audit", "plan.toml", "--no-contents", "--json", cwd=family).stdout)["families"][0]
+    assert [(run["scale"], run["run"]) for run in found["runs"]] == [("d12", "1"), ("d12", "2")]
+
+
 def test_without_contents_no_tensor_is_read(family: Path) -> None:
     spoil(family)
     found = json.loads(command("audit", "runs", "--no-contents", "--json", cwd=family).stdout)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
-import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gradcascade.cli.options import NO_FAMILY, NO_SOURCE, Json, counted
+from gradcascade.cli.options import NO_FAMILY, NO_SOURCE, Json, counted, wrapped
 from gradcascade.cli.progress import ProgressDisplay
 from gradcascade.errors import InputError
 
@@ -58,7 +57,7 @@ def _audits(
     source: str, family: str | None, contents: bool, progress: Callable[[str, int, int, str], None]
 ) -> list[Audit]:
     from gradcascade.sources.audit import audit_family
-    from gradcascade.study.plan import family_folder, read_plan
+    from gradcascade.study.plan import read_plan, study_path
     from gradcascade.study.presets import presets
 
     if source.endswith(".toml"):
@@ -71,7 +70,7 @@ def _audits(
             _of_hub(entry, progress)
             if entry.hub
             else audit_family(
-                family_folder(Path(source).parent, entry),
+                study_path(Path(source).parent, entry.path or "."),
                 entry.name,
                 contents=contents,
                 label=entry.label,
@@ -135,7 +134,7 @@ def _print(done: Audit) -> None:
     )
     if not done.contents:
         typer.echo("  names, sizes and hashes were compared; no tensor was read")
-    typer.echo(_wrapped(_ended(done), 2))
+    typer.echo("\n".join(wrapped(_ended(done), "  ", 6)))
     _print_findings(done.findings)
 
 
@@ -169,10 +168,6 @@ def _print_findings(findings: Sequence[Finding]) -> None:
     for finding, row in zip(findings, rows, strict=True):
         cells = "  ".join(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True))
         typer.echo(f"  {cells}  {row[3]}")
-        typer.echo(_wrapped(finding.sentence, 6))
+        typer.echo("\n".join(wrapped(finding.sentence, " " * 6, 6)))
     counts = [(sum(f.severity == severity for f in findings), severity) for severity in SEVERITIES]
     typer.echo("  " + ", ".join(counted(count, severity) for count, severity in counts if count))
-
-
-def _wrapped(text: str, indent: int) -> str:
-    return textwrap.fill(text, 80, initial_indent=" " * indent, subsequent_indent=" " * 6, break_on_hyphens=False)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gradcascade.cli.options import Json
+from gradcascade.cli.options import Json, wrapped
 
 if TYPE_CHECKING:
     from gradcascade.families import Family, Fault, ScheduleFacts
 
-_WIDTH = 80
 _ENTRIES = 12
 
 
@@ -100,13 +98,11 @@ def _shown(family: Family, run: str) -> Iterator[str]:
 
 def _wrapped(name: str, text: str) -> list[str]:
     start = f"  {name:<13}  "
-    return textwrap.wrap(
-        text, _WIDTH, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False
-    )
+    return wrapped(text, start, len(start))
 
 
 def _indented(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    return wrapped(text, "  ", 4)
 
 
 def _steps(family: Family) -> str:
@@ -128,10 +124,8 @@ def _schedule(schedule: ScheduleFacts) -> str:
 def _fault(fault: Fault) -> Iterator[str]:
     spoils = "" if fault.spoils == "nothing" else f" (spoils the {fault.spoils})"
     yield from _indented(f"{', '.join(fault.repositories)}{_of_steps(fault.steps)}{spoils}")
-    for line in textwrap.wrap(fault.sentence, _WIDTH - 4):
-        yield f"    {line}"
-    for url in fault.urls:
-        yield f"    {url}"
+    yield from wrapped(fault.sentence, "    ", 4)
+    yield from (f"    {url}" for url in fault.urls)
 
 
 def _of_steps(steps: tuple[int, ...]) -> str:

@@ -191,9 +191,7 @@ def folder_family(
     """Plan of a family that lies in a folder, with the path as seen from the study."""
     from gradcascade.study.plan import FamilyPlan
 
-    path = _relative(folder, study)
-    given = {"name": name, "path": path, "fields": fields, "tensors": tensors, "order": order}
-    return FamilyPlan.model_validate(given)
+    return FamilyPlan(name=name, path=_relative(folder, study), fields=fields, tensors=tensors, order=order)
 
 
 def _family(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +33,11 @@ def whole_numbers(text: str, option: str, example: str) -> tuple[int, ...]:
 def counted(number: int, noun: str) -> str:
     """A number with its noun: ``1 step``, ``2 steps``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def wrapped(text: str, start: str, indent: int) -> list[str]:
+    """Lines of at most 80 characters: the first after ``start``, the others indented."""
+    return textwrap.wrap(text, 80, initial_indent=start, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 NO_FAMILY = "{} names no family; add a [[families]] section with name, and path or hub"

@@ -8,10 +8,7 @@ from types import TracebackType
 
 
 class ProgressDisplay:
-    """One bar (or one line every few seconds) for each named task.
-
-    Use as a context manager and call :meth:`update` as often as you like.
-    """
+    """A context manager that shows one bar, or one line every few seconds, for each named task."""
 
     def __init__(self, every: float = 5.0) -> None:
         self._every = every

@@ -56,10 +56,9 @@ def ends_of(snapshot: SnapshotRef, label: str) -> Ends | None:
 
 
 def bridged(snapshots: Iterable[SnapshotRef], label: str = "later") -> dict[Name, Gap]:
-    """Find the updates of a family across a checkpoint that a run lacks and others have.
+    """Updates of a family across a missing checkpoint, by the audit's rule ``missing-step``.
 
-    A checkpoint is missing from a run if it is at hand for another one and the run's own schedule, or more than half
-    of the other runs (at least two), have it: the rule of the audit (``missing-step``).
+    A run lacks a checkpoint that another has if its own schedule, or most of the others (at least two), have it too.
     """
     ends: dict[RunName, dict[Name, Ends]] = defaultdict(dict)
     for snapshot in snapshots:
@@ -104,10 +103,7 @@ class Gaps:
         return snapshot.name in self.bridged or self._shorter_before(snapshot) is not None
 
     def measured_before(self, snapshot: SnapshotRef, jobs: Sequence[Job], keys: Container[tuple[Any, ...]]) -> bool:
-        """Whether everything wanted was measured of a shorter update, which then stays in place of a longer one.
-
-        An update that is too long is refused otherwise.
-        """
+        """Whether a shorter update was measured, which then stays; else raises if the one at hand is too long."""
         if before := self._shorter_before(snapshot):
             shorter = replace(snapshot, span=before.span)
             if all(key_of(shorter, job.variant, before.contents) in keys for job in jobs):

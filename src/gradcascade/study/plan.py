@@ -339,11 +339,6 @@ def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
     return model
 
 
-def family_folder(study: Path, family: FamilyPlan) -> Path:
-    """Folder of a family as seen from a study folder, which need not exist yet."""
-    return study_path(study, family.path or ".")
-
-
 def study_path(study: Path, path: str) -> Path:
     """A path of a plan as seen from a study folder, which need not exist yet."""
     return Path(os.path.normpath(study.resolve() / path))

@@ -21,7 +21,7 @@ from gradcascade.sources.base import GRADIENT, Name, SnapshotRef, Source
 from gradcascade.sources.field_readers import GradientReader
 from gradcascade.study.executors import EXECUTORS, Execute, Executor
 from gradcascade.study.gaps import Gaps
-from gradcascade.study.plan import FamilyPlan, Plan, family_folder, study_path
+from gradcascade.study.plan import FamilyPlan, Plan, study_path
 from gradcascade.study.quarantine import quarantined
 from gradcascade.study.schedules import describe_schedule, keep_schedules, published_name
 from gradcascade.study.snapshot import Job, Measured, Read, Refused, UnmeasurableError
@@ -69,7 +69,7 @@ def open_source(study: Path, family: FamilyPlan, watch: Callable[[str, int, int]
     from gradcascade.sources.folder import discover
 
     return discover(
-        family_folder(study, family),
+        study_path(study, family.path or "."),
         family=family.name,
         fields=family.fields,
         which=family.gradients,

@@ -18,10 +18,9 @@ FILE = "schedules.json"
 
 
 def describe_schedule(folders: Mapping[str, Path], published: str | None = None) -> dict[str, Any]:
-    """Describe the schedule that all runs of a family followed, by the configuration in each scale's folder.
+    """The schedule of all runs of a family: a :class:`LearningRate` as a dict, or ``published`` or ``reason`` alone.
 
-    Gives the fields of a :class:`LearningRate`; without any configuration ``{"published": name}``; or ``{"reason":
-    sentence}``. The peak may differ between scales: a linear residual does not depend on it.
+    The peak may differ between scales: a linear residual does not depend on it.
     """
     found: dict[str, LearningRate] = {}
     for scale, folder in folders.items():

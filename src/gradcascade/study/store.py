@@ -76,8 +76,8 @@ CREATE TABLE IF NOT EXISTS metrics (
   value REAL, PRIMARY KEY (family, scale, run, step, metric)
 );
 """
+_REFUSE = "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _NAMED = f"({', '.join(Name._fields)}) = (?, ?, ?, ?, ?)"
-
 _OTHERS = "AND span NOT IN (SELECT value FROM json_each(?))"
 _LOG = logging.getLogger(__name__)
 
@@ -234,11 +234,9 @@ class Store:
         """Keep one cascade, in one transaction; a cascade that is there already stays as it is."""
         values = {**row, "activity": json.dumps([int(a) for a in row["activity"]]), "span": row["span"] or 0}
         names = list(COLUMNS)
-        self._write(
-            f"INSERT INTO cascades ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "
-            f"ON CONFLICT DO NOTHING",
-            [values[name] for name in names],
-        )
+        places = ", ".join("?" * len(names))
+        query = f"INSERT INTO cascades ({', '.join(names)}) VALUES ({places}) ON CONFLICT DO NOTHING"
+        self._write(query, [values[name] for name in names])
 
     def cascades(self) -> pl.DataFrame:
         """Every cascade ever measured, in the order of measuring."""
@@ -264,23 +262,15 @@ class Store:
     def set_current(
         self, name: Name, span: int | None, contents: Contents, conventions: str, spans: Collection[int | None] = ()
     ) -> None:
-        """Note which contents a snapshot has now, under these conventions; it is then refused no longer.
-
-        ``spans`` are all that are at hand under this name: what was noted of another span is forgotten.
-        """
+        """Note a snapshot's contents now; it is no longer refused, and spans other than ``spans`` are forgotten."""
         kept = {other or 0 for other in (*spans, span)}
+        listed, others = (json.dumps(sorted(found)) for found in (kept, kept - {span or 0}))
+        row = (*name, span or 0, *contents, conventions)
         with self._transaction() as connection:
-            connection.execute(
-                f"DELETE FROM current WHERE {_NAMED} {_OTHERS} AND conventions = ?",
-                (*name, json.dumps(sorted(kept)), conventions),
-            )
-            connection.execute(
-                f"DELETE FROM refusals WHERE {_NAMED} {_OTHERS}", (*name, json.dumps(sorted(kept - {span or 0})))
-            )
-            connection.execute(
-                "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*name, span or 0, *contents, conventions),
-            )
+            execute = connection.execute
+            execute(f"DELETE FROM current WHERE {_NAMED} {_OTHERS} AND conventions = ?", (*name, listed, conventions))
+            execute(f"DELETE FROM refusals WHERE {_NAMED} {_OTHERS}", (*name, others))
+            execute("INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def current(self) -> pl.DataFrame:
         """Contents that every snapshot had when it was seen last, and the conventions it was read by."""
@@ -303,17 +293,13 @@ class Store:
         kept = json.dumps(sorted(other or 0 for other in spans))
         with self._transaction() as connection:
             connection.execute(f"DELETE FROM refusals WHERE {_NAMED} {_OTHERS}", (*name, kept))
-            connection.execute(
-                "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*name, span or 0, code, reason)
-            )
+            connection.execute(_REFUSE, (*name, span or 0, code, reason))
 
     def set_aside(self, name: Name, span: int | None, code: str, reason: str) -> None:
         """Refuse a snapshot whatever was measured of it before: it has no current contents any more."""
         with self._transaction() as connection:
             connection.execute(f"DELETE FROM current WHERE {_NAMED}", name)
-            connection.execute(
-                "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*name, span or 0, code, reason)
-            )
+            connection.execute(_REFUSE, (*name, span or 0, code, reason))
 
     def refusals(self) -> pl.DataFrame:
         """Snapshots that could not be measured, with the reason."""
