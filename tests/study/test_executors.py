@@ -78,7 +78,7 @@ def test_families_on_the_hub_are_not_measured_by_several_workers(tmp_path):
     plan = Plan(families=(FamilyPlan(name="far", hub=hub, fields=("update",)),))
     with (
         gc.Study.create(tmp_path / "study", plan) as study,
-        pytest.raises(gc.InputError, match="'far' lies on the hub"),
+        pytest.raises(gc.InputError, match="'far' is on the hub"),
     ):
         gc.run(study, workers=2)
 

@@ -9,6 +9,7 @@ from sample_runs import write_pico_run
 import gradcascade as gc
 from gradcascade.errors import InputError
 from gradcascade.sources.audit.quarantine_list import Conventions, Entry, Quarantine, write_quarantine
+from gradcascade.sources.base import RunName
 from gradcascade.sources.folder import FolderSource
 from gradcascade.study import runner
 from gradcascade.study.plan import FamilyPlan, NullPlan, Plan
@@ -113,8 +114,8 @@ def test_a_study_keeps_the_list_it_was_given(runs: Path, tmp_path: Path) -> None
 class PublishedSource(FolderSource):
     """A folder that says it was published, as a source of a hub does."""
 
-    repositories: dict[str, str] = field(default_factory=dict)
-    checkpoints: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    repositories: dict[RunName, str] = field(default_factory=dict)
+    checkpoints: dict[RunName, tuple[int, ...]] = field(default_factory=dict)
 
 
 def test_known_corruption_of_a_published_family_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,8 +126,8 @@ def test_known_corruption_of_a_published_family_is_left_out(tmp_path: Path, monk
     def published(folder: Path, family: FamilyPlan) -> PublishedSource:
         found = original(folder, family)
         assert isinstance(found, FolderSource)
-        names = {scale: f"EleutherAI/pythia-{scale}" for scale in found.scales}
-        return PublishedSource(**vars(found), repositories=names, checkpoints=dict.fromkeys(found.scales, steps))
+        names = {name: f"EleutherAI/pythia-{name.scale}" for name in found.runs}
+        return PublishedSource(**vars(found), repositories=names, checkpoints=dict.fromkeys(found.runs, steps))
 
     original = runner.open_source
     monkeypatch.setattr(runner, "open_source", published)
