@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -96,7 +97,7 @@ class HubPlan(_Strict):
 
     layout: LayoutName
     """With ``pico-lm`` a step is a commit, with ``pythia`` a branch, with ``step-folders`` a folder."""
-    repositories: dict[str, str | dict[str, str]] = Field(min_length=1)
+    repositories: Mapping[str, str | Mapping[str, str]] = Field(min_length=1)
     """By scale ``owner/name``, ``owner/name@branch`` or ``owner/name@branch:folder``, or these by run."""
     steps: tuple[int, ...] | None = None
     """The steps to measure, ascending, or the checkpoints whose differences are; by default all there are."""
@@ -118,9 +119,9 @@ class HubPlan(_Strict):
             if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", scale):
                 raise ValueError(f"{scale!r} cannot be the name of a scale; use letters, digits, dots and hyphens")
             own = self.repositories[scale]
-            if isinstance(own, dict) and (not own or not all(own)):
+            if not isinstance(own, str) and (not own or not all(own)):
                 raise ValueError(f"the scale {scale!r} has no runs, or one without a label; name them")
-            if isinstance(own, dict) and len(set(own.values())) < len(own):
+            if not isinstance(own, str) and len(set(own.values())) < len(own):
                 raise ValueError(f"two runs of the scale {scale!r} have the same repository; name another for one")
         steps = self.steps
         if steps is not None and (not steps or min(steps) < 0 or list(steps) != sorted(set(steps))):
