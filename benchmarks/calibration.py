@@ -343,7 +343,7 @@ if __name__ == "__main__":
         PARTS[part](arguments.repetitions)
         print(f"\n{arguments.repetitions} repetitions each, {time.perf_counter() - begun:.0f} s.", flush=True)
     if arguments.out is not None and RECORDS:
-        from gradcascade.report.drawing.calibration import Calibration
+        from calibration_figure import Calibration
 
         arguments.out.mkdir(parents=True, exist_ok=True)
         table = pl.DataFrame(RECORDS).with_columns(repetitions=pl.lit(arguments.repetitions, pl.Int64))

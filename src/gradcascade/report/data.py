@@ -18,24 +18,13 @@ from gradcascade.scaling import exponents, windows
 from gradcascade.scaling.channels import channels
 from gradcascade.scaling.null_parts import window_null_parts
 from gradcascade.scaling.replicate_means import replicate_means
+from gradcascade.scaling.schemas import numbers, texts, wholes
 
 __all__ = ["Group", "ReportData", "of_group"]
 
-REFUSAL_SCHEMA = {
-    "family": pl.String,
-    "scale": pl.String,
-    "step": pl.Int64,
-    "field": pl.String,
-    "reason": pl.String,
-}
+REFUSAL_SCHEMA = texts("family", "scale") | wholes("step") | texts("field", "reason")
 
-METRIC_SCHEMA = {
-    "family": pl.String,
-    "scale": pl.String,
-    "step": pl.Int64,
-    "metric": pl.String,
-    "value": pl.Float64,
-}
+METRIC_SCHEMA = texts("family", "scale") | wholes("step") | texts("metric") | numbers("value")
 
 Group = tuple[str, str]
 

@@ -10,17 +10,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.scaling.regression import CONFIDENCE
+from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.scaling.series_mean import MIN_STEPS, mean_half_widths
 from gradcascade.scaling.windows import Window, in_window
 
-ALONG_SCHEMA: dict[str, type[pl.DataType]] = {
-    "mean": pl.Float64,
-    "sd": pl.Float64,
-    "n_steps": pl.Int64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "reason": pl.String,
-}
+ALONG_SCHEMA = numbers("mean", "sd") | wholes("n_steps") | numbers("low", "high") | texts("reason")
 """Columns of the answers, in order."""
 
 

@@ -9,6 +9,7 @@ from gradcascade.errors import InputError
 from gradcascade.scaling.fits import exponent_place
 from gradcascade.scaling.points import points_of
 from gradcascade.scaling.regression import CONFIDENCE, t_quantiles
+from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.scaling.table_checks import require_columns
 from gradcascade.scaling.window_means import window_differences, window_intervals
 
@@ -17,28 +18,16 @@ PLANNED = "as planned"
 
 MOVES, NOISE, UNKNOWN = "moves", "within noise", "no interval"
 
-SHIFT_SCHEMA: dict[str, type[pl.DataType]] = {
-    "family": pl.String,
-    "field": pl.String,
-    "kind": pl.String,
-    "choice": pl.String,
-    "exponent": pl.String,
-    "planned": pl.Float64,
-    "shift": pl.Float64,
-    "sd": pl.Float64,
-    "n_steps": pl.Int64,
-    "se": pl.Float64,
-    "degrees": pl.Int64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "scales_value": pl.Float64,
-    "scales_low": pl.Float64,
-    "scales_high": pl.Float64,
-    "n_scales": pl.Int64,
-    "scales_reason": pl.String,
-    "verdict": pl.String,
-    "reason": pl.String,
-}
+SHIFT_SCHEMA = (
+    texts("family", "field", "kind", "choice", "exponent")
+    | numbers("planned", "shift", "sd")
+    | wholes("n_steps")
+    | numbers("se")
+    | wholes("degrees")
+    | numbers("low", "high", "scales_value", "scales_low", "scales_high")
+    | wholes("n_scales")
+    | texts("scales_reason", "verdict", "reason")
+)
 """Columns of the table of shifts, in order."""
 
 _REASON = (

@@ -13,41 +13,25 @@ from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, Points, points_of
 from gradcascade.scaling.published import published_exponents
 from gradcascade.scaling.regression import CONFIDENCE
+from gradcascade.scaling.schemas import flags, numbers, texts
 from gradcascade.scaling.verdict import MARGIN, verdicts
 from gradcascade.scaling.window_means import PARTS, window_differences, window_intervals
 from gradcascade.scaling.windows import Window, published_windows
 
-COMPARISON_SCHEMA: dict[str, type[pl.DataType]] = {
-    "family_a": pl.String,
-    "family_b": pl.String,
-    "field": pl.String,
-    "variant": pl.String,
-    "exponent": pl.String,
-    **{f"{name}_{side}": pl.Float64 for side in "ab" for name in ("value", "low", "high")},
-    "difference": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "along_difference": pl.Float64,
-    "along_low": pl.Float64,
-    "along_high": pl.Float64,
-    "reason": pl.String,
-}
+COMPARISON_SCHEMA = (
+    texts("family_a", "family_b", "field", "variant", "exponent")
+    | numbers(*(f"{name}_{side}" for side in "ab" for name in ("value", "low", "high")))
+    | numbers("difference", "low", "high", "along_difference", "along_low", "along_high")
+    | texts("reason")
+)
 """Columns of a comparison, in order."""
 
-PUBLISHED_SCHEMA: dict[str, type[pl.DataType]] = {
-    "family": pl.String,
-    "field": pl.String,
-    "variant": pl.String,
-    "exponent": pl.String,
-    "value": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "sd": pl.Float64,
-    "published": pl.Float64,
-    "published_sd": pl.Float64,
-    "inside": pl.Boolean,
-    "reason": pl.String,
-}
+PUBLISHED_SCHEMA = (
+    texts("family", "field", "variant", "exponent")
+    | numbers("value", "low", "high", "sd", "published", "published_sd")
+    | flags("inside")
+    | texts("reason")
+)
 """Columns of a comparison with the published values, in order."""
 
 _TOTAL = "real - N0"

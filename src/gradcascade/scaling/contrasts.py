@@ -13,6 +13,7 @@ from gradcascade.scaling.comparison import independent_difference
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import ORDER, Cascades, Points, points_of
 from gradcascade.scaling.regression import CONFIDENCE
+from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.scaling.window_means import MEAN_SCHEMA, window_differences, window_intervals
 from gradcascade.scaling.windows import Window
 from gradcascade.vocabulary import REAL
@@ -23,16 +24,14 @@ PAIRED, INDEPENDENT = "paired", "independent"
 UNEQUAL_N, NO_COMMON_STEPS, NO_COMMON_RUNS = "unequal-n", "no-common-steps", "no-common-runs"
 """Why two fields are not paired, and why they cannot be set against each other at all."""
 
-CONTRAST_SCHEMA: dict[str, type[pl.DataType]] = {
-    **dict.fromkeys(("family", "first", "second", "exponent", "method"), pl.String),
-    **{f"{side}_{name}": pl.Float64 for side in ("first", "second") for name in ("value", "low", "high")},
-    **MEAN_SCHEMA,
-    "code": pl.String,
-    "code_scale": pl.String,
-    "n_first": pl.Int64,
-    "n_second": pl.Int64,
-    "unmatched": pl.String,
-}
+CONTRAST_SCHEMA = (
+    texts("family", "first", "second", "exponent", "method")
+    | numbers(*(f"{side}_{name}" for side in ("first", "second") for name in ("value", "low", "high")))
+    | MEAN_SCHEMA
+    | texts("code", "code_scale")
+    | wholes("n_first", "n_second")
+    | texts("unmatched")
+)
 """Columns of the contrasts, in order."""
 
 _SINGLE = {"value": "scales_value", "low": "scales_low", "high": "scales_high"}

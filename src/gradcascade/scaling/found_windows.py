@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.scaling.points import Cascades, points_of
+from gradcascade.scaling.schemas import flags, texts, wholes
 from gradcascade.scaling.windows import Range, default_window
 from gradcascade.vocabulary import REAL
 
@@ -24,20 +25,13 @@ MIN_FOUND = 12
 SHIFTS = 3
 """The search is repeated without up to this many steps at either end."""
 
-FOUND_SCHEMA: dict[str, type[pl.DataType]] = {
-    "family": pl.String,
-    "field": pl.String,
-    "first": pl.Int64,
-    "last": pl.Int64,
-    "startup": pl.Boolean,
-    "drift": pl.Boolean,
-    "first_low": pl.Int64,
-    "first_high": pl.Int64,
-    "last_low": pl.Int64,
-    "last_high": pl.Int64,
-    "n_steps": pl.Int64,
-    "reason": pl.String,
-}
+FOUND_SCHEMA = (
+    texts("family", "field")
+    | wholes("first", "last")
+    | flags("startup", "drift")
+    | wholes("first_low", "first_high", "last_low", "last_high", "n_steps")
+    | texts("reason")
+)
 """Columns of the table of found windows, in order."""
 
 _PLATEAU = 1 / 3

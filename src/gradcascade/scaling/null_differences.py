@@ -17,44 +17,27 @@ from gradcascade.fields.nulls import undrawn
 from gradcascade.scaling.fits import EXPONENTS, lines, per_exponent
 from gradcascade.scaling.points import Cascades, Points, points_of
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
+from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.scaling.table_checks import group_starts
 from gradcascade.scaling.weighted import draw_variances
 from gradcascade.scaling.window_means import all_parts, differenced, known_parts
 from gradcascade.scaling.windows import Window, in_window
 from gradcascade.vocabulary import EXPONENT_CHANNELS, REAL
 
-_DRAWS: dict[str, type[pl.DataType]] = {
-    "replicates_se": pl.Float64,
-    "replicates_low": pl.Float64,
-    "replicates_high": pl.Float64,
-    "replicates_reason": pl.String,
-}
+_DRAWS = numbers("replicates_se", "replicates_low", "replicates_high") | texts("replicates_reason")
 
-STEP_SCHEMA: dict[str, type[pl.DataType]] = {
-    "family": pl.String,
-    "field": pl.String,
-    "step": pl.Int64,
-    "difference": pl.String,
-    "exponent": pl.String,
-    "value": pl.Float64,
-    "se": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "n_scales": pl.Int64,
-    "reason": pl.String,
-    **_DRAWS,
-}
+STEP_SCHEMA = (
+    texts("family", "field")
+    | wholes("step")
+    | texts("difference", "exponent")
+    | numbers("value", "se", "low", "high")
+    | wholes("n_scales")
+    | texts("reason")
+    | _DRAWS
+)
 """Columns of the differences of single steps, in order."""
 
-WINDOW_SCHEMA: dict[str, type[pl.DataType]] = {
-    "family": pl.String,
-    "field": pl.String,
-    "difference": pl.String,
-    "exponent": pl.String,
-    "mean": pl.Float64,
-    "n_steps": pl.Int64,
-    **_DRAWS,
-}
+WINDOW_SCHEMA = texts("family", "field", "difference", "exponent") | numbers("mean") | wholes("n_steps") | _DRAWS
 """Columns of the means over a window, in order."""
 
 Parts = Mapping[str, tuple[str, str]]

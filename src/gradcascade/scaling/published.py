@@ -10,45 +10,24 @@ from gradcascade import families
 from gradcascade.scaling.channel_means import variation
 from gradcascade.scaling.decomposition import decompose, summarise_decomposition
 from gradcascade.scaling.exponents import fit_exponents
+from gradcascade.scaling.schemas import flags, numbers, texts, wholes
 from gradcascade.scaling.windows import Range, Window, published_windows, summarise, windows
 
-EXPONENT_SCHEMA: dict[str, type[pl.DataType]] = {
-    "family": pl.String,
-    "field": pl.String,
-    "variant": pl.String,
-    "quantity": pl.String,
-    "value": pl.Float64,
-    "sd": pl.Float64,
-    "approximate": pl.Boolean,
-    "over": pl.String,
-}
+EXPONENT_SCHEMA = (
+    texts("family", "field", "variant", "quantity") | numbers("value", "sd") | flags("approximate") | texts("over")
+)
 """Columns of the published exponents, in order."""
 
-ASSOCIATION_SCHEMA: dict[str, type[pl.DataType]] = {
-    "family": pl.String,
-    "channel": pl.String,
-    "metric": pl.String,
-    "n_steps": pl.Int64,
-    "pearson": pl.Float64,
-    "partial": pl.Float64,
-}
+ASSOCIATION_SCHEMA = texts("family", "channel", "metric") | wholes("n_steps") | numbers("pearson", "partial")
 """Columns of the published associations, in order."""
 
 
-SUMMARY_SCHEMA: dict[str, type[pl.DataType]] = {
-    "family": pl.String,
-    "field": pl.String,
-    "variant": pl.String,
-    "quantity": pl.String,
-    "value": pl.Float64,
-    "spread": pl.Float64,
-    "published": pl.Float64,
-    "difference": pl.Float64,
-    "first": pl.Int64,
-    "last": pl.Int64,
-    "n_steps": pl.Int64,
-    "code": pl.String,
-}
+SUMMARY_SCHEMA = (
+    texts("family", "field", "variant", "quantity")
+    | numbers("value", "spread", "published", "difference")
+    | wholes("first", "last", "n_steps")
+    | texts("code")
+)
 """Columns of the comparison of mean R2, coefficients of variation and null shares, in order."""
 
 NOT_COMPARABLE = {

@@ -14,6 +14,7 @@ import polars as pl
 
 from gradcascade.errors import InputError
 from gradcascade.scaling.points import Cascades, points_of
+from gradcascade.scaling.schemas import flags, numbers, texts, wholes
 from gradcascade.scaling.window_means import window_differences, window_intervals
 from gradcascade.scaling.windows import Window
 from gradcascade.vocabulary import REAL
@@ -26,24 +27,13 @@ UNDECIDED = "undecided"
 MARGIN = 0.05
 """Default margin of flatness: an exponent this large changes a quantity by 12 % when N grows tenfold."""
 
-VERDICT_SCHEMA: dict[str, type[pl.DataType]] = {
-    "family": pl.String,
-    "field": pl.String,
-    "verdict": pl.String,
-    "sentence": pl.String,
-    "null": pl.String,
-    "margin": pl.Float64,
-    "above_null": pl.Boolean,
-    "flat": pl.Boolean,
-    "below_null": pl.Boolean,
-    **{
-        f"{name}{end}": pl.Float64
-        for name in ("z", "delta", "z_total", "delta_total")
-        for end in ("", "_low", "_high")
-    },
-    "n_scales": pl.Int64,
-    "n_steps": pl.Int64,
-}
+VERDICT_SCHEMA = (
+    texts("family", "field", "verdict", "sentence", "null")
+    | numbers("margin")
+    | flags("above_null", "flat", "below_null")
+    | numbers(*(f"{name}{end}" for name in ("z", "delta", "z_total", "delta_total") for end in ("", "_low", "_high")))
+    | wholes("n_scales", "n_steps")
+)
 """Columns of the table of verdicts, in order; ``_total`` is real less null, the intervals are of 95 %."""
 
 _ENDS = {"": "scales_value", "_low": "scales_low", "_high": "scales_high"}

@@ -3,11 +3,12 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from calibration_figure import Calibration, chance_band
 
 from gradcascade.errors import InputError
-from gradcascade.report.drawing.calibration import Calibration
 
 from .drawn import Marks, compare, mark, panels
 
@@ -67,3 +68,10 @@ def test_a_table_of_something_else_is_refused_and_an_empty_one_says_so() -> None
         Calibration(TABLE.drop("nominal", "share"))
     missing = Calibration(TABLE.clear()).missing()
     assert missing is not None and "benchmarks/calibration.py" in missing
+
+
+def test_the_band_holds_what_chance_counts() -> None:
+    low, high = chance_band(20, 500)
+    counted = np.random.default_rng(0).binomial(500, 0.2, 20_000) / 5
+    assert 0.93 < ((low < counted) & (counted < high)).mean() < 0.97
+    assert chance_band(95, 0)[0] < 95

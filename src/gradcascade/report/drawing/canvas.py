@@ -35,7 +35,7 @@ class Canvas:
         self.narrow = width == "one"
         self._width = WIDTHS[width]
         self._per_row = 1
-        self._height = 1.0
+        self.height = 1.0
         self._keys: dict[str, Any] = {}
 
     def panels(
@@ -52,7 +52,7 @@ class Canvas:
         self._per_row = per_row = min(per_row or most, len(titles))
         blocks = -(-len(titles) // per_row)
         tall = height or ((1.25 if self.narrow else 1.45) if rows > 1 else (1.75 if self.narrow else 2.2))
-        self._height = blocks * (rows * (tall + 0.06) + TITLE_HEIGHT + TICKS_HEIGHT)
+        self.height = blocks * (rows * (tall + 0.06) + TITLE_HEIGHT + TICKS_HEIGHT)
         grid = self.figure.add_gridspec(blocks * rows, per_row)
         axes = np.empty((rows, len(titles)), dtype=object)
         for column, title in enumerate(titles):
@@ -69,26 +69,6 @@ class Canvas:
                 axes[row, column] = panel
             axes[0, column].set_title(title, y=1.0)  # fixed: to look for room takes a tenth of the time
         return axes
-
-    def stacked(self, titles: Sequence[str], heights: Sequence[float]) -> list[Axes]:
-        """Lay out panels of different heights below each other."""
-        self._height = sum(heights) + len(heights) * (TITLE_HEIGHT + TICKS_HEIGHT)
-        grid = self.figure.add_gridspec(len(heights), 1, height_ratios=heights)
-        axes = [self.figure.add_subplot(grid[place, 0]) for place in range(len(heights))]
-        for panel, title in zip(axes, titles, strict=True):
-            panel.set_title(title, y=1.0)
-            panel.grid(axis="y", color=GRID, linewidth=0.6)
-        return axes
-
-    def legend_of(self, axes: Axes, entries: Sequence[tuple[Any, str]]) -> None:
-        """Give a panel a legend of its own, to its right or, in one column, below it."""
-        artists, labels = zip(*entries, strict=True)
-        if self.narrow:
-            place = {"loc": "upper right", "bbox_to_anchor": (1.0, 0.0), "ncols": 2, "borderaxespad": 3.6}
-            self._height += 0.14 * (len(entries) + 1) // 2
-        else:
-            place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
-        axes.legend(artists, labels, handlelength=1.2, **place)
 
     def label_rows(self, axes: np.ndarray, labels: Sequence[str]) -> None:
         """Label the vertical axes, once in each block."""
@@ -120,7 +100,7 @@ class Canvas:
         )
         bar.set_label(label)
         if self.narrow:
-            self._height += 0.4
+            self.height += 0.4
 
     def key(self, label: str, **style: Any) -> None:
         """Put a line into the legend, once."""
@@ -135,4 +115,4 @@ class Canvas:
         if "window" in self._keys:
             self._keys["window"] = self._keys.pop("window")
         lines = legend_below(self.figure, [(artist, label) for label, artist in self._keys.items()], self._width)
-        self.figure.set_size_inches(self._width, self._height + lines)
+        self.figure.set_size_inches(self._width, self.height + lines)

@@ -14,6 +14,7 @@ import polars as pl
 
 from gradcascade.csvfile import write_csv
 from gradcascade.errors import InputError
+from gradcascade.report import words
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.drawing.canvas import Canvas
 from gradcascade.report.drawing.quantities import no_exponents
@@ -119,6 +120,8 @@ class ReportFigure(Drawing):
     """
 
     order: ClassVar[float]
+    needs: ClassVar[tuple[str, str]]
+    """A column of numbers without which there is nothing to draw, and why if it is not for want of exponents."""
 
     def __init__(self, data: ReportData):
         self.data = data
@@ -128,20 +131,19 @@ class ReportFigure(Drawing):
         """The variants that most figures draw: the real fields and one null."""
         return [name for name in ("real", self.data.baseline) if name in self.data.variants]
 
-    def _with_null(self, words: str) -> str:
-        """The words with the null's name in the place of {}, or nothing where no null was measured."""
-        return words.format(self.data.baseline) if self.data.baseline else ""
+    def _caption(self) -> str:
+        """The words of the figure's name in words/figures.toml; a figure can say its own here."""
+        return words.caption(self.name, null=self.data.baseline, metric=self.data.shown_metric)
+
+    def _missing(self) -> str | None:
+        column, otherwise = self.needs
+        known = self.frame()[column].is_not_null().any()
+        return None if known else no_exponents(self.data) or otherwise
 
     def _wide(self, index: Sequence[str], on: str, values: str, order: Sequence[str]) -> pl.DataFrame:
         """The frame with one column for each entry of `on`, in the given order."""
         wide = self.frame().pivot(on, index=list(index), values=values).sort(index)
         return wide.select(*index, *(name for name in order if name in wide.columns[len(index) :]))
-
-    def _unfitted(self, column: str, otherwise: str) -> str | None:
-        """Why the frame knows no number in a column, None if it knows some."""
-        if self.frame()[column].is_not_null().any():
-            return None
-        return no_exponents(self.data) or otherwise
 
     def _panels(
         self, canvas: Canvas, row: np.ndarray, frame: pl.DataFrame, window: bool = False, zero: bool = False

@@ -42,13 +42,6 @@ class ActivityAtSteps(ReportFigure):
         parts = [of_group(drawn, g).filter(pl.col("step").is_in(self.chosen(g))) for g in self.data.groups]
         return mean_profiles(pl.concat([drawn.clear(), *parts]), [*PROFILE_KEYS, "step"])
 
-    def _caption(self) -> str:
-        null = self._with_null("; faint: the {} null")
-        return (
-            "Share of entries that are active in each relaxation step, on a logarithmic scale, of single snapshots "
-            f"along training{null}. A foot that grows longer from row to row comes from entries that grow larger."
-        )
-
     def _missing(self) -> str | None:
         if self.frame().is_empty():
             known = "activity" in self.data.cascades.columns

@@ -30,14 +30,6 @@ class ActivityProfiles(ReportFigure):
     def _table(self) -> pl.DataFrame:
         return self._wide(["family", "field", "variant", "relaxation_step"], "scale", "share", self.data.scales())
 
-    def _caption(self) -> str:
-        null = self._with_null("; faint: the {} null")
-        return (
-            "Share of entries that are active in each relaxation step, on a logarithmic scale: the mean over the "
-            f"window's cascades, where one that has stopped counts as zero{null}. A straight line is geometric "
-            "decay; a long foot comes from a few very large entries."
-        )
-
     def _missing(self) -> str | None:
         if self.frame().is_empty():
             known = "activity" in self.data.cascades.columns

@@ -21,6 +21,7 @@ class CompressibilityMap(ReportFigure):
     name = "compressibility-map"
     title = "Compressibility map"
     order = 50
+    needs = ("r2", "No R² is defined for the fields drawn here.")
 
     def _frame(self) -> pl.DataFrame:
         keys = ["family", "field", "variant", "exponent", "step"]
@@ -29,16 +30,6 @@ class CompressibilityMap(ReportFigure):
 
     def _table(self) -> pl.DataFrame:
         return self._wide(["family", "field", "variant", "step"], "exponent", "r2", list(CHANNEL_STYLES))
-
-    def _caption(self) -> str:
-        null = self._with_null(", and below them of the {} null")
-        return (
-            f"R² of the one-slope fit of every channel at every step, of the real fields{null}: bright where one "
-            "power law summarises the scales, dark where it does not, hatched where R² is undefined."
-        )
-
-    def _missing(self) -> str | None:
-        return self._unfitted("r2", "No R² is defined for the fields drawn here.")
 
     def _draw(self, canvas: Canvas) -> None:
         from matplotlib.cm import ScalarMappable

@@ -22,6 +22,7 @@ class CompressibilityOverSteps(ReportFigure):
     name = "compressibility"
     title = "Compressibility along training"
     order = 40
+    needs = ("r2", "No R² is defined for the fields drawn here.")
 
     def _frame(self) -> pl.DataFrame:
         real = (pl.col("variant") == "real") & pl.col("exponent").is_in(list(CHANNEL_STYLES))
@@ -32,16 +33,6 @@ class CompressibilityOverSteps(ReportFigure):
 
     def _table(self) -> pl.DataFrame:
         return self._wide(["family", "field", "variant", "step"], "exponent", "r2", list(CHANNEL_STYLES))
-
-    def _caption(self) -> str:
-        null = self._with_null(" Grey: the duration of the {} null.")
-        return (
-            "R² of each one-slope fit: how well one power law summarises the scales. Where a slope is near zero, a "
-            f"low R² is expected even of clean data.{null}"
-        )
-
-    def _missing(self) -> str | None:
-        return self._unfitted("r2", "No R² is defined for the fields drawn here.")
 
     def _draw(self, canvas: Canvas) -> None:
         data = self.data

@@ -21,6 +21,7 @@ class CompressibilityPlane(ReportFigure):
     name = "compressibility-plane"
     title = "Compressibility of durations and of transport"
     order = 60
+    needs = ("R2_z", "No step of the window has both R² defined.")
 
     def _frame(self) -> pl.DataFrame:
         keys = ["family", "field", "variant", "step"]
@@ -31,16 +32,6 @@ class CompressibilityPlane(ReportFigure):
         )
         table = z.join(delta, on=keys).drop_nulls()
         return self._in_windows(table).sort(keys)
-
-    def _caption(self) -> str:
-        null = self._with_null(" Grey crosses: the {} null.")
-        return (
-            "Each point is one step of the window: how well a power law fits durations (horizontal) and v_rel "
-            f"(vertical). Top right: both follow one.{null}"
-        )
-
-    def _missing(self) -> str | None:
-        return self._unfitted("R2_z", "No step of the window has both R² defined.")
 
     def _draw(self, canvas: Canvas) -> None:
         data = self.data

@@ -32,6 +32,7 @@ class ExponentsOverSteps(ReportFigure):
     name = "exponents"
     title = "Exponents along training"
     order = 30
+    needs = ("value", "No exponent could be fitted for the fields drawn here.")
 
     def _frame(self) -> pl.DataFrame:
         keys = ["family", "field", "variant", "quantity"]
@@ -45,17 +46,6 @@ class ExponentsOverSteps(ReportFigure):
         names = {f"{part}_{q}": q if part == "value" else f"{q} {part}" for q in QUANTITIES for part in PARTS}
         known = {old: new for old, new in names.items() if old in wide.columns}
         return wide.select(*keys, *known).rename(known)
-
-    def _caption(self) -> str:
-        null = self._with_null(", and the {} null dashed with its own band")
-        return (
-            "Slopes of the logarithm of size (minus one), duration and v_rel against log N, fitted at each step over "
-            f"the scales, with 95 % t intervals as bands{null}. With few scales an interval is wide, and the "
-            "widest are cut at the panel's edge. The horizontal line is zero: no dependence on scale."
-        )
-
-    def _missing(self) -> str | None:
-        return self._unfitted("value", "No exponent could be fitted for the fields drawn here.")
 
     def _draw(self, canvas: Canvas) -> None:
         data, frame = self.data, self.frame()

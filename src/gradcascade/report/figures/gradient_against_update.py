@@ -54,13 +54,6 @@ class GradientAgainstUpdate(ReportFigure):
     def _families(self) -> list[str]:
         return [name for name in self.data.families if all((name, field) in self.data.windows for field in FIELDS)]
 
-    def _caption(self) -> str:
-        return (
-            "The same runs seen through their gradients and through their updates. Left: duration and v_rel of every "
-            "scale and step, on the diagonal where both agree. Right: the exponents over the steps that both windows "
-            "hold with 95 % intervals across scales, and their difference."
-        )
-
     def _missing(self) -> str | None:
         if not self._families:
             return "No family has both gradients and updates, so there is nothing to set against each other."

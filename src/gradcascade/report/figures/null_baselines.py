@@ -22,6 +22,7 @@ class NullBaselines(ReportFigure):
     name = "null-baselines"
     title = "Null baselines"
     order = 70
+    needs = ("value", "No exponent could be fitted for the fields drawn here.")
 
     def _frame(self) -> pl.DataFrame:
         keys = ["family", "field", "variant", "quantity"]
@@ -36,16 +37,10 @@ class NullBaselines(ReportFigure):
     def _variants(self) -> list[str]:
         return self.data.variants[: len(VARIANT_STYLES) - 1]
 
-    def _caption(self) -> str:
-        return (
-            "The exponents of the real fields beside those of their nulls: N0 is normal noise, N1 normal noise with "
-            "the field's mean and variance, N2 the field's own values at random places."
-        )
-
     def _missing(self) -> str | None:
         if not self.data.baseline:
             return "No null was measured, so there is no baseline to draw."
-        return self._unfitted("value", "No exponent could be fitted for the fields drawn here.")
+        return super()._missing()
 
     def _draw(self, canvas: Canvas) -> None:
         frame = self.frame()

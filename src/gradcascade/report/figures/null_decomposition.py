@@ -45,14 +45,6 @@ class NullDecomposition(ReportFigure):
         keys = ["family", "field", "exponent", "step"]
         return self._wide(keys, "part", "value", list(PART_STYLES)).filter(pl.col("step").is_not_null())
 
-    def _caption(self) -> str:
-        return (
-            "How far each exponent is from that of plain normal noise (total), split exactly into what the values' "
-            "distribution explains (the same values at random places, minus noise) and what their assignment to "
-            "places adds. The bars at the end are means over the window; whiskers are SD over its steps, a "
-            "spread and not a standard error."
-        )
-
     def _missing(self) -> str | None:
         if self.frame()["value"].is_not_null().any():
             return None

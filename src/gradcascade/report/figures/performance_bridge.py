@@ -81,14 +81,6 @@ class PerformanceBridge(MetricFigure):
         quantity = pl.col("channel").replace(named).alias("quantity")
         return known.drop_nulls("pearson").select("family", "field", quantity, "pearson", "p", steps="n_steps")
 
-    def _caption(self) -> str:
-        return (
-            f"Top: the slope of log {self.metric} on log N, with its 95 % interval. Below: the means of v_rel and of "
-            "duration / N over the scales, and the fitted exponents. r is the Pearson correlation with the top row "
-            "along training, its p by shifts of the series; both change with training, so it is no evidence of a "
-            "cause."
-        )
-
     def _missing(self) -> str | None:
         if not self.metric:
             return NO_METRIC

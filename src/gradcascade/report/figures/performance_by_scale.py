@@ -31,13 +31,6 @@ class PerformanceByScale(MetricFigure):
         both = measured.join(metrics, on=["family", "scale", "step"], how="inner").sort(order)
         return both.select(*order, "v_rel", "metric", "value")
 
-    def _caption(self) -> str:
-        return (
-            f"Held-out {self.metric} against v_rel, one point per scale and step; a line follows one scale through "
-            "training and its hollow marker is the first step. Both change with training, so a trend here is an "
-            "association along training and no evidence of a cause."
-        )
-
     def _missing(self) -> str | None:
         if not self.metric:
             return NO_METRIC

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from gradcascade.report import words
 from gradcascade.report.drawing.canvas import Canvas
 from gradcascade.report.drawing.figure import ReportFigure
 from gradcascade.report.drawing.marks import UNKNOWN, column
@@ -44,11 +45,7 @@ class RobustnessMap(ReportFigure):
         return [name for name in ("family", "field") if name in table.columns]
 
     def _caption(self) -> str:
-        return (
-            "How far each exponent moves when one choice of the method is changed. The numbers are the shifts; the "
-            "colours are the shifts in their standard errors (purple down, orange up, white none), strongest from "
-            f"{LIMIT:g} on. Hatched: not measured."
-        )
+        return words.caption(self.name, limit=f"{LIMIT:g}")
 
     def _missing(self) -> str | None:
         if self.data.robustness is None:

@@ -30,6 +30,7 @@ class Tertiles(ReportFigure):
     name = "tertiles"
     title = "Early, middle and late in the window"
     order = 90
+    needs = ("mean", "No window has three steps with exponents, so there are no thirds of it.")
 
     def _frame(self) -> pl.DataFrame:
         names = {"real": "real", self.data.baseline: "null"}
@@ -40,17 +41,6 @@ class Tertiles(ReportFigure):
         quantity = {exponent: quantity for quantity, exponent in QUANTITIES.items()}
         split = split.with_columns(quantity=pl.col("exponent").replace(quantity), series="part").select(columns)
         return summarise_tertiles(pl.concat([values, split]), ["quantity", "series"], self.data.windows)
-
-    def _caption(self) -> str:
-        null = self._with_null(" and of the {} null")
-        return (
-            "Means in the early, middle and late third of the window's steps, with the SD over the steps of each "
-            f"third as whiskers: the exponents of the real fields{null}, and their difference in total and in its "
-            "two parts. What is stable stays level."
-        )
-
-    def _missing(self) -> str | None:
-        return self._unfitted("mean", "No window has three steps with exponents, so there are no thirds of it.")
 
     def _draw(self, canvas: Canvas) -> None:
         data, frame = self.data, self.frame()

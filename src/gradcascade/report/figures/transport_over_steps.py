@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from gradcascade.report import words
 from gradcascade.report.drawing.axes import log_steps, plain_log_ticks
 from gradcascade.report.drawing.canvas import Canvas
 from gradcascade.report.drawing.figure import ReportFigure
@@ -33,17 +34,8 @@ class TransportOverSteps(ReportFigure):
         return self._wide(["family", "field", "variant", "step"], "scale", "v_rel", self.data.scales())
 
     def _caption(self) -> str:
-        null = self._with_null(" Faint dashed lines: the {} null.")
-        smooth = (
-            f" Strong lines are rolling medians over {MEDIAN_STEPS} steps, for drawing only; the thin lines behind "
-            "them are the measurements."
-            if self.frame()["median"].is_not_null().any()
-            else ""
-        )
-        return (
-            "Intensive transport efficiency v_rel = size / (N · duration) of every scale at every step. "
-            f"The shaded range is the window that the summaries use.{null}{smooth}"
-        )
+        smooth = MEDIAN_STEPS if self.frame()["median"].is_not_null().any() else None
+        return words.caption(self.name, null=self.data.baseline, smooth=smooth)
 
     def _missing(self) -> str | None:
         if self.data.means.is_empty():

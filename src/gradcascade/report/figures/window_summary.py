@@ -31,6 +31,7 @@ class WindowSummary(ReportFigure):
     name = "window"
     title = "Exponents over the window"
     order = 20
+    needs = ("mean", "No step of the window has exponents.")
 
     def _frame(self) -> pl.DataFrame:
         drawn = pl.col("variant").is_in(self._drawn)
@@ -42,17 +43,6 @@ class WindowSummary(ReportFigure):
 
     def _table(self) -> pl.DataFrame:
         return self._wide(KEYS, "quantity", "mean", ["D", "z", "beta", "D - z", "delta", "D - z - 1"])
-
-    def _caption(self) -> str:
-        null = self._with_null("; grey: the {} null")
-        return (
-            "Mean and SD of each exponent over the steps of the window (a spread along training, not a standard "
-            f"error){null}. Hollow diamonds: D {MINUS} z beside β, and D {MINUS} z {MINUS} 1 beside δ. They agree "
-            "exactly when the same scales enter every fit, so they check the arithmetic, not nature."
-        )
-
-    def _missing(self) -> str | None:
-        return self._unfitted("mean", "No step of the window has exponents.")
 
     def _draw(self, canvas: Canvas) -> None:
         data, frame = self.data, self.frame()

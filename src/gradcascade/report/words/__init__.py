@@ -46,6 +46,13 @@ def how(answer: str, **values: object) -> tuple[str, ...]:
     return tuple(text.format(**values) for text in _how(texts, texts["answers"][answer]))
 
 
+def caption(figure: str, **values: object) -> str:
+    """What a figure shows; ``values`` fill the names in braces, within the clause of that name where there is one."""
+    texts = _read("figures")[figure]
+    filled = {name: texts.get(name, "{}").format(value) if value else "" for name, value in values.items()}
+    return texts["caption"].format(**filled)
+
+
 def _how(texts: dict[str, Any], one: dict[str, Any]) -> tuple[str, ...]:
     """The paragraphs of an entry; "@name" stands for a paragraph that several entries share."""
     return tuple(texts["shared"][text[1:]] if text.startswith("@") else text for text in one["how"])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import sqrt
 from textwrap import fill
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from gradcascade.report.drawing.canvas import Canvas
+from gradcascade.report.drawing.canvas import TICKS_HEIGHT, TITLE_HEIGHT, Canvas
 from gradcascade.report.drawing.figure import Drawing
 from gradcascade.report.drawing.marks import column, draw_dots
 from gradcascade.report.drawing.quantities import VARIANT_STYLES
 from gradcascade.report.drawing.style import GRID, GUIDE, INK, WINDOW_COLOUR, line_key, plain
-from gradcascade.scaling.coverage import chance_band
 from gradcascade.scaling.table_checks import require_columns, require_numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COLUMNS = ("part", "case", "quantity", "nominal", "share", "repetitions")
 EDGE = 0.1
@@ -62,7 +67,7 @@ class Calibration(Drawing):
         labels = [[fill(plain(name, 80), letters) for name in names] for names in cases]
         heights = [0.25 + len(names) * (0.05 + 0.105 * max(_lines(name) for name in names)) for names in labels]
         titles = [fill(plain(part["part"][0], 80), 24 if canvas.narrow else 80) for part in parts]
-        panels = canvas.stacked(titles, heights)
+        panels = _stacked(canvas, titles, heights)
         for axes, part, names, words in zip(panels, parts, cases, labels, strict=True):
             for nominal, repetitions in part.select("nominal", "repetitions").unique().sort("nominal").iter_rows():
                 low, high = np.clip(chance_band(nominal, repetitions), EDGE, 100 - EDGE)
@@ -83,9 +88,43 @@ class Calibration(Drawing):
             axes.grid(axis="x", color=GRID, linewidth=0.5)
             axes.set_yticks([-float(place) for place in range(len(names))], words, fontsize=size)
             axes.set_ylim(-len(names) + 0.3, 0.7)
-            canvas.legend_of(axes, keys)
+            _legend(canvas, axes, keys)
             axes.set_xlabel("share (%)")
 
 
 def _lines(text: str) -> int:
     return text.count("\n") + 1
+
+
+NORMAL_95 = 1.959964
+
+
+def chance_band(nominal: float, repetitions: int) -> tuple[float, float]:
+    """Range, in percent, that holds a counted share of 95 in 100 times where ``nominal`` percent is true.
+
+    The normal approximation of the binomial; it may reach beyond 0 and 100.
+    """
+    reach = NORMAL_95 * sqrt(nominal * (100 - nominal) / max(repetitions, 1))
+    return nominal - reach, nominal + reach
+
+
+def _stacked(canvas: Canvas, titles: Sequence[str], heights: Sequence[float]) -> list[Axes]:
+    """Lay out panels of different heights below each other."""
+    canvas.height = sum(heights) + len(heights) * (TITLE_HEIGHT + TICKS_HEIGHT)
+    grid = canvas.figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    axes = [canvas.figure.add_subplot(grid[place, 0]) for place in range(len(heights))]
+    for panel, title in zip(axes, titles, strict=True):
+        panel.set_title(title, y=1.0)
+        panel.grid(axis="y", color=GRID, linewidth=0.6)
+    return axes
+
+
+def _legend(canvas: Canvas, axes: Axes, entries: Sequence[tuple[Any, str]]) -> None:
+    """Give a panel a legend of its own, to its right or, in one column, below it."""
+    artists, labels = zip(*entries, strict=True)
+    if canvas.narrow:
+        place = {"loc": "upper right", "bbox_to_anchor": (1.0, 0.0), "ncols": 2, "borderaxespad": 3.6}
+        canvas.height += 0.14 * (len(entries) + 1) // 2
+    else:
+        place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+    axes.legend(artists, labels, handlelength=1.2, **place)
