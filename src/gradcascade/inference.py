@@ -17,7 +17,7 @@ from gradcascade.scaling.duration_law import duration_laws, window_duration_law
 from gradcascade.scaling.found_windows import find_windows
 from gradcascade.scaling.leave_one_out import leave_one_out
 from gradcascade.scaling.null_differences import null_differences, window_null_errors
-from gradcascade.scaling.points import points_of
+from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.verdict import verdicts
 from gradcascade.scaling.weighted import weighted_exponents
 from gradcascade.scaling.window_means import all_parts, window_differences, window_intervals
@@ -25,7 +25,7 @@ from gradcascade.scaling.windows import Window
 
 
 def infer(
-    cascades: pl.DataFrame,
+    cascades: Cascades,
     window: Window = None,
     metrics: pl.DataFrame | None = None,
     schedules: Mapping[str, Schedule] | None = None,

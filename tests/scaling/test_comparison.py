@@ -87,3 +87,16 @@ def test_the_published_values_beside_ones_own(cascades: Build) -> None:
     assert real.filter(pl.col("variant") == "real - N0")["reason"].to_list() == ["was not measured"]
     with pytest.raises(InputError, match="no family here is a published one"):
         compare_published(cascades())
+
+
+def test_a_distance_is_ours_less_published_over_our_error(cascades: Build) -> None:
+    table = cascades(range(5000, 12_000, 1000), variants=("real", "N0")).with_columns(family=pl.lit("pico-lm"))
+    window = (5000, 11_000)
+    row = compare_published(table, window).row(
+        by_predicate=(pl.col("variant") == "real") & (pl.col("exponent") == "z"), named=True
+    )
+    ours = window_intervals(table, window, along=False).row(
+        by_predicate=(pl.col("variant") == "real") & (pl.col("exponent") == "z"), named=True
+    )
+    assert row["apart"] == pytest.approx((ours["scales_value"] - row["published"]) / ours["scales_se"])
+    assert row["less"] == pytest.approx(ours["scales_value"] - row["published"])

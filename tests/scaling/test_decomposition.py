@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from gradcascade.errors import InputError
-from gradcascade.scaling.decomposition import decompose, summarise_decomposition
+from gradcascade.scaling.decomposition import decompose, null_parts, summarise_decomposition, window_null_parts
 from gradcascade.scaling.exponents import fit_exponents
 
 Build = Callable[..., pl.DataFrame]
@@ -79,3 +79,21 @@ def test_repeated_fits_are_refused(cascades: Build) -> None:
         decompose(pl.concat([fits, fits]))
     with pytest.raises(InputError, match="lacks the columns variant, value"):
         decompose(fits.drop("variant", "value"))
+
+
+def test_means_are_those_of_the_summary(cascades: Build) -> None:
+    split = decompose(fit_exponents(cascades(variants=("real", "N0", "N2"))))
+    whole = summarise_decomposition(split, (2, 8)).filter(pl.col("exponent") == "z").row(0, named=True)
+    found = window_null_parts(split, (2, 8)).filter(pl.col("exponent") == "z")
+    assert {row["part"]: (row["value"], row["sd"]) for row in found.to_dicts()} == {
+        name: (whole[name], whole[f"{name}_sd"]) for name in ("total", "dist", "assign")
+    }
+    assert null_parts(split).height == 3 * split.height
+
+
+def test_the_total_needs_no_n2(cascades: Build) -> None:
+    split = decompose(fit_exponents(cascades(variants=("real", "N0"))))
+    known = window_null_parts(split, (2, 8)).drop_nulls("value")
+    assert set(known["part"]) == {"total"} and known.height == 4
+    z = split.filter(pl.col("exponent") == "z", pl.col("step").is_between(2, 8))
+    assert known.filter(pl.col("exponent") == "z")["value"].item() == pytest.approx(z["total"].mean())

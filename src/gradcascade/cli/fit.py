@@ -106,11 +106,10 @@ def print_inference(data: ReportData) -> None:
     """Print the intervals of z and delta of the real fields, and the regime of every family and field."""
     import polars as pl
 
-    from gradcascade.scaling.points import points_of
     from gradcascade.scaling.verdict import verdicts
     from gradcascade.scaling.window_means import window_intervals
 
-    points = points_of(data.cascades, data.windows)
+    points = data.points
     intervals = window_intervals(points.only(pl.col("variant") == "real"))
     for row in verdicts(points).to_dicts():
         first, last = data.windows[row["family"], row["field"]]

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from gradcascade.errors import InputError
+from gradcascade.scaling.fits import shortages
 from gradcascade.scaling.regression import MIN_SCALES, fit_lines
-from gradcascade.scaling.shortages import shortages
 from gradcascade.scaling.table_checks import (
     group_starts,
     require_columns,

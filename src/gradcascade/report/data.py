@@ -13,12 +13,11 @@ from gradcascade.errors import InputError
 from gradcascade.inference import infer
 from gradcascade.performance.association import channel_series
 from gradcascade.performance.schedules import Schedule, published_schedules
-from gradcascade.scaling import decomposition as nulls
-from gradcascade.scaling import exponents, windows
-from gradcascade.scaling.channels import channels
-from gradcascade.scaling.null_parts import window_null_parts
+from gradcascade.scaling.decomposition import decompose, window_null_parts
+from gradcascade.scaling.points import Points
 from gradcascade.scaling.replicate_means import replicate_means
 from gradcascade.scaling.schemas import numbers, texts, wholes
+from gradcascade.scaling.windows import EmptyWindow, Window, empty_windows, summarise
 
 __all__ = ["Group", "ReportData", "of_group"]
 
@@ -35,14 +34,8 @@ class ReportData:
 
     title: str
     cascades: pl.DataFrame
-    fits: pl.DataFrame
-    summary: pl.DataFrame
-    decomposition: pl.DataFrame
+    points: Points
     metrics: pl.DataFrame
-    channels: pl.DataFrame
-    decomposition_summary: pl.DataFrame
-    closure: pl.DataFrame
-    windows: dict[Group, tuple[int, int]]
     probe: dict[str, Any]
     provenance: dict[str, Any]
     plan_toml: str
@@ -58,30 +51,22 @@ class ReportData:
         probe: Mapping[str, Any] | None = None,
         provenance: Mapping[str, Any] | None = None,
         plan_toml: str = "",
-        window: windows.Window = None,
+        window: Window = None,
         title: str = "Finite-size gradient transport",
         refusals: pl.DataFrame | None = None,
         schedules: Mapping[str, Schedule] | None = None,
         robustness: pl.DataFrame | None = None,
     ) -> ReportData:
         """Fit, summarise and split a table of cascades."""
-        fits = exponents.fit_exponents(cascades)
-        split = nulls.decompose(fits)
-        chosen = windows.windows(cascades, window)
-        empty = windows.empty_windows(cascades, chosen)
-        if empty and len(empty) == len(chosen):
+        points = Points.of(cascades, window)
+        empty = empty_windows(cascades, points.windows)
+        if empty and len(empty) == len(points.windows):
             raise InputError("; ".join(window.sentence for window in empty))
         return cls(
             title=title,
             cascades=cascades,
-            fits=fits,
-            summary=windows.summarise(fits, chosen),
-            decomposition=split,
+            points=points,
             metrics=pl.DataFrame(schema=METRIC_SCHEMA) if metrics is None else metrics,
-            channels=channels(cascades),
-            decomposition_summary=nulls.summarise_decomposition(split, chosen),
-            closure=exponents.closure_error(fits),
-            windows=chosen,
             probe=dict(probe or {}),
             provenance=dict(provenance or {}),
             plan_toml=plan_toml,
@@ -90,15 +75,40 @@ class ReportData:
             robustness=robustness,
         )
 
+    @property
+    def windows(self) -> dict[Group, tuple[int, int]]:
+        """First and last step of the window of every family and field."""
+        return self.points.windows
+
+    @property
+    def channels(self) -> pl.DataFrame:
+        """Every cascade with its channels, and whether and why it is left out."""
+        return self.points.rows
+
+    @property
+    def fits(self) -> pl.DataFrame:
+        """Every exponent at every step."""
+        return self.points.fits
+
+    @cached_property
+    def summary(self) -> pl.DataFrame:
+        """Mean and SD of every exponent over the window."""
+        return summarise(self.fits, self.windows)
+
+    @cached_property
+    def decomposition(self) -> pl.DataFrame:
+        """Every exponent less those of the nulls, step by step."""
+        return decompose(self.fits)
+
     @cached_property
     def answers(self) -> dict[str, pl.DataFrame]:
         """Everything :func:`gradcascade.infer` answers about the cascades: verdicts, intervals, associations, ..."""
-        return infer(self.cascades, self.windows, self.metrics, self.schedules)
+        return infer(self.points, None, self.metrics, self.schedules)
 
     @cached_property
-    def empty_windows(self) -> list[windows.EmptyWindow]:
+    def empty_windows(self) -> list[EmptyWindow]:
         """Families and fields without a measured step in their window: they have no exponents over it."""
-        return windows.empty_windows(self.cascades, self.windows)
+        return empty_windows(self.cascades, self.windows)
 
     @cached_property
     def means(self) -> pl.DataFrame:
@@ -108,7 +118,7 @@ class ReportData:
     @cached_property
     def series(self) -> pl.DataFrame:
         """Channels and exponents along training, as they are associated with metrics."""
-        return channel_series(self.cascades)
+        return channel_series(self.points)
 
     @cached_property
     def null_parts(self) -> pl.DataFrame:

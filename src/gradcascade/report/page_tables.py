@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from gradcascade.scaling.closure import largest_closure_error
+from gradcascade.scaling.decomposition import summarise_decomposition
+from gradcascade.scaling.exponents import closure_error
 from gradcascade.vocabulary import EXPONENTS, SHOWN_EXPONENTS, SYMBOLS
 
 if TYPE_CHECKING:
@@ -71,14 +73,14 @@ def missing_exponents(data: ReportData) -> pl.DataFrame:
 
 def closure_summary(data: ReportData) -> pl.DataFrame:
     """Find the largest closure error of each trajectory."""
-    return largest_closure_error(data.closure)
+    return largest_closure_error(closure_error(data.fits))
 
 
 def null_summary(data: ReportData) -> pl.DataFrame:
     """Summarise the differences to the nulls over the window."""
     means = data.null_parts.filter(pl.col("exponent").is_in(SHOWN_EXPONENTS), pl.col("value").is_not_null())
     keys = ["family", "field", "exponent"]
-    split = data.decomposition_summary.select(*keys, "dist_share", "assign_share")
+    split = summarise_decomposition(data.decomposition, data.windows).select(*keys, "dist_share", "assign_share")
     shares = {row[:3]: row[3:] for row in split.rows()}
     rows = []
     place = {name: i for i, name in enumerate(EXPONENTS)}

@@ -1,4 +1,4 @@
-"""Channels of the scales over a window: their means, and how much v_rel differs from scale to scale."""
+"""How much v_rel differs from scale to scale."""
 
 from __future__ import annotations
 
@@ -10,26 +10,6 @@ from gradcascade.scaling.table_checks import FIT_KEYS
 from gradcascade.scaling.windows import Window, in_window
 
 _GROUP = ("family", "field", "variant")
-_SHOWN = ("v_rel", "duration", "size_per_n")
-
-
-def summarise_channels(cascades: Cascades, window: Window = None) -> pl.DataFrame:
-    """Mean v_rel (with its SD over steps), duration and s/N of every scale over a window, small scales first.
-
-    Replicates are averaged first, then runs. With ``n_steps`` 0 the numbers are null.
-    """
-    return (
-        _per_step(cascades, window)
-        .group_by(*_GROUP, "scale", "n", maintain_order=True)
-        .agg(
-            v_rel=pl.col("v_rel").mean(),
-            v_rel_sd=pl.col("v_rel").std(),
-            duration=pl.col("duration").mean(),
-            size_per_n=pl.col("size_per_n").mean(),
-            n_steps=pl.col("v_rel").count().cast(pl.Int64),
-        )
-        .sort(*_GROUP, "n", "scale")
-    )
 
 
 def variation(cascades: Cascades, window: Window = None) -> pl.DataFrame:
@@ -55,14 +35,14 @@ def variation(cascades: Cascades, window: Window = None) -> pl.DataFrame:
 
 
 def _per_step(cascades: Cascades, window: Window) -> pl.DataFrame:
-    """Channels per scale and step, replicates and then runs averaged; null outside the window and where excluded."""
+    """v_rel per scale and step, replicates and then runs averaged; null outside the window and where excluded."""
     points = points_of(cascades, window)
     rows = points.rows.with_columns(_used=pl.col("included") & in_window(points.rows, points.windows))
     each = rows.group_by(*FIT_KEYS, "scale", "n", "run", maintain_order=True).agg(
-        pl.col(_SHOWN).filter("_used").cast(pl.Float64).mean()
+        pl.col("v_rel").filter("_used").cast(pl.Float64).mean()
     )
     return (
         each.group_by(*FIT_KEYS, "scale", "n", maintain_order=True)
-        .agg(pl.col(_SHOWN).mean())
+        .agg(pl.col("v_rel").mean())
         .sort(*FIT_KEYS, "n", "scale")
     )

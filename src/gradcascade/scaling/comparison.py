@@ -31,6 +31,7 @@ PUBLISHED_SCHEMA = (
     | numbers("value", "low", "high", "sd", "published", "published_sd")
     | flags("inside")
     | texts("reason")
+    | numbers("scales_value", "scales_se", "less", "apart")
 )
 """Columns of a comparison with the published values, in order."""
 
@@ -71,21 +72,14 @@ def compare_verdicts(
 ) -> pl.DataFrame:
     """Set the regime verdicts of two tables of cascades side by side."""
     both = points_of(first, first_window), points_of(second, second_window)
-    judged = [
+    a, b = (
         {(row["family"], row["field"]): row for row in verdicts(points, margin=margin).to_dicts()} for points in both
-    ]
+    )
     rows = []
     for family_a, family_b, field in _pairs(*both):
-        a, b = judged[0][family_a, field], judged[1][family_b, field]
-        row = {"family_a": family_a, "family_b": family_b, "field": field}
-        rows.append(
-            row
-            | {
-                f"{name}_{side}": part[name]
-                for name in ("verdict", "sentence")
-                for side, part in (("a", a), ("b", b))
-            }
-        )
+        sides = ("a", a[family_a, field]), ("b", b[family_b, field])
+        said = {f"{name}_{side}": part[name] for name in ("verdict", "sentence") for side, part in sides}
+        rows.append({"family_a": family_a, "family_b": family_b, "field": field} | said)
     return pl.DataFrame(rows)
 
 
@@ -93,7 +87,7 @@ def compare_published(cascades: Cascades, window: Window = None) -> pl.DataFrame
     """Set window means beside the published ones of the families of the same name.
 
     Without a window each family has its published one. ``inside`` says whether the published value lies in the
-    interval across scales.
+    interval across scales; ``less`` is ours across scales less published, ``apart`` the same in standard errors.
     """
     known = published_exponents()
     points = points_of(cascades, window)
@@ -114,8 +108,9 @@ def compare_published(cascades: Cascades, window: Window = None) -> pl.DataFrame
             continue
         low, high = found.get("scales_low"), found.get("scales_high")
         inside = None if low is None or high is None else low <= row["value"] <= high
-        numbers = {"value": found["mean"], "sd": found["sd"], "low": low, "high": high, "inside": inside}
-        rows.append(names | numbers | {"reason": found["scales_reason"]})
+        found_here = {"value": found["mean"], "sd": found["sd"], "low": low, "high": high, "inside": inside}
+        across = {name: found[name] for name in ("scales_value", "scales_se")}
+        rows.append(names | found_here | across | {"reason": found["scales_reason"]})
     if not rows:
         offered = ", ".join(
             f"{family} ({field_plural(field)})"
@@ -125,7 +120,9 @@ def compare_published(cascades: Cascades, window: Window = None) -> pl.DataFrame
             f"no family here is a published one (there are {offered}); name the family so with --family, or compare "
             f"with another study"
         )
-    return pl.DataFrame(rows, schema=PUBLISHED_SCHEMA)
+    less = pl.col("scales_value") - pl.col("published")
+    apart = less / pl.when(pl.col("scales_se") > 0).then("scales_se")
+    return pl.DataFrame(rows, schema=PUBLISHED_SCHEMA).with_columns(less=less, apart=apart)
 
 
 def _means(points: Points) -> dict[tuple[str, str, str, str], Row]:

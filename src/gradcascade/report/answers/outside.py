@@ -9,13 +9,13 @@ from gradcascade.performance.discoveries import RATE, discoveries
 from gradcascade.report.answers.base import Answer, answer, commonest, interval, label
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.page_tables import MINUS, signed
+from gradcascade.scaling.comparison import compare_published
 from gradcascade.scaling.published import (
     NOT_COMPARABLE,
     compare_summaries,
     published_associations,
     published_exponents,
 )
-from gradcascade.scaling.published_distance import published_distances
 from gradcascade.scaling.windows import published_windows
 from gradcascade.vocabulary import SYMBOLS
 
@@ -110,7 +110,7 @@ def published_answer(data: ReportData) -> Answer | None:
         return None
     cascades = pl.concat([of_group(data.cascades, group) for group in groups])
     spans = _spans(data, groups)
-    known = published_distances(cascades, spans)
+    known = compare_published(cascades, spans)
     tested = known.filter(pl.col("inside").is_not_null())
     sentences = []
     for group in groups:

@@ -12,7 +12,7 @@ from gradcascade.report.drawing.canvas import Canvas
 from gradcascade.report.drawing.figure import ReportFigure
 from gradcascade.report.drawing.marks import column, draw_line
 from gradcascade.report.drawing.quantities import PART_LABELS, PART_STYLES, group_labels
-from gradcascade.scaling.null_parts import null_parts
+from gradcascade.scaling.decomposition import null_parts
 from gradcascade.scaling.smoothing import with_median
 from gradcascade.vocabulary import SHOWN_EXPONENTS, SYMBOLS
 

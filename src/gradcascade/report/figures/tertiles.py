@@ -16,7 +16,7 @@ from gradcascade.report.drawing.quantities import (
     quantity_rows,
 )
 from gradcascade.report.drawing.style import INK, plain
-from gradcascade.scaling.null_parts import null_parts
+from gradcascade.scaling.decomposition import null_parts
 from gradcascade.scaling.tertiles import TERTILES, summarise_tertiles
 
 
