@@ -11,22 +11,7 @@ from importlib import resources
 
 ASSETS = resources.files("gradcascade.report").joinpath("assets")
 
-SCRIPTS = (
-    "data",
-    "numbers",
-    "theme",
-    "store",
-    "csv",
-    "tables",
-    "hover",
-    "legend",
-    "options",
-    "chart",
-    "charts",
-    "panels",
-    "export",
-    "controls",
-)
+SCRIPTS = tuple(ASSETS.joinpath("order.txt").read_text(encoding="utf-8").split())
 """Modules of the page in the order in which they are joined: each after those whose constants it needs."""
 
 _IMPORT = re.compile(r"^import .*\n", re.MULTILINE)
@@ -54,8 +39,7 @@ def scripts() -> tuple[str, ...]:
 def bundle() -> Bundle:
     """Join the scripts and styles.
 
-    The scripts are ECMAScript modules, so that editors can check them; a page opened from a disk cannot load modules,
-    so their import and export words are taken away and they share one function.
+    A page opened from a disk cannot load modules, so they lose their import and export words and share one function.
     """
     library = _read("uplot/uPlot.iife.min.js")
     modules = "\n".join(_EXPORT.sub("", _IMPORT.sub("", _read(f"{name}.js"))) for name in scripts())

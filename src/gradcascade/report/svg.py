@@ -13,10 +13,9 @@ SMALLEST, LARGEST = 1.1, 1.55
 
 
 def inline_svg(path: Path, prefix: str, label: str) -> str:
-    """Read a figure's SVG as an element for a page.
+    """Read a figure's SVG as an element for a page, which it scales with.
 
-    Identifiers are made unique by a prefix, the style sheet inside (which would hold for the whole page) becomes an
-    attribute, and the element scales with the page.
+    Identifiers get a prefix; the style sheet inside, which would hold for the whole page, becomes an attribute.
     """
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)

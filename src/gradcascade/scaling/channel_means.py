@@ -13,12 +13,11 @@ _GROUP = ("family", "field", "variant")
 
 
 def variation(cascades: Cascades, window: Window = None) -> pl.DataFrame:
-    """Coefficient of variation of v_rel over the scales of a family.
+    """Coefficient of variation of v_rel over the scales, population SD over mean, at each step of the window.
 
-    At each step of the window it is the population standard deviation of v_rel over the scales, divided by their
-    mean. (The population form fits the published 50.1 % of Pico-LM: its slope of -0.235 over its four field sizes
-    alone gives 51 %, and 59 % with the sample form.) ``cv`` and ``cv_sd`` are mean and sample SD over the steps with
-    at least three scales; ``cv_of_means`` is that of the scales' means, free of scatter from step to step.
+    (The population form fits the published 50.1 % of Pico-LM: its slope of -0.235 over its four sizes alone gives 51
+    %, and 59 % with the sample form.) ``cv``, ``cv_sd`` are over the steps with at least three scales;
+    ``cv_of_means`` is that of the scales' means, free of scatter from step to step.
     """
     v_rel = pl.col("v_rel")
     coefficient = pl.when(v_rel.count() >= MIN_SCALES).then(v_rel.std(ddof=0) / v_rel.mean())

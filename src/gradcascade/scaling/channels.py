@@ -105,8 +105,7 @@ def _product(powers: Mapping[str, int]) -> pl.Expr:
 def _same_values(cascades: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     """Code and other name of cascades whose field was measured under another scale or run too; null of all others.
 
-    A run that was renamed, copied, or measured again beside others under a longer name, is one model: of its names,
-    the one with the most cascades counts.
+    One model under several names (renamed, copied, measured again) counts under the one with the most cascades.
     """
     if "content_hash" not in cascades.columns or not cascades.height:
         nothing = pl.Series([None] * cascades.height, dtype=pl.String)

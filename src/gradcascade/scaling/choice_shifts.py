@@ -38,21 +38,17 @@ _REASON = (
 
 
 def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.DataFrame:
-    """Compare every choice with the measurement as planned, at the same steps and scales.
+    """Compare every choice with the measurement as planned, at the same scales and all steps of the table.
 
     The logarithms of both are subtracted step by step and scale by scale before a line is fitted (replicates are
-    averaged first), so what both share drops out. All steps in the table count.
-
-    The interval is Student's, of the paired differences of the steps, with one degree of freedom less than steps. It
-    is that of the mean over the window of these very runs, of which the steps are an even sample: where differences
-    change slowly along training such a sample does better than a random one, so correlation does not make the
-    interval too narrow, as it would that of a mean over other runs.
+    averaged first), so what both share drops out. The interval is Student's, of the paired differences of the steps:
+    that of the mean over these very runs, of which the steps are an even sample. Where differences change slowly
+    along training such a sample does better than a random one, so correlation does not make the interval too narrow.
 
     ``cascades`` has ``choice`` (a name, or ``"as planned"``) and ``kind`` (what the choice is of) in the place of
-    ``variant``. The columns are those of :data:`SHIFT_SCHEMA`, the choice that moves an exponent farthest first:
-    ``shift`` is the mean over ``n_steps`` steps of choice less planned, with its ``sd`` over steps, its standard
-    error ``se`` with ``degrees`` of freedom and its interval; ``scales_*`` ask whether other runs would show it.
-    ``verdict`` is "moves" where ``low, high`` leave zero out.
+    ``variant``. The choice that moves an exponent farthest comes first: ``shift`` is the mean over ``n_steps`` steps
+    of choice less planned, with its ``sd`` over steps; ``scales_*`` ask whether other runs would show it; ``verdict``
+    is "moves" where ``low, high`` leave zero out.
     """
     require_columns(cascades, ("family", "field", "step", "kind", "choice"), "table of cascades")
     table = cascades.with_columns(variant=pl.col("choice"))

@@ -11,10 +11,7 @@ from gradcascade.scaling.table_checks import FIT_KEYS, require_columns, spread
 
 
 def compressibility(fits: pl.DataFrame) -> pl.DataFrame:
-    """Put the R2 of the four channels of a step side by side, as the (R2_z, R2_delta) map needs them.
-
-    For a slope near zero a low R2 is expected even of clean data, because there is little variance to explain.
-    """
+    """Put the R2 of a step's channels side by side; near slope zero a low R2 is expected even of clean data."""
     require_columns(fits, (*FIT_KEYS, "exponent", "r2"), "table of fits")
     wide = spread(fits, FIT_KEYS, "exponent", EXPONENTS, "r2")
     return wide.rename({name: f"R2_{name}" for name in EXPONENTS})
@@ -23,10 +20,9 @@ def compressibility(fits: pl.DataFrame) -> pl.DataFrame:
 def compressibility_null(fits: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.DataFrame:
     """Compare every R2 with those that noise alone gives at slope zero.
 
-    For k scales with normal noise of one size, the R2 of a line at slope zero has a beta distribution with parameters
-    1/2 and (k - 2)/2, however large the noise is: its mean is 1 / (k - 1). To exceed its upper quantile is the same
-    as a t interval of the exponent that excludes zero, so it is no second piece of evidence: it says what an R2 is
-    worth.
+    For k scales with normal noise it then has a beta distribution with parameters 1/2 and (k - 2)/2 and mean 1 / (k -
+    1). To exceed its upper quantile is the same as a t interval that excludes zero, so it is no second piece of
+    evidence.
     """
     from scipy.stats import beta
 

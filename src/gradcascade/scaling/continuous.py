@@ -19,9 +19,9 @@ def fit_continuous(cascades: Cascades) -> pl.DataFrame:
 def rounding(cascades: Cascades, window: Window = None) -> pl.DataFrame:
     """Say how much of z's scatter over the window is the rounding of the durations.
 
-    ``rounding_sd`` is the scatter of z that rounding to whole steps makes by itself (a variance of 1/12 for every
-    duration, carried through the fit), ``rounding_share`` its share of z's variance, and ``removed_share`` the share
-    that the continuous duration does not have (negative if it scatters more).
+    ``rounding_sd`` is what rounding to whole steps makes by itself (a variance of 1/12 for every duration),
+    ``rounding_share`` its share of z's variance, and ``removed_share`` that which the continuous duration does not
+    have.
     """
     points = points_of(cascades, window)
     keys = [*FIT_KEYS]
@@ -63,10 +63,9 @@ def rounding(cascades: Cascades, window: Window = None) -> pl.DataFrame:
 
 
 def _rounding_variance(rows: pl.DataFrame) -> pl.DataFrame:
-    """Variance of z at each step if every duration is its true value rounded, the errors uniform on one step.
+    """Variance of z at each step if the errors of rounding are uniform on one step, averaged over replicates and runs.
 
-    The derivative of z by one log duration is ``dx / sum dx^2``; replicates of a run and runs of a scale are
-    averaged.
+    The derivative of z by one log duration is ``dx / sum dx^2``.
     """
     runs = rows.group_by(*FIT_KEYS, "scale", "run", maintain_order=True).agg(
         x=pl.col("n").cast(pl.Float64).log().first(),

@@ -20,10 +20,9 @@ Floats = NDArray[np.float64]
 
 
 def curvature(cascades: Cascades) -> pl.DataFrame:
-    """Test every fit of :func:`gradcascade.scaling.exponents.fit_exponents` for curvature.
+    """Test every fit for curvature: ``log y = c + slope x + curvature x^2``, x = log N less its mean over the scales.
 
-    The model is ``log y = c + slope x + curvature x^2`` with x = log N less its mean over the scales; the test is the
-    t test of the last term, with k - 3 degrees of freedom.
+    The test is the t test of the last term, with k - 3 degrees of freedom.
     """
     points = points_of(cascades)
     found = per_exponent(points.logs, FIT_KEYS, _bends)
@@ -43,11 +42,10 @@ def curvature(cascades: Cascades) -> pl.DataFrame:
 
 
 def window_curvature(curvatures: pl.DataFrame, window: Window = None) -> pl.DataFrame:
-    """Mean curvature over the window.
+    """Mean curvature over the window, which can show one where a step of four scales (one degree of freedom) cannot.
 
-    Four scales leave a single step one degree of freedom, so that it can hardly show a curvature; the mean over a
-    window can. Its interval is along training: points that lie off a line at every step, because the runs of the
-    scales differ, bend it as a true curvature does.
+    The interval is along training: points that lie off a line at every step, because the runs of the scales differ,
+    bend it as a true curvature does.
     """
     return over_window(curvatures, ("family", "field", "variant", "exponent"), "curvature", window)
 

@@ -79,10 +79,9 @@ def null_parts(decomposition: pl.DataFrame) -> pl.DataFrame:
 
 
 def window_null_parts(decomposition: pl.DataFrame, window: Window = None) -> pl.DataFrame:
-    """Mean and SD of every part over the window: ``family, field, exponent, part, value, sd``.
+    """Mean and SD over steps of every part over the window: ``family, field, exponent, part, value, sd``.
 
-    Over the steps at which all three parts are known; where there is none, because one null was not measured, over
-    those of each part. The SD is that over steps, null for a single one.
+    Over the steps with all three parts; where a null was not measured and there is none, over those of each part.
     """
     parts = null_parts(decomposition)
     inside = parts.filter(in_window(parts, window)) if parts.height else parts

@@ -21,12 +21,11 @@ Floats = NDArray[np.float64]
 
 
 def duration_laws(cascades: Cascades) -> pl.DataFrame:
-    """Compare three laws of the duration at every step: constant, ``a + b log N``, and ``a N^z``.
+    """Compare three laws of the duration at every step: constant, ``a + b log N``, and ``a N^z``, on log duration.
 
-    All are fitted by least squares of log duration, so that they share one kind of noise. The criterion is
-    ``k log(RSS / k) + 2 p + 2 p (p + 1) / (k - p - 1)`` for k scales and p parameters (Hurvich and Tsai, Biometrika
-    76, 1989). It does not exist for k <= p + 1; the difference between the power and the logarithm does, since both
-    have the same number of parameters and their corrections cancel.
+    The criterion is ``k log(RSS / k) + 2 p + 2 p (p + 1) / (k - p - 1)`` for k scales and p parameters (Hurvich and
+    Tsai, Biometrika 76, 1989). It does not exist for k <= p + 1; the difference between the power and the logarithm
+    does, since both have the same number of parameters and their corrections cancel.
     """
     points = points_of(cascades)
     fits, logs = points.fits.filter(pl.col("exponent") == "z"), points.logs
@@ -73,9 +72,8 @@ def duration_laws(cascades: Cascades) -> pl.DataFrame:
 def window_duration_law(laws: pl.DataFrame, window: Window = None) -> pl.DataFrame:
     """Say which of the power law and the logarithm the window prefers, if it does.
 
-    The mean difference of the criteria is judged by its interval along training, in the manner of Vuong
-    (Econometrica 57, 1989) for laws that do not contain each other. Single steps of four or five scales decide
-    nothing: the two laws differ by a curvature of about -z^2 / 2.
+    The mean difference of the criteria is judged by its interval along training, in the manner of Vuong (Econometrica
+    57, 1989). Single steps of a few scales decide nothing: the laws differ by a curvature of about -z^2 / 2.
     """
     found = over_window(laws, ("family", "field", "variant"), "difference", window)
     law = (

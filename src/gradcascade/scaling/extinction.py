@@ -1,8 +1,7 @@
-"""A continuous duration beside n_steps: the extinction time extrapolated from the activity profile.
+"""A continuous duration beside n_steps, whose rounding z inherits: the extinction time of the activity profile.
 
-``n_steps`` is a whole number, and often a small one, so that z inherits its rounding. Late in a cascade the activity
-decays about geometrically; the extinction time is where a straight line through the logarithm of that decay falls to
-half an active node.
+Late in a cascade the activity decays about geometrically; the extinction time is where a straight line through the
+logarithm of that decay falls to half an active node.
 """
 
 from __future__ import annotations
@@ -26,10 +25,8 @@ EXTINCT = 0.5
 def extinction_times(counts: NDArray[np.integer], lengths: NDArray[np.integer]) -> NDArray[np.float64]:
     """Extrapolate the extinction times of activity profiles.
 
-    Least squares of ``log A_l`` on l with weights ``A_l`` (the inverse variance of the logarithm of a count), over
-    the steps from the last one with at least 30 active nodes, at least three of them; the time is where the line
-    falls to 1/2. No bound ties it to ``n_steps``: a single node that stays active for long moves ``n_steps`` and
-    hardly the extinction time.
+    Least squares of ``log A_l`` on l with weights ``A_l`` (the inverse variance of the logarithm of a count). No
+    bound ties the time to ``n_steps``: a single node that stays active for long moves ``n_steps`` and hardly this.
     """
     times = np.full(lengths.size, np.nan)
     filled = np.flatnonzero(lengths > 0)

@@ -33,8 +33,7 @@ def exponent_place() -> pl.Expr:
 def per_exponent(logs: pl.DataFrame, keys: Sequence[str], numbers: Numbers) -> pl.DataFrame:
     """Compute columns for every group of points and every exponent; NaN becomes null.
 
-    ``logs`` is sorted by ``keys``; ``numbers`` gets log N, the logarithm of the exponent's channel and the first row
-    of every group.
+    ``logs`` is sorted by ``keys``; ``numbers`` gets log N, the log of the channel and the first row of every group.
     """
     starts = group_starts(logs, keys)
     named, x = logs.select(keys)[starts], logs.get_column("log_n").to_numpy()

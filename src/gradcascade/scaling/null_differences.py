@@ -48,9 +48,8 @@ _LINE = ["family", "field", "difference", "step"]
 def null_differences(cascades: Cascades, parts: Parts | None = None, confidence: float = CONFIDENCE) -> pl.DataFrame:
     """Difference of every exponent between two variants at every step, with both intervals.
 
-    ``se, low, high`` are those of the line through the differences of the scales. ``replicates_*`` are what the draws
-    of the nulls give: the variance between the replicates of a step, scale by scale, pooled over the steps and
-    carried through the line; degrees of freedom after Satterthwaite (Biometrics Bulletin 2, 1946).
+    ``replicates_*`` follow from the variance between the replicates of a step, scale by scale, pooled over the steps
+    and carried through the line; degrees of freedom after Satterthwaite (Biometrics Bulletin 2, 1946).
     """
     points = points_of(cascades)
     rows, parts = points.rows, all_parts(points.rows["variant"]) if parts is None else parts
@@ -79,10 +78,7 @@ def null_differences(cascades: Cascades, parts: Parts | None = None, confidence:
 def window_null_errors(
     cascades: Cascades, window: Window = None, parts: Parts | None = None, confidence: float = CONFIDENCE
 ) -> pl.DataFrame:
-    """What the draws of the nulls contribute to the error of the differences' means over a window.
-
-    Steps are drawn independently.
-    """
+    """What the draws of the nulls, independent at every step, contribute to the error of the means over a window."""
     points = points_of(cascades, window)
     rows, parts = points.rows, all_parts(points.rows["variant"]) if parts is None else parts
     fitted, parts_of = _lines(points, parts)

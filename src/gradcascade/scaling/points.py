@@ -25,11 +25,7 @@ _LOGS = [f"log_{name}" for name in ("n", *CHANNELS)]
 
 @dataclass(frozen=True)
 class Points:
-    """Cascades that were checked once, and what follows from them.
-
-    ``rows`` holds every cascade in :data:`ORDER`, with its channels, ``included``, ``code`` and ``reason``;
-    ``windows`` the first and last step of every family and field.
-    """
+    """Cascades checked once, in :data:`ORDER` with their channels, and the first and last step of every window."""
 
     rows: pl.DataFrame
     windows: dict[tuple[str, str], Range]

@@ -8,10 +8,9 @@ import polars as pl
 
 
 def mean_profiles(cascades: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    """Mean of |A_l| / N over the cascades that agree in ``keys`` (n among them).
+    """Mean ``share`` |A_l| / N by ``relaxation_step`` over the cascades that agree in ``keys`` (n among them).
 
-    Returns ``keys, relaxation_step`` (l, from 0), ``share`` (a cascade that has stopped counts as zero), ``alive``
-    (cascades still active at l) and ``cascades`` (how many were averaged); empty without a column ``activity``.
+    One that has stopped counts as zero; ``alive`` of ``cascades`` are still active. Empty without activity.
     """
     if "activity" not in cascades.columns:
         numbers = {"relaxation_step": pl.Int64, "share": pl.Float64, "alive": pl.Int64, "cascades": pl.Int64}

@@ -44,10 +44,10 @@ _WHOLE_RUN = 0.9
 def published_exponents() -> pl.DataFrame:
     """The published numbers, one a row.
 
-    ``variant`` is "real", "N0" or "real - N0"; ``quantity`` an exponent, a mean R2 (``r2_z``), the coefficient of
-    variation of v_rel over the scales (``cv_v_rel``, a fraction), or a share of the null difference of z
-    (``dist_share_z``, ``assign_share_z``). ``sd`` is the spread over the window's steps, not a standard error;
-    ``approximate`` marks values given as "about"; ``over`` is "window" or "run" (all steps).
+    ``quantity`` is an exponent, a mean R2 (``r2_z``), the coefficient of variation of v_rel over the scales
+    (``cv_v_rel``, a fraction), or a share of the null difference of z (``dist_share_z``). ``sd`` is the spread over
+    the window's steps, not a standard error; ``approximate`` marks values given as "about"; ``over`` is "window" or
+    "run" (all steps).
     """
     rows = [
         {"family": known.name, **value.model_dump(), "field": value.field or known.fields[0]}
@@ -59,11 +59,9 @@ def published_exponents() -> pl.DataFrame:
 
 
 def published_associations() -> pl.DataFrame:
-    """The published correlations of channels with external metrics along training, named as in `associations`.
+    """The published correlations of channels, as means over the scales, with external metrics along training.
 
-    ``v_rel`` and ``duration_per_n`` are means over the scales; ``partial`` is residualised on the learning rate. For
-    Pico-LM the paper also states, without numbers, that within each model log perplexity goes with v_rel and against
-    n_steps / N.
+    ``partial`` is residualised on the learning rate.
     """
     rows = [
         {"family": known.name, **value.model_dump()}
@@ -77,10 +75,8 @@ def published_associations() -> pl.DataFrame:
 def compare_summaries(cascades: pl.DataFrame, window: Window = None) -> pl.DataFrame:
     """Set mean R2, the coefficient of variation of v_rel, and the null shares of z beside the published ones.
 
-    Without a window each family has its published one. ``value`` is ours over ``n_steps`` steps, with its ``spread``
-    (null for shares and R2); ``difference`` is ours less published; ``code`` is null where they are comparable, else
-    one of :data:`NOT_COMPARABLE`. Shares are |dist| / (|dist| + |assign|) of the means over all steps: our reading,
-    as the paper gives no formula.
+    Without a window each family has its published one; ``code`` is null where the two are comparable. Shares are
+    |dist| / (|dist| + |assign|) of the means over all steps: our reading, as the paper gives no formula.
     """
     known = published_exponents().filter(pl.col("quantity").str.contains("^r2_|^cv_|_share_"))
     groups = cascades.select("family", "field").unique()

@@ -43,10 +43,7 @@ def group_means(values: Floats, starts: NDArray[np.intp]) -> Floats:
 
 
 def fit_lines(x: Floats, y: Floats, starts: NDArray[np.intp]) -> Lines:
-    """Fit ``y = slope x + c`` by ordinary least squares within every group.
-
-    Sums run over centred values, so that a slope keeps its digits where the logarithms are large.
-    """
+    """Fit ``y = slope x + c`` by least squares within every group, over centred values to keep the digits."""
     count = _lengths(x, starts)
     lines = Lines(*(np.full(starts.size, np.nan) for _ in range(5)), n_points=count)
     if not starts.size:

@@ -9,11 +9,7 @@ from gradcascade.vocabulary import CHANNELS
 
 
 def replicate_means(channels: pl.DataFrame) -> pl.DataFrame:
-    """Geometric means of a table from :func:`gradcascade.scaling.channels.channels`, included cascades alone.
-
-    Columns ``family, field, variant, step, scale, n, size_per_n`` and the channels. Logarithms are averaged over the
-    replicates of each run and then over the runs, as for the fits.
-    """
+    """Geometric means of the channels over included cascades: over the replicates of each run, then over the runs."""
     keys = [*FIT_KEYS, "scale", "n"]
     means = [name for name in ("size_per_n", *CHANNELS) if name in channels.columns]
     logs = channels.filter("included").select(

@@ -1,10 +1,9 @@
 """Interval of the mean of a short series whose steps are correlated.
 
 With some 60 correlated steps a bootstrap or a kernel estimate of the error is too small, since the correlation is
-itself badly known. Here it is averaged over what the series leaves open: the mean of a Gaussian first-order
-autoregression, with or without noise on top of it, has a t interval for every correlation phi, and the interval is
-that of the mixture, each phi weighted with its likelihood (mean and variance integrated out). The
-coverage is measured, in benchmarks/calibration.py.
+itself badly known. Here it is averaged over what the series leaves open: for every correlation phi, with or without
+noise on top, the mean of a Gaussian first-order autoregression has a t interval, and the interval is that of their
+mixture, weighted by likelihood (mean and variance integrated out). Its coverage: benchmarks/calibration.py.
 """
 
 from __future__ import annotations

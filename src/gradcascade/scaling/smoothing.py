@@ -11,10 +11,9 @@ MEDIAN_STEPS = 11
 
 
 def with_median(table: pl.DataFrame, keys: Sequence[str], value: str) -> pl.DataFrame:
-    """Add the column ``median``, centred and over 11 steps, to a table sorted by ``keys`` and then by step.
+    """Add ``median``, centred and over 11 steps (fewer at the ends), to a table sorted by ``keys`` and step.
 
-    It is null where the value is, and throughout a series of fewer than 22 steps, which needs none. At the ends the
-    median is over the steps there are.
+    It is null where the value is, and throughout a series of fewer than 22 steps, which needs none.
     """
     rolled = pl.col(value).rolling_median(MEDIAN_STEPS, center=True, min_samples=1).over(keys)
     shown = (pl.len().over(keys) >= 2 * MEDIAN_STEPS) & pl.col(value).is_not_null()

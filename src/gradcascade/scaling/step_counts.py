@@ -21,11 +21,7 @@ Trajectory = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class StepCounts:
-    """An exponent, or a difference of two, over the steps of a window.
-
-    ``sd`` is that over steps, None for a single one; ``apart`` counts the steps whose interval excludes zero on the
-    side of the mean.
-    """
+    """An exponent or a difference over a window; ``apart`` counts steps clearly on the mean's side of zero."""
 
     mean: float | None
     sd: float | None

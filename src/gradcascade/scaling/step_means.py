@@ -10,10 +10,7 @@ _KEYS = ("family", "field", "variant", "exponent")
 
 
 def window_leave_one_out(table: pl.DataFrame, window: Window = None) -> pl.DataFrame:
-    """Means of ``value``, of the ``least`` and of the ``largest`` exponent without one scale.
-
-    ``least_without`` and ``largest_without`` are the scales that were most often the ones left out; ``steps`` counts.
-    """
+    """Means of ``value`` and of its extremes without one scale, and which scale that most often is."""
     return _means(
         table,
         window,

@@ -15,8 +15,7 @@ TERTILES = ("early", "middle", "late")
 def tertile(table: pl.DataFrame, window: Window = None) -> pl.Series:
     """Say in which third of the window of its family and field each row lies.
 
-    The steps of a window are cut by their count, so that the thirds hold equally many; what is left over goes to the
-    earlier thirds.
+    Steps are cut by their count; what is left over goes to the earlier thirds.
     """
     places: list[tuple[str, str, int, str]] = []
     for (family, field), (first, last) in windows(table, window).items():

@@ -17,9 +17,9 @@ _SCALE = ("family", "field", "variant", "scale")
 def weighted_exponents(cascades: Cascades) -> pl.DataFrame:
     """Fit the exponents with each scale weighted by the inverse variance of its mean.
 
-    That variance is between the runs of a scale, where any scale of the family, field and variant has several, else
-    between the replicates of a step; it is pooled over all steps, because that of two or three values is no weight to
-    rely on. The weights are relative: the errors come from the residuals of the line, as without weights.
+    That variance is between the runs of a scale, where any scale of the trajectory has several, else between the
+    replicates of a step, and pooled over all steps. The weights are relative: errors come from the residuals of the
+    line.
     """
     points = points_of(cascades)
     fits = points.fits.select(*FIT_KEYS, "exponent", pl.col("value").alias("_plain"), "n_scales", "reason")
@@ -34,8 +34,7 @@ def weighted_exponents(cascades: Cascades) -> pl.DataFrame:
 def draw_variances(points: Points, channel: str) -> pl.DataFrame:
     """Variance of the logarithm of one cascade between the replicates of a step, pooled over steps and runs.
 
-    One row per ``family, field, variant, step, scale``: ``_variance`` (null if no step has two replicates), its
-    ``_degrees`` of freedom, and ``_units``, by which it is divided for the mean of the scale at that step.
+    ``_variance`` is null if no step has two replicates; ``_units`` divides it for the mean of the scale at that step.
     """
     rows = points.rows.filter("included")
     parts = _variances(rows, pl.col(channel).cast(pl.Float64).log(), [*FIT_KEYS, "scale", "run"])

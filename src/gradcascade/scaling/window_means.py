@@ -1,10 +1,9 @@
 """Window means with their intervals: steps are correlated, and scales are few.
 
-Two intervals answer two questions. The one *along training* asks how well the window shows the mean of these very
-runs: its steps are correlated, which it allows for (:mod:`gradcascade.scaling.series_mean`). The one *across scales*
-asks how well the scales show a slope at all: the logarithms are averaged over the window first, and a line is fitted
-to one point per scale, with k - 2 degrees of freedom. It holds for any correlation along training, and it contains
-what the other cannot see: that one run of a scale differs from the next, and that the law may not be a straight line.
+Two intervals answer two questions. *Along training*: how well the window shows the mean of these very runs, whose
+steps are correlated (:mod:`gradcascade.scaling.series_mean`). *Across scales*: how well the scales show a slope at
+all; the logarithms are averaged over the window first and a line fitted to one point per scale. It holds for any
+correlation along training and contains that runs differ and that the law may not be a straight line.
 """
 
 from __future__ import annotations
@@ -70,8 +69,8 @@ def window_differences(
 ) -> pl.DataFrame:
     """Difference of every exponent between two variants over the window, with both intervals.
 
-    The logarithms are subtracted before anything is fitted, step by step and run by run (replicates averaged
-    first), so what both variants share drops out.
+    Logarithms are subtracted step by step and run by run before anything is fitted: what both variants share drops
+    out.
     """
     points = points_of(cascades, window)
     asked = known_parts(points.rows, parts).rename({"difference": "_what"})

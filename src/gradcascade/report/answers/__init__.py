@@ -21,25 +21,9 @@ from gradcascade.report.data import ReportData
 __all__ = ["Answer", "all_answers", "lead"]
 
 KNOWN = {
-    "verdicts",
-    "intervals",
-    "differences",
-    "contrasts",
-    "null_differences",
-    "null_errors",
-    "found_windows",
-    "leave_one_out",
-    "curvature",
-    "window_curvature",
-    "laws",
-    "window_laws",
-    "compressibility",
-    "weighted",
-    "runs",
-    "continuous",
-    "rounding",
-    "associations",
-    "metric_exponents",
+    *("verdicts", "intervals", "differences", "contrasts", "null_differences", "null_errors", "found_windows"),
+    *("leave_one_out", "curvature", "window_curvature", "laws", "window_laws", "compressibility", "weighted"),
+    *("runs", "continuous", "rounding", "associations", "metric_exponents"),
 }
 """Tables of :func:`gradcascade.infer` that an answer below puts into words."""
 

@@ -38,10 +38,9 @@ NAME_LIMIT = 6
 
 @dataclass(frozen=True)
 class Answer:
-    """One question about a study, answered.
+    """One question answered; names in the sentences come from outside and must be escaped where they are shown.
 
-    Names in the sentences come from outside and must be escaped where they are shown. The table is the numbers to be
-    read; ``full`` is the whole table of the library where that shown is a summary, written beside the page.
+    ``full`` is the whole table of the library where that shown is a summary; it is written beside the page.
     """
 
     name: str

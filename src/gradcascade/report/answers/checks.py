@@ -24,8 +24,7 @@ def leave_one_out_answer(data: ReportData) -> Answer:
         f"of at {signed(row['value'])}, on average over the window."
         for row in means.filter(_REAL, pl.col("exponent") == "z").to_dicts()
     ]
-    said = sentences or [_why_not(data, full, "No scale can be left out")]
-    return answer("leave-one-out", said, means.with_columns(SYMBOL), full)
+    return _answer(data, "leave-one-out", sentences, "No scale can be left out", means, full)
 
 
 def compressibility_answer(data: ReportData) -> Answer:
@@ -38,8 +37,7 @@ def compressibility_answer(data: ReportData) -> Answer:
         f"{row['exceeding']:,} of {row['steps']:,} steps."
         for row in table.filter(_REAL, pl.col("exponent").is_in(["z", "delta"])).to_dicts()
     ]
-    said = sentences or [_why_not(data, full, "There is no R²")]
-    return answer("compressibility-null", said, table.with_columns(SYMBOL), full)
+    return _answer(data, "compressibility-null", sentences, "There is no R²", table, full)
 
 
 def weighted_answer(data: ReportData) -> Answer:
@@ -50,9 +48,11 @@ def weighted_answer(data: ReportData) -> Answer:
         f"{label(data, row)}, {row['variant']}: with weights z is {signed(row['weighted'])} on average."
         for row in table.filter(pl.col("exponent") == "z").to_dicts()
     ]
-    said = sentences or [_why_not(data, full, "Scales cannot be weighted")]
-    return answer("weighted", said, table.with_columns(SYMBOL), full)
+    return _answer(data, "weighted", sentences, "Scales cannot be weighted", table, full)
 
 
-def _why_not(data: ReportData, full: pl.DataFrame, start: str) -> str:
-    return why_not(full.filter(in_window(full, data.windows)) if full.height else full, start)
+def _answer(
+    data: ReportData, name: str, sentences: list[str], none: str, table: pl.DataFrame, full: pl.DataFrame
+) -> Answer:
+    inside = full.filter(in_window(full, data.windows)) if full.height else full
+    return answer(name, sentences or [why_not(inside, none)], table.with_columns(SYMBOL), full)

@@ -18,10 +18,7 @@ FEW_SCALES = 6
 
 
 def lead(data: ReportData) -> str:
-    """Say in a few sentences what the verdicts are, and on how many scales they rest.
-
-    Plain text; names in it come from outside and must be escaped where it is shown.
-    """
+    """Say in a few sentences what the verdicts are; names in it come from outside and must be escaped where shown."""
     nothing = "Nothing was measured yet." if data.cascades.is_empty() else no_exponents(data)
     if nothing is not None:
         return f"{nothing} {_measured(data)}"

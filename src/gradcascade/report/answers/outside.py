@@ -25,6 +25,13 @@ SUMMARIES = {
     "dist_share_z": "share of dist in z",
     "assign_share_z": "share of assign in z",
 }
+ASSOCIATIONS = {
+    **{"pearson": "r", "p": "p", "q": "q", "partial": "r given learning rate", "spearman": "Spearman"},
+    **{"difference": "r of changes", "lag": "lag", "given_twin": "r given twin"},
+    **{"n_steps": "steps", "reason": "missing because"},
+}
+"""Columns of the associations in the words of the page."""
+
 CHANNELS = {"v_rel": "v_rel", "duration_per_n": "n_steps/N", **SYMBOLS}
 
 
@@ -45,16 +52,8 @@ def metric_answer(data: ReportData) -> Answer | None:
     if not sentences:
         why = commonest(full["reason"]) or "no metric belongs to a family here"
         sentences = [f"No slope of a metric can be fitted: {why}."]
-    table = known.select(
-        "family",
-        "metric",
-        "step",
-        pl.col("value").alias("slope"),
-        "low",
-        "high",
-        pl.col("r2").alias("R2"),
-        "n_scales",
-    )
+    table = known.select("family", "metric", "step", "value", "low", "high", "r2", "n_scales")
+    table = table.rename({"value": "slope", "r2": "R2"})
     return answer("metric-exponents", sentences, table, full)
 
 
@@ -84,16 +83,7 @@ def association_answer(data: ReportData) -> Answer | None:
         "scale",
         pl.col("channel").replace(CHANNELS),
         "metric",
-        pl.col("pearson").alias("r"),
-        "p",
-        "q",
-        pl.col("partial").alias("r given learning rate"),
-        pl.col("spearman").alias("Spearman"),
-        pl.col("difference").alias("r of changes"),
-        pl.col("lag").alias("lag"),
-        pl.col("given_twin").alias("r given twin"),
-        pl.col("n_steps").alias("steps"),
-        pl.col("reason").alias("missing because"),
+        *(pl.col(name).alias(heading) for name, heading in ASSOCIATIONS.items()),
     )
     known_r = published_associations().select("family", "channel", "metric", pl.col("pearson").alias("published r"))
     known_r = known_r.with_columns(pl.col("channel").replace(CHANNELS), scale=pl.lit("all"))
@@ -114,7 +104,7 @@ def published_answer(data: ReportData) -> Answer | None:
     tested = known.filter(pl.col("inside").is_not_null())
     sentences = []
     for group in groups:
-        here = tested.filter(pl.col("family") == group[0], pl.col("field") == group[1])
+        here = of_group(tested, group)
         first, last = spans[group]
         span = f"steps {first:,} to {last:,}"
         span += ", the published window" if published_windows(data.cascades).get(group) == spans[group] else ""
@@ -169,8 +159,8 @@ def _spans(data: ReportData, groups: list[Group]) -> dict[Group, tuple[int, int]
     published = published_windows(data.cascades)
     spans = {}
     for group in groups:
-        rows = data.cascades.filter(pl.col("family") == group[0], pl.col("field") == group[1])
-        there = group in published and rows["step"].is_between(*published[group]).any()
+        steps = of_group(data.cascades, group)["step"]
+        there = group in published and steps.is_between(*published[group]).any()
         spans[group] = published[group] if there else data.windows[group]
     return spans
 

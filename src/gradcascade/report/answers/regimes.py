@@ -114,10 +114,7 @@ def interval_answer(data: ReportData) -> Answer:
         if row["scales_low"] is not None
     )
     if not sentences:
-        reasons = full["scales_reason"].drop_nulls().unique(maintain_order=True).to_list()
-        sentences = (
-            f"There is no interval across scales: {'; '.join(reasons[:2]) or 'no real field was measured'}.",
-        )
+        sentences = (_nothing("There is no interval across scales", full, "no real field was measured"),)
     return answer("intervals", sentences, _two_intervals(full, "variant"), full)
 
 
@@ -132,15 +129,15 @@ def difference_answer(data: ReportData) -> Answer:
         if row["scales_low"] is not None
     )
     if not sentences:
-        sentences = (_no_difference(wanted),)
+        z = full.filter(pl.col("exponent") == "z")
+        sentences = (_nothing("There is no difference to give", z, "no null was measured beside real fields"),)
     named = full.with_columns(DIFFERENCE)
     return answer("differences", sentences, _two_intervals(named, "difference"), full)
 
 
-def _no_difference(rows: list[dict[str, Any]]) -> str:
-    reasons = list(dict.fromkeys(row["scales_reason"] for row in rows if row["scales_reason"]))
-    why = "; ".join(reasons[:2]) or "no null was measured beside real fields"
-    return f"There is no difference to give: {why}."
+def _nothing(start: str, full: pl.DataFrame, otherwise: str) -> str:
+    reasons = full["scales_reason"].drop_nulls().unique(maintain_order=True).to_list()
+    return f"{start}: {'; '.join(reasons[:2]) or otherwise}."
 
 
 def _two_intervals(full: pl.DataFrame, what: str) -> pl.DataFrame:

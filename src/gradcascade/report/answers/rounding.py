@@ -8,6 +8,13 @@ from gradcascade.report.answers.base import KEYS, Answer, answer, label, real_fi
 from gradcascade.report.data import ReportData
 from gradcascade.report.page_tables import signed
 
+COLUMNS = {
+    **{"z": "z", "z_sd": "SD of z", "z_continuous": "continuous z", "z_continuous_sd": "SD of continuous z"},
+    **{"rounding_sd": "SD by rounding", "rounding_share": "share of rounding", "removed_share": "share removed"},
+    **{"n_steps": "steps", "reason": "missing"},
+}
+"""Columns of the table in the words of the page."""
+
 
 def rounding_answer(data: ReportData) -> Answer | None:
     """Say how much of z is the rounding of the durations."""
@@ -32,16 +39,5 @@ def rounding_answer(data: ReportData) -> Answer | None:
             f"{name}: with durations that are not rounded, z is {signed(row['z_continuous'])} instead of "
             f"{signed(row['z'])}{much}."
         )
-    table = full.select(
-        *KEYS,
-        "z",
-        pl.col("z_sd").alias("SD of z"),
-        pl.col("z_continuous").alias("continuous z"),
-        pl.col("z_continuous_sd").alias("SD of continuous z"),
-        pl.col("rounding_sd").alias("SD by rounding"),
-        pl.col("rounding_share").alias("share of rounding"),
-        pl.col("removed_share").alias("share removed"),
-        pl.col("n_steps").alias("steps"),
-        missing=pl.col("reason"),
-    )
+    table = full.select(*KEYS, *COLUMNS).rename(COLUMNS)
     return answer("rounding", sentences, without_empty_missing(table), data.answers["continuous"])

@@ -16,7 +16,7 @@ from gradcascade.report.answers.base import (
     why_not,
     without_empty_missing,
 )
-from gradcascade.report.data import ReportData
+from gradcascade.report.data import ReportData, of_group
 from gradcascade.report.page_tables import signed
 from gradcascade.scaling.claims import side
 from gradcascade.vocabulary import SYMBOLS
@@ -27,7 +27,7 @@ def curvature_answer(data: ReportData) -> Answer:
     full = real_first(data.answers["window_curvature"])
     sentences = []
     for group in data.groups:
-        own = full.filter(pl.col("family") == group[0], pl.col("field") == group[1], pl.col("variant") == "real")
+        own = of_group(full, group).filter(pl.col("variant") == "real")
         rows = own.filter(pl.col("low").is_not_null()).to_dicts()
         name = label(data, {"family": group[0], "field": group[1]})
         bent = [
@@ -41,15 +41,7 @@ def curvature_answer(data: ReportData) -> Answer:
             sentences.append(f"{name}: no exponent shows a bend, so one slope may stand for all scales.")
         else:
             sentences.append(f"{name}: {why_not(own, 'a bend cannot be tested for')}")
-    table = full.select(
-        *KEYS,
-        SYMBOL,
-        curvature=pl.col("mean"),
-        low=pl.col("low"),
-        high=pl.col("high"),
-        steps=pl.col("n_steps"),
-        missing=pl.col("reason"),
-    )
+    table = full.select(*KEYS, SYMBOL, curvature="mean", low="low", high="high", steps="n_steps", missing="reason")
     return answer("curvature", sentences, without_empty_missing(table), data.answers["curvature"])
 
 
@@ -68,13 +60,5 @@ def law_answer(data: ReportData) -> Answer:
         else f"{label(data, row)}: the two laws cannot be compared ({row['reason'] or 'no real field'})."
         for row in full.filter(pl.col("variant") == "real").to_dicts()
     )
-    table = full.select(
-        *KEYS,
-        pl.col("law"),
-        difference=pl.col("mean"),
-        low=pl.col("low"),
-        high=pl.col("high"),
-        steps=pl.col("n_steps"),
-        missing=pl.col("reason"),
-    )
+    table = full.select(*KEYS, "law", difference="mean", low="low", high="high", steps="n_steps", missing="reason")
     return answer("laws", sentences, without_empty_missing(table), data.answers["laws"])

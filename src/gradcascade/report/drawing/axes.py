@@ -30,10 +30,7 @@ def _short(step: float, limit: int) -> str:
 
 
 def log_steps(axes: Axes, steps: Sequence[int]) -> None:
-    """Label the horizontal axis with training steps, on a logarithmic scale where they lie denser at the start.
-
-    So do the checkpoints of Pythia; evenly spaced steps, as those of Pico-LM, stay evenly spaced.
-    """
+    """Label the horizontal axis with training steps, logarithmic where they lie denser at the start (as Pythia's)."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     positive = sorted(step for step in set(steps) if step > 0)
@@ -55,10 +52,7 @@ def log_steps(axes: Axes, steps: Sequence[int]) -> None:
 
 
 def cover(axes: Axes, values: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-    """Set vertical limits that show every value, and of the intervals all but the widest tenth.
-
-    With three or four scales a single interval can be a hundred times wider than the differences of interest.
-    """
+    """Set vertical limits that show every value, and of the intervals, all but the widest tenth."""
     shown = values[np.isfinite(values)]
     if shown.size == 0:
         return

@@ -113,11 +113,7 @@ class Drawing(ABC):
 
 
 class ReportFigure(Drawing):
-    """A figure of a report; the modules of :mod:`gradcascade.report.figures` declare one each, as FIGURE.
-
-    `order` is its place on the page. Most figures have one panel for each family and field,
-    and `_panels` walks through them.
-    """
+    """A figure of a report, declared as FIGURE by a module of report/figures; `order` is its place on the page."""
 
     order: ClassVar[float]
     needs: ClassVar[tuple[str, str]]

@@ -126,10 +126,7 @@ def scale_label(data: ReportData, family: str, scale: str) -> str:
 def scale_lines(
     canvas: Canvas, axes: Axes, data: ReportData, family: str, rows: pl.DataFrame, x: str, y: str
 ) -> None:
-    """Draw a line for each scale of a family, with their keys.
-
-    The real fields are strong and the null faint; where only nulls were measured, the null is strong.
-    """
+    """Draw a keyed line for each scale of a family: real fields strong and the null faint, a null alone strong."""
     strong = "real" if "real" in data.variants else data.baseline
     for scale, style in scale_styles(data.scales(family)).items():
         own = rows.filter(pl.col("scale") == scale)

@@ -15,8 +15,7 @@ DIGITS = 9
 class SteadyLayout(ConstrainedLayoutEngine):
     """Constrained layout with places rounded to nine digits of the figure's width and height.
 
-    The solver behind it may add up in another order at another run; the last bits of a place would reach the file by
-    the names of clip paths, which are hashes of it.
+    Its solver's last bits vary from run to run and would reach the file by the names of clip paths, which are hashes.
     """
 
     def execute(self, fig: Figure) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,41 +30,9 @@ DASHES: tuple[Any, ...] = (SOLID, DASHED, DASH_DOT, DOTTED, (0, (8, 2)))
 MARKER_COUNT = 14
 NAME_LIMIT = 30
 LEGEND_LIMIT = 20
-RC: dict[Any, Any] = {
-    # The text of the SVG stays text, which can be searched, copied and edited; DejaVu is the widest font of the list,
-    # so a substitute never overflows. The PDF has its fonts embedded, as TrueType, which journals ask for.
-    "svg.fonttype": "none",
-    "svg.hashsalt": "gradcascade",
-    "pdf.fonttype": 42,
-    "ps.fonttype": 42,
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial"],
-    "mathtext.fontset": "dejavusans",
-    "font.size": 7.5,
-    "axes.titlesize": 8.0,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 7.5,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "axes.edgecolor": "#5b6573",
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "xtick.color": "#3a4452",
-    "ytick.color": "#3a4452",
-    "xtick.labelsize": 7.0,
-    "ytick.labelsize": 7.0,
-    "lines.linewidth": 1.4,
-    "lines.markersize": 3.4,
-    "legend.frameon": False,
-    "legend.fontsize": 7.0,
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-    "savefig.facecolor": "white",
-    "axes.unicode_minus": True,
-}
+STYLE = Path(__file__).with_name("house.mplstyle")
+LEGEND_SIZE = 7.0
+"""Points; that of the style file."""
 
 
 @contextmanager
@@ -73,7 +42,7 @@ def house_style() -> Iterator[None]:
 
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(RC)
+        mpl.rcParams.update(mpl.rc_params_from_file(STYLE, use_default_template=False))
         yield
 
 
@@ -134,7 +103,7 @@ def legend_below(figure: Figure, entries: Sequence[tuple[Any, str]], width: floa
     labels = [label for _, label in entries]
     # A letter is about 0.54 of the size of the font wide; beside the label stand its line and the space to the next.
     longest = max(len(label.replace(r"\mathrm", "")) for label in labels)
-    room = RC["legend.fontsize"] / 72 * (0.54 * longest + 3.0 + 0.8 + 1.4)
+    room = LEGEND_SIZE / 72 * (0.54 * longest + 3.0 + 0.8 + 1.4)
     columns = max(1, min(len(labels), int((width - 0.1) / room)))
     # Matplotlib drops labels that begin with an underscore; set afterwards, they stay.
     legend = figure.legend(
@@ -148,4 +117,4 @@ def legend_below(figure: Figure, entries: Sequence[tuple[Any, str]], width: floa
     )
     for text, label in zip(legend.get_texts(), labels, strict=True):
         text.set_text(label)
-    return -(-len(labels) // columns) * 1.45 * RC["legend.fontsize"] / 72 + 0.08
+    return -(-len(labels) // columns) * 1.45 * LEGEND_SIZE / 72 + 0.08
