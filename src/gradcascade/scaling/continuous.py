@@ -63,7 +63,7 @@ def rounding(cascades: Cascades, window: Window = None) -> pl.DataFrame:
 
 
 def _rounding_variance(rows: pl.DataFrame) -> pl.DataFrame:
-    """Variance of z at each step if the errors of rounding are uniform on one step, averaged over replicates and runs.
+    """Variance of z at each step if the errors of rounding are uniform on one step, averaged as replicates are.
 
     The derivative of z by one log duration is ``dx / sum dx^2``.
     """
