@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -39,16 +40,7 @@ def chart_data(data: ReportData) -> dict[str, Any]:
 def _vocabulary() -> dict[str, Any]:
     """What the scripts need to know of exponents, channels and differences: their names, and how they are made."""
     return {
-        "exponents": {
-            name: {
-                "symbol": exponent.symbol,
-                "words": exponent.words,
-                "neutral": exponent.neutral,
-                "same_as": exponent.same_as,
-                "channel": exponent.channel,
-            }
-            for name, exponent in EXPONENTS.items()
-        },
+        "exponents": _attributes(EXPONENTS, "symbol", "words", "neutral", "same_as", "channel"),
         "channels": {
             name: {
                 "label": name if name == channel.symbol else f"{name} {channel.symbol}",
@@ -56,11 +48,12 @@ def _vocabulary() -> dict[str, Any]:
             }
             for name, channel in CHANNELS.items()
         },
-        "differences": {
-            name: {"label": part.label, "minuend": part.minuend, "subtrahend": part.subtrahend}
-            for name, part in DIFFERENCES.items()
-        },
+        "differences": _attributes(DIFFERENCES, "label", "minuend", "subtrahend"),
     }
+
+
+def _attributes(declared: Mapping[str, Any], *names: str) -> dict[str, dict[str, Any]]:
+    return {key: {name: getattr(one, name) for name in names} for key, one in declared.items()}
 
 
 def _further() -> list[str]:

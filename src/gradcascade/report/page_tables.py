@@ -10,6 +10,7 @@ import polars as pl
 from gradcascade.scaling.closure import largest_closure_error
 from gradcascade.scaling.decomposition import summarise_decomposition
 from gradcascade.scaling.exponents import closure_error
+from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.vocabulary import EXPONENTS, SHOWN_EXPONENTS, SYMBOLS
 
 if TYPE_CHECKING:
@@ -38,11 +39,7 @@ def step_list(steps: Iterable[int]) -> str:
 def headline(data: ReportData) -> pl.DataFrame:
     """Summarise the exponents over the window, ready to print."""
     keys = ["family", "field", "variant"]
-    if data.summary.is_empty():
-        text = dict.fromkeys([*keys, *EXPONENTS], pl.String)
-        return pl.DataFrame(
-            schema=text | {f"R2_{name}": pl.Float64 for name in SHOWN_EXPONENTS} | {"steps": pl.Int64}
-        )
+    schema = texts(*keys, *EXPONENTS) | numbers(*(f"R2_{name}" for name in SHOWN_EXPONENTS)) | wholes("steps")
     rows = []
     for key, part in data.summary.group_by(keys, maintain_order=True):
         by_name = {row["exponent"]: row for row in part.iter_rows(named=True)}
@@ -50,9 +47,8 @@ def headline(data: ReportData) -> pl.DataFrame:
         row |= {name: _mean_and_sd(by_name.get(name), plus=not EXPONENTS[name].neutral) for name in EXPONENTS}
         row |= {f"R2_{name}": _rounded(by_name.get(name, {}).get("mean_r2")) for name in SHOWN_EXPONENTS}
         rows.append(row | {"steps": by_name.get("z", {}).get("n_steps", 0)})
-    schema = {f"R2_{name}": pl.Float64 for name in SHOWN_EXPONENTS}
     order = pl.col("variant") != "real"
-    return pl.DataFrame(rows, schema_overrides=schema).sort("family", "field", order, "variant", maintain_order=True)
+    return pl.DataFrame(rows, schema=schema).sort("family", "field", order, "variant", maintain_order=True)
 
 
 def exclusions(data: ReportData) -> pl.DataFrame:

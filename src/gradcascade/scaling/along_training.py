@@ -24,19 +24,18 @@ def along_training(series: Sequence[NDArray[np.float64]], confidence: float = CO
     lengths = np.array([values.size for values in series], dtype=np.int64)
     for steps in np.unique(lengths).tolist():  # series of one length are answered together
         places = np.flatnonzero(lengths == steps).tolist()
-        if steps < MIN_STEPS:
-            for place in places:
-                answers[place] = _short(series[place])
-            continue
         block = np.stack([series[place] for place in places])
-        for place, mean, half in zip(places, block.mean(axis=1), mean_half_widths(block, confidence), strict=True):
+        means = block.mean(axis=1) if steps else np.full(len(places), np.nan)
+        halves = mean_half_widths(block, confidence)
+        for place, mean, half in zip(places, means.tolist(), halves.tolist(), strict=True):
+            known = steps >= MIN_STEPS
             answers[place] = {
-                "mean": float(mean),
-                "sd": float(series[place].std(ddof=1)),
+                "mean": mean if steps else None,
+                "sd": float(series[place].std(ddof=1)) if steps > 1 else None,
                 "n_steps": steps,
-                "low": float(mean - half),
-                "high": float(mean + half),
-                "reason": None,
+                "low": mean - half if known else None,
+                "high": mean + half if known else None,
+                "reason": None if known else _short(steps),
             }
     return answers
 
@@ -58,17 +57,8 @@ def over_window(
     return pl.concat([named.drop("_series"), answers], how="horizontal")
 
 
-def _short(values: NDArray[np.float64]) -> dict[str, Any]:
-    steps = values.size
-    reason = "no step in the window has the value"
-    if steps:
-        has = f"only {steps} step{'' if steps == 1 else 's'} in the window ha{'s' if steps == 1 else 've'} the value"
-        reason = f"{has}; an interval that allows for correlated steps needs {MIN_STEPS}"
-    return {
-        "mean": float(values.mean()) if steps else None,
-        "sd": float(values.std(ddof=1)) if steps > 1 else None,
-        "n_steps": steps,
-        "low": None,
-        "high": None,
-        "reason": reason,
-    }
+def _short(steps: int) -> str:
+    if not steps:
+        return "no step in the window has the value"
+    has = f"only {steps} step{'' if steps == 1 else 's'} in the window ha{'s' if steps == 1 else 've'} the value"
+    return f"{has}; an interval that allows for correlated steps needs {MIN_STEPS}"

@@ -59,8 +59,10 @@ def compare_studies(
             other = theirs.get((family_b, *key[1:]))
             if key[:2] == (family_a, field) and other is not None:
                 names = {"family_a": family_a, "family_b": family_b, "field": field}
-                rows.append(names | {"variant": key[2], "exponent": key[3]} | _between(known, other))
-    return pl.DataFrame(rows, schema=COMPARISON_SCHEMA)
+                rows.append(names | {"variant": key[2], "exponent": key[3]} | independent_difference(known, other))
+    return pl.DataFrame(
+        [{name: row.get(name) for name in COMPARISON_SCHEMA} for row in rows], schema=COMPARISON_SCHEMA
+    )
 
 
 def compare_verdicts(
@@ -148,11 +150,6 @@ def _pairs(first: Points, second: Points) -> list[tuple[str, str, str]]:
         f"the two studies share no family and field: one has {listed[0]}, the other {listed[1]}; "
         f"give the families one name, or compare studies of one family each"
     )
-
-
-def _between(a: Row, b: Row) -> Row:
-    gap = independent_difference(a, b)
-    return {name: value for name, value in gap.items() if name != "se"}
 
 
 def independent_difference(a: Mapping[str, Any], b: Mapping[str, Any], confidence: float = CONFIDENCE) -> Row:

@@ -56,18 +56,13 @@ def null_differences(cascades: Cascades, parts: Parts | None = None, confidence:
     fitted, parts_of = _lines(points, parts)
     errors = _errors(parts_of, [*_LINE, "exponent"], "value", confidence)
     every = known_parts(rows, parts).join(rows.select("family", "field", "step").unique(), on=["family", "field"])
+    few = pl.format("{} scales have both variants; a slope needs {} of different n", "n_scales", pl.lit(MIN_SCALES))
     return (
         every.join(_places(), how="cross")
         .join(fitted, on=[*_LINE, "exponent"], how="left")
         .join(errors, on=[*_LINE, "exponent"], how="left")
         .with_columns(pl.col("n_scales").fill_null(0))
-        .with_columns(
-            reason=pl.when(pl.col("value").is_null()).then(
-                pl.format(
-                    "{} scales have both variants; a slope needs {} of different n", "n_scales", pl.lit(MIN_SCALES)
-                )
-            )
-        )
+        .with_columns(reason=pl.when(pl.col("value").is_null()).then(few))
         .with_columns(replicates_reason=pl.coalesce("replicates_reason", "reason"))
         .with_columns(_part_place(parts))
         .sort("family", "field", "step", "part", "place")

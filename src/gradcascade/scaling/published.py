@@ -107,20 +107,12 @@ def _summaries(
     cascades: pl.DataFrame, fits: pl.DataFrame, spans: dict[tuple[str, str], Range]
 ) -> dict[tuple[str, ...], dict[str, Any]]:
     found = {}
-    for row in summarise(fits, spans).to_dicts():
+    for row in (*summarise(fits, spans).to_dicts(), *variation(cascades, spans).to_dicts()):
         first, last = spans[row["family"], row["field"]]
-        numbers = {"value": row["mean_r2"], "spread": None, "first": first, "last": last, "n_steps": row["n_steps"]}
-        found[row["family"], row["field"], row["variant"], f"r2_{row['exponent']}"] = numbers
-    for row in variation(cascades, spans).to_dicts():
-        first, last = spans[row["family"], row["field"]]
-        numbers = {
-            "value": row["cv"],
-            "spread": row["cv_sd"],
-            "first": first,
-            "last": last,
-            "n_steps": row["n_steps"],
-        }
-        found[row["family"], row["field"], row["variant"], "cv_v_rel"] = numbers
+        ours = (f"r2_{row['exponent']}", "mean_r2", None) if "exponent" in row else ("cv_v_rel", "cv", row["cv_sd"])
+        quantity, column, spread = ours
+        numbers = {"value": row[column], "spread": spread, "first": first, "last": last, "n_steps": row["n_steps"]}
+        found[row["family"], row["field"], row["variant"], quantity] = numbers
     ends = cascades.group_by("family", "field").agg(first=pl.col("step").min(), last=pl.col("step").max())
     whole = {(family, field): (first, last) for family, field, first, last in ends.iter_rows()}
     for row in summarise_decomposition(decompose(fits), whole).filter(pl.col("exponent") == "z").to_dicts():

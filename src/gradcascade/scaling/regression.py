@@ -45,9 +45,8 @@ def group_means(values: Floats, starts: NDArray[np.intp]) -> Floats:
 def fit_lines(x: Floats, y: Floats, starts: NDArray[np.intp]) -> Lines:
     """Fit ``y = slope x + c`` by least squares within every group, over centred values to keep the digits."""
     count = _lengths(x, starts)
-    lines = Lines(*(np.full(starts.size, np.nan) for _ in range(5)), n_points=count)
     if not starts.size:
-        return lines
+        return Lines(*(np.zeros(0) for _ in range(5)), n_points=count)
     dx = x - np.repeat(group_means(x, starts), count)
     dy = y - np.repeat(group_means(y, starts), count)
     one_x = np.maximum.reduceat(x, starts) == np.minimum.reduceat(x, starts)
@@ -64,15 +63,8 @@ def fit_lines(x: Floats, y: Floats, starts: NDArray[np.intp]) -> Lines:
     se = np.sqrt(rss / degrees / sxx)
     half = t_quantiles(degrees) * se
     r2 = np.where(flat, np.nan, np.clip(1 - rss / np.where(flat, 1.0, syy), 0.0, 1.0))
-    for target, source in (
-        (lines.value, slope),
-        (lines.se, se),
-        (lines.low, slope - half),
-        (lines.high, slope + half),
-        (lines.r2, r2),
-    ):
-        target[fitted] = source[fitted]
-    return lines
+    columns = (slope, se, slope - half, slope + half, r2)
+    return Lines(*(np.where(fitted, column, np.nan) for column in columns), n_points=count)
 
 
 def _lengths(values: Floats, starts: NDArray[np.intp]) -> NDArray[np.int64]:

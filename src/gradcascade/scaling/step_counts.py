@@ -53,14 +53,8 @@ def step_counts(
 
 
 def _steps(fits: pl.DataFrame, exponent: str, trajectory: Trajectory, window: Range) -> pl.DataFrame:
-    family, field, variant = trajectory
-    rows = fits.filter(
-        pl.col("family") == family,
-        pl.col("field") == field,
-        pl.col("variant") == variant,
-        pl.col("exponent") == exponent,
-        pl.col("step").is_between(*window),
-    )
+    named = zip(("family", "field", "variant", "exponent"), (*trajectory, exponent), strict=True)
+    rows = fits.filter(*(pl.col(name) == value for name, value in named), pl.col("step").is_between(*window))
     return rows.drop_nulls("value").select("step", "value", "low", "high")
 
 

@@ -36,6 +36,9 @@ VERDICT_SCHEMA = (
 )
 """Columns of the table of verdicts, in order; ``_total`` is real less null, the intervals are of 95 %."""
 
+Parts = dict[str, dict[str, Any]]
+"""Rows of window means by exponent."""
+
 _ENDS = {"": "scales_value", "_low": "scales_low", "_high": "scales_high"}
 
 
@@ -69,13 +72,7 @@ def _rows(table: pl.DataFrame, what: str) -> dict[tuple[str, ...], dict[str, Any
     return {tuple(row[key] for key in ("family", "field", what, "exponent")): row for row in table.to_dicts()}
 
 
-def _judged(
-    real: dict[str, dict[str, Any]],
-    close: dict[str, dict[str, Any]],
-    total: dict[str, dict[str, Any]],
-    margin: float,
-    null: str | None,
-) -> dict[str, Any]:
+def _judged(real: Parts, close: Parts, total: Parts, margin: float, null: str | None) -> dict[str, Any]:
     flat = above = below = None
     if all(part.get("scales_low") is not None for part in close.values()):
         flat = all(-margin < part["scales_low"] and part["scales_high"] < margin for part in close.values())
@@ -91,10 +88,9 @@ def _judged(
         for name, part in parts.items()
         for end, column in _ENDS.items()
     }
-    words = _sentence(verdict, real, close, total, margin, null, flat, below)
     return {
         "verdict": verdict,
-        "sentence": words,
+        "sentence": _sentence(verdict, (real, close, total), margin, null, bool(flat), bool(below)),
         "null": null,
         "margin": margin,
         "above_null": above,
@@ -107,15 +103,9 @@ def _judged(
 
 
 def _sentence(
-    verdict: str,
-    real: dict[str, dict[str, Any]],
-    close: dict[str, dict[str, Any]],
-    total: dict[str, dict[str, Any]],
-    margin: float,
-    null: str | None,
-    flat: bool | None,
-    below: bool | None,
+    verdict: str, parts: tuple[Parts, Parts, Parts], margin: float, null: str | None, flat: bool, below: bool
 ) -> str:
+    real, close, total = parts
     against = f"z less that of {null} is {_number(total['z'])}" if total["z"].get("scales_low") is not None else ""
     if verdict == SUPPORTED:
         also = f" Both exponents are also within {margin:g} of zero." if flat else ""

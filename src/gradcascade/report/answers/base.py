@@ -103,6 +103,6 @@ def commonest(reasons: pl.Series) -> str | None:
     return known.value_counts(sort=True).get_column(known.name)[0]
 
 
-def without_empty_missing(table: pl.DataFrame) -> pl.DataFrame:
+def without_empty_missing(table: pl.DataFrame, column: str = "missing") -> pl.DataFrame:
     """Drop the column of reasons where nothing is missing."""
-    return table.drop("missing") if table["missing"].is_null().all() else table
+    return table.drop(column) if column in table.columns and table[column].is_null().all() else table

@@ -6,7 +6,7 @@ import polars as pl
 
 from gradcascade.fields.kinds import field_plural
 from gradcascade.performance.discoveries import RATE, discoveries
-from gradcascade.report.answers.base import Answer, answer, commonest, interval, label
+from gradcascade.report.answers.base import Answer, answer, commonest, interval, label, without_empty_missing
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.page_tables import MINUS, signed
 from gradcascade.scaling.comparison import compare_published
@@ -148,9 +148,7 @@ def published_answer(data: ReportData) -> Answer | None:
         }
         for row in summaries.to_dicts()
     ]
-    frame = pl.DataFrame(table, infer_schema_length=None)
-    if frame["missing because"].is_null().all():
-        frame = frame.drop("missing because")
+    frame = without_empty_missing(pl.DataFrame(table, infer_schema_length=None), "missing because")
     return answer("published", sentences, frame, known)
 
 

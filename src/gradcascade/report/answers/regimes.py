@@ -16,6 +16,7 @@ from gradcascade.report.answers.base import (
     label,
     real_first,
     typeset,
+    without_empty_missing,
 )
 from gradcascade.report.data import ReportData
 from gradcascade.report.page_tables import signed
@@ -158,6 +159,4 @@ def _two_intervals(full: pl.DataFrame, what: str) -> pl.DataFrame:
         }
         for row in full.to_dicts()
     ]
-    table = pl.DataFrame(rows, infer_schema_length=None) if rows else pl.DataFrame()
-    empty = "missing because" in table.columns and table["missing because"].is_null().all()
-    return table.drop("missing because") if empty else table
+    return without_empty_missing(pl.DataFrame(rows, infer_schema_length=None), "missing because")
