@@ -8,31 +8,17 @@ from typing import Any
 
 import polars as pl
 
-from gradcascade.report import page_tables
+from gradcascade.report import page_tables, words
 from gradcascade.vocabulary import SYMBOLS
 
 ROW_LIMIT = 200
-NAMES = {
-    "relaxation_step": "relaxation step",
-    "distribution_share": "distribution share",
-    "assignment_share": "assignment share",
-    "largest_closure_error": "largest closure error",
-    "content_hash": "SHA-256 of the content",
-    "n_scales": "scales",
-    "n": "N",
-    **SYMBOLS,
-    **{f"R2_{name}": f"R² of {symbol}" for name, symbol in SYMBOLS.items()},
-    "D - 1": f"D {page_tables.MINUS} 1",
-    **{f"{name} {end}": f"{symbol} {end}" for name, symbol in SYMBOLS.items() for end in ("low", "high")},
-    "R2": "R²",
-    "mean_R2": "mean R²",
-    "R2_of_noise": "R² of noise",
-    "R2_to_exceed": "R² to exceed",
-    "exceeding": "steps above it",
-    "least_without": "least without",
-    "largest_without": "largest without",
-    "missing": "missing because",
-}
+NAMES = (
+    words.headings()
+    | SYMBOLS
+    | {f"R2_{name}": f"R² of {symbol}" for name, symbol in SYMBOLS.items()}
+    | {f"{name} {end}": f"{symbol} {end}" for name, symbol in SYMBOLS.items() for end in ("low", "high")}
+)
+"""Headings of the columns that are not their own names."""
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
-from gradcascade.scaling.table_checks import FIT_KEYS, require_columns, spread
-
-
-def compressibility(fits: pl.DataFrame) -> pl.DataFrame:
-    """Put the R2 of a step's channels side by side; near slope zero a low R2 is expected even of clean data."""
-    require_columns(fits, (*FIT_KEYS, "exponent", "r2"), "table of fits")
-    wide = spread(fits, FIT_KEYS, "exponent", EXPONENTS, "r2")
-    return wide.rename({name: f"R2_{name}" for name in EXPONENTS})
+from gradcascade.scaling.table_checks import FIT_KEYS, require_columns
 
 
 def compressibility_null(fits: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.DataFrame:
@@ -26,7 +18,7 @@ def compressibility_null(fits: pl.DataFrame, confidence: float = CONFIDENCE) -> 
     """
     from scipy.stats import beta
 
-    columns = (*FIT_KEYS, "exponent", "r2", "n_scales", "reason")
+    columns = [*FIT_KEYS, "exponent", "r2", "n_scales", "reason"]
     require_columns(fits, columns, "table of fits")
     r2 = fits.get_column("r2").cast(pl.Float64).to_numpy()
     scales = np.maximum(fits.get_column("n_scales").to_numpy(), MIN_SCALES)
@@ -37,19 +29,11 @@ def compressibility_null(fits: pl.DataFrame, confidence: float = CONFIDENCE) -> 
         "null_high": np.asarray(beta.ppf(confidence, 0.5, distinct))[place] if r2.size else r2,
         "p": beta.sf(r2, 0.5, shape) if r2.size else r2,
     }
-    table = fits.select(*columns).with_columns(
-        pl.Series(name, values, dtype=pl.Float64).fill_nan(None) for name, values in numbers.items()
-    )
     known = pl.col("r2").is_not_null()
-    return table.with_columns(
-        pl.when(known).then(pl.col(name)).alias(name) for name in ("null_mean", "null_high", "p")
-    ).select(
-        *FIT_KEYS,
-        "exponent",
-        "r2",
-        "null_mean",
-        "null_high",
-        "p",
-        exceeds=pl.when(known).then(pl.col("r2") > pl.col("null_high")),
-        reason=pl.when(~known).then("reason"),
+    return (
+        fits.select(columns)
+        .with_columns(pl.Series(name, values, dtype=pl.Float64).fill_nan(None) for name, values in numbers.items())
+        .with_columns(pl.when(known).then(name).alias(name) for name in numbers)
+        .with_columns(exceeds=pl.col("r2") > pl.col("null_high"), reason=pl.when(~known).then("reason"))
+        .select(*columns[:-2], *numbers, "exceeds", "reason")
     )

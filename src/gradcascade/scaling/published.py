@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -49,12 +50,7 @@ def published_exponents() -> pl.DataFrame:
     the window's steps, not a standard error; ``approximate`` marks values given as "about"; ``over`` is "window" or
     "run" (all steps).
     """
-    rows = [
-        {"family": known.name, **value.model_dump(), "field": value.field or known.fields[0]}
-        for known in families.families().values()
-        if known.published
-        for value in known.published.values
-    ]
+    rows = [row | {"field": row["field"] or known.fields[0]} for known, row in _published("values")]
     return pl.DataFrame(rows, schema=EXPONENT_SCHEMA, orient="row")
 
 
@@ -63,13 +59,14 @@ def published_associations() -> pl.DataFrame:
 
     ``partial`` is residualised on the learning rate.
     """
-    rows = [
-        {"family": known.name, **value.model_dump()}
-        for known in families.families().values()
-        if known.published
-        for value in known.published.associations
-    ]
+    rows = [row for _, row in _published("associations")]
     return pl.DataFrame(rows, schema=ASSOCIATION_SCHEMA, orient="row")
+
+
+def _published(part: str) -> Iterator[tuple[families.Family, dict[str, Any]]]:
+    for known in families.families().values():
+        for value in getattr(known.published, part) if known.published else ():
+            yield known, {"family": known.name, **value.model_dump()}
 
 
 def compare_summaries(cascades: pl.DataFrame, window: Window = None) -> pl.DataFrame:

@@ -46,6 +46,11 @@ def how(answer: str, **values: object) -> tuple[str, ...]:
     return tuple(text.format(**values) for text in _how(texts, texts["answers"][answer]))
 
 
+def headings() -> dict[str, str]:
+    """Headings of columns of tables that are not the columns' own names."""
+    return _read("headings")
+
+
 def caption(figure: str, **values: object) -> str:
     """What a figure shows; ``values`` fill the names in braces, within the clause of that name where there is one."""
     texts = _read("figures")[figure]
