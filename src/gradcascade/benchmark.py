@@ -22,22 +22,21 @@ from gradcascade.probe.threads import thread_count
 
 @dataclass(frozen=True)
 class Timing:
-    """Figures of one field size, medians over repetitions; None for what was not measured.
-
-    ``seconds`` are those of threshold and relaxation with the graph at hand. scipy and torch do one product of a
-    sparse matrix in double precision a step. ``floor_seconds`` are the bytes of :func:`floor_bytes` over the copy
-    bandwidth; peak memory is above that of a process that measures a tiny field.
-    """
+    """Figures of one field size, medians over repetitions; None for what was not measured."""
 
     n: int
     seconds: float
+    """Threshold and relaxation, with the graph at hand."""
     entries_per_second: float
     threshold_seconds: float
     scipy_seconds: float | None
+    """One product of a sparse matrix in double precision a step."""
     torch_seconds: float | None
     floor_bytes: int
     floor_seconds: float
+    """Bytes of :func:`floor_bytes` over the copy bandwidth."""
     peak_bytes_per_entry: float | None
+    """Above a process that measures a tiny field."""
 
 
 def copy_bandwidth(size: int = 1 << 28, repetitions: int = 5) -> float:
@@ -58,11 +57,10 @@ def median_seconds(action: Callable[[], object], repetitions: int) -> float:
 
 
 def floor_bytes(field: NDArray[np.float32], graph: Graph, probe: Probe) -> int:
-    """Bytes that any implementation must move for this field.
+    """Bytes that any implementation must move: a count of work, which leaves open what the caches find.
 
     The field is read once (4 bytes an entry). Every activation reads where its row starts (4 bytes), its k
     neighbours (4 k), and reads and writes its own value and those of its neighbours (8 + 8 k in single precision).
-    Whether these are found in cache is left open, so this is a count of work rather than a proof.
     """
     magnitudes = threshold.survey(field)
     scale = choose_scale(threshold.quantile(field, probe.quantile, magnitudes), magnitudes)
@@ -129,10 +127,7 @@ def torch_matrix(graph: Graph):
 
 
 def peak_bytes(n: int, threads: int) -> int | None:
-    """Peak resident memory, in bytes, of a process that measures one normal field with the graph in the cache.
-
-    None where the system does not tell (the figure is Linux's VmHWM).
-    """
+    """Peak memory of a process that measures one normal field, graph in the cache; None where it is not known."""
     code = (
         "import pathlib, gradcascade as gc;"
         f"p = gc.Probe(threads={threads}); p(gc.null('N0', {n}, seed=1));"

@@ -17,25 +17,8 @@ _STAGING = ".writing-"
 def staged(path: Path, run: Path) -> Iterator[Path]:
     """Yield a path to write to; when the block ends well the file appears at ``path`` in one step.
 
-    The staged file has the final name in a hidden folder of the run, because ``torch.save`` writes the stem of the
-    name into the file.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Where the file belongs; its folder is made.
-    run : pathlib.Path
-        Folder of the run, which is on the same file system.
-
-    Yields
-    ------
-    pathlib.Path
-        Where to write.
-
-    Raises
-    ------
-    InputError
-        If the disk refuses, for example because it is full.
+    The staged file has the final name, in a hidden folder of the run, because ``torch.save`` writes the stem of the
+    name into the file. A disk that refuses, for example because it is full, is an InputError.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -48,9 +48,8 @@ def infer(
     dict of str to polars.DataFrame
         ``verdicts, intervals, differences, contrasts, null_errors, found_windows`` (over the window),
         ``leave_one_out, curvature, laws, compressibility, weighted, null_differences`` (per step),
-        ``window_curvature, window_laws``; ``runs``, how many runs of every scale enter the fits; with activity
-        profiles ``continuous`` and ``rounding``; with metrics ``metric_exponents`` (beta_PPL, alpha_acc) and
-        ``associations``. Each is the table of the function that its module documents.
+        ``window_curvature, window_laws``, ``runs``; with activity profiles ``continuous`` and ``rounding``; with
+        metrics ``metric_exponents`` (beta_PPL, alpha_acc) and ``associations``.
 
     Raises
     ------

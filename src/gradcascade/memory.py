@@ -16,12 +16,10 @@ def on_release(forget: Callable[[], object]) -> Callable[[], object]:
 
 
 def release() -> None:
-    """Give back all memory that is kept for later: nothing it frees changes a result, only the time of the next one.
+    """Give back all memory that is kept for later: it changes the time of the next measurement, never a result.
 
-    After a measurement the engine keeps its buffers (13 bytes for every entry of the field on CPU), and the process
-    keeps the last graphs (in memory, and on GPUs), checkpoints that are open, and small tables. All of it is made
-    again when needed. PyTorch's own cache of GPU memory is emptied if the CUDA engine was used.
-
+    That is the engine's buffers (13 bytes for every entry of the field on CPU), the last graphs (in memory, and on
+    GPUs), checkpoints that are open, small tables, and PyTorch's cache of GPU memory if the CUDA engine was used.
     Arrays and graphs that the caller holds stay. A measurement that runs in another thread keeps what it uses.
     """
     for forget in _callbacks:

@@ -1,11 +1,7 @@
 """Finds what the modules of a package declare: one module, one object, and nothing else to edit.
 
-A package such as :mod:`gradcascade.fields.nulls` holds one module for each of its things, and a registry::
-
-    NULLS = Registry("gradcascade.fields.nulls", Null, "null")
-
-Every module of the package declares one object under the name that the registry's class has in capitals (``NULL`` of
-class ``Null``). Modules named ``base``, and those whose name begins with an underscore, hold what the others share.
+``NULLS = Registry("gradcascade.fields.nulls", Null, "null")`` holds the object called ``NULL`` of every module of
+that package; ``base``, and modules whose name begins with an underscore, hold what the others share.
 """
 
 from __future__ import annotations
@@ -38,10 +34,7 @@ T = TypeVar("T", bound=Entry)
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """The objects that the modules of a package declare, by name and in their order, found when first asked for.
-
-    A directory that is appended to the package's ``__path__`` is searched too; :meth:`register` adds a single object.
-    """
+    """The objects that the modules of a package declare, in their order, found when first asked for."""
 
     def __init__(self, package: str, kind: type[T], noun: str, attribute: str | None = None) -> None:
         self.package = package

@@ -1,8 +1,4 @@
-"""The words of the method, declared once: channels, exponents, differences, columns of tables.
-
-Store, fits, exports, command line, report and page read them from here. Nothing heavy is imported, so that help is
-quick. Formulas are those of arXiv:2605.02968.
-"""
+"""The words of the method, declared once: channels, exponents, differences, columns of tables (arXiv:2605.02968)."""
 
 from __future__ import annotations
 

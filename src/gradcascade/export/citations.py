@@ -1,7 +1,4 @@
-"""What to cite: the papers of the measurement, of the published families that were measured, and this program.
-
-Authors and titles are given where they are known for certain; an entry without a title names its subject instead.
-"""
+"""What to cite: the papers of the measurement, of the published families that were measured, and this program."""
 
 from __future__ import annotations
 

@@ -25,10 +25,7 @@ CITATION_FILE = "CITATION.bib"
 def write_tables(
     tables: Mapping[str, pl.DataFrame], folder: Path, form: str, families: Mapping[str, str]
 ) -> list[Path]:
-    """Write tables into a folder, with the schema and BibTeX of ``families`` beside them; return the tables' files.
-
-    ``parquet`` and ``csv`` give a file for each table, ``json`` one file. Files of the same names are replaced.
-    """
+    """Write tables, one file each (``json``: one for all), with the schema and BibTeX; gives the tables' files."""
     if form not in FORMATS:
         raise InputError(f"there is no format {form!r}; choose from {', '.join(FORMATS)}")
     try:

@@ -1,8 +1,4 @@
-"""Draws a null of a field (arXiv:2605.02968); what the nulls are stands in :mod:`gradcascade.fields.nulls`.
-
-Every null is a function of (kind, seed, replicate, N) and, where it uses them, of the field's values: never of the
-number of threads.
-"""
+"""Draws a null of a field (arXiv:2605.02968); the nulls themselves are in :mod:`gradcascade.fields.nulls`."""
 
 from __future__ import annotations
 
@@ -34,38 +30,28 @@ def null(
     quantile: float = 0.9,
     threads: int | None = None,
 ) -> NDArray[np.floating]:
-    """Draw a null of a field.
+    """Draw a null of a field: shape (N,), float32 for N0, otherwise of the field's type.
 
     Parameters
     ----------
     kind : str
-        ``"N0"``: independent standard normal numbers. ``"N1"``: independent normal numbers with the mean and
-        variance of the field. ``"N2"``: the field's own values in random order, which is also what relabelling the
-        graph's nodes at random does. ``"signs"``: every magnitude at its place, with a random sign. ``"in-tensor"``,
-        ``"in-block"``: the values in random order within each tensor, or within each block of the network.
-        ``"clipped"``: magnitudes beyond ``clip`` times the threshold brought down to it. Any other null that the
-        package :mod:`gradcascade.fields.nulls` has.
+        ``"N0"``: independent standard normal numbers. ``"N1"``: normal with the mean and variance of the field.
+        ``"N2"``: the field's own values in random order, which is also what relabelling the graph's nodes does.
+        ``"signs"``: every magnitude at its place, with a random sign. ``"in-tensor"``, ``"in-block"``: the values in
+        random order within each tensor or block of the network. ``"clipped"``: magnitudes beyond ``clip`` times the
+        threshold brought down to it. Or any other null of the package :mod:`gradcascade.fields.nulls`.
     field : array or int
         NumPy array or torch tensor of any shape; for N0 its number of entries is enough.
-    seed : int
-        Seed; the published rule is ``42 + step``.
-    replicate : int
-        Number of the replicate, from 0.
+    seed, replicate : int
+        The published seed is ``42 + step``; replicates count from 0. Both, N and the field determine the result.
     deviation : {"population", "sample"}
         Which standard deviation N1 takes.
     layout : sequence of (str, int), optional
         Name and number of entries of every tensor of the field, in order; for in-tensor and in-block.
-    clip : float
-        Multiple of the threshold that clipped brings entries down to, above 1.
-    quantile : float
-        For clipped, the threshold is this quantile of the magnitudes.
+    clip, quantile : float
+        The multiple, above 1, and the quantile of the magnitudes that is the threshold, for clipped.
     threads : int, optional
         Number of threads; it does not change the result.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (N,); float32 for N0, otherwise of the field's type.
 
     Raises
     ------

@@ -18,24 +18,19 @@ _LANES = 4
 
 @dataclass(frozen=True)
 class Moments:
-    """Moments of a field divided by ``2**exponent``, so that no power leaves the range of a double.
-
-    ``second`` and ``fourth`` are the mean square and mean fourth power of the deviations from the mean.
-    """
+    """Moments of a field divided by ``2**exponent``, so that no power leaves the range of a double."""
 
     n: int
     exponent: int
     mean: float
     second: float
+    """Mean square of the deviations from the mean; ``fourth`` is their mean fourth power."""
     fourth: float
 
 
 @compiled()
 def _powers(values, first, second, mean):
-    """Sums of the deviations and of their squares and fourth powers.
-
-    Each runs in four lanes, so that no addition waits for the one before it; their order is fixed.
-    """
+    """Sums of the deviations, their squares and fourth powers, each in four lanes and in a fixed order."""
     sums = np.zeros((3, _LANES))
     full = values.shape[0] // _LANES * _LANES
     for start in range(0, full, _LANES):

@@ -77,10 +77,7 @@ def _shuffle_buckets(result, starts, key):
 
 
 def permute(values: Field, key: np.uint64, threads: int = 1, out: Field | None = None) -> Field:
-    """Random order of the entries: random buckets, then a shuffle in each (Rao, 1961; Sandelius, 1962).
-
-    Every order is equally likely, and all random access stays within a bucket that fits into cache.
-    """
+    """Random order of the entries: random buckets, then a shuffle in each (Rao, 1961; Sandelius, 1962)."""
     buckets = max(1, len(values) // _BUCKET)
     result = np.empty_like(values) if out is None else out
     starts = np.empty(buckets + 1, np.int64)
@@ -92,10 +89,7 @@ def permute(values: Field, key: np.uint64, threads: int = 1, out: Field | None =
 def permute_within(
     values: Field, groups: Sequence[Sequence[tuple[int, int]]], key: np.uint64, threads: int = 1
 ) -> Field:
-    """Random order of the entries within each group, given as ranges of places; every place is in one group.
-
-    Group number g has a stream of its own.
-    """
+    """Random order within each group of ranges; every place is in one group, and each group has its own stream."""
     result = np.empty_like(values)
     for number, ranges in enumerate(groups):
         own = stream_key(int(key), number)

@@ -21,11 +21,9 @@ def tensor_ranges(layout: TensorSizes, n: int) -> list[Ranges]:
 
 
 def block_ranges(layout: TensorSizes, n: int) -> list[Ranges]:
-    """Places of every block of the network.
+    """Places of every block: tensors whose names agree up to the first number between dots, such as ``layers.3``.
 
-    Tensors belong together if their names begin alike up to the first number that stands between dots:
-    ``layers.3.attention.v_proj`` and ``layers.3.swiglu.w_2``. A tensor whose name has no such number (an embedding, a
-    final norm) is a block of its own.
+    A tensor whose name has no such number (an embedding, a final norm) is a block of its own.
     """
     return _gathered(((_block(name) or (number,), size) for number, (name, size) in enumerate(layout)), n)
 

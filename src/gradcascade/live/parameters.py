@@ -33,13 +33,7 @@ class ModelParameters:
 
 
 def parameters_of(model: nn.Module, patterns: Sequence[str] | None) -> ModelParameters:
-    """Describe a model; ``patterns`` as :class:`gradcascade.Recorder` takes them, None for all trainable parameters.
-
-    Raises
-    ------
-    InputError
-        If a pattern matches nothing, nothing is trainable, or this process holds only its part of the model.
-    """
+    """Describe a model; ``patterns`` as :class:`gradcascade.Recorder` takes them, None for all that is trainable."""
     every = dict(model.named_parameters(remove_duplicate=False))
     plain = plain_names(every)
     first: dict[int, str] = {}

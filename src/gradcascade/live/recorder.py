@@ -23,8 +23,17 @@ PICO_PATTERNS = ("layers.*.attention.v_proj", "layers.*.attention.o_proj", "laye
 class Recorder:
     """Writes what the measurement needs, from any training loop in PyTorch.
 
-    Beside the snapshots it writes ``manifest.json``: names, shapes, which parameters are trained, tied, and part of
-    the fields. `gradcascade measure` reads it, so a recorded folder needs no options.
+    Beside the snapshots it writes ``manifest.json`` (names, shapes, which parameters are trained, tied, and part of
+    the fields), which `gradcascade measure` reads, so a recorded folder needs no options. At the steps of interest::
+
+        recorder = Recorder("runs/mine", model, patterns=["attn.c_proj", "mlp.c_proj"])
+        for step, batch in enumerate(batches):
+            if step % 100 == 0:
+                recorder.record_checkpoint(step)
+            loss(model, batch).backward()
+            if step % 100 == 0:
+                recorder.record_gradients(step)    # before clipping and before the optimizer's step
+            ...
 
     Parameters
     ----------
@@ -42,19 +51,6 @@ class Recorder:
     InputError
         If a pattern matches no parameter of the model, the folder cannot be made or holds a run of other tensors, or
         this process holds only its part of the model (FSDP, tensor parallel, ZeRO-3).
-
-    Examples
-    --------
-    In a loop, at the steps of interest (``folder`` then measures as it is)::
-
-        recorder = Recorder("runs/mine", model, patterns=["attn.c_proj", "mlp.c_proj"])
-        for step, batch in enumerate(batches):
-            if step % 100 == 0:
-                recorder.record_checkpoint(step)
-            loss(model, batch).backward()
-            if step % 100 == 0:
-                recorder.record_gradients(step)    # before clipping and before the optimizer's step
-            ...
     """
 
     def __init__(self, folder: Path | str, model: nn.Module, patterns: Sequence[str] | None = None) -> None:
@@ -88,29 +84,13 @@ class Recorder:
         return tuple(self._field)
 
     def record_gradients(self, step: int, *, loss_scale: float = 1.0) -> Path:
-        """Write the gradients as they are now, float32, to ``train_gradients.pt`` of this step.
+        """Write the gradients as they are now, float32, to ``train_gradients.pt`` of this step, and give that file.
 
-        A parameter that the batch did not use has no gradient: its entries are zeros, so that N is the same at every
-        step, and a warning says so once. So does one where every gradient is zero, or the very one recorded before.
-
-        Parameters
-        ----------
-        step : int
-            Number of optimizer steps made so far.
-        loss_scale : float
-            Factor that the loss was multiplied by and that is still in the gradients, for example
-            ``scaler.get_scale()`` before ``scaler.unscale_(optimizer)``; gradients are divided by it.
-
-        Returns
-        -------
-        pathlib.Path
-            The file: a dict of contiguous tensors under the parameters' full names.
-
-        Raises
-        ------
-        InputError
-            If no parameter has a gradient, one is sharded over processes or was not averaged over them, or the file
-            cannot be written.
+        ``step`` counts the optimizer steps made so far. ``loss_scale`` is a factor that is still in the gradients,
+        such as ``scaler.get_scale()`` before ``scaler.unscale_(optimizer)``; gradients are divided by it. A parameter
+        that the batch did not use enters as zeros, so that N is the same at every step; a warning says so once, and
+        also if every gradient is zero or the very one recorded before. InputError if no parameter has a gradient, one
+        is sharded over processes or was not averaged over them, or the file cannot be written.
         """
         import torch
 
@@ -135,22 +115,10 @@ class Recorder:
         return path
 
     def record_checkpoint(self, step: int) -> Path:
-        """Write all parameters, as they are now and in their own types, to ``model.safetensors`` of this step.
+        """Write all parameters, in their own types, to ``model.safetensors`` of this step, and give that file.
 
-        Parameters
-        ----------
-        step : int
-            Number of optimizer steps made so far.
-
-        Returns
-        -------
-        pathlib.Path
-            The file; a parameter that is used in two places is written once, and buffers are left out.
-
-        Raises
-        ------
-        InputError
-            If a parameter is sharded over processes, or the file cannot be written.
+        A parameter that is used in two places is written once, and buffers are left out. InputError if a parameter is
+        sharded over processes, or the file cannot be written.
         """
         from safetensors.torch import save
 
@@ -160,25 +128,7 @@ class Recorder:
         return self._write(self._step(step) / "model.safetensors", content)
 
     def record_evaluation(self, step: int, values: Mapping[str, float]) -> Path:
-        """Write external numbers of this step, such as held-out perplexities, to ``eval_results/step_N.json``.
-
-        Parameters
-        ----------
-        step : int
-            Number of optimizer steps made so far.
-        values : mapping of str to float
-            Perplexity by data set.
-
-        Returns
-        -------
-        pathlib.Path
-            The file.
-
-        Raises
-        ------
-        InputError
-            If the file cannot be written.
-        """
+        """Write numbers of this step by name, such as held-out perplexities, to ``eval_results/step_N.json``."""
         content = json.dumps({name: float(value) for name, value in values.items()})
         return self._write(self.folder / "eval_results" / f"step_{step}.json", content.encode())
 

@@ -55,11 +55,10 @@ Floats = NDArray[np.float64]
 
 
 def channel_series(cascades: Cascades) -> pl.DataFrame:
-    """Collect what can be associated with a metric, as series along training.
+    """Series along training: ``family, field, scale, channel, step, value``.
 
-    ``family, field, scale, channel, step, value``: ``v_rel`` and ``duration_per_n`` of every scale, their means
-    over the scales (scale "all"; only steps with all the scales of the family and field), and the exponents D,
-    z, beta and delta (scale "all").
+    v_rel and duration_per_n of every scale, their means over the scales (scale "all"; only steps with all the scales
+    of the family and field), and the exponents D, z, beta and delta (scale "all").
     """
     points = points_of(cascades).only(pl.col("variant") == "real")
     rows = points.rows.filter("included")
@@ -85,11 +84,7 @@ def channel_series(cascades: Cascades) -> pl.DataFrame:
 
 
 def metric_series(metrics: pl.DataFrame, sizes: Mapping[str, int]) -> pl.DataFrame:
-    """Collect the metrics as series along training.
-
-    ``family, scale, metric, step, value``: the logarithm of the metric of every scale (``log paloma``) and, with
-    scale "all", the slope of that logarithm on log n (``slope of paloma``: beta_PPL, alpha_acc).
-    """
+    """Series along training: the log of every metric, and with scale "all" the slope of that on log n (beta_PPL)."""
     slopes = metric_exponent(metrics, sizes).drop_nulls("value").with_columns(scale=pl.lit(ALL))
     finite = metrics.filter(pl.col("value").is_finite().fill_null(False))
     logs = finite.with_columns(pl.col("value").cast(pl.Float64).clip(lower_bound=FLOOR).log())
@@ -111,15 +106,11 @@ def associations(
 ) -> pl.DataFrame:
     """Associate every series with every metric of the same family and scale, over the steps that both have.
 
-    One row per ``family, field, scale, channel, metric``: ``n_steps`` matched; ``pearson`` with ``p_naive`` (as
-    if steps were independent) and ``p`` (by shifts, :mod:`gradcascade.performance.permutation`); ``partial``,
-    both residualised linearly on the learning rate; ``spearman``; ``difference``, of the changes from step to
-    step; ``lag``, the lag with the strongest correlation, up to a quarter of the steps and at most ten
-    (positive: the channel comes first), and ``lagged``, that correlation; ``given_twin``, for v_rel the partial
-    correlation given n_steps / N, and the reverse. Each has its ``p`` by shifts (that of the lag by random
-    phases); ``q`` are Benjamini and
-    Hochberg's, over the channels, scales and metrics of a family and field. ``reason``: null, or why numbers are
-    missing.
+    One row each. ``p_naive`` is as if steps were independent; ``p`` by shifts
+    (:mod:`gradcascade.performance.permutation`); ``partial`` with both residualised linearly on the learning rate;
+    ``difference`` of the changes from step to step; ``lag`` where the correlation is strongest, up to a quarter of
+    the steps and at most ten (positive: the channel comes first); ``given_twin`` for v_rel given n_steps / N, and the
+    reverse. ``q`` are Benjamini and Hochberg's, over the channels, scales and metrics of a family and field.
     """
     require_columns(series, (*_SERIES, "step", "value"), "table of series")
     require_columns(metrics, ("family", "scale", "metric", "step", "value"), "table of metric series")

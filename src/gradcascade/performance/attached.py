@@ -14,10 +14,9 @@ from gradcascade.performance.readers import read_lm_eval, read_paloma, read_tabl
 
 
 def read_metrics(path: Path | str, family: str | None = None, report: Report = refuse) -> pl.DataFrame:
-    """Read metrics from a ``.csv`` or ``.parquet`` file, a folder of ``{scale}_step{N}.json``, or a folder of runs.
+    """Read a ``.csv`` or ``.parquet`` file, a folder of ``{scale}_step{N}.json``, or a folder of runs.
 
-    ``family`` is for what does not name one itself; see :mod:`gradcascade.performance.readers`. A file in a
-    folder that cannot be read is given to ``report``.
+    ``family`` is for what does not name one itself. A file in a folder that cannot be read is given to ``report``.
     """
     place = Path(path)
     if not place.is_dir():
@@ -37,8 +36,7 @@ def read_metrics(path: Path | str, family: str | None = None, report: Report = r
 def fit_to_scales(metrics: pl.DataFrame, scales: Mapping[str, Collection[str]]) -> tuple[pl.DataFrame, list[str]]:
     """Give metrics the names of a study's scales; gives them sorted, and the names that are none of them.
 
-    Evaluations are of a model, and a study's scale may be one of its runs: values of ``70m`` are those of
-    ``70m-seed3`` where nothing is named so, and values of ``pico-decoder-tiny`` are those of ``tiny``.
+    Values of ``70m`` are also those of ``70m-seed3``, and values of ``pico-decoder-tiny`` those of ``tiny``.
     """
     parts, used = [], set[tuple[str, str]]()
     for family, own in sorted(scales.items()):

@@ -60,15 +60,10 @@ def metrics_over_runs(metrics: pl.DataFrame) -> pl.DataFrame:
 
 
 def metric_exponent(metrics: pl.DataFrame, sizes: Mapping[str, int], floor: float = FLOOR) -> pl.DataFrame:
-    """Fit the slope of ``log metric`` on ``log n`` at every step.
+    """Fit the slope of ``log metric`` on ``log n`` at every step: beta_PPL of perplexity, alpha_acc of mean accuracy.
 
-    With perplexity this is beta_PPL, with mean accuracy alpha_acc (arXiv:2605.02968). The fit is the one of
-    :func:`gradcascade.scaling.exponents.fit_exponents`: ordinary least squares over at least three scales, with 95 %
-    t intervals.
-
-    Sorted, one row per ``family, metric, step``: the slope ``value``, its standard error ``se``, its interval
-    ``low, high``, ``r2``, ``n_scales`` and ``reason``. The numbers are null where fewer than three scales are
-    left, and ``r2`` where all values are equal; ``reason`` says so in words, and is null otherwise.
+    Ordinary least squares over at least three scales, with 95 % t intervals (arXiv:2605.02968). ``reason`` says why
+    numbers are null.
     """
     require_columns(metrics, METRIC_SCHEMA, _WHAT)
     require_values(metrics, [name for name in METRIC_SCHEMA if name != "value"], _WHAT)
@@ -102,10 +97,7 @@ def metric_exponent(metrics: pl.DataFrame, sizes: Mapping[str, int], floor: floa
 
 
 def metric_exponents(metrics: pl.DataFrame, cascades: pl.DataFrame) -> pl.DataFrame:
-    """Fit the slopes of every family's metrics over the sizes of its fields.
-
-    As :func:`metric_exponent`.
-    """
+    """Fit :func:`metric_exponent` for every family, over the sizes of its fields."""
     parts = [pl.DataFrame(schema=METRIC_EXPONENT_SCHEMA)]
     # Scales of several families may share a name, but not an n.
     for own in cascades.select("family", "scale", "n").partition_by("family", maintain_order=True):

@@ -1,10 +1,9 @@
 """Tests of correlation between two series along training, which are each correlated with themselves.
 
 One series is shifted against the other, the end moved to the front, forwards and backwards in time. Each of the 2 T
-orders keeps the series' own correlation and breaks its tie to the other one; the p value is the share of the orders,
-the true one among them, with a correlation at least as strong. Reversal doubles the number of orders, so that 5 % can
-be met with 60 steps; it asks that the series look alike in both directions of time, as Gaussian ones do. Trends break
-the test, as they break every other: differences are the remedy.
+orders keeps the series' own correlation and breaks its tie to the other; the p value is the share of the orders with
+a correlation at least as strong. Reversal doubles the orders, so that 5 % can be met with 60 steps; it assumes that
+the series look alike in both directions of time. Trends break the test, as they break every other: test differences.
 """
 
 from __future__ import annotations
@@ -22,11 +21,7 @@ _EQUAL = 1e-10
 
 
 def shift_test(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Correlate pairs of series, and test each pair by shifts.
-
-    Pearson's correlations and two-sided p values (multiples of 1 / (2 steps)), both of shape (pairs,); NaN where
-    a series is constant or there are fewer than ten steps.
-    """
+    """Pearson's r and two-sided p (multiples of 1 / (2 steps)) of pairs of series; NaN if constant or too short."""
     pairs, steps = x.shape
     unit_x, unit_y = standardised(x), standardised(y)
     r = np.einsum("pt,pt->p", unit_x, unit_y)
@@ -42,12 +37,9 @@ def shift_test(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 def lag_test(x: Floats, y: Floats, furthest: int, draws: int = 399, seed: int = 42) -> tuple[int, float, float]:
     """Find the lag at which two series correlate best, and test that correlation for having been chosen.
 
-    Shifts cannot serve here, because small ones contain the lag itself. The best lag of y is compared with those of
-    series that have y's spectrum, so its correlation with itself, and random phases (Theiler et al., Physica D 58,
-    1992).
-
-    The lag (positive: x comes first), the correlation there, and a two-sided p value, at least 1 / (draws + 1).
-    NaN where a series is constant or too short.
+    Shifts contain the lag itself, so the best lag of y is compared with those of series with y's spectrum and random
+    phases (Theiler et al., Physica D 58, 1992). The lag (positive: x comes first), the correlation there, and a
+    two-sided p value; NaN where a series is constant or too short.
     """
     steps = x.size
     if steps < MIN_MATCHED or np.ptp(x) == 0 or np.ptp(y) == 0:
@@ -71,10 +63,7 @@ def _random_phases(y: Floats, draws: int, seed: int) -> Floats:
 
 
 def residuals(x: Floats, controls: Floats) -> Floats:
-    """Take out of series what is linear in others.
-
-    float64, of the shape of ``x``; what is left is exactly zero where rounding alone would be.
-    """
+    """Take out of series what is linear in others; exactly zero where only rounding is left."""
     off = x - x.mean(axis=1, keepdims=True)
     basis = controls - controls.mean(axis=1, keepdims=True)
     size = np.sqrt((basis**2).sum(axis=1, keepdims=True))
@@ -85,10 +74,7 @@ def residuals(x: Floats, controls: Floats) -> Floats:
 
 
 def standardised(x: Floats) -> Floats:
-    """Scale every series to mean 0 and sum of squares 1.
-
-    float64, of the same shape; NaN where a series is constant, to rounding.
-    """
+    """Scale every series to mean 0 and sum of squares 1; NaN where one is constant, to rounding."""
     off = x - x.mean(axis=1, keepdims=True)
     size = np.sqrt((off**2).sum(axis=1, keepdims=True))
     largest = np.abs(x).max(axis=1, keepdims=True, initial=0.0)

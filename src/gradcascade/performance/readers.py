@@ -46,11 +46,10 @@ def tasks_of(family: str) -> Tasks:
 
 
 def read_lm_eval(folder: Path | str, family: str, report: Report = refuse) -> pl.DataFrame:
-    """Read the mean zero-shot accuracy from files ``{scale}_step{N}.json`` at any depth; the metric is ``accuracy``.
+    """Read the mean accuracy from files ``{scale}_step{N}.json``, ``{"results": {task: {"acc": value}}}``.
 
-    A file looks like ``{"results": {task: {"acc": value, ...}}}``. The mean runs over the tasks of :func:`tasks_of`,
-    each with ``acc_norm`` where present, else ``acc``; ``acc_norm,none`` and ``acc,none`` are read alike. A file that
-    lacks one of them is reported, as means over different tasks cannot be compared.
+    The mean runs over :func:`tasks_of`, of ``acc_norm`` where present, else ``acc``. A file that lacks a task is
+    reported, as means over different tasks cannot be compared.
     """
     rows: list[_Row] = []
     root = _existing(Path(folder))
@@ -73,10 +72,9 @@ def read_lm_eval(folder: Path | str, family: str, report: Report = refuse) -> pl
 
 
 def read_paloma(folder: Path | str, family: str, report: Report = refuse) -> pl.DataFrame:
-    """Read metrics from ``eval_results/step_N.json`` of a run, of a folder of runs, or of one with them in ``runs``.
+    """Read metrics, such as ``{"paloma": 51.49}``, from ``eval_results/step_N.json`` of a run or of a folder of runs.
 
-    Scales are named as the folders of the runs are, metrics as in the files, which look like ``{"paloma": 51.49}``. A
-    value that is missing or not finite is null.
+    Scales are named as the folders of the runs are. A value that is missing or not finite is null.
     """
     root = _existing(Path(folder)).resolve()
     rows: list[_Row] = []
@@ -95,11 +93,7 @@ def read_paloma(folder: Path | str, family: str, report: Report = refuse) -> pl.
 
 
 def read_table(path: Path | str, family: str | None = None) -> pl.DataFrame:
-    """Read metrics from a CSV or Parquet file; a family is needed where it has no column of that name.
-
-    Its columns are ``scale`` and ``step``, optionally ``family``, and either ``metric`` and ``value`` or a column of
-    numbers per metric. Cells that are empty, NaN or infinite are left out.
-    """
+    """Read columns ``scale, step``, optionally ``family``, and ``metric, value`` or a column for every metric."""
     path = _existing(Path(path))
     what = f"file {path}"
     table = _read(path)

@@ -14,8 +14,7 @@ from gradcascade.probe.graphs import MIN_NODES
 def as_field(values: Any) -> NDArray[np.floating]:
     """Flatten an array or tensor in row-major order to float32 or float64, widening half precision exactly.
 
-    Gives a view where that is possible and never modifies its input. Refused are masked and complex arrays, tensors
-    that are not dense, and fewer than three entries.
+    A view where that is possible. Refused are masked, complex, and sparse arrays, and fewer than three entries.
     """
     if hasattr(values, "detach") and hasattr(values, "cpu"):
         values = _tensor(values)

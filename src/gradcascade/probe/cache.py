@@ -1,9 +1,7 @@
 """The cache folder of graphs: written atomically with checksums, memory-mapped on use, limited in size.
 
-An entry is a folder of ``.npy`` files and a ``manifest.json`` with their checksums. It is written under a name of its
-own and then renamed, so that a reader sees a whole entry or none, also when two processes build the same one or a
-builder is killed; what a killed builder leaves behind is removed after a day. A damaged entry is noticed, reported,
-and removed. Where the entries outgrow the limit, those that were not used for the longest time go.
+An entry is a folder of ``.npy`` files and a ``manifest.json`` with their checksums. It is written in a scratch folder
+and then renamed, so that no reader sees half of one, even when two processes build the same graph.
 """
 
 from __future__ import annotations
@@ -96,11 +94,7 @@ def _checksum(words):
 
 
 def checksum(array: NDArray[Any]) -> int:
-    """Sum of scrambled (position, content) words: any changed, moved or missing byte changes it.
-
-    The order of the additions does not matter, so it runs on all cores at the speed of memory. It guards
-    against damage, not against intent.
-    """
+    """Sum of scrambled (position, content) words, in any order: a guard against damage, not against intent."""
     data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     whole = len(data) // 8 * 8
     tail = np.zeros(8, np.uint8)

@@ -10,30 +10,20 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Cascade:
-    """How one field relaxed (arXiv:2605.02968).
-
-    Attributes
-    ----------
-    n : int
-        Number of entries of the field, N.
-    tau : float
-        Threshold, in the field's own units.
-    activity : numpy.ndarray
-        int64, shape (duration,): number of active nodes at each step.
-    ceiling : bool
-        Whether it lasted the largest number of steps, so that its true duration is unknown.
-    max_over_tau : float
-        Largest magnitude over the threshold; infinite if tau is zero and the field is not.
-    zero_share : float
-        Share of entries that are exactly zero.
-    """
+    """How one field relaxed (arXiv:2605.02968)."""
 
     n: int
+    """Number of entries of the field, N."""
     tau: float
+    """Threshold, in the field's own units."""
     activity: NDArray[np.int64]
+    """int64, shape (duration,): number of active nodes at each step."""
     ceiling: bool
+    """Whether it lasted the largest number of steps, so that its true duration is unknown."""
     max_over_tau: float
+    """Largest magnitude over the threshold; infinite if tau is zero and the field is not."""
     zero_share: float
+    """Share of entries that are exactly zero."""
 
     @property
     def size(self) -> int:

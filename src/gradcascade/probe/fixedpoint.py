@@ -3,16 +3,14 @@
 A field is scaled by a power of two, cut to 64-bit integers and relaxed in integers, whose additions commute.
 
 Scale. ``tau`` lands in [2**(B-1), 2**B) with B = 40 bits, fewer only where the sum of the magnitudes would not
-stay below 2**62. Relaxation never increases that sum, so no accumulator can overflow, whatever the graph. A
-field whose B would fall below 26 is refused: its largest entries are billions of times the threshold.
+stay below 2**62. Relaxation never increases that sum, so no accumulator can overflow. A field whose B would fall
+below 26 is refused: its largest entries are billions of times the threshold.
 
-Cutting. Magnitudes and tau are cut towards zero, so an entry equal to tau stays equal to it, and one at or below
-tau never passes. An entry above tau by less than 2**-B of it would be missed; float32 fields have no such entry
-for B >= 28 (the interpolated quantile is at least 2**-28 away from the next float32).
+Cutting. Magnitudes and tau are cut towards zero, so an entry at or below tau never passes. An entry above tau by less
+than 2**-B of it would be missed; float32 fields have no such entry for B >= 28.
 
-Shares. An active node r sends ``c = trunc(alpha u_r / k_r)`` to each neighbour and keeps ``u_r - k_r c``: the
-signed total is conserved exactly, and changing all signs changes nothing else. c is one double-precision product
-``u_r * (alpha / k_r)``, which IEEE 754 defines to the last bit on every machine.
+Shares. An active node r sends ``c = trunc(u_r * (alpha / k_r))`` to each neighbour and keeps ``u_r - k_r c``: the
+signed total is conserved exactly, and IEEE 754 defines c to the last bit on every machine.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""The redistribution graph: who hands activity to whom.
-
-A graph is fixed by (kind, n, m, seed) and reused for every field of that size. It is stored as compressed rows:
-the neighbours of node i are ``neighbours[offsets[i]:offsets[i + 1]]``. All kinds have the same mean degree, 4 (the
-Barabasi-Albert graph with m = 2), and none has an isolated node.
-"""
+"""The redistribution graph: compressed rows, reused for every field of its size."""
 
 from __future__ import annotations
 
@@ -29,24 +24,14 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class GraphSpec:
-    """What determines a graph.
-
-    Attributes
-    ----------
-    kind : str
-        Name of the kind.
-    n : int
-        Number of nodes.
-    m : int
-        Edges that each later node brings; all kinds but Barabasi-Albert have 2.
-    seed : int
-        Topology seed; graphs in which nothing is drawn do not depend on it.
-    """
+    """What determines a graph."""
 
     kind: str
     n: int
     m: int
+    """Edges that each later node brings; all kinds but Barabasi-Albert have 2."""
     seed: int
+    """Topology seed; graphs in which nothing is drawn do not depend on it."""
 
     def __post_init__(self) -> None:
         declared = GRAPHS.find(self.kind)
@@ -77,25 +62,16 @@ _loaded: dict[GraphSpec, Graph] = {}
 
 @dataclass(frozen=True)
 class Graph:
-    """An undirected graph in compressed rows.
-
-    Attributes
-    ----------
-    spec : GraphSpec or None
-        What it was built from; None for a graph of one's own.
-    offsets : numpy.ndarray
-        uint32 or int64, shape (n + 1,): where each row starts. Empty for the regular graph.
-    neighbours : numpy.ndarray
-        int32, shape (2 E,): the neighbours, row after row. Empty for the regular graph.
-    stride : int
-        0 for rows that are stored; for the regular graph the distance of the farther neighbours, from which
-        the rows are computed (:func:`rows` gives them for every kind).
-    """
+    """An undirected graph in compressed rows: node i has ``neighbours[offsets[i]:offsets[i + 1]]``."""
 
     spec: GraphSpec | None
+    """None for a graph of one's own."""
     offsets: NDArray[np.integer]
+    """uint32 or int64, shape (n + 1,): where each row starts. Empty for the regular graph."""
     neighbours: NDArray[np.int32]
+    """int32, shape (2 E,): the neighbours, row after row. Empty for the regular graph."""
     stride: int = 0
+    """0 for stored rows; for the regular graph the distance of the farther neighbours."""
 
     def __post_init__(self) -> None:
         # Nobody writes to a graph; and kernels are compiled once, for graphs in memory and in files alike.

@@ -1,6 +1,6 @@
 """Random numbers that are a pure function of (key, counter), so that any order of work gives the same draw.
 
-The mixer is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014). The NumPy and Numba forms agree bit for bit.
+The mixer is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What counts of bits tell about magnitudes: the part of the threshold that is the same wherever a field lives.
 
-Magnitudes of floating-point numbers are ordered like the integers that store them. A **key** is such an integer: the
-bits of an entry without its sign, at the left end of a word of 32 or 64 bits.
+A **key** is the bits of an entry without its sign, at the left end of a word of 32 or 64 bits; keys are ordered as
+the magnitudes are.
 """
 
 from __future__ import annotations
@@ -25,17 +25,14 @@ _BIAS = {32: 127, 64: 1023}
 
 @dataclass(frozen=True)
 class Magnitudes:
-    """What one reading of a field tells about its magnitudes.
-
-    ``histogram`` counts entries by the leading 16 bits of their magnitude. The sum of the magnitudes is below
-    ``2**sum_exponent``, at most four times the sum where no entry is subnormal; it is found from counts, so it is the
-    same on every machine and for every number of threads.
-    """
+    """What one reading of a field tells about its magnitudes."""
 
     histogram: NDArray[np.int64]
+    """Entries by the leading 16 bits of their magnitude."""
     largest: float
     zeros: int
     sum_exponent: int
+    """The sum of the magnitudes is below ``2**sum_exponent``; found from counts, so the same everywhere."""
 
 
 def describe(histogram: NDArray[np.int64], largest: int, zeros: int, width: int) -> Magnitudes:
@@ -83,8 +80,7 @@ def find_order_statistics(
 ) -> tuple[float, float]:
     """Magnitudes of rank ``rank`` and ``rank + 1`` (counted from 0), exactly, 16 bits of the key at a time.
 
-    ``count_following(prefix, shift)`` counts the 16 bits above ``shift`` of the keys that begin with ``prefix``;
-    ``least_above(key)`` is the least key larger than ``key``.
+    ``count_following(prefix, shift)`` counts the 16 bits above ``shift`` of the keys that begin with ``prefix``.
     """
     below, prefix, shift = 0, 0, width - BITS
     while True:

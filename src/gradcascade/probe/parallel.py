@@ -49,10 +49,7 @@ def compiled(signature: str | None = None) -> Callable[[Kernel], Kernel]:
 
 
 def parallel(signature: str | None = None) -> Callable[[Kernel], Kernel]:
-    """Compile a function with ``numba.prange`` for all cores; calls from several threads wait for each other.
-
-    The compiled function can be called from Python only, not from another compiled function.
-    """
+    """Compile a function with ``numba.prange`` for all cores, to be called from Python only, one call at a time."""
 
     def decorate(function: Kernel) -> Kernel:
         kernel = _compiled(function, signature, parallel=True)

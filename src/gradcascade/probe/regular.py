@@ -1,9 +1,7 @@
-"""The regular graph: a lattice in two dimensions whose neighbours are computed from the node number.
+"""The regular graph: the circulant graph C_n(1, s), s the whole part of the root of n: a lattice on a torus.
 
-Node i is tied to i +- 1 and to i +- s modulo n, with s the whole part of the root of n (at least 2): rows of length
-s, one under the other, closed into a torus with a twist; the circulant graph C_n(1, s). Every node has degree 4.
-There is nothing random in it, so the seed changes nothing, and nothing to store: it serves fields that are too large
-for any stored graph.
+Node i is tied to i +- 1 and to i +- s modulo n. Neighbours are computed from the node number and nothing is stored,
+so it serves fields that are too large for any stored graph.
 """
 
 from __future__ import annotations

@@ -24,32 +24,8 @@ RULE = 1
 
 @dataclass(frozen=True)
 class Probe:
-    """Threshold, graph and relaxation of the probe (arXiv:2605.02968); calling it measures a field.
+    """Settings that turn a field into a cascade (arXiv:2605.02968); calling it measures a field.
 
-    Attributes
-    ----------
-    alpha : float
-        Share of an active node that is handed to its neighbours at each step, in (0, 1).
-    quantile : float
-        The threshold tau is this quantile of the magnitudes, in (0, 1).
-    graph : str
-        Kind of the redistribution graph.
-    m : int
-        Attachment of the Barabasi-Albert graph.
-    graph_seed : int
-        Topology seed.
-    max_steps : int
-        Ceiling of the duration.
-    estimator : {"exact", "subsample"}
-        How the quantile is found: from all magnitudes, or from 1e7 of them drawn with the topology seed, as
-        published, where a field has more.
-    engine : str
-        ``"auto"``, or the name of an engine; auto is cuda for a tensor on a GPU, else cpu. All give the same bits.
-    threads : int or None
-        Number of threads; None means ``$GRADCASCADE_THREADS``, else all cores. It does not change results.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> cascade = Probe()(np.random.default_rng(0).standard_normal(10_000))
     >>> cascade.n, int(cascade.activity[0]), cascade.ceiling
@@ -57,14 +33,21 @@ class Probe:
     """
 
     alpha: float = 0.3
+    """Share of an active node that is handed to its neighbours at each step, in (0, 1)."""
     quantile: float = 0.9
+    """The threshold tau is this quantile of the magnitudes, in (0, 1)."""
     graph: str = DEFAULT_GRAPH
     m: int = 2
+    """Attachment of the Barabasi-Albert graph."""
     graph_seed: int = 42
     max_steps: int = 500
+    """Ceiling of the duration."""
     estimator: Literal["exact", "subsample"] = "exact"
+    """Quantile from all magnitudes, or, as published, from 1e7 of them where a field has more."""
     engine: str = "auto"
+    """auto is cuda for a tensor on a GPU, else cpu. All give the same bits."""
     threads: int | None = None
+    """None means ``$GRADCASCADE_THREADS``, else all cores. It does not change results."""
 
     def __post_init__(self) -> None:
         for name in ("m", "graph_seed", "max_steps"):
@@ -110,23 +93,10 @@ class Probe:
         return load_graph(GraphSpec(self.graph, n, self.m, self.graph_seed), thread_count(self.threads))
 
     def __call__(self, field: Any, graph: Graph | None = None) -> Cascade:
-        """Measure one field.
+        """Measure one field: a NumPy array or torch tensor of any shape and floating type, which is not modified.
 
-        Parameters
-        ----------
-        field : array
-            NumPy array or torch tensor of any shape and floating type; it is not modified.
-        graph : Graph, optional
-            A graph of one's own in place of the one the settings name.
-
-        Returns
-        -------
-        Cascade
-
-        Raises
-        ------
-        InputError
-            If the field has fewer than three entries, entries that are not finite, or a range that does not fit.
+        ``graph`` is a graph of one's own in place of the one the settings name. Fewer than three entries, entries
+        that are not finite, or a range that 64-bit integers cannot hold raise InputError.
         """
         engine = self.engine_for(field)
         values = engine.read(field)

@@ -1,10 +1,8 @@
-"""The rows of a graph from the edges that each node brings, on all cores and without random access to memory.
+"""The rows of a graph from the far ends of its edges, on all cores and without random access to memory.
 
-Every kind of graph here is a list of edges in the order of the nodes that bring them: m for each node, or, where
-the graph starts with a star, one for each of the nodes 1 ... m and m for each later node. So an edge is known by
-its far end alone. The far ends are partitioned by blocks of nodes that fit into the cache; then the rows of each
-block are written at once. The partition keeps the order of the edges, so the rows are the same for every number of
-threads: first the far ends of the node's own edges, then the nodes that tied themselves to it, ascending.
+Edges are ordered by the node that brings them. Far ends are partitioned by blocks of nodes that fit into the cache;
+then the rows of each block are written at once: the far ends of the node's own edges, then the nodes that tied
+themselves to it, ascending. The result does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -88,7 +86,7 @@ def from_targets(
     """Build offsets (n + 1) and neighbours (2 E) from the far ends of the edges that each node brings, m for each.
 
     ``star`` is 0, or m if the first m edges tie the nodes 1 ... m to node 0 and only later nodes bring m edges. A
-    block holds ``2**block_bits`` nodes, at most 2**16. Memory beyond the result and the targets: 6 bytes an edge.
+    block holds ``2**block_bits`` nodes, at most 2**16.
     """
     parts = thread_count(threads)
     counts = _count(targets, n, m, star, block_bits, parts)

@@ -1,7 +1,6 @@
 """The threshold: the exact quantile of the magnitudes, found by counting, without a sort or a copy of the field.
 
-Magnitudes of floating-point numbers are ordered like the integers that store them, so the order statistics come
-from histograms of their bits, 16 at a time: a float32 field is read twice, a float64 field four times.
+It comes from histograms of the bits, 16 at a time: a float32 field is read twice, a float64 field four times.
 """
 
 from __future__ import annotations
@@ -137,10 +136,7 @@ def order_statistics(
 
 
 def quantile(field: NDArray[np.floating], q: float, magnitudes: Magnitudes | None = None, threads: int = 1) -> float:
-    """Empirical q-quantile of the magnitudes with linear interpolation, exactly.
-
-    The same definition as ``numpy.quantile(abs(field), q)``, evaluated in double precision.
-    """
+    """Exactly what ``numpy.quantile(abs(field), q)`` defines, evaluated in double precision."""
     rank, fraction = place(q, len(field))
     return interpolate(*order_statistics(field, rank, magnitudes or survey(field, threads), threads), fraction)
 

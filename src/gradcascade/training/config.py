@@ -19,57 +19,29 @@ HELD_OUT = "perplexity"
 
 @dataclass(frozen=True)
 class FamilyConfig:
-    """Settings of a family; every scale is trained with the same ones, on the same batches.
-
-    Attributes
-    ----------
-    widths : tuple of int
-        d_model of each scale, multiples of 24, ascending.
-    steps : int
-        Optimizer steps.
-    record_every : int
-        Steps between records; steps 0 and the last are recorded too.
-    batch : int
-        Sequences in a batch.
-    context : int
-        Bytes to predict in a sequence.
-    learning_rate : float
-        Peak rate of AdamW.
-    warmup : int
-        Steps of linear warm-up; the rate is constant afterwards.
-    clip : float
-        Largest norm of the whole gradient after clipping. Records hold the gradient before clipping.
-    weight_decay : float
-        Decoupled decay of AdamW.
-    seed : int
-        Seed of the initial values and of the batches.
-    evaluation : int
-        Held-out sequences that perplexity is measured on.
-    threads : int
-        CPU threads of each run. Sums depend on their order, so results agree bit for bit only for equal numbers;
-        the CPUs are used by training several scales at once.
-    text : tuple of pathlib.Path
-        Files to learn from; none means the sources of Python's standard library.
-
-    Raises
-    ------
-    InputError
-        If a setting is out of range.
-    """
+    """Settings of a family; every scale is trained with the same ones, on the same batches."""
 
     widths: tuple[int, ...] = (24, 48, 96, 192)
+    """d_model of each scale, multiples of 24, ascending."""
     steps: int = 200
     record_every: int = 20
+    """Optimizer steps between records; the first and the last are recorded too."""
     batch: int = 16
     context: int = 64
+    """Bytes to predict in a sequence."""
     learning_rate: float = 2e-3
+    """Peak rate of AdamW; constant after the linear warm-up."""
     warmup: int = 20
     clip: float = 1.0
+    """Largest norm of the whole gradient. Records hold the gradient before clipping."""
     weight_decay: float = 0.01
     seed: int = 42
     evaluation: int = 64
+    """Held-out sequences that perplexity is measured on."""
     threads: int = 1
+    """CPU threads of each run; results agree bit for bit only for equal numbers."""
     text: tuple[Path, ...] = ()
+    """Files to learn from; none means the sources of Python's standard library."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))

@@ -63,10 +63,7 @@ class Corpus:
 
 
 def read_corpus(text: Sequence[Path] = ()) -> Corpus:
-    """Read a text of at most `LIMIT` bytes: files in their order, or the sources of Python's standard library.
-
-    With at least 20 files, every twentieth is held out; with fewer, the last twentieth of the bytes.
-    """
+    """Read at most `LIMIT` bytes of text: files in their order, or the sources of Python's standard library."""
     if text:
         return _split(", ".join(path.name for path in text), _contents(text))
     root = Path(sysconfig.get_path("stdlib"))

@@ -1,7 +1,7 @@
 """Decoder of Pico's shape: the model of the nano family.
 
 LLaMA style as in Pico-LM (RMSNorm, rotary positions, grouped-query attention, SwiGLU, untied embeddings, no biases),
-with PyTorch's own initialisation, as there. Parameter names are Pico's, so recorded files have Pico's keys.
+with PyTorch's own initialisation and Pico's parameter names.
 """
 
 from __future__ import annotations
@@ -129,14 +129,7 @@ class Block(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Language model on bytes.
-
-    Examples
-    --------
-    >>> model = Decoder(DecoderShape(width=24, context=16))
-    >>> model(torch.zeros(2, 16, dtype=torch.long)).shape
-    torch.Size([2, 16, 256])
-    """
+    """Language model on bytes."""
 
     cosines: Tensor
     sines: Tensor

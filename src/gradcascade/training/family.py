@@ -26,29 +26,9 @@ def train_family(
 ) -> list[Path]:
     """Train every scale, as many at once as there are CPUs, or continue where an earlier call was interrupted.
 
-    On the same machine an interrupted and continued training gives the same files as an uninterrupted one, bit for
-    bit, whatever the number of CPUs.
-
-    Parameters
-    ----------
-    config : FamilyConfig
-        What to train.
-    out : pathlib.Path or str
-        Folder of the family; runs are written to ``<out>/runs/nano-d<width>``.
-    on_step : callable, optional
-        Called with a :class:`StepReport` after every step, and once for a run that was finished before. It is called
-        from several threads, by one at a time; the scales come interleaved.
-
-    Returns
-    -------
-    list of pathlib.Path
-        Folders of the runs, by width.
-
-    Raises
-    ------
-    InputError
-        If PyTorch is not installed, the text cannot be used, a run of other settings is in the way, or the disk has
-        no room.
+    Interrupted and continued, it gives the same files bit for bit as uninterrupted, on the same machine, whatever the
+    number of CPUs. Runs are written to ``<out>/runs/nano-d<width>``; the result lists these folders by width.
+    ``on_step`` is called after every step, from one of several threads at a time, and once for a finished run.
     """
     require_torch()
     corpus = read_corpus(config.text)
@@ -92,11 +72,7 @@ def require_torch() -> None:
 
 @contextmanager
 def _workers(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that together use every CPU this process may use, each with so many of its own.
-
-    Small layers gain little from a second CPU, and PyTorch lets go of the interpreter while it computes: on two CPUs
-    two runs at once are faster than one after the other with two threads each.
-    """
+    """Threads that together use every CPU: two small runs at once are faster than one with two threads each."""
     import torch
 
     before = torch.get_num_threads()

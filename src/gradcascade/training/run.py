@@ -54,8 +54,7 @@ def train_run(
 ) -> None:
     """Train one scale and record it; continue if it was interrupted, do nothing if it is finished.
 
-    The gradient of step t is that of the loss on batch t at the parameters after t updates, before clipping; the
-    checkpoint of step t holds those parameters.
+    Step t records the parameters after t updates, and the gradient on batch t there, before clipping.
     """
     import torch
 

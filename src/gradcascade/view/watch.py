@@ -27,9 +27,8 @@ class Glance(NamedTuple):
 def glance(folder: Path) -> Glance:
     """Look at a study without reading its cascades.
 
-    SQLite keeps a log beside the store (``-wal``) for as long as a process has it open; the last process to close the
-    store removes it, also one that a killed process left. So a log that remains after this function closed the store
-    belongs to a process that is measuring.
+    SQLite keeps a log (``-wal``) beside the store while a process has it open, and the last one to close removes it,
+    so a log that remains after this function closed the store belongs to a process that is measuring.
     """
     store = folder / STORE
     digest = hashlib.sha256()

@@ -30,20 +30,18 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class FieldKind:
-    """A kind of field: what it is, and how each tensor of it is made.
-
-    ``groups`` are the groups of tensors it is made from; each tuple is one way. Names of an optimizer's groups are
-    those of PyTorch's state. ``make`` gets one tensor's parts and gives an array of its shape. ``span`` is set where
-    a field covers a number of optimizer steps.
-    """
+    """A kind of field: what it is, and how each tensor of it is made."""
 
     name: str
     order: float
     plural: str
     words: str
     groups: tuple[tuple[str, ...], ...]
+    """Ways to make it, each the groups of tensors it takes; an optimizer's are named as in PyTorch's state."""
     make: Callable[[Parts, Optimizer], NDArray[Any]]
+    """From one tensor's parts, an array of its shape."""
     span: bool = False
+    """Whether a field covers a number of optimizer steps."""
 
     def values(self, groups: Groups, optimizer: Optimizer | None = None) -> NDArray[np.floating]:
         """Flat field of all tensors, in the order of the first group that it is made from."""

@@ -1,7 +1,7 @@
 """The direction of Adam: the bias-corrected running mean over the root of the bias-corrected running square.
 
 A step moves the parameters by minus the learning rate times it, besides weight decay (Kingma and Ba, arXiv:1412.6980;
-epsilon is added to the root, as PyTorch does). Where the largest running square is kept (AMSGrad), it is used.
+epsilon is added to the root, as PyTorch does). With AMSGrad the largest running square is used.
 """
 
 from __future__ import annotations

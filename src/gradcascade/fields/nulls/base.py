@@ -28,16 +28,14 @@ class NullSettings:
 
 @dataclass(frozen=True)
 class Drawing:
-    """What a null is drawn with: the number of entries, the random stream, settings, tensors and threads.
-
-    ``key`` is the null's stream, the seed and the replicate; ``layout`` is there if the null needs it. The number of
-    threads must not change the result.
-    """
+    """What a null is drawn with. The number of threads must not change the result."""
 
     n: int
     key: tuple[int, int, int]
+    """The null's stream, the seed and the replicate."""
     settings: NullSettings
     layout: Sequence[tuple[str, int]]
+    """Given if the null needs it."""
     threads: int
 
     @property
@@ -54,25 +52,25 @@ def _no_setting(settings: NullSettings) -> str | None:
 
 @dataclass(frozen=True)
 class Null:
-    """A randomised field.
-
-    ``draw`` makes it of a flat field, which it must not modify. ``words`` say what it keeps of the field, ``summary``
-    what is done. ``stream`` keeps its random numbers apart from those of others: numbers there already stay, and a
-    new null has one that follows from its name. ``needs_values`` is unset if the number of entries is enough;
-    ``needs_layout`` is set if the tensors of the field decide the result. ``setting`` names a setting that is not the
-    default, as text that becomes part of the hash of a cascade.
-    """
+    """A randomised field."""
 
     name: str
     order: float
     words: str
+    """What it keeps of the field."""
     summary: str
+    """What is done."""
     draw: Callable[[NDArray[Any], Drawing], NDArray[Any]]
+    """Makes it from a flat field, which it must not modify."""
     stream: int = field(default=-1)
+    """Keeps its random numbers apart from others'; numbers that are set stay, a new null's follows from its name."""
     drawn: bool = True
     needs_values: bool = True
+    """False if the number of entries is enough."""
     needs_layout: bool = False
+    """Whether the tensors of the field decide the result."""
     setting: Callable[[NullSettings], str | None] = _no_setting
+    """Names a setting that is not the default, as text in the hash of a cascade."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name) or self.name == "real":

@@ -1,7 +1,4 @@
-"""The engines: one rule, the same bits, wherever a field lives.
-
-The rule is written out in :mod:`gradcascade.probe.engines.reference`; every other engine is held to it.
-"""
+"""The engines: one rule, written out in :mod:`gradcascade.probe.engines.reference`, and the same bits from each."""
 
 from __future__ import annotations
 

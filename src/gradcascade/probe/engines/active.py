@@ -1,10 +1,8 @@
 """Which nodes are active: candidates in a bitmap, and the list of active nodes that is made of it.
 
-Whatever lifts a node above the threshold marks it as a candidate; a candidate that other contributions have brought
-down again is dropped when the list is made. So the list costs in proportion to the candidates, comes out in the
-order of the nodes, and does not depend on the order of the contributions.
-
-Marks are one bit a node in words of 64. A byte for every group of 16 words tells whether the group has marks.
+Whatever lifts a node above the threshold marks it as a candidate; one that other contributions have brought down
+again is dropped when the list is made. So the list does not depend on the order of the contributions, and costs in
+proportion to the candidates. A byte for every group of 16 words of marks tells whether the group has any.
 """
 
 from __future__ import annotations
@@ -42,15 +40,14 @@ class Marks(NamedTuple):
 
 
 class Active(NamedTuple):
-    """The active nodes of a step, in order.
-
-    ``rows``: where each one's row starts. ``ends``: contributions of the nodes up to and including it. ``shares``:
-    what it hands to every neighbour.
-    """
+    """The active nodes of a step, in order."""
 
     rows: NDArray[np.integer]
+    """Where each one's row starts."""
     ends: NDArray[np.integer]
+    """Contributions of the nodes up to and including it."""
     shares: NDArray[np.int64]
+    """What it hands to every neighbour."""
 
     def __len__(self) -> int:
         return len(self.shares)
@@ -201,10 +198,7 @@ def take_active(
     alpha: float,
     parts: int,
 ) -> Active:
-    """List the active nodes, compute every share from the state before the step and subtract it.
-
-    Marks are cleared, but for the nodes that stay above the threshold after handing on.
-    """
+    """List the active nodes, subtract their shares, and clear the marks of those that fall below the threshold."""
     starts = _count(*marks, parts)
     rows = np.empty(starts[-1], offsets.dtype)
     ends = np.empty(starts[-1], offsets.dtype)

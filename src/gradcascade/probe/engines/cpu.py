@@ -1,9 +1,4 @@
-"""The CPU engine: all cores, cost in proportion to the active nodes and their neighbours.
-
-A step lists the active nodes in order (:mod:`gradcascade.probe.engines.active`) and spreads their shares: node by
-node where there are few (:mod:`gradcascade.probe.engines.serial`), else filed by destination on all cores
-(:mod:`gradcascade.probe.engines.filing`).
-"""
+"""The CPU engine: all cores, cost in proportion to the active nodes and their neighbours."""
 
 from __future__ import annotations
 

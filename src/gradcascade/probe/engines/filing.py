@@ -4,8 +4,7 @@
 2. Every thread takes whole buckets, brings the nodes of a bucket into the cache, adds the contributions, and marks
    the nodes that they lift above the threshold.
 
-All additions are of integers, so neither the split nor the order of the buckets changes a bit. Contributions are
-filed in rounds of bounded length, so that memory stays bounded too.
+Integer additions commute, so the split changes no bit. Rounds of bounded length keep memory bounded.
 """
 
 from __future__ import annotations
@@ -45,11 +44,7 @@ def neighbour(neighbours, entry, n, stride):
 
 @compiled()
 def _file(neighbours, stride, n, rows, ends, shares, at, stop, bits, cursors, links, entries):
-    """File contributions number ``at`` to ``stop`` until the chunks are used up: how far it came.
-
-    ``cursors[bucket]`` are the next place and the end of its chunk; ``links`` leads from a chunk to the one before
-    it in the same bucket, and -1 ends the chain.
-    """
+    """File contributions ``at`` to ``stop`` until the chunks are used up: how far it came."""
     cursors[:] = 0
     used = 0
     j = np.searchsorted(ends, at, side="right")

@@ -11,11 +11,7 @@ from gradcascade.probe.graph import Graph
 def relax(
     units: NDArray[np.int64], graph: Graph, threshold: int, alpha: float, max_steps: int, threads: int = 1
 ) -> NDArray[np.int64]:
-    """Relax a field until nothing is active or ``max_steps`` steps are done: number of active nodes at each step.
-
-    ``units`` is the field in fixed-point units and holds the relaxed field afterwards; a node is active if its
-    magnitude is larger than ``threshold``. ``threads`` is not used here; every engine has the same signature.
-    """
+    """Relax ``units`` in place: number of active nodes (magnitude larger than ``threshold``) at each step."""
     del threads
     degrees = graph.degrees()
     neighbours = graph.rows()[1]

@@ -1,10 +1,9 @@
 """The Barabasi-Albert graph, drawn so that every edge can be found without the edges before it.
 
-Definition (m = 2 throughout the papers; any m >= 1 here). Nodes 1 ... m are tied to node 0 (a star). Every later
-node is tied to m *different* earlier nodes, each drawn as a uniformly chosen endpoint of the edges that existed
-before the node came (preferential attachment; Barabasi and Albert, 1999). Edge ``e`` of node ``i`` draws with
-the random number of counter (e, attempt), so the list of edges depends on (n, m, seed) alone; in fact the first
-edges do not even depend on n: a smaller graph is the beginning of a larger one.
+Nodes 1 ... m are tied to node 0 (a star). Every later node is tied to m *different* earlier nodes, each drawn as a
+uniformly chosen endpoint of the edges that existed before the node came (preferential attachment; Barabasi and
+Albert, 1999). Edge ``e`` draws with the random number of counter (e, attempt), so a smaller graph is the beginning of
+a larger one.
 
 Endpoint ``r`` of the earlier edges is the later node of edge ``r // 2`` if r is even, its earlier node if r is odd.
 The earlier node of an edge can be found by repeating the draw for that edge (Sanders and Schulz, arXiv:1602.07106),
@@ -87,11 +86,7 @@ def _node_of(key, r, m):
 
 @compiled()
 def _draw_groups(key, m, targets, settled, start, stop):
-    """Draw edges ``start`` to ``stop``, looking up those before ``settled`` and repeating the draw of others.
-
-    Random numbers, look-ups and decisions go in batches of their own, so that the look-ups do not wait for each
-    other.
-    """
+    """Draw edges ``start`` to ``stop``, in batches so that look-ups of edges before ``settled`` overlap."""
     ends = np.empty(_BATCH, np.int64)
     found = np.empty(_BATCH, np.int32)
     for first in range(start, stop, _BATCH):

@@ -1,13 +1,9 @@
 """The random graph: every node ties itself to two others, drawn uniformly; mean degree 4 and no isolated node.
 
 Distances are drawn, not nodes: node i is tied to i + d modulo n for two different distances d, each uniform in
-1 ... h with h = (n - 1) // 2. So only one end of a pair can draw it, and no edge can come twice, nor lead to its own
-node; every pair of nodes is drawn with the same probability (for even n all but the n / 2 pairs of opposite nodes,
-which are never drawn). The degree of a node is 2 plus the number of nodes that chose it, which tends to a Poisson
-number of mean 2.
-
-The edges 2 i and 2 i + 1 of node i draw with the random numbers of those counters. The second distance is drawn from
-one value less, and those from the first on move up by one. So every edge is found from the counters alone.
+1 ... h with h = (n - 1) // 2. So no edge comes twice or leads to its own node, and every pair of nodes is equally
+likely (but for opposite nodes of an even n, which are never drawn). The second distance is drawn from one value less,
+and those from the first on move up by one.
 """
 
 from __future__ import annotations

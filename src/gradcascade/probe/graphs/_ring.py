@@ -1,7 +1,4 @@
-"""The ring: every node is tied to the two nearest on either side, as dense as a Barabasi-Albert graph of m = 2.
-
-Node i brings the edges to i + 1 and i + 2, modulo n. There is nothing random in it: the seed changes nothing.
-"""
+"""The ring: node i brings the edges to i + 1 and i + 2, modulo n. Nothing is random, so the seed changes nothing."""
 
 from __future__ import annotations
 

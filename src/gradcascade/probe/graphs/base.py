@@ -30,21 +30,18 @@ class Edges(Protocol):
 
 @dataclass(frozen=True)
 class GraphKind:
-    """A kind of graph; its name is part of file names and probe hashes, so it stays what it is.
-
-    ``edges`` draws it, or ``stride`` gives the distance s of the farther neighbours of C_n(1, s), whose rows are
-    computed and never stored. Where ``attachment`` is set, m may be chosen, and the edges are those of a graph that
-    grows: one for each of the nodes 1 ... m, then m for each later node.
-    """
+    """A kind of graph; its name is part of file names and probe hashes, so it must not change."""
 
     name: str
     order: float
     words: str
     edges: Edges | None = None
+    """Draws it; else ``stride`` gives the s of a graph C_n(1, s), whose rows are computed and never stored."""
     stride: Callable[[int], int] | None = None
     least_nodes: int = MIN_NODES
     seeded: bool = True
     attachment: bool = False
+    """Whether m may be chosen, and the graph grows: one edge for each of the nodes 1 ... m, then m each."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", self.name):

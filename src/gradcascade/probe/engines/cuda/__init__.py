@@ -1,10 +1,7 @@
 """The CUDA engine: PyTorch tensors in, Triton kernels; the same bits as the other engines.
 
-A field that lives on a GPU is measured there; any other is copied over. Of the field, only counts come back: two
-histograms (float32; four for float64), and two numbers a step. The graph stays on the device
-(:data:`gradcascade.probe.engines.cuda.arrays.RESIDENT`).
-
-Importing this package imports neither PyTorch nor Triton.
+Of the field, only counts come back: two histograms (float32; four for float64), and two numbers a step. Importing
+this package imports neither PyTorch nor Triton.
 """
 
 from __future__ import annotations

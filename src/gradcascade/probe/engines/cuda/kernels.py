@@ -1,18 +1,13 @@
 """The kernels of a step: who is active and hands on, and what it hands to whom.
 
-A step is two launches:
-
-1. :func:`settle` looks at the candidates for the next active nodes, lists those that are active, and subtracts what
-   they hand on. The list has, for each node, its share and where its contributions begin and end when the
-   contributions of all listed nodes are numbered one after another.
+1. :func:`settle` lists the active nodes among the candidates and subtracts what they hand on. The list has, for each
+   node, its share and where its contributions begin and end when all contributions are numbered one after another.
 2. :func:`distribute` takes the contributions in blocks of equal length, whatever the degrees, and adds each share to
    its neighbour with one atomic addition. The old value that the addition returns shows when it lifts a node over the
    threshold; such nodes are the candidates of the next step, beside those that were active.
 
-A node that becomes active is lifted over the threshold at least once, whatever the order of the additions, so no
-candidate is missed; it may be lifted several times, so it is claimed in a bitmap before it is listed. Nothing here
-depends on the order in which blocks run: additions of integers commute, and the order of the list changes no sum.
-
+A node that becomes active is lifted over the threshold at least once, so no candidate is missed; it may be lifted
+several times, so it is claimed in a bitmap before it is listed. Nothing depends on the order in which blocks run.
 Indices into neighbours and contributions are 64-bit: there may be more than 2**31 of them.
 """
 

@@ -25,18 +25,16 @@ SPAN = 512
 
 @dataclass(frozen=True)
 class _Active:
-    """The active nodes of a step, in any order, after they handed on.
-
-    ``shifts`` leads from the number of a contribution to its place among the neighbours; ``ends`` are the numbers at
-    which the contributions of each node end, ascending. The arrays may be longer than ``count``.
-    """
+    """The active nodes of a step, in any order, after they handed on; arrays may be longer than ``count``."""
 
     count: int
     contributions: int
     nodes: Tensor
     shifts: Tensor
+    """From the number of a contribution to its place among the neighbours."""
     shares: Tensor
     ends: Tensor
+    """Number at which the contributions of each node end, ascending."""
 
 
 @dataclass(frozen=True)
