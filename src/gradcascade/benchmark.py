@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,19 +72,19 @@ def floor_bytes(field: NDArray[np.float32], graph: Graph, probe: Probe) -> int:
     return total
 
 
-def scipy_cascade(field: NDArray[np.float32], graph: Graph, matrix, probe: Probe) -> int:
-    """The rule with one sparse matrix-vector product a step: the duration."""
-    values = field.astype(np.float64)
-    tau = np.quantile(np.abs(values), probe.quantile)
+def sparse_cascade(values: Any, matrix: Any, probe: Probe) -> int:
+    """The rule with one sparse matrix-vector product a step, in SciPy or PyTorch (double precision): the duration."""
+    # torch.quantile refuses more than 2**24 entries, so the threshold is NumPy's for both.
+    tau = float(np.quantile(np.abs(np.asarray(values)), probe.quantile))
     steps = 0
-    while steps < probe.max_steps and (active := np.abs(values) > tau).any():
-        sent = np.where(active, probe.alpha * values, 0.0)
-        values += matrix @ sent - sent
+    while steps < probe.max_steps and (active := abs(values) > tau).any():
+        sent = active * (probe.alpha * values)
+        values = values + (matrix @ sent - sent)
         steps += 1
     return steps
 
 
-def spreading_matrix(graph: Graph):
+def spreading_matrix(graph: Graph) -> Any:
     """Sparse matrix that spreads what is sent evenly over the neighbours."""
     from scipy.sparse import csr_array
 
@@ -92,22 +93,7 @@ def spreading_matrix(graph: Graph):
     return csr_array((weights[neighbours], neighbours, offsets.astype(np.int64)), shape=(graph.n, graph.n))
 
 
-def torch_cascade(field: NDArray[np.float32], matrix, probe: Probe) -> int:
-    """The rule with one product of a torch.sparse matrix and a vector a step: the duration."""
-    import torch
-
-    values = torch.from_numpy(field).double()
-    # torch.quantile refuses more than 2**24 entries, so the threshold is NumPy's here too.
-    tau = float(np.quantile(np.abs(field.astype(np.float64)), probe.quantile))
-    steps = 0
-    while steps < probe.max_steps and bool((active := values.abs() > tau).any()):
-        sent = torch.where(active, probe.alpha * values, torch.zeros((), dtype=values.dtype))
-        values += matrix @ sent - sent
-        steps += 1
-    return steps
-
-
-def torch_matrix(graph: Graph):
+def torch_matrix(graph: Graph) -> Any:
     """Give :func:`spreading_matrix` as a torch.sparse matrix in compressed rows; None if torch is not installed."""
     import os
     import warnings
@@ -153,12 +139,14 @@ def measure(
     scipy_seconds = torch_seconds = None
     if others:
         runs = 1 if n > 2_000_000 else 3
+        double = field.astype(np.float64)
         matrix = spreading_matrix(graph)
-        scipy_seconds = median_seconds(lambda: scipy_cascade(field, graph, matrix, probe), runs)
+        scipy_seconds = median_seconds(lambda: sparse_cascade(double, matrix, probe), runs)
+        matrix = torch_matrix(graph)  # in place of the other: either takes much memory
+        if matrix is not None:
+            tensor = matrix.values().new_tensor(double)
+            torch_seconds = median_seconds(lambda: sparse_cascade(tensor, matrix, probe), runs)
         del matrix
-        if (tensor := torch_matrix(graph)) is not None:
-            torch_seconds = median_seconds(lambda: torch_cascade(field, tensor, probe), runs)
-        del tensor
     moved = floor_bytes(field, graph, probe)
     peak, empty = (peak_bytes(n, count), peak_bytes(1000, count)) if memory else (None, None)
     above = (peak - empty) / n if peak is not None and empty is not None else None

@@ -27,6 +27,12 @@ def barabasi_albert(n, m, seed):
     return np.array(ends[1::2], np.int32)
 
 
+def later_nodes(n, m):
+    """The node that came with every edge of a Barabasi-Albert graph."""
+    edges = np.arange(m * (n - m))
+    return np.where(edges < m, edges + 1, edges // m + m).astype(np.int32)
+
+
 def ring(n):
     return np.array([(i + step) % n for i in range(n) for step in (1, 2)], np.int32)
 

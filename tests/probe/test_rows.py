@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from slow_graphs import later_nodes
 
 from gradcascade.probe import rows
 from gradcascade.probe.graph import from_edges
@@ -10,8 +11,8 @@ from gradcascade.probe.graphs import _random_graph as random_graph
 def brought(n, m, star):
     """Far ends and near ends of the edges of a graph with or without a star at its beginning."""
     if star:
-        return barabasi_albert.targets(n, m, 42), barabasi_albert.sources(n, m)
-    return random_graph.targets(n, 42), np.repeat(np.arange(n, dtype=np.int32), 2)
+        return barabasi_albert.targets(n, m, 42), later_nodes(n, m)
+    return random_graph.targets(n, 2, 42), np.repeat(np.arange(n, dtype=np.int32), 2)
 
 
 @pytest.mark.parametrize("bits", [2, 5, 16])

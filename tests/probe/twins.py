@@ -2,8 +2,18 @@
 
 import numpy as np
 
+from gradcascade.probe.engines import cpu, reference
 from gradcascade.probe.hashing import GOLDEN, mix_array
 from gradcascade.probe.magnitudes import interpolate
+
+
+def relax_on_cpu(units, graph, threshold, alpha, max_steps, threads=1):
+    """The CPU engine's steps on a field in units: its activity; the units are relaxed in place."""
+    return np.array([len(active) for active in cpu.steps(units, graph, threshold, alpha, max_steps, threads)], int)
+
+
+RELAX = {"reference": lambda *arguments: reference.relax(*arguments[:5]), "cpu": relax_on_cpu}
+"""By engine: ``relax(units, graph, threshold, alpha, max_steps, threads)``."""
 
 
 def dense_double(field, graph, alpha=0.3, quantile=0.9, max_steps=500):

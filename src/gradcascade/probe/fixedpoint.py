@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.probe.magnitudes import Magnitudes
-from gradcascade.probe.parallel import parallel
 
 BITS = 40
 LEAST_BITS = 26
@@ -66,24 +65,7 @@ def cut(value, first, second):
     return np.int64(np.float64(value) * first * second)
 
 
-@parallel()
-def _to_units(field, first, second, units, parts):
-    n = field.shape[0]
-    for part in numba.prange(parts):
-        start, stop = part * n // parts, (part + 1) * n // parts
-        values, own = field[start:stop], units[start:stop]
-        for i in range(values.shape[0]):
-            own[i] = cut(values[i], first, second)
-
-
-def to_units(field: NDArray[np.floating], scale: Scale, threads: int = 1) -> NDArray[np.int64]:
+def to_units(field: NDArray[np.floating], scale: Scale) -> NDArray[np.int64]:
     """Cut a field to fixed-point units."""
-    units = np.empty(len(field), np.int64)
-    _to_units(field, *powers(scale.exponent), units, threads)
-    return units
-
-
-def reference_units(field: NDArray[np.floating], scale: Scale) -> NDArray[np.int64]:
-    """:func:`to_units` in plain NumPy: the obvious twin."""
     first, second = powers(scale.exponent)
     return np.trunc(field.astype(np.float64) * first * second).astype(np.int64)

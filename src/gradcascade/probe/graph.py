@@ -12,7 +12,6 @@ from gradcascade.errors import InputError
 from gradcascade.memory import on_release
 from gradcascade.probe import cache, regular, rows
 from gradcascade.probe.graphs import EDGES_PER_NODE, GRAPHS, MAX_NODES, MIN_NODES, GraphKind
-from gradcascade.probe.parallel import compiled
 from gradcascade.probe.threads import thread_count
 
 IN_MEMORY = 2
@@ -102,39 +101,20 @@ class Graph:
         return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-@compiled()
-def _count(u, v, offsets):
-    for e in range(u.shape[0]):
-        offsets[u[e] + 1] += 1
-        offsets[v[e] + 1] += 1
-    for i in range(1, offsets.shape[0]):
-        offsets[i] += offsets[i - 1]
-
-
-@compiled()
-def _fill(u, v, cursor, neighbours):
-    for e in range(u.shape[0]):
-        neighbours[cursor[u[e]]] = v[e]
-        cursor[u[e]] += 1
-        neighbours[cursor[v[e]]] = u[e]
-        cursor[v[e]] += 1
-
-
-def from_edges(n: int, u: NDArray[np.int32], v: NDArray[np.int32], spec: GraphSpec | None = None) -> Graph:
+def from_edges(n: int, u: NDArray[np.int32], v: NDArray[np.int32]) -> Graph:
     """Build an undirected graph of one's own from its edges, int32 (E,) each; every node must have one."""
     for ends in (u, v):
         if (stray := ends[(ends < 0) | (ends >= n)]).size:
             raise InputError(f"an edge leads to node {stray[0]}, but the {n:,} nodes are numbered 0 to {n - 1:,}")
-    offsets = np.zeros(n + 1, np.uint32 if 2 * len(u) < 2**32 else np.int64)
-    _count(u, v, offsets)
-    lonely = np.flatnonzero(offsets[1:] == offsets[:-1])
+    near, far = np.stack([u, v], 1).ravel(), np.stack([v, u], 1).ravel()
+    degrees = np.bincount(near, minlength=n)
+    lonely = np.flatnonzero(degrees == 0)
     if lonely.size:
         raise InputError(
             f"{lonely.size:,} of {n:,} nodes have no edge (the first is node {lonely[0]}); connect each to another"
         )
-    neighbours = np.empty(2 * len(u), np.int32)
-    _fill(u, v, offsets[:-1].copy(), neighbours)
-    return Graph(spec, offsets, neighbours)
+    offsets = np.append(0, degrees.cumsum()).astype(np.uint32 if len(near) < 2**32 else np.int64)
+    return Graph(None, offsets, far[np.argsort(near, kind="stable")])
 
 
 def build_graph(spec: GraphSpec, threads: int | None = None) -> Graph:

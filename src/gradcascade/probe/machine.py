@@ -21,10 +21,8 @@ def _pointer(context, builder, kind, array, index):
 @intrinsic
 def count_bits(typingctx, word):
     """Number of bits that are set in a uint64."""
-    del typingctx, word
 
     def generate(context, builder, signature, arguments):
-        del context, signature
         return builder.ctpop(arguments[0])
 
     return types.uint64(types.uint64), generate
@@ -33,10 +31,8 @@ def count_bits(typingctx, word):
 @intrinsic
 def lowest_bit(typingctx, word):
     """Place of the lowest bit that is set in a uint64, which must not be zero."""
-    del typingctx, word
 
     def generate(context, builder, signature, arguments):
-        del context, signature
         return builder.cttz(arguments[0], ir.IntType(1)(1))
 
     return types.uint64(types.uint64), generate
@@ -45,7 +41,6 @@ def lowest_bit(typingctx, word):
 @intrinsic
 def prefetch(typingctx, array, index):
     """Ask for ``array[index]`` to be brought into the cache; index is a uint64."""
-    del typingctx, index
 
     def generate(context, builder, signature, arguments):
         pointer = _pointer(context, builder, signature.args[0], *arguments)
@@ -62,7 +57,6 @@ def prefetch(typingctx, array, index):
 @intrinsic
 def put_entry(typingctx, entries, place, node, amount):
     """Write entry number ``place`` of an int32 array: a node (uint32) and an amount (int64)."""
-    del typingctx, place, node, amount
 
     def generate(context, builder, signature, arguments):
         array, place, node, amount = arguments
@@ -79,7 +73,6 @@ def put_entry(typingctx, entries, place, node, amount):
 @intrinsic
 def entry_amount(typingctx, entries, place):
     """Amount (int64) of entry number ``place`` of an int32 array; its node is ``entries[ENTRY_WORDS * place]``."""
-    del typingctx, place
 
     def generate(context, builder, signature, arguments):
         array, place = arguments

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from triton.runtime import interpreter  # pyright: ignore[reportMissingImports]
-from twins import FIELDS, make_field
+from twins import FIELDS, RELAX, make_field
 from typer.testing import CliRunner
 
 import gradcascade as gc
@@ -14,9 +14,9 @@ from gradcascade.cli.main import app
 from gradcascade.memory import release
 from gradcascade.probe import threshold
 from gradcascade.probe.array import as_field
-from gradcascade.probe.engines import host, reference
+from gradcascade.probe.engines import reference
 from gradcascade.probe.engines.cuda import arrays, counting, device, relaxing
-from gradcascade.probe.fixedpoint import choose_scale, reference_units
+from gradcascade.probe.fixedpoint import choose_scale, to_units
 from gradcascade.probe.graph import Graph, GraphSpec, build_graph, from_edges
 from gradcascade.probe.graphs import GRAPHS
 from gradcascade.probe.magnitudes import value
@@ -50,9 +50,9 @@ def relax(units, graph, tau, max_steps=500):
 def assert_same_bits(field, graph, max_steps):
     """The CUDA engine's tau, activity and relaxed units are those of the reference and the CPU engine."""
     scale = scaled(field)
-    activity, units = relax(reference_units(field, scale), graph, scale.threshold, max_steps)
-    for relax_on_host in host.RELAX.values():
-        expected_units = reference_units(field, scale)
+    activity, units = relax(to_units(field, scale), graph, scale.threshold, max_steps)
+    for relax_on_host in RELAX.values():
+        expected_units = to_units(field, scale)
         assert activity == relax_on_host(expected_units, graph, scale.threshold, 0.3, max_steps, 1).tolist()
         assert np.array_equal(units, expected_units)
 
@@ -177,7 +177,7 @@ def test_magnitudes_threshold_and_units_are_those_of_the_host(kind, dtype):
     assert (found.largest, found.zeros, found.sum_exponent) == (host.largest, host.zeros, host.sum_exponent)
     assert counting.quantile(tensor, 0.9, found) == threshold.quantile(field, 0.9, host)
     scale = scaled(field)
-    assert np.array_equal(counting.to_units(tensor, scale).numpy(), reference_units(field, scale))
+    assert np.array_equal(counting.to_units(tensor, scale).numpy(), to_units(field, scale))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -196,7 +196,7 @@ def test_subnormal_entries_are_cut_like_on_the_host():
     field = np.array([1e-45, -3e-42, 1e-39, 2e-38, 0, -1e-38] * 20, np.float32)
     scale = scaled(field)
     units = counting.to_units(torch.from_numpy(field), scale).numpy()
-    assert np.array_equal(units, reference_units(field, scale)) and np.abs(units[:4]).min() > 0
+    assert np.array_equal(units, to_units(field, scale)) and np.abs(units[:4]).min() > 0
 
 
 @pytest.mark.parametrize("seed", [-1, 1, 2**40])

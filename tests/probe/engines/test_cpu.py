@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from twins import FIELDS, make_field
+from twins import FIELDS, make_field, relax_on_cpu
 
 from gradcascade.probe import threshold
 from gradcascade.probe.engines import active, cpu, filing, reference
-from gradcascade.probe.fixedpoint import choose_scale, reference_units
+from gradcascade.probe.fixedpoint import choose_scale, to_units
 from gradcascade.probe.graph import GraphSpec, build_graph
 from gradcascade.probe.graphs import GRAPHS
 
@@ -31,9 +31,9 @@ def test_filing_gives_the_bits_of_the_reference(all_filed, kind, graph_kind, thr
     graph = build_graph(GraphSpec(graph_kind, N, 2, 42))
     field = make_field(kind, N, 11)
     scale = scaled(field)
-    expected, units = reference_units(field, scale), reference_units(field, scale)
+    expected, units = to_units(field, scale), to_units(field, scale)
     steps = reference.relax(expected, graph, scale.threshold, 0.3, 60)
-    assert cpu.relax(units, graph, scale.threshold, 0.3, 60, threads).tolist() == steps.tolist()
+    assert relax_on_cpu(units, graph, scale.threshold, 0.3, 60, threads).tolist() == steps.tolist()
     assert np.array_equal(units, expected)
     assert cpu.measure(field, scale, graph, 0.3, 60, threads).tolist() == steps.tolist()
 
@@ -46,7 +46,7 @@ def test_more_contributions_than_the_desk_holds_are_filed_in_rounds(all_filed, m
     graph = build_graph(GraphSpec("barabasi-albert", N, 2, 42))
     units = np.random.default_rng(1).integers(1, 1000, N)
     expected = units.copy()
-    cpu.relax(units, graph, 0, 0.3, 3, threads)
+    relax_on_cpu(units, graph, 0, 0.3, 3, threads)
     reference.relax(expected, graph, 0, 0.3, 3)
     assert rounds.count(True) >= 3 and rounds.count(False) == 3
     assert np.array_equal(units, expected)

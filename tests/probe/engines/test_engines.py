@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-from twins import FIELDS, dense_double, make_field, sparse_double
+from twins import FIELDS, RELAX, dense_double, make_field, sparse_double
 
 from gradcascade.probe import threshold
-from gradcascade.probe.engines import host
-from gradcascade.probe.fixedpoint import choose_scale, reference_units
+from gradcascade.probe.fixedpoint import choose_scale, to_units
 from gradcascade.probe.graph import GraphSpec, build_graph
 from gradcascade.probe.graphs import GRAPHS
 from gradcascade.probe.relaxation import Probe
@@ -15,9 +14,9 @@ ENGINES = ["reference", "cpu"]  # the CUDA engine has its own tests
 def relaxed(name, field, graph, alpha=0.3, q=0.9, max_steps=500, threads=1):
     magnitudes = threshold.survey(field)
     scale = choose_scale(threshold.quantile(field, q, magnitudes), magnitudes)
-    units = reference_units(field, scale)
+    units = to_units(field, scale)
     total = int(units.sum())
-    activity = host.RELAX[name](units, graph, scale.threshold, alpha, max_steps, threads)
+    activity = RELAX[name](units, graph, scale.threshold, alpha, max_steps, threads)
     return activity, units, total
 
 

@@ -18,16 +18,16 @@ def as_networkx(kind, n, seed=42):
 @pytest.mark.parametrize("n", [9, 10, 500])
 @pytest.mark.parametrize("seed", [42, -1])
 def test_targets_equal_those_of_the_slow_twins(n, seed):
-    assert np.array_equal(ring.targets(n), slow_graphs.ring(n))
-    assert np.array_equal(random_graph.targets(n, seed), slow_graphs.random_graph(n, seed))
+    assert np.array_equal(ring.targets(n, 2, 42), slow_graphs.ring(n))
+    assert np.array_equal(random_graph.targets(n, 2, seed), slow_graphs.random_graph(n, seed))
     for p in (0, 0.05, 0.2, 1):
-        assert np.array_equal(small_world.targets(n, p, seed), slow_graphs.small_world(n, p, seed))
+        assert np.array_equal(small_world.targets(n, 2, seed, None, p), slow_graphs.small_world(n, p, seed))
 
 
 def test_the_ring_is_networkx_before_rewiring():
     theirs = networkx.watts_strogatz_graph(50, 4, 0)
     assert networkx.utils.edges_equal(as_networkx("ring", 50).edges, theirs.edges)
-    assert np.array_equal(small_world.targets(50, 0.0, 42), ring.targets(50))
+    assert np.array_equal(small_world.targets(50, 2, 42, None, 0.0), ring.targets(50, 2, 42))
 
 
 @pytest.mark.parametrize("n", [5, 6, 25, 50])
@@ -70,7 +70,7 @@ def test_every_pair_of_the_random_graph_is_equally_likely(n):
     seeds = 4000
     counts = np.zeros((n, n))
     for seed in range(seeds):
-        np.add.at(counts, (np.repeat(np.arange(n), 2), random_graph.targets(n, seed)), 1)
+        np.add.at(counts, (np.repeat(np.arange(n), 2), random_graph.targets(n, 2, seed)), 1)
     pairs = counts + counts.T
     distance = (np.arange(n)[:, None] - np.arange(n)) % n
     possible = (distance != 0) & (2 * distance != n)
@@ -100,7 +100,7 @@ def path_length(graph):
 @pytest.mark.parametrize("p", [0.05, 0.2])
 def test_the_share_of_edges_led_elsewhere_is_p(p):
     n = 50_000
-    targets = small_world.targets(n, p, 42).astype(int)
+    targets = small_world.targets(n, 2, 42, None, p).astype(int)
     distance = (targets - np.repeat(np.arange(n), 2)) % n
     elsewhere = distance > 2
     assert elsewhere.mean() == pytest.approx(p, abs=4 * np.sqrt(p / (2 * n)))
@@ -110,6 +110,6 @@ def test_the_share_of_edges_led_elsewhere_is_p(p):
 
 
 def test_graphs_of_one_seed_are_nested():
-    near, far = (small_world.targets(1000, p, 42) for p in (0.05, 0.2))
-    lattice = ring.targets(1000)
+    near, far = (small_world.targets(1000, 2, 42, None, p) for p in (0.05, 0.2))
+    lattice = ring.targets(1000, 2, 42)
     assert np.array_equal(near[near != lattice], far[near != lattice])

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
-from gradcascade.probe.engines import cuda
 from gradcascade.probe.engines.cuda import device
 from gradcascade.probe.engines.host import HostEngine
 from gradcascade.probe.fixedpoint import Scale
@@ -69,4 +68,9 @@ def resolve(name: str, values: Any) -> str:
 def choose(name: str, values: Any, threads: int) -> Engine:
     """Give the engine of a name for a field."""
     name = resolve(name, values)
-    return cuda.CudaEngine.for_field(values) if name == "cuda" else HostEngine(name, threads)
+    if name != "cuda":
+        return HostEngine(name, threads)
+    device.check()
+    from gradcascade.probe.engines.cuda.engine import CudaEngine
+
+    return CudaEngine(device.device_of(values))

@@ -91,7 +91,7 @@ def _load(field, first, second, threshold, units, words, groups, parts):
 def measure(
     field: NDArray[np.floating], scale: Scale, graph: Graph, alpha: float, max_steps: int, threads: int = 1
 ) -> NDArray[np.int64]:
-    """Cut a field to units and relax it: its activity, as :func:`relax` gives it."""
+    """Cut a field to units and relax it: its activity, as :func:`gradcascade.probe.engines.reference.relax`."""
     space = _Workspace.take(graph.n, threads)
     _load(field, *powers(scale.exponent), scale.threshold, space.units, *space.marks, threads)
     activity = [len(active) for active in _steps(space, space.units, graph, scale.threshold, alpha, max_steps)]
@@ -102,18 +102,10 @@ def measure(
 def steps(
     units: NDArray[np.int64], graph: Graph, threshold: int, alpha: float, max_steps: int, threads: int = 1
 ) -> Iterator[Active]:
-    """Relax a field step by step; yields who was active, as it hands on. Arguments as in :func:`relax`."""
+    """Relax ``units`` in place, step by step; yields who was active, as it hands on."""
     space = _Workspace(graph.n, threads)
     mark_active(units, threshold, *space.marks, threads)
     yield from _steps(space, units, graph, threshold, alpha, max_steps)
-
-
-def relax(
-    units: NDArray[np.int64], graph: Graph, threshold: int, alpha: float, max_steps: int, threads: int = 1
-) -> NDArray[np.int64]:
-    """Relax a field; arguments and result as in :func:`gradcascade.probe.engines.reference.relax`."""
-    activity = [len(active) for active in steps(units, graph, threshold, alpha, max_steps, threads)]
-    return np.array(activity, np.int64)
 
 
 def _steps(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +11,9 @@ from numpy.typing import NDArray
 from gradcascade.probe import threshold
 from gradcascade.probe.array import as_field
 from gradcascade.probe.engines import cpu, reference
-from gradcascade.probe.fixedpoint import Scale, reference_units
+from gradcascade.probe.fixedpoint import Scale, to_units
 from gradcascade.probe.graph import Graph
 from gradcascade.probe.magnitudes import Magnitudes
-
-RELAX: dict[str, Callable] = {"reference": reference.relax, "cpu": cpu.relax}
-"""The relaxation of each engine: ``relax(units, graph, threshold, alpha, max_steps, threads) -> activity``."""
 
 
 @dataclass(frozen=True)
@@ -54,4 +50,4 @@ class HostEngine:
         """Cut a field to units and relax it: its activity."""
         if self.name == "cpu":  # cuts and marks in one go
             return cpu.measure(field, scale, graph, alpha, max_steps, self.threads)
-        return RELAX[self.name](reference_units(field, scale), graph, scale.threshold, alpha, max_steps, self.threads)
+        return reference.relax(to_units(field, scale), graph, scale.threshold, alpha, max_steps)

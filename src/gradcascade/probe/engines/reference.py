@@ -8,11 +8,8 @@ from numpy.typing import NDArray
 from gradcascade.probe.graph import Graph
 
 
-def relax(
-    units: NDArray[np.int64], graph: Graph, threshold: int, alpha: float, max_steps: int, threads: int = 1
-) -> NDArray[np.int64]:
+def relax(units: NDArray[np.int64], graph: Graph, threshold: int, alpha: float, max_steps: int) -> NDArray[np.int64]:
     """Relax ``units`` in place: number of active nodes (magnitude larger than ``threshold``) at each step."""
-    del threads
     degrees = graph.degrees()
     neighbours = graph.rows()[1]
     rows = np.repeat(np.arange(graph.n), degrees)

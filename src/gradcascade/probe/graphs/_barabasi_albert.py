@@ -26,11 +26,6 @@ _BATCH = 128
 _ROUND = 4096
 
 
-def edge_count(n: int, m: int) -> int:
-    """Number of edges: m of the star, m for every later node."""
-    return m * (n - m)
-
-
 def graph_key(m: int, seed: int) -> np.uint64:
     """Key of the random stream of this graph."""
     return stream_key(_PURPOSE, m, seed)
@@ -141,16 +136,10 @@ def _lookup_targets(key, m, targets):
 
 def targets(n: int, m: int, seed: int, threads: int | None = None) -> NDArray[np.int32]:
     """Earlier node of every edge, in the order of the edges: int32, shape (m (n - m),)."""
-    result = np.empty(edge_count(n, m), np.int32)
+    result = np.empty(m * (n - m), np.int32)
     key = graph_key(m, seed)
     if m <= 2:
         _draw_targets(key, m, result, thread_count(threads))
     else:  # the cost of repeating a draw grows quickly with the number of siblings
         _lookup_targets(key, m, result)
     return result
-
-
-def sources(n: int, m: int) -> NDArray[np.int32]:
-    """Later node of every edge, in the order of the edges: int32, shape (m (n - m),)."""
-    edges = np.arange(edge_count(n, m), dtype=np.int64)
-    return np.where(edges < m, edges + 1, edges // m + m).astype(np.int32)

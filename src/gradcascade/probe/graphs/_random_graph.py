@@ -35,7 +35,7 @@ def _fill(n, key, targets):
         targets[2 * i + 1] = i + second if i + second < n else i + second - n
 
 
-def targets(n: int, seed: int) -> NDArray[np.int32]:
+def targets(n: int, m: int, seed: int, threads: int | None = None) -> NDArray[np.int32]:
     """Far end of every edge, in the order of the edges: int32, shape (2 n,)."""
     result = np.empty(2 * n, np.int32)
     _fill(n, stream_key(_PURPOSE, n, seed), result)

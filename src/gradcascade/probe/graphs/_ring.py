@@ -16,7 +16,7 @@ def _fill(n, targets):
         targets[2 * i + 1] = i + 2 if i + 2 < n else i + 2 - n
 
 
-def targets(n: int) -> NDArray[np.int32]:
+def targets(n: int, m: int, seed: int, threads: int | None = None) -> NDArray[np.int32]:
     """Far end of every edge, in the order of the edges: int32, shape (2 n,)."""
     result = np.empty(2 * n, np.int32)
     _fill(n, result)

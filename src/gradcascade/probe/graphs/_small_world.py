@@ -31,7 +31,7 @@ def _fill(n, p, decisions, draws, targets):
         targets[2 * i + 1] = second if second < n else second - n
 
 
-def targets(n: int, p: float, seed: int) -> NDArray[np.int32]:
+def targets(n: int, m: int, seed: int, threads: int | None, p: float) -> NDArray[np.int32]:
     """Far end of every edge: int32, shape (2 n,). Edges that a smaller p leads elsewhere, a larger p does too."""
     result = np.empty(2 * n, np.int32)
     _fill(n, p, stream_key(_DECISION, n, seed), stream_key(_DISTANCE, n, seed), result)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -26,6 +27,16 @@ class Edges(Protocol):
     def __call__(self, n: int, m: int, seed: int, threads: int | None) -> NDArray[np.int32]:
         """Far end of every edge: int32, ordered by the node that brings the edge, m for each node."""
         ...
+
+
+def compiled(module: str, *settings: float) -> Edges:
+    """Edges drawn by ``targets`` of a module of this package, imported when first used because it needs Numba."""
+
+    def edges(n: int, m: int, seed: int, threads: int | None) -> NDArray[np.int32]:
+        targets = import_module(f"gradcascade.probe.graphs.{module}").targets
+        return targets(n, m, seed, threads, *settings)
+
+    return edges
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,8 @@
 """The random graph: every node ties itself to two others, drawn uniformly."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from gradcascade.probe.graphs.base import GraphKind
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-
-def _edges(n: int, m: int, seed: int, threads: int | None) -> NDArray[np.int32]:
-    from gradcascade.probe.graphs._random_graph import targets
-
-    return targets(n, seed)
-
+from gradcascade.probe.graphs.base import GraphKind, compiled
 
 # With fewer than five nodes there are no two distances to choose.
-GRAPH = GraphKind("random", 4, "every node ties itself to two others, drawn uniformly", _edges, least_nodes=5)
+GRAPH = GraphKind(
+    "random", 4, "every node ties itself to two others, drawn uniformly", compiled("_random_graph"), least_nodes=5
+)
