@@ -28,6 +28,7 @@ BASE = (
     "memory",
     "scratch",
     "evaluations",
+    "tables",
 )
 """Modules that any other may use; they know nothing of the rest."""
 

@@ -5,7 +5,7 @@ import pytest
 
 import gradcascade as gc
 from gradcascade.export.schema import TABLES
-from gradcascade.export.tables import polars_schema, study_tables
+from gradcascade.export.tables import study_tables
 from gradcascade.report.access import study_data
 
 
@@ -15,7 +15,7 @@ def test_a_real_study_fills_every_table(tables):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_column_is_described_and_every_described_column_is_there(tables, name):
-    assert dict(tables[name].schema) == polars_schema(name)
+    assert dict(tables[name].schema) == TABLES[name].schema
     missing = {column for column in tables[name].columns if tables[name][column].null_count()}
     assert missing <= {column.name for column in TABLES[name].columns if column.nullable}
 
@@ -38,7 +38,7 @@ def test_what_was_not_answered_is_an_empty_table(study):
     data = dataclasses.replace(data, metrics=data.metrics.clear())
     found = study_tables(data)
     assert "associations" not in data.answers
-    assert found["associations"].is_empty() and dict(found["associations"].schema) == polars_schema("associations")
+    assert found["associations"].is_empty() and dict(found["associations"].schema) == TABLES["associations"].schema
 
 
 def test_a_column_without_a_description_is_a_defect(study):

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from gradcascade.csvfile import FORMULA_STARTS, GUARD, NUMBER, write_csv
 from gradcascade.errors import InputError
 from gradcascade.export.schema import TABLES, json_schema
-from gradcascade.export.tables import polars_schema
 from gradcascade.export.write import as_json, write_tables
 
 SPELLED = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
@@ -21,7 +20,7 @@ SPELLED = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
 
 def from_csv(path, name):
     """Read a table back as the documentation says."""
-    schema = polars_schema(name)
+    schema = TABLES[name].schema
     lists = {column for column, kind in schema.items() if isinstance(kind, pl.List)}
     table = pl.read_csv(path, schema={c: pl.String() if c in lists else k for c, k in schema.items()})
     for column in lists:
@@ -38,7 +37,7 @@ def from_json(text, name):
         {key: SPELLED[value] if key in numbers and isinstance(value, str) else value for key, value in row.items()}
         for row in rows
     ]
-    return pl.DataFrame(rows, schema=polars_schema(name), orient="row")
+    return pl.DataFrame(rows, schema=TABLES[name].schema, orient="row")
 
 
 def complaints(value: Any, schema: dict[str, Any], place: str = "file") -> list[str]:
@@ -114,7 +113,7 @@ ROW = st.fixed_dictionaries(
 
 @given(st.lists(ROW, min_size=1, max_size=8))
 def test_any_text_and_any_number_comes_back(tmp_path_factory, rows):
-    table = pl.DataFrame(rows, schema=polars_schema("metrics"), orient="row")
+    table = pl.DataFrame(rows, schema=TABLES["metrics"].schema, orient="row")
     path = tmp_path_factory.getbasetemp() / "any.csv"
     write_csv(table, path)
     assert from_csv(path, "metrics").equals(table)

@@ -6,9 +6,9 @@ import json
 from importlib import resources
 from typing import Any
 
-from gradcascade.export.column import Table
-from gradcascade.export.inferred import INFERRED
-from gradcascade.export.measured import MEASURED
+from gradcascade.tables.column import Table
+from gradcascade.tables.inferred import INFERRED
+from gradcascade.tables.measured import MEASURED
 from gradcascade.vocabulary import Column
 
 SCHEMA_VERSION = 2

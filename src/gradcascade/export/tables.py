@@ -6,16 +6,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from gradcascade import vocabulary
 from gradcascade.export.schema import TABLES
 
 if TYPE_CHECKING:
     from gradcascade.report.data import ReportData
-
-
-def polars_schema(name: str) -> dict[str, pl.DataType]:
-    """Columns of an exported table with their Polars types."""
-    return vocabulary.polars_schema(TABLES[name].columns)
 
 
 def study_tables(data: ReportData) -> dict[str, pl.DataFrame]:
@@ -25,7 +19,7 @@ def study_tables(data: ReportData) -> dict[str, pl.DataFrame]:
         "cascades": data.cascades,
         "metrics": data.metrics,
         "refusals": data.refusals,
-        "windows": pl.DataFrame(ends, schema=polars_schema("windows"), orient="row"),
+        "windows": pl.DataFrame(ends, schema=TABLES["windows"].schema, orient="row"),
         "fits": data.fits,
         "summary": data.summary,
         "decomposition": data.decomposition,
@@ -37,7 +31,7 @@ def study_tables(data: ReportData) -> dict[str, pl.DataFrame]:
 
 
 def _described(name: str, table: pl.DataFrame | None) -> pl.DataFrame:
-    schema = polars_schema(name)
+    schema = TABLES[name].schema
     if table is None:
         return pl.DataFrame(schema=schema)
     absent = {"run": pl.lit("0"), "span": pl.lit(None)}  # tables of one run need not name it

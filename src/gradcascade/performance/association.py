@@ -14,6 +14,7 @@ from gradcascade.performance.permutation import MIN_MATCHED, lag_test, residuals
 from gradcascade.performance.schedules import Schedule, published_schedules
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.table_checks import require_columns
+from gradcascade.tables.inferred import ASSOCIATIONS
 
 ALL = "all"
 """Stands in the place of a scale where the series is one of the whole family."""
@@ -21,34 +22,7 @@ ALL = "all"
 TWINS = ("v_rel", "duration_per_n")
 """The two channels that are nearly one observable, since v_rel = (s / N) / n_steps."""
 
-ASSOCIATION_SCHEMA: dict[str, type[pl.DataType]] = {
-    "family": pl.String,
-    "field": pl.String,
-    "scale": pl.String,
-    "channel": pl.String,
-    "metric": pl.String,
-    "n_steps": pl.Int64,
-    "pearson": pl.Float64,
-    "p_naive": pl.Float64,
-    "p": pl.Float64,
-    "q": pl.Float64,
-    "partial": pl.Float64,
-    "p_partial": pl.Float64,
-    "q_partial": pl.Float64,
-    "spearman": pl.Float64,
-    "p_spearman": pl.Float64,
-    "q_spearman": pl.Float64,
-    "difference": pl.Float64,
-    "p_difference": pl.Float64,
-    "q_difference": pl.Float64,
-    "lag": pl.Int64,
-    "lagged": pl.Float64,
-    "p_lagged": pl.Float64,
-    "given_twin": pl.Float64,
-    "p_given_twin": pl.Float64,
-    "reason": pl.String,
-}
-"""Columns of the table of associations, in order."""
+ASSOCIATION_SCHEMA = ASSOCIATIONS.schema
 
 _SERIES = ("family", "field", "scale", "channel")
 Floats = NDArray[np.float64]

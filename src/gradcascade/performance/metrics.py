@@ -17,29 +17,12 @@ from gradcascade.scaling.table_checks import (
     require_unique,
     require_values,
 )
+from gradcascade.tables.inferred import METRIC_EXPONENTS
+from gradcascade.tables.measured import METRICS
 
-METRIC_SCHEMA: dict[str, type[pl.DataType]] = {
-    "family": pl.String,
-    "scale": pl.String,
-    "step": pl.Int64,
-    "metric": pl.String,
-    "value": pl.Float64,
-}
-"""Columns of the table of metrics, in order."""
+METRIC_SCHEMA = {name: kind for name, kind in METRICS.schema.items() if name != "run"}
 
-METRIC_EXPONENT_SCHEMA: dict[str, type[pl.DataType]] = {
-    "family": pl.String,
-    "metric": pl.String,
-    "step": pl.Int64,
-    "value": pl.Float64,
-    "se": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "r2": pl.Float64,
-    "n_scales": pl.Int64,
-    "reason": pl.String,
-}
-"""Columns of the table of metric exponents, in order."""
+METRIC_EXPONENT_SCHEMA = METRIC_EXPONENTS.schema
 
 FLOOR = 1e-6
 """Smallest number that is put under the logarithm."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcascade.export.column import ACROSS, ALONG, N_WINDOW, OF_WINDOW, Table
+from gradcascade.tables.column import ACROSS, ALONG, N_WINDOW, OF_WINDOW, Table
 from gradcascade.vocabulary import (
     EXPONENT,
     FAMILY,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcascade.export.column import N_WINDOW, OF_WINDOW, Table
+from gradcascade.tables.column import N_WINDOW, OF_WINDOW, Table
 from gradcascade.vocabulary import (
     CASCADE_COLUMNS,
     DIFFERENCES,

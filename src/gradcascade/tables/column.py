@@ -1,10 +1,24 @@
-"""What several exported tables have in common, beside the columns of :mod:`gradcascade.vocabulary`."""
+"""What several tables have in common, beside the columns of :mod:`gradcascade.vocabulary`."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from gradcascade.vocabulary import EXPONENT, FAMILY, FIELD, REASON, VARIANT, Column, number, text, whole
+from gradcascade.vocabulary import (
+    EXPONENT,
+    FAMILY,
+    FIELD,
+    REASON,
+    VARIANT,
+    Column,
+    number,
+    polars_schema,
+    text,
+    whole,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Table(NamedTuple):
@@ -12,6 +26,11 @@ class Table(NamedTuple):
 
     meaning: str
     columns: tuple[Column, ...]
+
+    @property
+    def schema(self) -> dict[str, pl.DataType]:
+        """Columns with their Polars types."""
+        return polars_schema(self.columns)
 
 
 N_WINDOW = whole("n_steps", "training step", "Number of steps of the window that have the value.")
