@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from gradcascade.fields.kinds import field_plural
+from gradcascade.report import words
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.page_tables import MINUS, signed
 from gradcascade.scaling.step_counts import StepCounts, step_counts
@@ -108,28 +109,14 @@ def _cautions(data: ReportData) -> tuple[str, ...]:
     known = data.fits.filter(pl.col("value").is_not_null())
     fewest, most = known.select(least=pl.col("n_scales").min(), most=pl.col("n_scales").max()).row(0)
     scales = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-    runs = (
-        "Runs of one scale are averaged as replicates of it for now, so no interval shows how much they differ."
-        if data.several_runs
-        else "With one training run per scale it says nothing about the spread between runs."
-    )
-    cautions = [
-        f"Each exponent is a line through {scales} scales. Its 95 % interval (t, number of scales less 2 degrees of "
-        f"freedom) is wide for that reason. {runs}",
-        "Steps of one training run are correlated, so many of them say little more than a few. The SD over the "
-        "window is a spread along training, not a standard error; dividing it by the root of the number of steps "
-        "does not make it one.",
-        "Counts of steps describe single steps and are no test: the verdicts above use the means over the window. "
-        "Steps at which all scales had the same value never count.",
-    ]
+    runs = words.claim("cautions", "several-runs" if data.several_runs else "one-run")
+    lines = words.claim("cautions", "lines", scales=scales)
+    named = ["correlated", "counts"]
     if "N0" in data.variants and len(data.groups) > len(data.families):
-        cautions.append(
-            "N0 follows from N and the seed alone, so fields of the same step share it: that gradients and updates "
-            "agree in it is not a second confirmation."
-        )
+        named.append("shared-null")
     if data.baseline and data.cascades["replicate"].n_unique() == 1:
-        cautions.append("There is one realisation of each null per step, so the nulls are noisy themselves.")
-    return tuple(cautions)
+        named.append("one-draw")
+    return (f"{lines} {runs}", *(words.claim("cautions", name) for name in named))
 
 
 def _counts(

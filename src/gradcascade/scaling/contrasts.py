@@ -116,22 +116,12 @@ def _unequal(rows: pl.DataFrame, pair: tuple[str, str]) -> Row | None:
 def _apart(first: Mapping[str, Any], second: Mapping[str, Any], confidence: float) -> Row:
     """The difference of two separate lines in the columns of a paired one."""
     gap = independent_difference(second, first, confidence)
-    why = gap["reason"]
-    along = next((row["reason"] for row in (first, second) if row["reason"]), None)
-    return {
-        "mean": gap.get("along_difference"),
-        "low": gap.get("along_low"),
-        "high": gap.get("along_high"),
-        "n_steps": min(first["n_steps"], second["n_steps"]),
-        "reason": along,
-        "scales_value": gap.get("difference"),
-        "scales_se": gap.get("se"),
-        "scales_low": gap.get("low"),
-        "scales_high": gap.get("high"),
-        "n_scales": min(first["n_scales"], second["n_scales"]),
-        "scales_steps": min(first["scales_steps"], second["scales_steps"]),
-        "scales_reason": why,
-    }
+    along = {"mean": "along_difference", "low": "along_low", "high": "along_high"}
+    across = {"scales_value": "difference", "scales_se": "se", "scales_low": "low", "scales_high": "high"}
+    fewest = {name: min(first[name], second[name]) for name in ("n_steps", "n_scales", "scales_steps")}
+    reason = next((row["reason"] for row in (first, second) if row["reason"]), None)
+    found = {name: gap.get(source) for name, source in (along | across).items()}
+    return found | fewest | {"reason": reason, "scales_reason": gap["reason"]}
 
 
 def _rows(table: pl.DataFrame, what: str) -> dict[tuple[str, str], Row]:

@@ -188,13 +188,6 @@ def _across_scales(x: Floats, logs: Floats, confidence: float) -> list[dict[str,
     means = logs[:, complete][:, :, kept].mean(axis=1)
     lines = fit_lines(np.tile(places, len(EXPONENTS)), means.ravel(), np.arange(len(EXPONENTS)) * scales)
     half = t_quantiles(np.array(scales - 2), confidence) * lines.se
-    return [
-        {
-            "scales_value": float(value),
-            "scales_se": float(error),
-            "scales_low": float(value - width),
-            "scales_high": float(value + width),
-            **counts,
-        }
-        for value, error, width in zip(lines.value, lines.se, half, strict=True)
-    ]
+    names = ("scales_value", "scales_se", "scales_low", "scales_high")
+    ends = zip(lines.value, lines.se, lines.value - half, lines.value + half, strict=True)
+    return [dict(zip(names, map(float, row), strict=True)) | counts for row in ends]

@@ -7,12 +7,13 @@ from typing import Any
 
 import polars as pl
 
+from gradcascade.report import words
 from gradcascade.report.answers.base import label, listed
 from gradcascade.report.answers.regimes import contrasts
 from gradcascade.report.data import ReportData
 from gradcascade.report.drawing.quantities import no_exponents
 from gradcascade.scaling.claims import Side, side
-from gradcascade.scaling.verdict import BELOW, FLAT, SUPPORTED
+from gradcascade.scaling.verdict import UNDECIDED
 
 FEW_SCALES = 6
 
@@ -67,15 +68,5 @@ def _contrast(data: ReportData, row: Mapping[str, Any]) -> str:
 def _words(row: Mapping[str, Any]) -> str:
     null = row["null"] or "a null"
     noise = "noise" if null == "N0" else f"the null {null}"
-    if row["verdict"] == SUPPORTED:
-        return (
-            f"cascades last longer in larger models, by more than {noise} explains, and a smaller share of the "
-            "entries is active in each relaxation step"
-        )
-    if row["verdict"] == FLAT:
-        return "neither the duration of cascades nor the share of active entries changes with the size of the model"
-    if row["verdict"] == BELOW:
-        return f"durations of cascades grow less with the size of the model than those of {noise}"
-    if row["z_low"] is None:
-        return "how cascades change with the size of the model cannot be said; the reason is below"
-    return "the scales do not settle whether cascades change with the size of the model in a way that noise does not"
+    unknown = row["verdict"] == UNDECIDED and row["z_low"] is None
+    return words.claim("verdicts", "unknown" if unknown else row["verdict"], noise=noise)

@@ -107,12 +107,13 @@ def _contrast_sentence(data: ReportData, full: pl.DataFrame, family: str) -> str
 def interval_answer(data: ReportData) -> Answer:
     """Give the mean of every exponent over the window with both intervals."""
     full = real_first(data.answers["intervals"])
-    wanted = full.filter(pl.col("variant") == "real", pl.col("exponent").is_in(["z", "delta"])).to_dicts()
+    wanted = full.drop_nulls("scales_low").filter(
+        pl.col("variant") == "real", pl.col("exponent").is_in(["z", "delta"])
+    )
     sentences = tuple(
         f"{label(data, row)}: {SYMBOLS[row['exponent']]} = {signed(row['scales_value'])}, between "
         f"{interval(row['scales_low'], row['scales_high']).replace(' to ', ' and ')} with 95 % confidence."
-        for row in wanted
-        if row["scales_low"] is not None
+        for row in real.drop_nulls("scales_low").to_dicts()
     )
     if not sentences:
         sentences = (_nothing("There is no interval across scales", full, "no real field was measured"),)
@@ -122,15 +123,13 @@ def interval_answer(data: ReportData) -> Answer:
 def difference_answer(data: ReportData) -> Answer:
     """Give the differences to the nulls with both intervals."""
     full = data.answers["differences"]
-    wanted = full.filter(pl.col("exponent") == "z").to_dicts()
+    z = full.filter(pl.col("exponent") == "z")
     sentences = tuple(
         f"{label(data, row)}, {difference_words(row['difference'])}: z changes by {signed(row['scales_value'])} "
         f"({interval(row['scales_low'], row['scales_high'])})."
-        for row in wanted
-        if row["scales_low"] is not None
+        for row in z.drop_nulls("scales_low").to_dicts()
     )
     if not sentences:
-        z = full.filter(pl.col("exponent") == "z")
         sentences = (_nothing("There is no difference to give", z, "no null was measured beside real fields"),)
     named = full.with_columns(DIFFERENCE)
     return answer("differences", sentences, _two_intervals(named, "difference"), full)

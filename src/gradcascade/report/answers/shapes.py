@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from gradcascade.report import words
 from gradcascade.report.answers.base import (
     KEYS,
     SYMBOL,
@@ -48,14 +49,8 @@ def curvature_answer(data: ReportData) -> Answer:
 def law_answer(data: ReportData) -> Answer:
     """Say whether durations grow as a power of N or as its logarithm."""
     full = real_first(data.answers["window_laws"])
-    words = {
-        "power": "durations grow as a power of N rather than as a + b log N",
-        "logarithm": "durations grow as a + b log N rather than as a power of N, so that z depends on the "
-        "sizes chosen",
-        "undecided": "a power of N and a + b log N describe the durations equally well",
-    }
     sentences = tuple(
-        f"{label(data, row)}: {words[row['law']]}."
+        f"{label(data, row)}: {words.claim('laws', row['law'])}."
         if row["law"]
         else f"{label(data, row)}: the two laws cannot be compared ({row['reason'] or 'no real field'})."
         for row in full.filter(pl.col("variant") == "real").to_dicts()

@@ -46,6 +46,11 @@ def how(answer: str, **values: object) -> tuple[str, ...]:
     return tuple(text.format(**values) for text in _how(texts, texts["answers"][answer]))
 
 
+def claim(group: str, name: str, **values: object) -> str:
+    """A statement of words/claims.toml; ``values`` take the places in braces."""
+    return _read("claims")[group][name].format(**values)
+
+
 def headings() -> dict[str, str]:
     """Headings of columns of tables that are not the columns' own names."""
     return _read("headings")
