@@ -58,12 +58,8 @@ def panels(data: ReportData) -> list[Panel]:
 def _panel(data: ReportData, known: pl.DataFrame, exponent: str) -> Panel:
     order = pl.col("variant") != "real"
     rows = known.filter(pl.col("exponent") == exponent).sort("family", "field", order, maintain_order=True).to_dicts()
-    published = {
-        (row["family"], row["field"]): row["value"]
-        for row in published_exponents()
-        .filter(pl.col("variant") == "real", pl.col("quantity") == exponent)
-        .iter_rows(named=True)
-    }
+    there = published_exponents().filter(pl.col("variant") == "real", pl.col("quantity") == exponent)
+    published = {row[:2]: row[2] for row in there.select("family", "field", "value").iter_rows()}
     values = [row["scales_value"] for row in rows] + [0.0]
     values += [published[key] for row in rows if (key := (row["family"], row["field"])) in published]
     reach = LONGEST * max(max(abs(value) for value in values), 0.05)
@@ -77,26 +73,19 @@ def _panel(data: ReportData, known: pl.DataFrame, exponent: str) -> Panel:
 
     made = []
     for row in rows:
-        name = label(data, row) if row["variant"] == "real" else f"{row['variant']}, {field_plural(row['field'])}"
-        made.append(_row(name, row["variant"] == "real", row, place, low, high, SYMBOLS[exponent]))
-        value = published.get((row["family"], row["field"])) if row["variant"] == "real" else None
+        real, ends, text = (
+            row["variant"] == "real",
+            (row["scales_low"], row["scales_high"]),
+            signed(row["scales_value"]),
+        )
+        name = label(data, row) if real else f"{row['variant']}, {field_plural(row['field'])}"
+        spoken = f"{name}: {SYMBOLS[exponent]} = {text}, 95 % interval {interval(*ends)}"
+        (left, right), cut = map(place, ends), ends[0] < low or ends[1] > high
+        at, width = place(row["scales_value"]), round(right - left, 2)
+        made.append(Row(name, "real" if real else "null", at, left, width, cut, text, spoken))
+        value = published.get((row["family"], row["field"])) if real else None
         if value is not None:
             at = place(value)
             text = signed(value)
             made.append(Row("published", "published", at, at, 0.0, False, text, f"published: {text}"))
     return Panel(WORDS[exponent], tuple(made), place(0.0), (signed(low, 2), signed(high, 2)))
-
-
-def _row(name: str, real: bool, row: dict, place, low: float, high: float, symbol: str) -> Row:
-    left, right = place(row["scales_low"]), place(row["scales_high"])
-    span = interval(row["scales_low"], row["scales_high"])
-    return Row(
-        name,
-        "real" if real else "null",
-        place(row["scales_value"]),
-        left,
-        round(right - left, 2),
-        row["scales_low"] < low or row["scales_high"] > high,
-        signed(row["scales_value"]),
-        f"{name}: {symbol} = {signed(row['scales_value'])}, 95 % interval {span}",
-    )

@@ -40,10 +40,7 @@ Row = dict[str, Any]
 
 
 def compare_studies(
-    first: Cascades,
-    second: Cascades,
-    first_window: Window = None,
-    second_window: Window = None,
+    first: Cascades, second: Cascades, first_window: Window = None, second_window: Window = None
 ) -> pl.DataFrame:
     """Compare the exponents of two tables of cascades over their windows.
 

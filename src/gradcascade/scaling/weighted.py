@@ -49,17 +49,12 @@ def _unit_variances(points: Points, channel: str) -> pl.DataFrame:
     """The same of one run of a scale, where any scale has several; with ``_unit``, what was counted."""
     each = points.run_logs.group_by(*_SCALE).agg(pl.col("run").n_unique())
     several = each.filter(pl.col("run").max().over(_SCALE[:-1]) > 1).select(_SCALE).unique()
-    between = _variances(
-        points.run_logs.join(several, on=_SCALE, how="semi", maintain_order="left"),
-        pl.col(f"log_{channel}"),
-        [*FIT_KEYS, "scale"],
-    )
+    logs = points.run_logs.join(several, on=_SCALE, how="semi", maintain_order="left")
+    between = _variances(logs, pl.col(f"log_{channel}"), [*FIT_KEYS, "scale"])
     draws = draw_variances(points, channel).join(several, on=_SCALE, how="anti", maintain_order="left")
     return pl.concat(
-        [
-            table.with_columns(pl.col("_units").cast(pl.Float64), _unit=pl.lit(unit))
-            for table, unit in ((draws, "replicates"), (between, "runs"))
-        ]
+        table.with_columns(pl.col("_units").cast(pl.Float64), _unit=pl.lit(unit))
+        for table, unit in ((draws, "replicates"), (between, "runs"))
     )
 
 

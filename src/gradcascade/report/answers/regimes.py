@@ -107,9 +107,7 @@ def _contrast_sentence(data: ReportData, full: pl.DataFrame, family: str) -> str
 def interval_answer(data: ReportData) -> Answer:
     """Give the mean of every exponent over the window with both intervals."""
     full = real_first(data.answers["intervals"])
-    wanted = full.drop_nulls("scales_low").filter(
-        pl.col("variant") == "real", pl.col("exponent").is_in(["z", "delta"])
-    )
+    real = full.filter(pl.col("variant") == "real", pl.col("exponent").is_in(["z", "delta"]))
     sentences = tuple(
         f"{label(data, row)}: {SYMBOLS[row['exponent']]} = {signed(row['scales_value'])}, between "
         f"{interval(row['scales_low'], row['scales_high']).replace(' to ', ' and ')} with 95 % confidence."

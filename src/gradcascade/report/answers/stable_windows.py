@@ -19,11 +19,10 @@ def window_answer(data: ReportData) -> Answer:
         if row["reason"]:
             said = f"no plateau could be looked for ({row['reason']})"
         else:
-            parts = [name for name in ("startup", "drift") if row[name]]
             names = {"startup": "a start-up before", "drift": "a drift behind"}
-            seen = " and ".join(names[name] for name in parts)
-            said = f"the plateau of v_rel found is {found}, with {seen or 'neither start-up nor drift'}"
-            said += " it" if parts else ""
+            seen = " and ".join(words for name, words in names.items() if row[name])
+            seen = f"{seen} it" if seen else "neither start-up nor drift"
+            said = f"the plateau of v_rel found is {found}, with {seen}"
         missing = empty.get((row["family"], row["field"]))
         if missing:
             sentences.append(f"{missing.sentence}. Nothing is averaged over it.")
@@ -34,18 +33,14 @@ def window_answer(data: ReportData) -> Answer:
                 "field": row["field"],
                 "window used": f"{first:,} to {last:,}",
                 "window found": f"{row['first']:,} to {row['last']:,}",
-                "start-up": _yes(row["startup"]),
-                "drift": _yes(row["drift"]),
+                "start-up": "yes" if row["startup"] else "no",
+                "drift": "yes" if row["drift"] else "no",
                 "first step found": _range(row["first_low"], row["first_high"]),
                 "last step found": _range(row["last_low"], row["last_high"]),
                 "steps looked at": row["n_steps"],
             }
         )
     return answer("windows", sentences, pl.DataFrame(rows), full)
-
-
-def _yes(value: bool | None) -> str:
-    return "yes" if value else "no"
 
 
 def _range(low: int | None, high: int | None) -> str | None:

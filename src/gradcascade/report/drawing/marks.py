@@ -48,12 +48,7 @@ def draw_band(axes: Axes, rows: pl.DataFrame, x: str, style: Style) -> None:
 
 
 def draw_dots(
-    axes: Axes,
-    x: np.ndarray,
-    y: np.ndarray,
-    style: Style,
-    spread: np.ndarray | None = None,
-    level: bool = False,
+    axes: Axes, x: np.ndarray, y: np.ndarray, style: Style, spread: np.ndarray | None = None, level: bool = False
 ) -> None:
     """Draw points without a line, with whiskers to both sides."""
     if spread is not None:

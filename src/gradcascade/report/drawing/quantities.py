@@ -25,17 +25,14 @@ from gradcascade.report.drawing.style import (
     plain,
     scale_styles,
 )
+from gradcascade.vocabulary import DIFFERENCES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 QUANTITIES = {"D - 1": "D", "z": "z", "delta": "delta"}
 SYMBOLS = {"D - 1": "D \N{MINUS SIGN} 1", "z": "z", "delta": "δ"}
-AXES = {
-    "D - 1": "D \N{MINUS SIGN} 1  (size)",
-    "z": "z  (duration)",
-    "delta": "δ  ($v_\\mathrm{rel}$)",
-}
+AXES = {"D - 1": "D \N{MINUS SIGN} 1  (size)", "z": "z  (duration)", "delta": "δ  ($v_\\mathrm{rel}$)"}
 
 QUANTITY_STYLES: dict[str, dict[str, Any]] = {
     "D - 1": {"color": INK, "linestyle": SOLID, "marker": "o"},
@@ -57,10 +54,9 @@ PART_STYLES: dict[str, dict[str, Any]] = {
     "assign": {"color": VERMILION, "linestyle": DOTTED, "marker": "^"},
 }
 PART_LABELS = {
-    "total": "total (real \N{MINUS SIGN} N0)",
-    "dist": "distribution (N2 \N{MINUS SIGN} N0)",
-    "assign": "assignment (real \N{MINUS SIGN} N2)",
+    name: f"{part.label} ({part.minuend} \N{MINUS SIGN} {part.subtrahend})" for name, part in DIFFERENCES.items()
 }
+
 
 V_REL = r"$v_\mathrm{rel}$"
 NO_METRIC = "No external metric (such as held-out perplexity) came with this study."
