@@ -16,14 +16,10 @@ from gradcascade.performance.schedules import Schedule, published_schedules
 from gradcascade.scaling.decomposition import decompose, window_null_parts
 from gradcascade.scaling.points import Points
 from gradcascade.scaling.replicate_means import replicate_means
-from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.scaling.windows import EmptyWindow, Window, empty_windows, summarise
+from gradcascade.vocabulary import METRIC_COLUMNS, REFUSAL_COLUMNS, polars_schema
 
 __all__ = ["Group", "ReportData", "of_group"]
-
-REFUSAL_SCHEMA = texts("family", "scale") | wholes("step") | texts("field", "reason")
-
-METRIC_SCHEMA = texts("family", "scale") | wholes("step") | texts("metric") | numbers("value")
 
 Group = tuple[str, str]
 
@@ -66,11 +62,11 @@ class ReportData:
             title=title,
             cascades=cascades,
             points=points,
-            metrics=pl.DataFrame(schema=METRIC_SCHEMA) if metrics is None else metrics,
+            metrics=pl.DataFrame(schema=polars_schema(METRIC_COLUMNS)) if metrics is None else metrics,
             probe=dict(probe or {}),
             provenance=dict(provenance or {}),
             plan_toml=plan_toml,
-            refusals=pl.DataFrame(schema=REFUSAL_SCHEMA) if refusals is None else refusals,
+            refusals=pl.DataFrame(schema=polars_schema(REFUSAL_COLUMNS)) if refusals is None else refusals,
             schedules=published_schedules() if schedules is None else schedules,
             robustness=robustness,
         )
