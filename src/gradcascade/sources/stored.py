@@ -26,24 +26,9 @@ MAX_HEADER = 1 << 24
 
 @dataclass(frozen=True, eq=False)
 class StoredTensor:
-    """One tensor in a memory-mapped file.
+    """One tensor in a memory-mapped file; `strides` and `offset` are in bytes, `path` is for messages.
 
-    Parameters
-    ----------
-    name : str
-        Its name in the file.
-    dtype : str
-        Its type, ``"float32"`` and the like; a type that `CODES` does not know cannot be read.
-    shape : tuple of int
-        Its sizes.
-    strides : tuple of int
-        Steps from entry to entry along each dimension, in bytes.
-    offset : int
-        Where its first entry lies, in bytes from the start of the file.
-    file : numpy.ndarray
-        The mapped file, uint8.
-    path : pathlib.Path
-        The file's name, for messages.
+    A `dtype` that `CODES` does not know cannot be read.
     """
 
     name: str
@@ -75,18 +60,7 @@ class StoredTensor:
         return (self.path, self.shape, *parts)
 
     def read(self) -> NDArray:
-        """The values, without a copy where the type allows it.
-
-        Returns
-        -------
-        numpy.ndarray
-            Read-only view of the mapped file in the tensor's own type; bfloat16 as a float32 copy, exactly.
-
-        Raises
-        ------
-        InputError
-            If the type is one that NumPy cannot hold.
-        """
+        """The values in the tensor's own type, read-only and mapped; bfloat16 as a float32 copy, exactly."""
         if self.dtype not in CODES:
             raise InputError(
                 f"{self.path}: tensor {shown(self.name)} has type {shown(self.dtype)}, which cannot be read; "
@@ -98,22 +72,10 @@ class StoredTensor:
 
     def stretch(self, start: int, count: int) -> StoredTensor:
         """Some entries of a flat tensor, where they lie."""
-        offset = self.offset + start * self.strides[0]
-        return replace(self, shape=(count,), offset=offset)
+        return replace(self, shape=(count,), offset=self.offset + start * self.strides[0])
 
     def read_field(self) -> NDArray[np.floating]:
-        """The values as part of a field.
-
-        Returns
-        -------
-        numpy.ndarray
-            float64 for float64 tensors, else float32, widened exactly; the tensor's shape.
-
-        Raises
-        ------
-        InputError
-            If the tensor does not hold floating-point numbers.
-        """
+        """The values as part of a field: float64 for float64 tensors, else float32, widened exactly."""
         if self.dtype not in FLOATS:
             raise InputError(
                 f"{self.path}: tensor {shown(self.name)} holds {shown(self.dtype)}, and a field needs "
@@ -137,25 +99,7 @@ def row_major_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
 
 
 def checked_shape(shape: object, where: str) -> tuple[int, ...]:
-    """Sizes as a file states them, refused when they cannot be those of an array.
-
-    Parameters
-    ----------
-    shape : list or tuple
-        The sizes as read.
-    where : str
-        File and tensor, for messages.
-
-    Returns
-    -------
-    tuple of int
-        The sizes.
-
-    Raises
-    ------
-    InputError
-        If there are too many, or one is negative, absurdly large or not an integer.
-    """
+    """Sizes as a file states them, refused when they cannot be those of an array; `where` is for messages."""
     if not isinstance(shape, list | tuple) or not all(type(size) is int for size in shape):
         raise InputError(f"{where} has a shape that is not a list of integers; the file is broken, write it again")
     if len(shape) > MAX_DIMENSIONS:
@@ -174,23 +118,7 @@ def checked_shape(shape: object, where: str) -> tuple[int, ...]:
 
 
 def mapped(path: Path) -> NDArray[np.uint8]:
-    """Map a whole file into memory.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-
-    Returns
-    -------
-    numpy.ndarray
-        Its bytes, uint8, read-only.
-
-    Raises
-    ------
-    InputError
-        If it is missing, empty, not a regular file, or may not be read.
-    """
+    """Map a whole file into memory: its bytes, read-only; what is not a regular file with contents is refused."""
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):

@@ -1,19 +1,10 @@
-"""Every check of the audit: its code, its rule (the first line of its docstring), its data, and its sentence."""
+"""Every check of the audit: its code, its rule (the docstring, also in the docs), its data, and its sentence."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from gradcascade.sources.audit.findings import (
-    CHECKS,
-    FAULT,
-    LISTING,
-    Evidence,
-    Finding,
-    at_steps,
-    listed,
-)
+from gradcascade.sources.audit.findings import CHECKS, FAULT, LISTING, Evidence, Finding, at_steps, listed
 from gradcascade.sources.stored import shown
 
 __all__ = ["CHECKS"]
@@ -30,7 +21,6 @@ class Place(NamedTuple):
 # --- from names, sizes and hashes
 
 
-@dataclass(frozen=True)
 class MissingStep(Evidence, code="missing-step", reads=LISTING, needs={"steps": 1}):
     """A step that the plan, the schedule of the other steps, or most of the other runs have.
 
@@ -40,44 +30,36 @@ class MissingStep(Evidence, code="missing-step", reads=LISTING, needs={"steps": 
     """
 
     expected_by: Literal["plan", "schedule", "other runs"]
-    too_long: tuple[int, ...] = ()
-    """Later steps of the differences that span the missing ones."""
+    too_long: tuple[int, ...] = ()  # later steps of the differences that span the missing ones
 
-    def _words(self, at: Finding) -> str:
+    def sentence(self, at: Finding) -> str:
         are = "is" if len(at.steps) == 1 else "are"
         if self.expected_by == "plan":
-            return f"{at_steps(at.steps)} {are} to be measured, and missing"
+            return f"{at.when} {are} to be measured, and missing"
         have = "the other scales have" if self.expected_by == "other runs" else "the schedule of the other steps has"
-        said = f"{at_steps(at.steps)}, which {have}, {are} missing"
+        said = f"{at.when}, which {have}, {are} missing"
         if self.too_long:
             said += f"; the difference that ends at {at_steps(self.too_long)} covers more steps than elsewhere"
         return said
 
 
-@dataclass(frozen=True)
 class MissingFile(Evidence, code="missing-file", reads=LISTING, needs={"steps": 3}):
     """No checkpoint or gradient at a step, where most steps have one."""
 
     lacks: Literal["checkpoint", "train gradients", "val gradients"]
-    too_long: int | None = None
-    """Later step of the difference that spans the step."""
+    too_long: int | None = None  # later step of the difference that spans the step
 
-    def _words(self, at: Finding) -> str:
+    def sentence(self, at: Finding) -> str:
         longer = "" if self.too_long is None else f"; the difference that ends at step {self.too_long} spans it"
         return f"step {at.steps[0]} has no {self.lacks}, unlike the others{longer}"
 
 
-@dataclass(frozen=True)
 class MissingShard(Evidence, code="missing-shard", reads=LISTING, needs={"sharded checkpoints": 1}):
     """A shard that an index, or the numbers in the names of the other shards, promise."""
 
-    def _words(self, at: Finding) -> str:
-        return (
-            f"step {at.steps[0]} lacks {listed(at.files)}, which its index or the names of the other shards promise"
-        )
+    words = "step {at.steps[0]} lacks {at.named}, which its index or the names of the other shards promise"
 
 
-@dataclass(frozen=True)
 class OddSize(Evidence, code="odd-size", reads=LISTING, needs={"files of one name": 3}):
     """A size more than 1 % from the median of the same file over the steps.
 
@@ -87,27 +69,24 @@ class OddSize(Evidence, code="odd-size", reads=LISTING, needs={"files of one nam
     bytes: int
     usual_bytes: int
 
-    def _words(self, at: Finding) -> str:
+    def sentence(self, at: Finding) -> str:
         size = f"{self.bytes:,} bytes long" if self.bytes else "empty"
         said = f"{at.files[0]} of step {at.steps[0]} is {size}, and {self.usual_bytes:,} bytes at the other steps"
         so = "it is another file or a part of one" if at.severity == FAULT else "its numbers may be of another type"
         return f"{said}; {so}"
 
 
-@dataclass(frozen=True)
 class IdenticalFiles(Evidence, code="identical-files", reads=LISTING, needs={"hashes of one name": 2}):
     """One SHA-256 under several steps.
 
     The contents often tell which step it belongs to; otherwise all are spoiled.
     """
 
-    measured: bool = True
-    """Whether the files are read for the measurement."""
-    wrong_steps: tuple[int, ...] = ()
-    """Steps that the file does not belong to by its contents, where these tell."""
+    measured: bool = True  # whether the files are read for the measurement
+    wrong_steps: tuple[int, ...] = ()  # steps that the file does not belong to by its contents, where these tell
 
-    def _words(self, at: Finding) -> str:
-        said = f"{listed(at.files)} {'is' if len(at.files) == 1 else 'are'} identical at {at_steps(at.steps)}"
+    def sentence(self, at: Finding) -> str:
+        said = f"{at.named} {'is' if len(at.files) == 1 else 'are'} identical at {at.when}"
         if not self.measured:
             return f"{said}; not read for the measurement"
         said += ", so at most one of them belongs to its label"
@@ -117,12 +96,10 @@ class IdenticalFiles(Evidence, code="identical-files", reads=LISTING, needs={"ha
         return said
 
 
-@dataclass(frozen=True)
 class IdenticalShard(IdenticalFiles, code="identical-shard", reads=LISTING, needs={"sharded checkpoints": 2}):
     """One SHA-256 for a shard under several steps, whose other shards differ."""
 
 
-@dataclass(frozen=True)
 class IdenticalAcrossRuns(Evidence, code="identical-across-scales", reads=LISTING, needs={"runs with hashes": 2}):
     """One SHA-256 under several scales or runs; a warning if all are first steps.
 
@@ -131,17 +108,15 @@ class IdenticalAcrossRuns(Evidence, code="identical-across-scales", reads=LISTIN
 
     sha256: str
     places: tuple[Place, ...]
-    belongs_by: Literal["size", "structure"] | None = None
-    """What tells that the file belongs to the run that the finding is about."""
+    belongs_by: Literal["size", "structure"] | None = None  # what tells that the file belongs to the finding's run
 
-    def _words(self, at: Finding) -> str:
+    def sentence(self, at: Finding) -> str:
         runs = {run for _, run, _ in self.places}
         places = [f"{s} {f'run {run} ' if runs != {'0'} else ''}step {step}" for s, run, step in self.places]
         said = f"{at.files[0]} is identical at {listed(places)}"
         return f"{said}; by its {self.belongs_by} it belongs to {at.scale}" if self.belongs_by else said
 
 
-@dataclass(frozen=True)
 class Label(Evidence, code="label", reads=LISTING, needs={"statements": 1}):
     """Something else states another step than the label.
 
@@ -152,12 +127,9 @@ class Label(Evidence, code="label", reads=LISTING, needs={"statements": 1}):
 
     stated_by: str
     stated_step: int
-
-    def _words(self, at: Finding) -> str:
-        return f"the label says step {at.steps[0]}, and {self.stated_by} says step {self.stated_step}"
+    words = "the label says step {at.steps[0]}, and {self.stated_by} says step {self.stated_step}"
 
 
-@dataclass(frozen=True)
 class Known(Evidence, code="known", reads=LISTING, needs={"reports": 1}):
     """Reported of the repository by others.
 
@@ -166,12 +138,11 @@ class Known(Evidence, code="known", reads=LISTING, needs={"reports": 1}):
     """
 
     repository: str
-    fault: str
-    """Its code in the family file."""
+    fault: str  # its code in the family file
     report: str
     urls: tuple[str, ...]
 
-    def _words(self, at: Finding) -> str:
+    def sentence(self, at: Finding) -> str:
         name = self.repository if "/" in self.repository else f"the published {self.repository}"
         return f"known of {name}: {self.report} ({' and '.join(self.urls)})"
 
@@ -179,17 +150,13 @@ class Known(Evidence, code="known", reads=LISTING, needs={"reports": 1}):
 # --- from the tensors
 
 
-@dataclass(frozen=True)
 class Unreadable(Evidence, code="unreadable", needs={"files": 1}):
     """The reader refuses the file."""
 
     error: str
-
-    def _words(self, at: Finding) -> str:
-        return self.error
+    words = "{self.error}"
 
 
-@dataclass(frozen=True)
 class Structure(Evidence, code="structure", needs={"checkpoints": 2, "gradients": 2}):
     """Tensors of other names or shapes than at most steps."""
 
@@ -199,17 +166,13 @@ class Structure(Evidence, code="structure", needs={"checkpoints": 2, "gradients"
     shape: tuple[int, ...] = ()
     usual_shape: tuple[int, ...] = ()
 
-    def _words(self, at: Finding) -> str:
-        if self.lacking:
-            said = f"lacks {_names(self.lacking)}"
-        elif self.extra:
-            said = f"has {_names(self.extra)} besides"
-        else:
-            said = f"has {shown(self.tensor)} of shape {self.shape} instead of {self.usual_shape}"
+    def sentence(self, at: Finding) -> str:
+        said = f"has {shown(self.tensor)} of shape {self.shape} instead of {self.usual_shape}"
+        if self.lacking or self.extra:
+            said = f"lacks {_names(self.lacking)}" if self.lacking else f"has {_names(self.extra)} besides"
         return f"the {at.what} of step {at.steps[0]} {said}, unlike the other steps"
 
 
-@dataclass(frozen=True)
 class StoredType(Evidence, code="stored-type", needs={"checkpoints": 2, "gradients": 2}):
     """Another stored type than at most steps; a warning."""
 
@@ -217,154 +180,131 @@ class StoredType(Evidence, code="stored-type", needs={"checkpoints": 2, "gradien
     dtype: str
     usual_dtype: str
 
-    def _words(self, at: Finding) -> str:
+    def sentence(self, at: Finding) -> str:
         stores = f"stores {shown(self.tensor)} as {self.dtype}, and the other steps as {self.usual_dtype}"
         return f"the {at.what} of step {at.steps[0]} {stores}"
 
 
-@dataclass(frozen=True)
-class NotFinite(Evidence, code="not-finite", needs={"checkpoints": 1, "gradients": 1}):
-    """NaN, infinity, or numbers too large to be squared."""
+class _Tensors(Evidence):
+    """Some tensors of a checkpoint or a gradient."""
 
     tensors: tuple[str, ...]
 
-    def _words(self, at: Finding) -> str:
-        return f"the {at.what} of step {at.steps[0]} has entries that are not finite in {_names(self.tensors)}"
+    @property
+    def names(self) -> str:
+        """The tensors in words."""
+        return _names(self.tensors)
 
 
-@dataclass(frozen=True)
-class ZeroTensor(Evidence, code="zero-tensor", needs={"checkpoints": 1, "gradients": 1}):
+class NotFinite(_Tensors, code="not-finite", needs={"checkpoints": 1, "gradients": 1}):
+    """NaN, infinity, or numbers too large to be squared."""
+
+    words = "the {at.what} of step {at.steps[0]} has entries that are not finite in {self.names}"
+
+
+class ZeroTensor(_Tensors, code="zero-tensor", needs={"checkpoints": 1, "gradients": 1}):
     """A tensor of at least 1,024 entries is zero, and is not at most steps.
 
     A warning for a gradient at the first step.
     """
 
-    tensors: tuple[str, ...]
-
-    def _words(self, at: Finding) -> str:
-        zero = f"is zero in all of {_names(self.tensors)}, unlike the other steps"
-        return f"the {at.what} of step {at.steps[0]} {zero}"
+    words = "the {at.what} of step {at.steps[0]} is zero in all of {self.names}, unlike the other steps"
 
 
-@dataclass(frozen=True)
 class ZeroGradient(Evidence, code="zero-gradient", needs={"gradients": 1}):
     """A gradient is zero everywhere."""
 
-    def _words(self, at: Finding) -> str:
-        return f"the gradient of step {at.steps[0]} is zero everywhere"
+    words = "the gradient of step {at.steps[0]} is zero everywhere"
 
 
-@dataclass(frozen=True)
 class IdenticalContents(Evidence, code="identical-contents", needs={"checkpoints": 2, "gradients": 2}):
     """The same numbers under several steps, in whatever file, type or sign of zero."""
 
-    def _words(self, at: Finding) -> str:
-        so = "at most one of them belongs to its label"
-        if at.what == "checkpoint":
-            so = f"their difference is zero and {so}"
-        return f"the {at.what}s of {at_steps(at.steps)} hold the same numbers, so {so}"
+    def sentence(self, at: Finding) -> str:
+        so = "their difference is zero and " if at.what == "checkpoint" else ""
+        return f"the {at.what}s of {at.when} hold the same numbers, so {so}at most one of them belongs to its label"
 
 
-@dataclass(frozen=True)
-class _Part(Evidence):
+class _Part(_Tensors):
     """Some tensors of a checkpoint, which may make up a shard."""
 
-    tensors: tuple[str, ...]
     shard: str | None = None
 
+    @property
     def subject(self) -> str:
         """The tensors in words: as the shard that they make up, if they do."""
         if self.shard:
             return f"the shard {self.shard}"
-        return f"the tensor{'s' if len(self.tensors) > 1 else ''} {_names(self.tensors)}"
+        return f"the tensor{'s' if len(self.tensors) > 1 else ''} {self.names}"
 
+    @property
     def lies(self) -> str:
         """The verb that goes with it."""
         return "lies" if self.shard or len(self.tensors) == 1 else "lie"
 
 
-@dataclass(frozen=True)
 class CopiedPart(_Part, code="copied-part", needs={"checkpoints": 3}):
     """A tensor of at least 1,024 entries comes back to where it was."""
 
-    def _words(self, at: Finding) -> str:
-        return f"{self.subject()} is the same at {at_steps(at.steps)} and another in between"
+    words = "{self.subject} is the same at {at.when} and another in between"
 
 
-@dataclass(frozen=True)
 class StalePart(_Part, code="stale-part", needs={"checkpoints": 4}):
     """A tensor of at least 1,024 entries does not change in a single one while the others move.
 
     Only where more than half of its entries change in the median of the other differences.
     """
 
-    def _words(self, at: Finding) -> str:
-        span = f"from step {at.steps[0]} to step {at.steps[-1]}"
-        return f"{self.subject()} does not change at all {span}, while the other tensors do"
+    words = "{self.subject} does not change at all {at.span}, while the other tensors do"
 
 
 _FAR = "far off the way between the neighbours: weights of another step or run"
 _NEAR_THE_END = "much nearer to the last checkpoint than later ones do: later weights than the label says"
 
 
-@dataclass(frozen=True)
 class ForeignWeights(Evidence, code="foreign-weights", needs={"checkpoints": 3}):
     """A checkpoint lies far off the way between its neighbours: d(p, m) + d(m, n) > 3 d(p, n).
 
     The ratio is 1 on a straight way, 1.4 on a random walk, and 2 for fluctuation around a fixed point.
     """
 
-    def _words(self, at: Finding) -> str:
-        return f"the checkpoint of step {at.steps[0]} lies {_FAR}"
+    words = "the checkpoint of step {at.steps[0]} lies " + _FAR
 
 
-@dataclass(frozen=True)
 class ForeignPart(_Part, code="foreign-part", needs={"checkpoints": 3}):
     """The same of some of the tensors."""
 
-    def _words(self, at: Finding) -> str:
-        return f"{self.subject()} at step {at.steps[0]} {self.lies()} {_FAR}"
+    words = "{self.subject} at step {at.steps[0]} {self.lies} " + _FAR
 
 
-@dataclass(frozen=True)
 class LateWeights(Evidence, code="late-weights", needs={"checkpoints": 4}):
     """Less than half as far from the last checkpoint as two later ones, and as the neighbours.
 
     A stretch that begins the run must be left by a leap.
     """
 
-    def _words(self, at: Finding) -> str:
-        return f"the checkpoint of step {at.steps[0]} lies {_NEAR_THE_END}"
+    words = "the checkpoint of step {at.steps[0]} lies " + _NEAR_THE_END
 
 
-@dataclass(frozen=True)
 class LatePart(_Part, code="late-part", needs={"checkpoints": 4}):
     """The same of some of the tensors."""
 
-    def _words(self, at: Finding) -> str:
-        return f"{self.subject()} at step {at.steps[0]} {self.lies()} {_NEAR_THE_END}"
+    words = "{self.subject} at step {at.steps[0]} {self.lies} " + _NEAR_THE_END
 
 
-@dataclass(frozen=True)
 class SwappedLabels(Evidence, code="swapped-labels", needs={"checkpoints": 4}):
     """Two neighbours make a way 1.2 times shorter in the other order."""
 
-    def _words(self, at: Finding) -> str:
-        pair = f"the checkpoints of {at_steps(at.steps)}"
-        return f"{pair} make a shorter way in the other order: their labels are swapped"
+    words = "the checkpoints of {at.when} make a shorter way in the other order: their labels are swapped"
 
 
-@dataclass(frozen=True)
 class NearlyZero(Evidence, code="nearly-zero", needs={"checkpoints": 2}):
     """At most 1 % of a difference's entries are not zero."""
 
     nonzero_share: float
-
-    def _words(self, at: Finding) -> str:
-        return f"{_difference(at)} is nearly zero: {self.nonzero_share:.2%} of its entries are not"
+    words = "the difference {at.span} is nearly zero: {self.nonzero_share:.2%} of its entries are not"
 
 
-@dataclass(frozen=True)
 class Coarse(Evidence, code="coarse", needs={"checkpoints": 2}):
     """At least 90 % of a difference's entries are zero or one unit in the last place of the stored type.
 
@@ -375,13 +315,12 @@ class Coarse(Evidence, code="coarse", needs={"checkpoints": 2}):
     zero_share: float
     unit_share: float
 
-    def _words(self, at: Finding) -> str:
+    def sentence(self, at: Finding) -> str:
         lost = "lost in rounding" if at.severity == FAULT else "coarse"
         units = f"{self.unit_share:.1%} one unit in the last place of the stored type"
-        return f"{_difference(at)} is {lost}: {self.zero_share:.1%} of its entries are zero, {units}"
+        return f"the difference {at.span} is {lost}: {self.zero_share:.1%} of its entries are zero, {units}"
 
 
-@dataclass(frozen=True)
 class NormOutlier(Evidence, code="norm-outlier", needs={"checkpoints": 5, "gradients": 4}):
     """The norm per root of a training step is 4 times above or below both neighbours (20 at the ends).
 
@@ -390,27 +329,22 @@ class NormOutlier(Evidence, code="norm-outlier", needs={"checkpoints": 5, "gradi
 
     times_usual: float
 
-    def _words(self, at: Finding) -> str:
+    def sentence(self, at: Finding) -> str:
         norm = f"{self.times_usual:.3g} times the usual norm"
         if at.what == "gradient":
             return f"the gradient of step {at.steps[0]} has {norm}; was it scaled, or summed over another batch?"
-        return f"{_difference(at)} has {norm}: the two do not follow each other in one run"
+        return f"the difference {at.span} has {norm}: the two do not follow each other in one run"
 
 
-@dataclass(frozen=True)
 class ScaledCopy(Evidence, code="scaled-copy", needs={"gradients": 2}):
     """A gradient is a multiple of the one before (cosine within 1e-9 of 1)."""
 
     factor: float
 
-    def _words(self, at: Finding) -> str:
+    def sentence(self, at: Finding) -> str:
         before, step = at.steps
         return f"the gradient of step {step} is that of step {before} times {self.factor:.4g}"
 
 
 def _names(tensors: tuple[str, ...]) -> str:
     return listed([shown(name) for name in tensors], 3)
-
-
-def _difference(at: Finding) -> str:
-    return f"the difference from step {at.steps[0]} to step {at.steps[-1]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
 from gradcascade.sources.base import GRADIENT, UPDATE, RunName
 
@@ -43,8 +43,9 @@ class Spoiled(NamedTuple):
     step: int
 
 
+@dataclass_transform(frozen_default=True)
 class Evidence:
-    """What a check found, as data; a subclass declares the check, its first line says the rule.
+    """What a check found, as data; a subclass declares the check and is a dataclass, its docstring says the rule.
 
     `needs` says how many of which things there must be for the check to apply; one that is met suffices.
     """
@@ -52,15 +53,18 @@ class Evidence:
     code: ClassVar[str]
     reads: ClassVar[str]
     needs: ClassVar[Mapping[str, int]]
+    words: ClassVar[str]
     __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}  # where evidence is read from a file
 
     def __init_subclass__(cls, code: str = "", reads: str = CONTENTS, needs: Mapping[str, int] | None = None) -> None:
+        dataclass(frozen=True)(cls)
         if code:
             cls.code, cls.reads, cls.needs = code, reads, needs or {}
             CHECKS[code] = cls
 
-    def _words(self, at: Finding) -> str:
-        raise NotImplementedError
+    def sentence(self, at: Finding) -> str:
+        """The finding in words: `words`, filled in."""
+        return self.words.format(self=self, at=at)
 
     def data(self) -> dict[str, Any]:
         """The fields, as JSON and TOML can hold them."""
@@ -89,7 +93,22 @@ class Finding:
     @property
     def sentence(self) -> str:
         """The finding in words."""
-        return self.evidence._words(self)
+        return self.evidence.sentence(self)
+
+    @property
+    def when(self) -> str:
+        """Its steps in words: ``step 3``, or ``steps 3 and 4``."""
+        return at_steps(self.steps)
+
+    @property
+    def span(self) -> str:
+        """Its first and last step in words."""
+        return f"from step {self.steps[0]} to step {self.steps[-1]}"
+
+    @property
+    def named(self) -> str:
+        """Its files in words."""
+        return listed(self.files)
 
     @property
     def where(self) -> RunName:
@@ -103,19 +122,9 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as JSON can hold it, with its sentence."""
-        return {
-            "code": self.code,
-            "severity": self.severity,
-            "family": self.family,
-            "scale": self.scale,
-            "run": self.run,
-            "steps": list(self.steps),
-            "field": self.field,
-            "files": list(self.files),
-            "data": self.evidence.data(),
-            "sentence": self.sentence,
-            "spoils": [spoiled._asdict() for spoiled in self.spoils],
-        }
+        plain = {key: _plain(value) for key, value in vars(self).items() if key not in ("evidence", "spoils")}
+        data, spoils = self.evidence.data(), [spoiled._asdict() for spoiled in self.spoils]
+        return {"code": self.code, **plain, "data": data, "sentence": self.sentence, "spoils": spoils}
 
 
 def _plain(value: Any) -> Any:
