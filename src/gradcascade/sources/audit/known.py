@@ -7,16 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from gradcascade.families import Fault, all_faults
 from gradcascade.sources.audit.evidence import Known
-from gradcascade.sources.audit.findings import (
-    CHECKPOINT,
-    DIFFERENCE,
-    FAULT,
-    NOTE,
-    WARNING,
-    Finding,
-    Spoiled,
-    spoiled,
-)
+from gradcascade.sources.audit.findings import CHECKPOINT, DIFFERENCE, FAULT, NOTE, WARNING, Finding, Spoiled, spoiled
 from gradcascade.sources.base import RunName
 
 

@@ -8,28 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from gradcascade.sources.audit.evidence import (
-    IdenticalAcrossRuns,
-    IdenticalFiles,
-    IdenticalShard,
-    Label,
-    MissingFile,
-    MissingShard,
-    MissingStep,
-    OddSize,
-    Place,
-)
-from gradcascade.sources.audit.findings import (
-    CHECKPOINT,
-    DIFFERENCE,
-    FAULT,
-    NOTE,
-    WARNING,
-    Finding,
-    Spoiled,
-    spoiled,
-)
-from gradcascade.sources.audit.listing import ListedRun, ListedStep, Listing
+from gradcascade.sources.audit import evidence
+from gradcascade.sources.audit.findings import CHECKPOINT, DIFFERENCE, FAULT, NOTE, WARNING, Finding, Spoiled, spoiled
+from gradcascade.sources.audit.listing import ListedFile, ListedRun, ListedStep, Listing
 from gradcascade.sources.audit.regular_steps import common_steps, missing_steps
 from gradcascade.sources.base import GRADIENT
 
@@ -59,7 +40,7 @@ def _missing(listing: Listing, run: ListedRun) -> Iterator[Finding]:
     own = [entry.step for entry in run.steps]
     if lacking := sorted(set(run.asked) - set(own)):
         spoils = spoiled(CHECKPOINT, lacking) + spoiled(GRADIENT, lacking)
-        yield run.finding(MissingStep("plan"), FAULT, lacking, spoils=spoils)
+        yield run.finding(evidence.MissingStep("plan"), FAULT, lacking, spoils=spoils)
     if listing.chosen:
         return
     others = [{entry.step for entry in other.steps} for other in listing.runs if other is not run]
@@ -75,31 +56,27 @@ def _missing(listing: Listing, run: ListedRun) -> Iterator[Finding]:
     for severity, missing in groups.items():
         if missing:
             too_long = tuple(sorted(spans)) if severity == FAULT else ()
-            evidence = MissingStep("other runs" if set(missing) <= common else "schedule", too_long)
-            yield run.finding(evidence, severity, missing, spoils=spoiled(DIFFERENCE, too_long))
+            lacks = evidence.MissingStep("other runs" if set(missing) <= common else "schedule", too_long)
+            yield run.finding(lacks, severity, missing, spoils=spoiled(DIFFERENCE, too_long))
 
 
 def _missing_files(run: ListedRun, which: str) -> Iterator[Finding]:
     """Shards that an index or their own numbers promise, and files that more than half of the run's steps have."""
-    with_checkpoint = sum(bool(entry.checkpoint) for entry in run.steps)
+    with_checkpoint = [entry.step for entry in run.steps if entry.checkpoint]
     with_gradient = sum(entry.gradient(which) is not None for entry in run.steps)
+    lacks_gradient = evidence.MissingFile("val gradients" if which == "val" else "train gradients")
     for entry in run.steps:
+        at, whole = [entry.step], spoiled(CHECKPOINT, [entry.step])
         if lacking := sorted(_promised(entry) - {file.name for file in entry.files}):
-            yield run.finding(
-                MissingShard(), FAULT, [entry.step], CHECKPOINT, lacking, spoiled(CHECKPOINT, [entry.step])
-            )
-        elif not entry.checkpoint and with_checkpoint > len(run.steps) / 2:
-            spanning = next((later.step for later in run.steps if later.step > entry.step and later.checkpoint), None)
-            first = all(not earlier.checkpoint for earlier in run.steps if earlier.step < entry.step)
-            too_long = None if first or run.asked else spanning
-            spoils = () if too_long is None else (Spoiled(DIFFERENCE, too_long),)
-            if run.asked:  # its differences are refused, none spans it
-                spoils = (Spoiled(CHECKPOINT, entry.step),)
-            yield run.finding(MissingFile("checkpoint", too_long), FAULT, [entry.step], CHECKPOINT, spoils=spoils)
+            yield run.finding(evidence.MissingShard(), FAULT, at, CHECKPOINT, lacking, whole)
+        elif not entry.checkpoint and len(with_checkpoint) > len(run.steps) / 2:
+            spanning = [later for before, later in pairwise(with_checkpoint) if before < entry.step < later]
+            too_long = [] if run.asked else spanning  # a plan's differences are refused, none spans it
+            lacks = evidence.MissingFile("checkpoint", *too_long)
+            yield run.finding(lacks, FAULT, at, CHECKPOINT, (), whole if run.asked else spoiled(DIFFERENCE, too_long))
         if entry.gradient(which) is None and with_gradient > len(run.steps) / 2:
-            spoils = (Spoiled(GRADIENT, entry.step),) if run.asked else ()
-            evidence = MissingFile("val gradients" if which == "val" else "train gradients")
-            yield run.finding(evidence, FAULT if spoils else WARNING, [entry.step], GRADIENT, spoils=spoils)
+            severity = FAULT if run.asked else WARNING
+            yield run.finding(lacks_gradient, severity, at, GRADIENT, (), spoiled(GRADIENT, at if run.asked else ()))
 
 
 def _promised(entry: ListedStep) -> set[str]:
@@ -112,40 +89,36 @@ def _promised(entry: ListedStep) -> set[str]:
 
 
 def _sizes(run: ListedRun, which: str) -> Iterator[Finding]:
-    """Files whose size differs from that of the same file at the other steps.
-
-    The tensors of a run have one set of shapes, so a file has the same size at every step, but for a few bytes of
-    metadata and padding. Half or twice the size, give or take 10 % for the header, is what a change of the stored
-    type makes.
-    """
+    """Files whose size differs from that of the same file at the other steps, by more than a header's metadata."""
     sizes: dict[str, dict[int, int]] = defaultdict(dict)
-    for entry in run.steps:
-        for file in entry.measured(which):
-            sizes[file.name][entry.step] = file.size
+    for step, file in _measured(run, which):
+        sizes[file.name][step] = file.size
     for name, of_step in sizes.items():
-        if len(of_step) < 3:
-            continue
         usual = statistics.median_low(of_step.values())
         for step, size in of_step.items():
-            if abs(size - usual) <= _SIZE_TOLERANCE * usual:
+            if len(of_step) < 3 or abs(size - usual) <= _SIZE_TOLERANCE * usual:
                 continue
             retyped = any(abs(size - usual * ratio) <= _RETYPED_TOLERANCE * usual * ratio for ratio in (0.5, 2.0))
-            what = _held(name)
-            spoils = () if retyped else spoiled(what, [step])
-            severity = WARNING if retyped else FAULT
-            yield run.finding(OddSize(size, usual), severity, [step], what, [name], spoils)
+            what, severity = _held(name), WARNING if retyped else FAULT
+            spoils = spoiled(what, () if retyped else [step])
+            yield run.finding(evidence.OddSize(size, usual), severity, [step], what, [name], spoils)
+
+
+def _measured(run: ListedRun, which: str) -> Iterator[tuple[int, ListedFile]]:
+    """Every file that a field is read from, with its step."""
+    return ((entry.step, file) for entry in run.steps for file in entry.measured(which))
 
 
 def _identical(run: ListedRun, which: str) -> Iterator[Finding]:
     """Files of several steps with the same hash.
 
-    Training changes weights and gradients at every step, so at most one of them can belong to its label; which one
-    cannot be told from the listing, so all are spoiled (the contents may clear some, see `checkpoint_checks`).
-    Copies among files that are not read for the measurement (a ``.bin`` beside a ``.safetensors``) are noted.
+    Training changes weights and gradients at every step, so at most one can belong to its label. Which one cannot be
+    told from the listing, so all are spoiled; the contents may clear some. Copies among files that are not read for
+    the measurement (a ``.bin`` beside a ``.safetensors``) are noted.
     """
     same: dict[tuple[str, str], list[int]] = defaultdict(list)
     shards = {entry.step: len(entry.checkpoint) for entry in run.steps}
-    measured = {(entry.step, file.name) for entry in run.steps for file in entry.measured(which)}
+    measured = {(step, file.name) for step, file in _measured(run, which)}
     for entry in run.steps:
         for file in entry.files:
             if file.sha256 and not file.name.endswith(".json"):
@@ -159,18 +132,17 @@ def _identical(run: ListedRun, which: str) -> Iterator[Finding]:
             part = sorted(name for name in names if _held(name) == what)
             read = [name for name in part if any((step, name) in measured for step in steps)]
             if part and not read:
-                yield run.finding(IdenticalFiles(measured=False), NOTE, steps, what, part)
+                yield run.finding(evidence.IdenticalFiles(measured=False), NOTE, steps, what, part)
             elif part:
                 whole = what == GRADIENT or all(shards[step] <= len(read) for step in steps)
-                evidence = IdenticalFiles() if whole else IdenticalShard()
-                yield run.finding(evidence, FAULT, steps, what, part, spoiled(what, steps))
+                kind = evidence.IdenticalFiles if whole else evidence.IdenticalShard
+                yield run.finding(kind(), FAULT, steps, what, part, spoiled(what, steps))
 
 
 def _statements(run: ListedRun) -> Iterator[Finding]:
     """Labels that disagree with a step stated by the files themselves or by the commit.
 
-    A trainer may count from 0 or from 1, so statements that are off by the same one step at every label that has one
-    are accepted.
+    A trainer may count from 0 or from 1, so statements that are all off by the same one step are accepted.
     """
     stated = [(entry.step, statement) for entry in run.steps for statement in entry.statements]
     for where in sorted({statement.where for _, statement in stated}):
@@ -183,40 +155,34 @@ def _statements(run: ListedRun) -> Iterator[Finding]:
         for step, said in pairs:
             if said - step != usual:
                 spoils = (Spoiled(CHECKPOINT, step), Spoiled(GRADIENT, step))
-                yield run.finding(Label(where, said), FAULT, [step], spoils=spoils)
+                yield run.finding(evidence.Label(where, said), FAULT, [step], spoils=spoils)
 
 
 def _shared_by_runs(listing: Listing, which: str) -> Iterator[Finding]:
-    """Measured files with the same hash under different scales or runs.
+    """Measured files with the same hash under different scales or runs; at first steps this is a warning only.
 
-    Runs of different sizes or seeds never agree in a whole file of numbers, unless they were started from the same
-    weights: at a first step this is a warning only. If the file has the usual size at one of the runs alone, it
-    belongs there, and only the others are spoiled.
+    If the file has the usual size at one of the runs alone, it belongs there, and only the others are spoiled.
     """
     places: dict[str, list[tuple[ListedRun, int, str]]] = defaultdict(list)
     for run in listing.runs:
-        for entry in run.steps:
-            for file in entry.measured(which):
-                if file.sha256 and file.size:
-                    places[file.sha256].append((run, entry.step, file.name))
+        for step, file in _measured(run, which):
+            if file.sha256 and file.size:
+                places[file.sha256].append((run, step, file.name))
     for sha256, shared in places.items():
         runs = list({run.name: run for run, _, _ in shared}.values())
         if len(runs) < 2:
             continue
-        where = tuple(Place(*run.name, step) for run, step, _ in shared)
+        where = tuple(evidence.Place(*run.name, step) for run, step, _ in shared)
         start = all(step == run.steps[0].step for run, step, _ in shared)
         own = {run.name: [(step, name) for other, step, name in shared if other is run] for run in runs}
         fits = [run for run in runs if _fits(run.steps, own[run.name])]
         for run in runs:
             alone = not start and fits == [run]
-            spoils = [Spoiled(_held(name), step) for step, name in own[run.name]]
-            yield run.finding(
-                IdenticalAcrossRuns(sha256, where, "size" if alone else None),
-                NOTE if alone else WARNING if start else FAULT,
-                sorted({step for step, _ in own[run.name]}),
-                files=sorted({name for _, name in own[run.name]}),
-                spoils=() if alone or start else tuple(spoils),
-            )
+            spoils = () if alone or start else tuple(Spoiled(_held(name), step) for step, name in own[run.name])
+            severity = NOTE if alone else WARNING if start else FAULT
+            steps, files = (sorted(set(items)) for items in zip(*own[run.name], strict=True))
+            shares = evidence.IdenticalAcrossRuns(sha256, where, "size" if alone else None)
+            yield run.finding(shares, severity, steps, None, files, spoils)
 
 
 def _fits(steps: Sequence[ListedStep], own: Sequence[tuple[int, str]]) -> bool:
@@ -228,9 +194,7 @@ def _fits(steps: Sequence[ListedStep], own: Sequence[tuple[int, str]]) -> bool:
         sizes = {entry.step: file.size for entry in steps for file in entry.files if file.name == name}
         others = [size for step, size in sizes.items() if (step, name) not in own]
         usual = statistics.median_low(others) if len(others) >= 2 else None
-        if usual is None or any(
-            abs(sizes[step] - usual) <= _SIZE_TOLERANCE * usual for step, of in own if of == name
-        ):
+        if usual is None or any(abs(sizes[at] - usual) <= _SIZE_TOLERANCE * usual for at, of in own if of == name):
             return True
     return False
 

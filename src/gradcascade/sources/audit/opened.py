@@ -9,23 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gradcascade.errors import InputError
-from gradcascade.sources.audit.evidence import (
-    NotFinite,
-    StoredType,
-    Structure,
-    Unreadable,
-    ZeroGradient,
-    ZeroTensor,
-)
-from gradcascade.sources.audit.findings import (
-    FAULT,
-    WARNING,
-    Evidence,
-    Finding,
-    Spoiled,
-    field_of,
-    spoiled,
-)
+from gradcascade.sources.audit.evidence import NotFinite, StoredType, Structure, Unreadable, ZeroGradient, ZeroTensor
+from gradcascade.sources.audit.findings import FAULT, WARNING, Evidence, Finding, Spoiled, field_of, spoiled
 from gradcascade.sources.audit.measurements import Scan, scan
 from gradcascade.sources.base import GRADIENT, RunName
 from gradcascade.sources.checkpoint import open_checkpoint
