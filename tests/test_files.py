@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gradcascade.errors import InputError
-from gradcascade.files import staged, sweep
+from gradcascade.files import staged, sweep, write_whole
 
 FULL = Path("/dev/full")
 """A device of Linux that takes nothing, as a disk without room does."""
@@ -60,3 +60,20 @@ def test_what_a_killed_process_left_is_swept_away(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     sweep(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoints"]
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "plan.toml"
+    for text in ("first\n", "ζ second\n"):
+        write_whole(path, text)
+        assert path.read_text(encoding="utf-8") == text
+        assert [file.name for file in tmp_path.iterdir()] == ["plan.toml"]
+
+
+def test_a_failure_leaves_the_earlier_file(tmp_path):
+    path = tmp_path / "plan.toml"
+    write_whole(path, "first\n")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "\ud800")  # no letter, so it cannot be written
+    assert path.read_text(encoding="utf-8") == "first\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["plan.toml"]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from gradcascade.errors import InputError
 
-_STAGING = ".writing-"
+SCRATCH = ".writing-"
+"""How the names of folders begin that exist while a file is written; an interruption may leave one."""
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def staged(path: Path, run: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=run))
+        folder = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=run))
     except OSError as error:
         raise InputError(
             f"{path} cannot be written ({error.strerror}); choose a folder where you may write"
@@ -40,7 +41,15 @@ def staged(path: Path, run: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file in an existing folder as a whole; where that raises, an earlier file is as it was."""
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=path.parent) as folder:
+        scratch = Path(folder) / path.name
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(path)
+
+
 def sweep(run: Path) -> None:
     """Remove what a killed process left half written in the folder ``run``."""
-    for folder in run.glob(f"{_STAGING}*"):
+    for folder in run.glob(f"{SCRATCH}*"):
         shutil.rmtree(folder, ignore_errors=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gradcascade import families
 from gradcascade.errors import InputError
+from gradcascade.files import write_whole
 from gradcascade.sources.choice import ordered
 from gradcascade.sources.stored import StoredTensor, shown
 from gradcascade.sources.trees.base import Part
@@ -17,13 +18,9 @@ from gradcascade.sources.trees.base import Part
 
 @dataclass(frozen=True)
 class RecordedTensors:
-    """Names and shapes of the tensors that make up the fields of one run.
+    """Names and shapes of the tensors that make up the fields of one run, in the order of the first file read.
 
-    The order of the first file read is that of all fields, whatever order another file has: a checkpoint saved in
-    another format lists its tensors differently.
-
-    They are kept in `file`, so that a run that is continued holds on to them; a published `repository`
-    (``owner/name``) must have the published N.
+    They are kept in `file`, so that a run that is continued keeps to them; a published `repository` must have its N.
     """
 
     file: Path
@@ -69,9 +66,7 @@ class RecordedTensors:
     def _keep(self, found: Mapping[str, tuple[int, ...]]) -> None:
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            scratch = self.file.with_name(f"{self.file.name}.new")
-            scratch.write_text(json.dumps(list(found.items())), encoding="utf-8")
-            scratch.replace(self.file)
+            write_whole(self.file, json.dumps(list(found.items())))
         except OSError as error:
             raise InputError(f"{self.file} cannot be written ({error.strerror}); check its folder") from None
 

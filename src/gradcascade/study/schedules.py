@@ -10,8 +10,8 @@ from typing import Any
 
 from gradcascade import families
 from gradcascade.errors import InputError
+from gradcascade.files import write_whole
 from gradcascade.performance.schedules import LearningRate, Schedule, published_schedules, read_schedule
-from gradcascade.study.files import write_whole
 from gradcascade.study.plan import FamilyPlan
 
 FILE = "schedules.json"

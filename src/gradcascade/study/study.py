@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from gradcascade.errors import InputError
+from gradcascade.files import SCRATCH, write_whole
 from gradcascade.sources.audit.quarantine_list import FILE as QUARANTINE
-from gradcascade.study.files import SCRATCH, write_whole
 from gradcascade.study.plan import FORMAT, FamilyPlan, Plan, plan_toml, read_plan, written_format
 from gradcascade.study.store import SNAPSHOT, Store
 from gradcascade.study.variants import needs_layout, unseeded, variants_of

@@ -186,7 +186,7 @@ SNAPSHOT = "[[snap" + GOOD.partition("[[snap")[2]
         (GOOD.replace("update", "weights"), "snapshots.0.field"),
         (GOOD.replace('family = "nano"', 'family = "mini"'), "'mini'"),
         (GOOD + GOOD.partition("\n[[find")[0], "lists the family 'nano' twice"),
-        (GOOD + SNAPSHOT, "a, step 10, update twice"),
+        (GOOD + SNAPSHOT, "a, step 10, update is there twice"),
         (GOOD.replace("findings = [1]", "").replace('reason = "x"', ""), "neither findings nor a reason"),
         (GOOD.replace("findings = [1]", "findings = [2]"), "names the finding 2"),
         (GOOD.replace("odd-size", "odd-eyes"), "'odd-eyes', which no check has"),

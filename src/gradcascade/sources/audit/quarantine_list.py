@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
-import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gradcascade.errors import InputError
+from gradcascade.files import write_whole
 from gradcascade.sources.audit.evidence import CHECKS
 from gradcascade.sources.audit.findings import CHECKPOINT, FAULT, Evidence, Finding
 from gradcascade.sources.base import GRADIENT, UPDATE, RunName
@@ -29,7 +29,7 @@ class _Strict(BaseModel):
 
 
 class Conventions(_Strict):
-    """Conventions of a family's entries: which step labels an update, and which gradients were audited."""
+    """How a family was audited: which of its two steps labels an update, and which gradients were looked at."""
 
     name: str
     label: Literal["later", "earlier"] = "later"
@@ -62,10 +62,14 @@ class Entry:
         said = [*(finding.sentence for finding in self.findings), self.note]
         return "; ".join(dict.fromkeys(sentence for sentence in said if sentence))
 
+    @property
+    def name(self) -> dict[str, Any]:
+        """What it is called, by the names of the parts."""
+        return {key: value for key, value in vars(self).items() if key not in ("findings", "note")}
+
     def as_dict(self) -> dict[str, Any]:
         """The entry as JSON can hold it."""
-        named = {key: getattr(self, key) for key in ("family", "scale", "run", "field", "step")}
-        return {**named, "codes": list(self.codes), "reason": self.reason}
+        return {**self.name, "codes": list(self.codes), "reason": self.reason}
 
 
 @dataclass(frozen=True)
@@ -85,14 +89,12 @@ class Quarantine:
 
     def check(self, name: str, label: str, gradients: str, scales: Iterable[str], where: str) -> None:
         """Refuse a family that is measured under other conventions, or lacks a scale; `where` is the file."""
-        for family in self.families:
-            if family.name != name:
-                continue
+        for family in (family for family in self.families if family.name == name):
             for key, asked in (("label", label), ("gradients", gradients)):
-                if getattr(family, key) != asked:
+                if (made := getattr(family, key)) != asked:
                     raise InputError(
-                        f"{where} was made with {key} = {getattr(family, key)} for the family {name!r}, which is "
-                        f"measured with {key} = {asked}; audit the study's plan.toml instead"
+                        f"{where} was made with {key} = {made} for the family {name!r}, which is measured with "
+                        f"{key} = {asked}; audit the study's plan.toml instead"
                     )
         known = list(scales)
         for entry in self.entries:
@@ -111,27 +113,21 @@ def entries_of(
 ) -> tuple[Entry, ...]:
     """What the faults among the findings of a family put into quarantine, by scale, run, field and step.
 
-    `checkpoints` and `gradients` are the steps that there are, ascending; `label` says which of its two steps labels
-    an update. A spoiled checkpoint takes both updates it is part of with it.
+    `checkpoints` and `gradients` are the steps that there are, ascending. A spoiled checkpoint takes both updates it
+    is part of with it.
     """
-    found: dict[tuple[str, str, str, str, int], list[Finding]] = {}
-    for finding in findings:
-        if finding.severity != FAULT:
-            continue
-        steps = list(checkpoints.get(finding.where, ()))
+    found: dict[tuple[str, str, str, str, int], dict[Finding, None]] = {}
+    for finding in (finding for finding in findings if finding.severity == FAULT):
+        pairs = list(pairwise(checkpoints.get(finding.where, ())))
         for what, step in finding.spoils:
-            if what == GRADIENT:
-                labels, field = [at for at in gradients.get(finding.where, ()) if at == step], GRADIENT
-            else:
-                ends = [k for k in range(1, len(steps)) if steps[k] == step]
-                if what == CHECKPOINT:
-                    ends += [k for k in range(1, len(steps)) if steps[k - 1] == step]
-                labels, field = [steps[k if label == "later" else k - 1] for k in ends], UPDATE
+            field, labels = GRADIENT, [at for at in gradients.get(finding.where, ()) if at == step]
+            if what != GRADIENT:
+                spoiled = [pair for pair in pairs if pair[1] == step or (what == CHECKPOINT and pair[0] == step)]
+                field, labels = UPDATE, [later if label == "later" else earlier for earlier, later in spoiled]
             for at in labels:
-                told = found.setdefault((finding.family, finding.scale, finding.run, field, at), [])
-                if (reason := dataclasses.replace(finding, spoils=())) not in told:
-                    told.append(reason)
-    return tuple(Entry(*name, tuple(told)) for name, told in sorted(found.items()))
+                name = (finding.family, finding.scale, finding.run, field, at)
+                found.setdefault(name, {})[dataclasses.replace(finding, spoils=())] = None
+    return tuple(Entry(*name, tuple(told)) for name, told in sorted(found.items(), key=lambda item: item[0]))
 
 
 class _Finding(_Strict):
@@ -168,9 +164,8 @@ def read_quarantine(path: Path) -> Quarantine:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(
-            f"{path} does not exist; write it with `gradcascade audit SOURCE --out {path.name}`"
-        ) from None
+        write = f"gradcascade audit SOURCE --out {path.name}"
+        raise InputError(f"{path} does not exist; write it with `{write}`") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}); check its permissions") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -189,20 +184,21 @@ def read_quarantine(path: Path) -> Quarantine:
         findings[told.id] = _finding(told, path)
     entries: dict[tuple[Any, ...], Entry] = {}
     for item in found.snapshots:
-        run = "" if item.run == "0" else f" run {item.run}"
-        where = f"{item.scale}{run}, step {item.step}, {item.field}"
-        if item.family not in families:
-            raise InputError(
-                f"{path}: {where} is of the family {item.family!r}, which [[families]] lacks; add it there"
-            )
-        if not item.findings and not item.reason:
-            raise InputError(f"{path}: {where} has neither findings nor a reason; add a reason")
-        if lacking := [number for number in item.findings if number not in findings]:
-            raise InputError(f"{path}: {where} names the finding {lacking[0]}, which is not in the file; add it")
         name = (item.family, item.scale, item.run, item.field, item.step)
-        if name in entries:
-            raise InputError(f"{path} names {where} twice; keep one of the two")
-        entries[name] = Entry(*name, tuple(findings[number] for number in item.findings), item.reason)
+        where = f"{item.scale}{'' if item.run == '0' else f' run {item.run}'}, step {item.step}, {item.field}"
+        lacking = [number for number in item.findings if number not in findings]
+        if item.family not in families:
+            fault = f"is of the family {item.family!r}, which [[families]] lacks; add it there"
+        elif not item.findings and not item.reason:
+            fault = "has neither findings nor a reason; add a reason"
+        elif lacking:
+            fault = f"names the finding {lacking[0]}, which is not in the file; add it"
+        elif name in entries:
+            fault = "is there twice; keep one of the two"
+        else:
+            entries[name] = Entry(*name, tuple(findings[number] for number in item.findings), item.reason)
+            continue
+        raise InputError(f"{path}: {where} {fault}")
     return Quarantine(found.families, tuple(entries.values()))
 
 
@@ -216,10 +212,8 @@ def _finding(told: _Finding, path: Path) -> Finding:
     except ValidationError as error:
         raise InputError(f"{path}: finding {told.id}: {_first(error)}; correct it, or write the file again") from None
     except (IndexError, ValueError):
-        raise InputError(
-            f"{path}: finding {told.id} lacks steps or files, which {told.code} needs; correct it, or write the file "
-            "again"
-        ) from None
+        lacks = f"lacks steps or files, which {told.code} needs"
+        raise InputError(f"{path}: finding {told.id} {lacks}; correct it, or write the file again") from None
     return finding
 
 
@@ -235,21 +229,14 @@ def write_quarantine(quarantine: Quarantine, path: Path) -> None:
     """Write a quarantine, as a whole or not at all; the same list always gives the same bytes."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(_as_toml(quarantine))
-            Path(scratch).replace(path)
-        except BaseException:
-            Path(scratch).unlink(missing_ok=True)
-            raise
+        write_whole(path, _as_toml(quarantine))
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}); choose another place") from None
 
 
 def _as_toml(quarantine: Quarantine) -> str:
     """Every finding once, with its sentence above it for people, and the snapshots that name them by number."""
-    entries = sorted(quarantine.entries, key=lambda e: (e.family, e.scale, e.run, e.field, e.step))
+    entries = sorted(quarantine.entries, key=lambda entry: tuple(entry.name.values()))
     numbers: dict[Finding, int] = {}
     for finding in (finding for entry in entries for finding in entry.findings):
         numbers.setdefault(finding, len(numbers) + 1)
@@ -260,9 +247,8 @@ def _as_toml(quarantine: Quarantine) -> str:
         told = {key: value for key, value in finding.as_dict().items() if key in _Finding.model_fields}
         lines += ["", f"# {_literal(finding.sentence)[1:-1]}", "[[findings]]", *_assignments({"id": number} | told)]
     for entry in entries:
-        told = {key: getattr(entry, key) for key in ("family", "scale", "run", "field", "step")}
-        told |= {"findings": [numbers[finding] for finding in entry.findings], "reason": entry.note or None}
-        lines += ["", "[[snapshots]]", *_assignments(told)]
+        told = {"findings": [numbers[finding] for finding in entry.findings], "reason": entry.note or None}
+        lines += ["", "[[snapshots]]", *_assignments(entry.name | told)]
     return "\n".join(lines) + "\n"
 
 
