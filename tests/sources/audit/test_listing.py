@@ -29,7 +29,7 @@ def test_gradients_are_listed_where_they_are_read(tmp_path: Path, name: str) -> 
     gradients_of(tmp_path / "run", name)
     listing = list_folder(tmp_path)
     (run,) = listing.runs
-    assert run.gradients("train") == [1, 2, 3] and run.gradients("val") == []
+    assert run.measured_steps("train") == [1, 2, 3] and run.measured_steps("val") == []
     read = {snapshot.files[0] for snapshot in discover(tmp_path, fields=("gradient",)).snapshots()}
     assert {file.path for step in run.steps for file in step.files} == read
 

@@ -10,26 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradcascade.errors import InputError
+from gradcascade.sources.audit import evidence
 from gradcascade.sources.audit.checkpoint_checks import check_checkpoints
-from gradcascade.sources.audit.evidence import (
-    CopiedPart,
-    ForeignPart,
-    ForeignWeights,
-    IdenticalAcrossRuns,
-    IdenticalContents,
-    IdenticalFiles,
-    LatePart,
-    LateWeights,
-    MissingShard,
-    ScaledCopy,
-    StalePart,
-    Structure,
-    Unreadable,
-)
 from gradcascade.sources.audit.findings import CHECKPOINT, FAULT, NOTE, Finding, in_order, spoiled
 from gradcascade.sources.audit.gradient_checks import check_gradients
 from gradcascade.sources.audit.known import check_known
-from gradcascade.sources.audit.listing import Listing, list_runs
+from gradcascade.sources.audit.listing import Listing, Progress, counter, list_runs
 from gradcascade.sources.audit.listing_checks import check_listing
 from gradcascade.sources.audit.opened import OpenedRun, open_run
 from gradcascade.sources.audit.outcomes import CheckOutcome, outcomes
@@ -40,8 +26,8 @@ from gradcascade.sources.folder import named_runs
 from gradcascade.sources.layouts.base import Run
 from gradcascade.sources.pico_tensors import pico_tensors
 
-_OUT_OF_PLACE = (LateWeights, ForeignWeights, LatePart, ForeignPart)
-_COPIES = (IdenticalContents, CopiedPart, StalePart, ScaledCopy)
+_OUT_OF_PLACE = (evidence.LateWeights, evidence.ForeignWeights, evidence.LatePart, evidence.ForeignPart)
+_COPIES = (evidence.IdenticalContents, evidence.CopiedPart, evidence.StalePart, evidence.ScaledCopy)
 
 
 @dataclass(frozen=True)
@@ -60,9 +46,8 @@ class Audit:
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The snapshots that the faults put into quarantine."""
-        runs, which = self.listing.runs, self.conventions.gradients
-        checkpoints = {run.name: run.checkpoints() for run in runs}
-        gradients = {run.name: run.gradients(which) for run in runs}
+        which, runs = self.conventions.gradients, self.listing.runs
+        checkpoints, gradients = ({run.name: run.measured_steps(kind) for run in runs} for kind in (None, which))
         return entries_of(self.findings, checkpoints, gradients, self.conventions.label)
 
     @property
@@ -102,7 +87,7 @@ def audit_family(
     `progress` is called with a name, the number done, the total and a place.
     """
 
-    def show(name: str) -> Callable[[int, int, str], None] | None:
+    def show(name: str) -> Progress | None:
         return functools.partial(progress, name) if progress else None
 
     name, found_runs = named_runs(folder, family, scales, runs)
@@ -126,27 +111,20 @@ def _opened(
     runs: Mapping[RunName, Run],
     gradients: str,
     select: Sequence[str],
-    progress: Callable[[int, int, str], None] | None,
+    progress: Progress | None,
 ) -> Iterator[OpenedRun]:
     """The checkpoints and the gradients of every run, with all that was found in them."""
-    total = sum(2 * len(run.parts(None)) + len(run.parts(gradients)) for run in runs.values())
-    done = 0
-
-    def advance(place: str) -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress(min(done, total), total, place)
-
+    advance = counter(progress, sum(2 * len(run.parts(None)) + len(run.parts(gradients)) for run in runs.values()))
     for name, run in runs.items():
-        files = {step: part.local_path for step, part in run.parts(None).items()}
-        opened = open_run(listing.family, name, CHECKPOINT, root, files, lambda step: advance(f"step {step}"))
-        opened = dataclasses.replace(opened, measured=_measured(run, opened.names, select))
-        found = check_checkpoints(opened, lambda k, name=name: advance(f"{name} checkpoint {k}"))
-        yield dataclasses.replace(opened, findings=(*opened.findings, *found))
-        files = {step: part.local_path for step, part in run.parts(gradients).items()}
-        opened = open_run(listing.family, name, GRADIENT, root, files, lambda step: advance(f"step {step}"))
-        yield dataclasses.replace(opened, findings=(*opened.findings, *check_gradients(opened)))
+        for what, which in ((CHECKPOINT, None), (GRADIENT, gradients)):
+            files = {step: part.local_path for step, part in run.parts(which).items()}
+            opened = open_run(listing.family, name, what, root, files, lambda step: advance(f"step {step}"))
+            if what == CHECKPOINT:
+                opened = dataclasses.replace(opened, measured=_measured(run, opened.names, select))
+                found = check_checkpoints(opened, lambda k, name=name: advance(f"{name} checkpoint {k}"))
+            else:
+                found = check_gradients(opened)
+            yield dataclasses.replace(opened, findings=(*opened.findings, *found))
 
 
 def _measured(run: Run, names: Sequence[str], select: Sequence[str]) -> tuple[int, ...] | None:
@@ -167,46 +145,38 @@ def _reconciled(listed: Sequence[Finding], contents: Sequence[Finding]) -> Itera
     their run's way, those are the wrong ones and the others are cleared. What the contents find is left out where
     the listing found it of the same steps.
     """
-    identical = [f for f in listed if isinstance(f.evidence, IdenticalFiles) and f.severity == FAULT]
-    missing = {(f.where, s) for f in listed if isinstance(f.evidence, MissingShard) for s in f.steps}
+    identical = [f for f in listed if isinstance(f.evidence, evidence.IdenticalFiles) and f.severity == FAULT]
+    missing = {(f.where, s) for f in listed if isinstance(f.evidence, evidence.MissingShard) for s in f.steps}
     wrong = {(f.where, step) for f in contents if isinstance(f.evidence, _OUT_OF_PLACE) for step in f.steps}
     cleared = _cleared_by_structure(listed, contents)
     for finding in listed:
+        found = finding.evidence
         guilty = tuple(step for step in finding.steps if (finding.where, step) in wrong)
-        evidence = finding.evidence
-        if finding in identical and finding.what == CHECKPOINT and 0 < len(guilty) < len(finding.steps):
-            assert isinstance(evidence, IdenticalFiles)
-            told = dataclasses.replace(evidence, wrong_steps=guilty)
-            yield dataclasses.replace(finding, evidence=told, spoils=spoiled(CHECKPOINT, guilty))
-        elif finding in cleared:
-            assert isinstance(evidence, IdenticalAcrossRuns)
-            told = dataclasses.replace(evidence, belongs_by="structure")
-            yield dataclasses.replace(finding, severity=NOTE, evidence=told, spoils=())
-        else:
-            yield finding
+        if isinstance(found, evidence.IdenticalFiles) and finding in identical and finding.what == CHECKPOINT:
+            if 0 < len(guilty) < len(finding.steps):
+                told = dataclasses.replace(found, wrong_steps=guilty)
+                finding = dataclasses.replace(finding, evidence=told, spoils=spoiled(CHECKPOINT, guilty))
+        elif isinstance(found, evidence.IdenticalAcrossRuns) and finding in cleared:
+            told = dataclasses.replace(found, belongs_by="structure")
+            finding = dataclasses.replace(finding, severity=NOTE, evidence=told, spoils=())
+        yield finding
     for finding in contents:
-        told = any(
-            set(finding.steps) <= set(other.steps) and other.where == finding.where and other.what == finding.what
+        copied = isinstance(finding.evidence, _COPIES) and any(
+            set(finding.steps) <= set(other.steps) and (other.where, other.what) == (finding.where, finding.what)
             for other in identical
             if finding.spoils
         )
-        if isinstance(finding.evidence, _COPIES) and told:
-            continue
-        if isinstance(finding.evidence, Unreadable) and (finding.where, finding.steps[0]) in missing:
-            continue
-        yield finding
+        lacking = isinstance(finding.evidence, evidence.Unreadable) and (finding.where, finding.steps[0]) in missing
+        if not copied and not lacking:
+            yield finding
 
 
 def _cleared_by_structure(listed: Sequence[Finding], contents: Sequence[Finding]) -> list[Finding]:
     """Of a file under several runs, the finding at the one run where alone it has the structure of the others."""
-    misfits = {(f.where, step) for f in contents if isinstance(f.evidence, Structure) for step in f.steps}
+    misfits = {(f.where, step) for f in contents if isinstance(f.evidence, evidence.Structure) for step in f.steps}
     shared: dict[str, list[Finding]] = {}
     for finding in listed:
-        if isinstance(finding.evidence, IdenticalAcrossRuns) and finding.severity == FAULT:
+        if isinstance(finding.evidence, evidence.IdenticalAcrossRuns) and finding.severity == FAULT:
             shared.setdefault(finding.evidence.sha256, []).append(finding)
-    cleared = []
-    for group in shared.values():
-        fits = [f for f in group if not any((f.where, step) in misfits for step in f.steps)]
-        if len(fits) == 1 < len(group):
-            cleared += fits
-    return cleared
+    fits = [[f for f in g if not any((f.where, step) in misfits for step in f.steps)] for g in shared.values()]
+    return [own[0] for own, group in zip(fits, shared.values(), strict=True) if len(own) == 1 < len(group)]

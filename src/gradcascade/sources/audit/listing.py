@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,18 @@ from gradcascade.sources.audit.findings import Evidence, Finding, Spoiled, field
 from gradcascade.sources.audit.stated_steps import Statement, stated_steps
 from gradcascade.sources.base import RunName
 from gradcascade.sources.checkpoint import INDEXED, WHOLE
+from gradcascade.sources.checkpoints.huggingface import shards_named
 from gradcascade.sources.layouts.base import GRADIENTS, Run
 from gradcascade.sources.layouts.step_folders import DYNAMICS
-from gradcascade.sources.stored import MAX_HEADER
+from gradcascade.sources.stored import mark_of
 from gradcascade.sources.trees.base import Part, TreeFile
 from gradcascade.sources.trees.local import inside
 
 if TYPE_CHECKING:
     from gradcascade.sources.hub_source import HubSource
+
+Progress = Callable[[int, int, str], None]
+"""Called with the number done, the total and a place."""
 
 _WEIGHTS = re.compile(r"(?P<stem>model|pytorch_model)(?:-(?P<shard>\d{5})-of-(?P<count>\d{5}))?\.(?:safetensors|bin)")
 _GRADIENT = re.compile(rf"((?:{DYNAMICS}/)?(?P<which>{'|'.join(GRADIENTS)})_)?gradients\.(?:pt|safetensors)")
@@ -82,9 +86,8 @@ class ListedStep:
 class ListedRun:
     """The files of one run, steps ascending.
 
-    `repository` is ``owner/name`` on a hub, and the run's folder on disk. On a hub `asked` are the steps to be
-    measured, whether they are there or not: a difference with one that is not is refused. In a folder there are
-    none, and a difference spans what is missing.
+    `repository` is ``owner/name`` on a hub, and the run's folder on disk. `asked` are the steps to be measured on a
+    hub, there or not: a difference with one that is not is refused, while on disk a difference spans what is missing.
     """
 
     name: RunName
@@ -92,14 +95,9 @@ class ListedRun:
     repository: str = ""
     asked: tuple[int, ...] = ()
 
-    def checkpoints(self) -> list[int]:
-        """Steps of the checkpoints that are subtracted, each from the next."""
-        there = [entry.step for entry in self.steps if entry.checkpoint]
-        return list(self.asked or there) if there else []
-
-    def gradients(self, which: str) -> list[int]:
-        """Steps of the ``"train"`` or ``"val"`` gradients to be measured."""
-        there = [entry.step for entry in self.steps if entry.gradient(which)]
+    def measured_steps(self, which: str | None) -> list[int]:
+        """Steps of the ``"train"`` or ``"val"`` gradients; of None, of the checkpoints that are subtracted."""
+        there = [entry.step for entry in self.steps if (entry.gradient(which) if which else entry.checkpoint)]
         return list(self.asked or there) if there else []
 
     def finding(
@@ -126,11 +124,15 @@ class Listing:
     chosen: bool = False
 
 
-def list_runs(
-    family: str, root: Path, runs: Mapping[RunName, Run], progress: Callable[[int, int, str], None] | None = None
-) -> Listing:
+def counter(progress: Progress | None, total: int) -> Callable[[str], None]:
+    """Counts what is done, place by place."""
+    done = itertools.count(1)
+    return lambda place: progress(min(next(done), total), total, place) if progress else None
+
+
+def list_runs(family: str, root: Path, runs: Mapping[RunName, Run], progress: Progress | None = None) -> Listing:
     """List a local family; each file of weights or gradients is read once, for its hash."""
-    total, done = sum(len(run.steps) for run in runs.values()), 0
+    advance = counter(progress, sum(len(run.steps) for run in runs.values()))
     found = []
     for name, run in runs.items():
         steps = []
@@ -139,29 +141,23 @@ def list_runs(
             beside = [f for f in run.tree.files(step.folder) if not _GRADIENT.fullmatch(f.name) or f.path in read]
             elsewhere = [TreeFile(path, 0) for path in read - {file.path for file in beside}]
             steps.append(listed_step(step.step, [*beside, *elsewhere], step.folder, root))
-            done += 1
-            if progress:
-                progress(done, total, f"{name} step {step.step}")
+            advance(f"{name} step {step.step}")
         found.append(ListedRun(name, tuple(steps), run.name))
     return Listing(family, str(root), tuple(found))
 
 
-def list_hub(
-    source: HubSource, chosen: bool = False, progress: Callable[[int, int, str], None] | None = None
-) -> Listing:
+def list_hub(source: HubSource, chosen: bool = False, progress: Progress | None = None) -> Listing:
     """List what a family has on the hub of what its fields are read from; nothing is downloaded.
 
     `chosen` says that someone chose the steps, so that no schedule is expected of them.
     """
-    total, done = sum(len(found.parts) for found in source.found), 0
+    advance = counter(progress, sum(len(found.parts) for found in source.found))
     runs = []
     for found in source.found:
         steps = []
         for step, part in sorted(found.parts.items()):
             steps.append(listed_step(step, _listed(part), part.folder))
-            done += 1
-            if progress:
-                progress(done, total, f"{found.name} step {step}")
+            advance(f"{found.name} step {step}")
         runs.append(ListedRun(found.name, tuple(steps), found.tree.name, tuple(found.asked)))
     others = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
     return Listing(source.family, f"{runs[0].repository}{others}", tuple(runs), chosen)
@@ -179,7 +175,9 @@ def _listed(part: Part) -> list[TreeFile]:
 def listed_step(step: int, files: Iterable[TreeFile], folder: str = "", root: Path | None = None) -> ListedStep:
     """A step with those of its files that matter; of a local tree (`root`), hashed, and with what they state."""
     here = None if root is None else root / folder
-    named = tuple(sorted({shard for index in INDEXED for shard in _shards_named_in(here / index)})) if here else ()
+    indexes = [here / name for name in INDEXED] if here else []
+    shards = {name for index in indexes for name in shards_named(index, mark_of(index))}
+    named = tuple(sorted(name for name in shards if re.fullmatch(r"[\w.-]+", name)))
     listed = []
     for file in sorted(files, key=lambda file: file.path):
         name = file.path.removeprefix(f"{folder}/")
@@ -192,20 +190,6 @@ def listed_step(step: int, files: Iterable[TreeFile], folder: str = "", root: Pa
             listed.append(ListedFile(name, path.stat().st_size, _sha256(inside(root, path)), path))
     stated = stated_steps(here, [file.path for file in listed if file.path]) if here else ()
     return ListedStep(step, tuple(listed), named, tuple(stated))
-
-
-def _shards_named_in(index: Path) -> set[str]:
-    """Plain file names in an index's map; a broken index is the content check's to explain."""
-    try:
-        if index.stat().st_size > MAX_HEADER:
-            return set()
-        content = json.loads(index.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return set()
-    shards = content.get("weight_map") if isinstance(content, dict) else None
-    if not isinstance(shards, dict):
-        return set()
-    return {shard for shard in shards.values() if isinstance(shard, str) and re.fullmatch(r"[\w.-]+", shard)}
 
 
 def _sha256(path: Path) -> str:

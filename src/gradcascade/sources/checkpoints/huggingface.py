@@ -26,11 +26,12 @@ def _files(path: Path) -> tuple[Path, ...]:
     """The file itself, then the shards that an index names, if they exist and lie beside it."""
     if path.name not in INDEXED:
         return (path,)
-    return path, *(file for name in _shards_named(path, mark_of(path)) if (file := _existing_shard(path, name)))
+    return path, *(file for name in shards_named(path, mark_of(path)) if (file := _existing_shard(path, name)))
 
 
 @functools.lru_cache(maxsize=1024)
-def _shards_named(index: Path, mark: Mark | None) -> tuple[str, ...]:
+def shards_named(index: Path, mark: Mark | None) -> tuple[str, ...]:
+    """Names in an index's map, as they are; none if the index is broken, which is said when it is opened."""
     try:
         return tuple(sorted(set(map(str, _shard_map(index).values()))))
     except (InputError, OSError):
