@@ -1,5 +1,6 @@
 """The streamed numbers against the obvious ones, computed on whole arrays."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from gradcascade.sources.audit.measurements import (
     unit_in_the_last_place,
 )
 from gradcascade.sources.choice import parameters
+from gradcascade.sources.pieces import Piece, joined
 from gradcascade.sources.tensors import open_tensors
 
 DTYPES = ("float16", "float32", "float64")
@@ -115,6 +117,18 @@ def test_tensors_that_lie_transposed_are_read_in_their_own_order(
     transposed, plain = open_tensors(tmp_path / "t.pt")["t"], open_tensors(tmp_path / "plain.pt")["t"]
     assert np.array_equal(np.concatenate(list(blocks(transposed))), values.T.reshape(-1))
     assert inner_product(transposed, plain) == pytest.approx(float((values.astype(np.float64) ** 2).sum()))
+
+
+def test_tensors_in_pieces_and_negated_ones_are_read_as_they_are(tmp_path: Path) -> None:
+    halves = {
+        "a": np.arange(12, dtype=np.float32).reshape(3, 4),
+        "b": np.arange(12, 20, dtype=np.float32).reshape(2, 4),
+    }
+    stored = opened({**halves, "gap": np.zeros(3, np.float32)}, tmp_path / "halves.safetensors")
+    pieces = [Piece((3, 0), stored["b"]), Piece((0, 0), stored["a"])]
+    whole = joined("w", (5, 4), pieces, tmp_path)
+    assert np.concatenate(list(blocks(whole))).tolist() == list(range(20))
+    assert np.concatenate(list(blocks(replace(stored["a"], negative=True)))).tolist() == [-k for k in range(12)]
 
 
 def test_memory_is_bounded_by_the_blocks(tmp_path: Path) -> None:

@@ -38,11 +38,7 @@ def _identical(run: OpenedRun) -> Iterator[Finding]:
 
 
 def _parallel(run: OpenedRun) -> Iterator[Finding]:
-    """Gradients that are a multiple of the one before: a cosine that differs from 1 by less than 1e-9.
-
-    Two gradients of different weights, even of one batch and a tiny learning rate, differ by more; a copy that was
-    scaled differs by float32's rounding, about 1e-15 in the cosine.
-    """
+    """Gradients that are a multiple of the one before: a cosine that differs from 1 by less than 1e-9."""
     for before, step in pairwise(run.scans):
         first, second = run.scans[before], run.scans[step]
         norms = np.sqrt(first.squares.sum() * second.squares.sum())
@@ -56,11 +52,7 @@ def _parallel(run: OpenedRun) -> Iterator[Finding]:
 
 
 def _outliers(run: OpenedRun) -> Iterator[Finding]:
-    """Gradients whose norm is far from that of the neighbours: `outliers`, by ten times (fifty at the ends).
-
-    A warning, and nothing is quarantined: norms of gradients jump when a loss does, and the probe does not see a
-    field's scale.
-    """
+    """Gradients whose norm is far from the neighbours': a warning, as the probe does not see a field's scale."""
     steps = list(run.scans)
     norms = np.array([np.sqrt(run.scans[step].squares.sum()) for step in steps])
     odd = outliers(norms, np.ones(len(steps)), jump=GRADIENT_JUMP, edge_jump=GRADIENT_EDGE_JUMP)

@@ -26,47 +26,38 @@ Tensors = Mapping[str, StoredTensor]
 
 @dataclass(frozen=True)
 class Scan:
-    """What one file of tensors holds.
-
-    `digests` are of the values, the same for +0 and -0, whatever type they are stored in; `broken` are the tensors
-    with entries that are NaN, infinite, or too large to be squared in double precision.
-    """
+    """What one file of tensors holds."""
 
     squares: NDArray[np.float64]
-    digests: tuple[str, ...]
-    broken: tuple[str, ...]
+    digests: tuple[str, ...]  # of the values, the same for +0 and -0 and for every stored type
+    broken: tuple[str, ...]  # tensors with entries that are NaN, infinite, or too large to be squared in float64
 
 
 @dataclass(frozen=True)
 class Distances:
-    """Distances between the K checkpoints of one run as sums of squares, for each of T tensors.
-
-    `zeros` and `within_unit` count the entries of each difference between neighbours that are zero, and that are not
-    larger than one unit in the last place of the stored type, zeros included.
-    """
+    """Distances between the K checkpoints of one run as sums of squares, for each of T tensors."""
 
     names: tuple[str, ...]
     sizes: NDArray[np.int64]  # (T,)
     next_one: NDArray[np.float64]  # (K - 1, T)
     next_but_one: NDArray[np.float64]  # (K - 2, T)
     to_last: NDArray[np.float64]  # (K, T)
-    zeros: NDArray[np.int64]  # (K - 1, T)
-    within_unit: NDArray[np.int64]  # (K - 1, T)
+    zeros: NDArray[np.int64]  # (K - 1, T): entries that do not change
+    within_unit: NDArray[np.int64]  # (K - 1, T): that change by at most one unit in the last place, these too
 
 
 def scan(tensors: Tensors) -> Scan:
     """Read every entry of a file once."""
-    squares, digests, broken = [], [], []
-    for name, tensor in tensors.items():
+    squares, digests = [], []
+    for tensor in tensors.values():
         total, digest = 0.0, hashlib.blake2b(digest_size=16)
         for block in blocks(tensor):
             total += _squares(block)
             digest.update(_comparable(block).data)
         squares.append(total)
         digests.append(digest.hexdigest())
-        if not math.isfinite(total):
-            broken.append(name)
-    return Scan(np.array(squares), tuple(digests), tuple(broken))
+    broken = tuple(name for name, total in zip(tensors, squares, strict=True) if not math.isfinite(total))
+    return Scan(np.array(squares), tuple(digests), broken)
 
 
 def measure_distances(
@@ -76,45 +67,33 @@ def measure_distances(
 
     `checkpoints` open one each; all have the same tensors. `progress` is called with the number that are done.
     """
-    count = len(checkpoints)
-    opened = {count - 1: checkpoints[-1]()}
-    names = tuple(opened[count - 1])
-    sizes = np.array([tensor.size for tensor in opened[count - 1].values()], np.int64)
-    width = len(names)
-    found = Distances(
-        names,
-        sizes,
-        np.zeros((max(count - 1, 0), width)),
-        np.zeros((max(count - 2, 0), width)),
-        np.zeros((count, width)),
-        np.zeros((max(count - 1, 0), width), np.int64),
-        np.zeros((max(count - 1, 0), width), np.int64),
-    )
-    for k in range(count - 1):
-        wanted = {i for i in (k, k + 1, k + 2, count - 1) if i < count}
+    last = len(checkpoints) - 1
+    opened = {last: checkpoints[last]()}
+    names, width = tuple(opened[last]), len(opened[last])
+    sizes = np.array([tensor.size for tensor in opened[last].values()], np.int64)
+    one, two, to_last = (np.zeros((max(rows, 0), width)) for rows in (last, last - 1, last + 1))
+    found = Distances(names, sizes, one, two, to_last, one.astype(np.int64), one.astype(np.int64))
+    for k in range(last):
+        wanted = {i for i in (k, k + 1, k + 2, last) if i <= last}
         opened = {i: opened[i] if i in opened else checkpoints[i]() for i in wanted}
         for t, name in enumerate(names):
-            _one_tensor(found, k, t, {i: opened[i][name] for i in wanted}, count - 1)
+            _one_tensor(found, k, t, {i: opened[i][name] for i in sorted(wanted)}, last)
         if progress:
             progress(k + 1)
     return found
 
 
 def _one_tensor(found: Distances, k: int, t: int, tensors: dict[int, StoredTensor], last: int) -> None:
-    order = sorted(tensors)
     coarser = min((tensors[k].dtype, tensors[k + 1].dtype), key=lambda dtype: _FORMATS[dtype][0])
-    for parts in zip(*(blocks(tensors[i]) for i in order), strict=True):
-        at = dict(zip(order, parts, strict=True))
-        difference = np.subtract(at[k + 1], at[k], dtype=np.float64)
-        squares = {k + 1: _squares(difference)}
-        for i in order:
-            if i > k + 1:
-                squares[i] = _squares(np.subtract(at[i], at[k], dtype=np.float64))
+    for parts in zip(*map(blocks, tensors.values()), strict=True):
+        at = dict(zip(tensors, parts, strict=True))
+        differences = {i: np.subtract(at[i], at[k], dtype=np.float64) for i in at if i != k}
+        squares = {i: _squares(difference) for i, difference in differences.items()}
         found.next_one[k, t] += squares[k + 1]
         if k + 2 in squares:
             found.next_but_one[k, t] += squares[k + 2]
         found.to_last[k, t] += squares[last]
-        size = np.abs(difference)
+        size = np.abs(differences[k + 1])
         found.zeros[k, t] += int(np.count_nonzero(size == 0))
         found.within_unit[k, t] += int(np.count_nonzero(size <= unit_in_the_last_place(at[k], at[k + 1], coarser)))
 
@@ -122,8 +101,8 @@ def _one_tensor(found: Distances, k: int, t: int, tensors: dict[int, StoredTenso
 def unit_in_the_last_place(a: NDArray, b: NDArray, dtype: str) -> NDArray[np.float64]:
     """The distance of neighbouring numbers of a type at the larger of two magnitudes, float64.
 
-    It is 2^(e - p), where 2^e is the largest power of two that the larger magnitude reaches (not below the type's
-    smallest normal number) and p the bits of the type's fraction.
+    It is 2^(e - p): 2^e is the largest power of two, of the type's normal numbers, that the larger magnitude reaches,
+    and p are the bits of the type's fraction.
     """
     fraction, smallest = _FORMATS[dtype]
     larger = np.maximum(np.abs(a), np.abs(b)).astype(np.float64)
@@ -140,18 +119,17 @@ def inner_product(a: StoredTensor, b: StoredTensor) -> float:
 
 def blocks(tensor: StoredTensor) -> Iterator[NDArray[np.floating]]:
     """The entries of a tensor in row-major order, block by block, float32 (or float64), widened exactly."""
-    itemsize = np.dtype(CODES[tensor.dtype]).itemsize
-    expected = row_major_strides(tensor.shape, itemsize)
+    expected = row_major_strides(tensor.shape, np.dtype(CODES[tensor.dtype]).itemsize)
     steps = zip(tensor.shape, tensor.strides, expected, strict=True)
-    if all(size <= 1 or stride == wanted for size, stride, wanted in steps) and tensor.size:
+    whole = type(tensor) is StoredTensor and tensor.size and not tensor.negative  # not put together when it is read
+    mapped = whole and all(size <= 1 or stride == wanted for size, stride, wanted in steps)
+    if mapped:
         flat = np.ndarray((tensor.size,), CODES[tensor.dtype], tensor.file, tensor.offset)
-        for start in range(0, tensor.size, _BLOCK):
-            part = flat[start : start + _BLOCK]
-            yield widened_bfloat16(part) if tensor.dtype == "bfloat16" else _widened(part)
-        return
-    whole = tensor.read().reshape(-1)
+    else:
+        flat = tensor.read().reshape(-1)
     for start in range(0, tensor.size, _BLOCK):
-        yield _widened(whole[start : start + _BLOCK])
+        part = flat[start : start + _BLOCK]
+        yield widened_bfloat16(part) if mapped and tensor.dtype == "bfloat16" else _widened(part)
 
 
 def _comparable(block: NDArray[np.floating]) -> NDArray[np.floating]:

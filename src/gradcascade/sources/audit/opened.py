@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from gradcascade.errors import InputError
 from gradcascade.sources.audit.evidence import NotFinite, StoredType, Structure, Unreadable, ZeroGradient, ZeroTensor
@@ -25,8 +28,7 @@ LARGE = 1024
 class OpenedRun:
     """The checkpoints or the gradients (`what`) of one run that can be compared, steps ascending.
 
-    `root` is the folder that was named; `findings` are about the other files; `measured` says which of the tensors
-    make up the field that is to be measured, None for all.
+    `findings` are about the other files; `measured` are the tensors that make up the field, None for all.
     """
 
     family: str
@@ -52,9 +54,8 @@ class OpenedRun:
         if spoils is None:
             spoils = spoiled(self.what, steps) if severity == FAULT else ()
         files = tuple(_name(self.paths[step], self.root) for step in steps if step in self.paths)
-        return Finding(
-            evidence, severity, self.family, *self.name, tuple(steps), field_of(self.what), files, tuple(spoils)
-        )
+        field = field_of(self.what)
+        return Finding(evidence, severity, self.family, *self.name, tuple(steps), field, files, tuple(spoils))
 
 
 def open_run(
@@ -71,14 +72,13 @@ def open_run(
     headers: dict[int, dict[str, StoredTensor]] = {}
     for step, path in paths.items():
         try:
-            headers[step] = parameters(open_checkpoint(path))
-            if not any(tensor.size for tensor in headers[step].values()):
+            tensors = parameters(open_checkpoint(path))
+            if not any(tensor.size for tensor in tensors.values()):
                 raise InputError(f"{path} holds no parameters of floating-point numbers; name a checkpoint that does")
+            headers[step] = tensors
         except InputError as error:
-            headers.pop(step, None)
             found.append(everything.finding(Unreadable(str(error)), FAULT, [step]))
-    reference = _usual(headers, lambda tensors: {name: tensor.shape for name, tensor in tensors.items()})
-    types = _usual(headers, lambda tensors: {name: tensor.dtype for name, tensor in tensors.items()})
+    reference, types = _usual(headers, "shape"), _usual(headers, "dtype")
     scans: dict[int, Scan] = {}
     names = tuple(reference)
     for step, tensors in headers.items():
@@ -87,8 +87,8 @@ def open_run(
             continue
         changed = [name for name in names if tensors[name].dtype != types.get(name, tensors[name].dtype)]
         if changed:
-            evidence = StoredType(changed[0], tensors[changed[0]].dtype, types[changed[0]])
-            found.append(everything.finding(evidence, WARNING, [step]))
+            retyped = StoredType(changed[0], tensors[changed[0]].dtype, types[changed[0]])
+            found.append(everything.finding(retyped, WARNING, [step]))
         result = scan({name: tensors[name] for name in names})
         if result.broken:
             found.append(everything.finding(NotFinite(result.broken), FAULT, [step]))
@@ -101,40 +101,24 @@ def open_run(
     return replace(opened, findings=(*found, *_zero_tensors(opened)))
 
 
-def _zero_tensors(run: OpenedRun) -> list[Finding]:
-    """Tensors that are all zero at some steps, and not at most of them.
-
-    A large tensor of weights or of gradients is never exactly zero while it is trained. At a first step it can be:
-    gradients behind a projection that starts at zero vanish, which is a warning only.
-    """
-    found = []
+def _zero_tensors(run: OpenedRun) -> Iterator[Finding]:
+    """Tensors that are all zero at some steps, and not at most of them; at a first step gradients may be."""
     steps = list(run.scans)
+    zeros = {step: (scanned.squares == 0) & (np.array(run.sizes) >= LARGE) for step, scanned in run.scans.items()}
+    often = 2 * sum(zeros.values(), np.zeros(len(run.sizes), int)) >= len(steps)
     for step in steps:
-        zero = [
-            t
-            for t, size in enumerate(run.sizes)
-            if size >= LARGE
-            and run.scans[step].squares[t] == 0
-            and 2 * sum(run.scans[other].squares[t] == 0 for other in steps) < len(steps)
-        ]
         if run.what == GRADIENT and not run.scans[step].squares.any():
-            found.append(run.finding(ZeroGradient(), FAULT, [step]))
-        elif zero:
+            yield run.finding(ZeroGradient(), FAULT, [step])
+        elif zero := tuple(run.names[t] for t in np.flatnonzero(zeros[step] & ~often)):
             severity = WARNING if step == steps[0] and run.what == GRADIENT else FAULT
-            found.append(run.finding(ZeroTensor(tuple(run.names[t] for t in zero)), severity, [step]))
-    return found
+            yield run.finding(ZeroTensor(zero), severity, [step])
 
 
-def _usual(headers: Mapping[int, dict[str, StoredTensor]], view: Callable[[dict[str, StoredTensor]], dict]) -> dict:
-    """What most of the steps have."""
-    seen: Counter[tuple] = Counter()
-    kept: dict[tuple, dict] = {}
-    for tensors in headers.values():
-        value = view(tensors)
-        key = tuple(sorted(value.items()))
-        seen[key] += 1
-        kept.setdefault(key, value)
-    return kept[seen.most_common(1)[0][0]] if seen else {}
+def _usual(headers: Mapping[int, dict[str, StoredTensor]], what: str) -> dict[str, Any]:
+    """The shapes, or the types, that most of the steps have, in the order of the first of these."""
+    seen = [{name: getattr(tensor, what) for name, tensor in tensors.items()} for tensors in headers.values()]
+    counts = Counter(frozenset(value.items()) for value in seen)
+    return next((value for value in seen if counts[frozenset(value.items())] == max(counts.values())), {})
 
 
 def _misfit(shapes: dict[str, tuple[int, ...]], reference: dict[str, tuple[int, ...]]) -> Structure | None:
