@@ -140,8 +140,7 @@ def mapped(path: Path) -> NDArray[np.uint8]:
         raise InputError(f"{shown(str(path))} cannot be opened; check the name") from None
 
 
-Mark = tuple[str, int, int, int]
-"""Name, inode, size and time of change of a file."""
+Mark = tuple[str, int, int, int]  # name, inode, size and time of change of a file
 
 
 def mark_of(file: Path) -> Mark | None:

@@ -9,25 +9,15 @@ from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
 from gradcascade.sources.base import GRADIENT, UPDATE, RunName
 
-NOTE = "note"
-"""Worth knowing; nothing is wrong with the files."""
-
-WARNING = "warning"
-"""Something is odd, and the snapshot can still be measured."""
-
-FAULT = "fault"
-"""A snapshot is not what its label says, or cannot be measured; what it spoils is quarantined."""
-
+NOTE = "note"  # worth knowing; nothing is wrong with the files
+WARNING = "warning"  # something is odd, and the snapshot can still be measured
+FAULT = "fault"  # a snapshot is not what its label says, or cannot be measured; what it spoils is quarantined
 SEVERITIES = (FAULT, WARNING, NOTE)
 
-CHECKPOINT = "checkpoint"
-DIFFERENCE = "difference"
+CHECKPOINT, DIFFERENCE = "checkpoint", "difference"
 
-LISTING = "listing"
-"""Checks that need names, sizes and hashes only read this."""
-
-CONTENTS = "contents"
-"""Checks that need the tensors read this."""
+LISTING = "listing"  # what checks read that need names, sizes and hashes only
+CONTENTS = "contents"  # what checks read that need the tensors
 
 CHECKS: dict[str, type[Evidence]] = {}
 """Every check by its code, in the order of declaration; filled by ``evidence.py``."""

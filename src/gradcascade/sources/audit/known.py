@@ -32,23 +32,20 @@ def check_known(
     steps: Mapping[RunName, Iterable[int]],
     hashes: Mapping[RunName, Mapping[int, Mapping[str, str | None]]] | None = None,
 ) -> list[Finding]:
-    """Name the corruption that is known of the repositories of a family.
+    """Name the corruption that is known of the repositories (``owner/name``, or a local run's name) of a family.
 
-    `repositories` are ``owner/name``, or the name of a local run; `hashes` by run and step the listed SHA-256 of
-    every file of the checkpoint. Of a repository it is a fault and spoils what it spoils. A local run that has the
-    name of such a repository gets a note: its files may be a corrected copy, and they are checked themselves.
+    `hashes` are the listed SHA-256 of every file of the checkpoints. A local run that has the name of a repository
+    gets a note: its files may be a corrected copy, and they are checked themselves.
     """
     found = []
     for run, repository in repositories.items():
-        there = set(steps.get(run, ()))
+        there, published = set(steps.get(run, ())), "/" in repository
         for known in reports_of(repository):
             concerned = tuple(step for step in known.steps if step in there)
             if known.spoils == "nothing" and any(min(there) <= step <= max(there) for step in known.steps if there):
                 concerned = known.steps  # what is reported may be that they are missing
-            if not concerned:
-                continue
-            published = "/" in repository
-            if published and known.identical and _differ((hashes or {}).get(run, {}), concerned):
+            differ = published and known.identical and _differ((hashes or {}).get(run, {}), concerned)
+            if not concerned or differ:
                 continue
             spoils = tuple(item for item in _spoiled(known) if item.step in there) if published else ()
             severity = (FAULT if spoils else WARNING) if published else NOTE
@@ -71,9 +68,5 @@ def _spoiled(fault: Fault) -> tuple[Spoiled, ...]:
 
 def _differ(hashes: Mapping[int, Mapping[str, str | None]], steps: Sequence[int]) -> bool:
     """Whether a file of the same name has different hashes at two of the steps."""
-    listed: dict[str, set[str]] = {}
-    for step in steps:
-        for name, sha256 in hashes.get(step, {}).items():
-            if sha256:
-                listed.setdefault(name, set()).add(sha256)
-    return any(len(found) > 1 for found in listed.values())
+    listed = {(name, sha256) for step in steps for name, sha256 in hashes.get(step, {}).items() if sha256}
+    return len(listed) > len({name for name, _ in listed})

@@ -18,11 +18,7 @@ PASSED, FAILED, NOT_APPLICABLE = "passed", "failed", "not applicable"
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """How one check of one run ended.
-
-    `looked_at` counts what there was of each kind of thing that the check needs. `why` says why it was not
-    applicable: there was too little to look at, or the tensors were not read. Notes do not make a check fail.
-    """
+    """How one check of one run ended, and how much there was of each kind of thing it needs; notes are no failure."""
 
     code: str
     scale: str
@@ -47,13 +43,11 @@ def outcomes(
         there = Counter(_there(run, which) | {"runs with hashes": hashed} | dict((read or {}).get(run.name, {})))
         for code, check in CHECKS.items():
             own = [f for f in findings if f.code == code and f.where == run.name]
-            looked_at = {thing: there[thing] for thing in check.needs}
             failed = any(f.severity != NOTE for f in own)
-            why = None
-            if check.reads == CONTENTS and read is None:
-                why, looked_at = "tensors not read", {}
-            elif not failed and all(there[thing] < fewest for thing, fewest in check.needs.items()):
-                why = "too few"
+            unread = check.reads == CONTENTS and read is None
+            few = not failed and all(there[thing] < fewest for thing, fewest in check.needs.items())
+            why = "tensors not read" if unread else "too few" if few else None
+            looked_at = {} if unread else {thing: there[thing] for thing in check.needs}
             outcome = NOT_APPLICABLE if why else FAILED if failed else PASSED
             found.append(CheckOutcome(code, *run.name, outcome, looked_at, len(own), why))
     return tuple(found)

@@ -13,11 +13,9 @@ _FEWEST_GAPS = 3
 def missing_steps(steps: Sequence[int]) -> list[int]:
     """Steps that an otherwise regular schedule lacks; `steps` and result ascend.
 
-    The commonest gap g, if it occurs at least three times, makes a grid of every g steps, from the first to the last
-    step on it. Steps off the grid that are powers of two (at least three) make a start 1, 2, 4, ... up to the
-    largest of them, as Pythia's 1 to 512 before 1000, 2000, ...; other steps off the grid are ignored. What these two
-    lack is missing. If that is more than a third of a grid, the steps are a selection and not a schedule, and nothing
-    is said.
+    The commonest gap, if it occurs at least three times, makes a grid from the first to the last step on it. Powers
+    of two off the grid (at least three) make a start 1, 2, 4, ... up to the largest of them, as Pythia's 1 to 512
+    before 1000, 2000, ... What either lacks is missing, but for more than a third: then it is a selection.
     """
     grid = _grid(steps)
     off = [step for step in steps if step not in grid]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable
@@ -26,18 +27,17 @@ class Statement:
 
 
 def stated_steps(folder: Path, files: Iterable[Path]) -> list[Statement]:
-    """Find the steps that the files of a step's folder state.
+    """Find the steps that the files of a step's folder state; files that cannot be read state none.
 
     Known places: ``global_step`` in ``trainer_state.json`` (transformers); the tag ``global_stepN`` in ``latest``
-    (DeepSpeed); ``step``, ``global_step`` or ``iteration`` in the metadata of a safetensors file, or as a tensor of
-    one integer in a file of weights. An optimizer's own counters are left alone: they may count something else.
-
-    Files that cannot be read state none; the content checks say what is wrong with them.
+    (DeepSpeed); one of `_KEYS` in the metadata of a safetensors file, or as a tensor of one integer in a file of
+    weights. An optimizer's own counters are left alone: they may count something else.
     """
     found = []
-    state = _json(folder / "trainer_state.json")
-    if isinstance(state, dict) and type(state.get("global_step")) is int:
-        found.append(Statement("trainer_state.json", state["global_step"]))
+    with contextlib.suppress(ValueError, RecursionError):
+        state = json.loads(_text(folder / "trainer_state.json") or "null")
+        if isinstance(state, dict) and type(state.get("global_step")) is int:
+            found.append(Statement("trainer_state.json", state["global_step"]))
     if tag := re.fullmatch(r"global_step(\d{1,15})", _text(folder / "latest").strip()):
         found.append(Statement("latest", int(tag[1])))
     for file in files:
@@ -52,10 +52,10 @@ def _in_file(file: Path) -> list[Statement]:
     except InputError:
         return []
     found = []
-    for key, value in _metadata(file).items():
-        if key in _KEYS and isinstance(value, str) and re.fullmatch(r"\d{1,15}", value):
-            found.append(Statement(f"the metadata of {file.name}", int(value)))
+    metadata = _metadata(file)
     for key in _KEYS:
+        if isinstance(value := metadata.get(key), str) and re.fullmatch(r"\d{1,15}", value):
+            found.append(Statement(f"the metadata of {file.name}", int(value)))
         tensor = tensors.get(key)
         if tensor is not None and tensor.size == 1 and tensor.dtype in ("int64", "int32"):
             found.append(Statement(f"the tensor {key!r} in {file.name}", int(tensor.read().reshape(-1)[0])))
@@ -70,13 +70,6 @@ def _metadata(file: Path) -> dict[str, Any]:
     length = int.from_bytes(raw[:8].tobytes(), "little")
     found = json.loads(raw[8 : 8 + length].tobytes()).get("__metadata__")
     return found if isinstance(found, dict) else {}
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(_text(path) or "null")
-    except (ValueError, RecursionError):
-        return None
 
 
 def _text(path: Path) -> str:

@@ -14,12 +14,10 @@ from typing import Protocol
 class TreeFile:
     """A file as a listing describes it; its hashes are None where the listing has none."""
 
-    path: str
-    """In the tree, with slashes."""
+    path: str  # in the tree, with slashes
     size: int
     sha256: str | None = None
-    oid: str | None = None
-    """Git's own name of it: the SHA-1 of a small file with git's header, of a pointer for a large one."""
+    oid: str | None = None  # git's name: the SHA-1 of a small file with git's header, of a pointer for a large one
 
     @property
     def name(self) -> str:
@@ -83,12 +81,9 @@ class Part:
     """What is opened as one set of tensors: a file of a tree, or the checkpoint that a folder of it holds."""
 
     tree: Tree
-    folder: str = ""
-    """Folder of the step."""
-    file: str = ""
-    """Path from there; empty for a checkpoint whose files are not listed yet."""
-    label: str = ""
-    """What it is called where a field says what it was read from; by default its path."""
+    folder: str = ""  # of the step
+    file: str = ""  # path from there; empty for a checkpoint whose files are not listed yet
+    label: str = ""  # what it is called where a field says what it was read from; by default its path
 
     @property
     def path(self) -> str:
@@ -118,5 +113,4 @@ class Part:
         return Path(self.tree.name, self.path)
 
 
-Fetch = Callable[[Part], Path]
-"""Gives the local path of the file that opens a part."""
+Fetch = Callable[[Part], Path]  # gives the local path of the file that opens a part

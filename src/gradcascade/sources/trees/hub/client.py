@@ -12,8 +12,7 @@ from gradcascade.errors import InputError, SourceLostError
 from gradcascade.sources.stored import shown
 from gradcascade.sources.trees.base import TreeFile
 from gradcascade.sources.trees.hub.download import Download
-from gradcascade.sources.trees.hub.retry import RetryPolicy
-from gradcascade.sources.trees.hub.session import Session, Watch, as_hub, read_json
+from gradcascade.sources.trees.hub.session import Session, as_hub, read_json
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _SHA = re.compile(r"[0-9a-f]{40}")
@@ -28,19 +27,7 @@ class Commit:
 
 
 class HubClient(Session):
-    """A session with a hub, with the listings of commits and the failed files that it remembers."""
-
-    def __init__(
-        self,
-        endpoint: str | None = None,
-        *,
-        retry: RetryPolicy | None = None,
-        timeout: float | None = None,
-        watch: Watch | None = None,
-    ) -> None:
-        super().__init__(endpoint, retry=retry, timeout=timeout, watch=watch)
-        self.listed: dict[tuple[str, str, str, bool], list[TreeFile]] = {}
-        self.refused: dict[tuple[str, str, str], str] = {}
+    """A session with a hub, of whose repositories it tells."""
 
     def repository(self, name: str) -> Repository:
         """A repository of models, ``owner/name``."""

@@ -15,8 +15,7 @@ from gradcascade.sources.stored import shown
 from gradcascade.sources.trees.base import TreeFile
 from gradcascade.sources.trees.hub.session import RetryableError, Session
 
-WRONG_BYTES = 3
-"""Times that a file is downloaded whose bytes differ from those listed."""
+WRONG_BYTES = 3  # times that a file is downloaded whose bytes differ from those listed
 
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
@@ -49,7 +48,7 @@ class Download:
                 self._fill()
                 if self.file.is_in(self._part):
                     self._part.replace(self.target)
-                    self._remember()
+                    self.session.checked[self.target] = self._state()
                     return self.target
                 self._part.unlink()
         except OSError as error:
@@ -64,15 +63,11 @@ class Download:
         """Whether the file is there and whole; read again unless this process checked it."""
         if not self.target.exists():
             return False
-        if self.session.checked.get(self.target) == self._state():
+        known = self.session.checked.get(self.target) == self._state()
+        if not known and self.file.is_in(self.target):
+            self.session.checked[self.target] = self._state()
             return True
-        if not self.file.is_in(self.target):
-            return False
-        self._remember()
-        return True
-
-    def _remember(self) -> None:
-        self.session.checked[self.target] = self._state()
+        return known
 
     def _state(self) -> tuple[Any, ...]:
         status = self.target.stat()

@@ -16,16 +16,11 @@ _RESET = re.compile(r";\s*r\s*=\s*0\s*;\s*t\s*=\s*(\d{1,6})")
 class RetryPolicy:
     """Waits between attempts: they double, unless the hub names one."""
 
-    attempts: int = 6
-    """In a row that may fail without a single byte of progress."""
-    total: int = 50
-    """Attempts in all for one request, progress or not."""
-    first: float = 1.0
-    """Seconds of the first wait."""
-    longest: float = 30.0
-    """Seconds of the longest wait."""
-    limit: float = 900.0
-    """Longest wait in seconds that is obeyed when the hub names it; it counts in windows of five minutes."""
+    attempts: int = 6  # in a row that may fail without a single byte of progress
+    total: int = 50  # attempts in all for one request, progress or not
+    first: float = 1.0  # seconds of the first wait
+    longest: float = 30.0  # seconds of the longest wait
+    limit: float = 900.0  # longest wait in seconds that is obeyed when the hub names it; its windows have 300
     sleep: Callable[[float], None] = time.sleep
 
     def wait(self, failures: int, named: float | None = None) -> None:

@@ -1,9 +1,8 @@
 """Requests to the hub: retried, bounded in time and size, and told apart by what can be done about a failure.
 
-Session, headers (with the token, where the user keeps one) and errors are those of ``huggingface_hub``. The requests
-are made here because its own download cannot fail at once without a network (it retries for half a minute), continue
-a download that another process began, or check what came against the SHA-256 of the listing, and its listings have
-no time limit.
+Session, headers (with the user's token) and errors are those of ``huggingface_hub``. Requests are made here because its
+own download retries for half a minute without a network, does not continue what another process began, and does not
+check the listed SHA-256, and its listings have no time limit.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from gradcascade.errors import InputError, MissingError, SourceLostError
+from gradcascade.sources.trees.base import TreeFile
 from gradcascade.sources.trees.hub.retry import RetryPolicy, named_wait
 
 T = TypeVar("T")
@@ -24,14 +24,9 @@ Watch = Callable[[str, int, int], None]
 """Called with what is fetched, bytes so far, and bytes in all; with none in all while it is waited for."""
 
 RETRY = RetryPolicy()
-LOST_IN_A_ROW = 3
-"""Files in a row that may be given up before the hub counts as lost."""
-
-MAX_ANSWER = 1 << 25
-"""Bytes of one JSON answer that are read; a page of a listing has some hundred thousand."""
-
-MAX_PAGES = 10_000
-"""Pages of one listing that are asked for; a page has up to a thousand items."""
+LOST_IN_A_ROW = 3  # files in a row that may be given up before the hub counts as lost
+MAX_ANSWER = 1 << 25  # bytes of one JSON answer that are read; a page of a listing has some hundred thousand
+MAX_PAGES = 10_000  # of one listing that are asked for; a page has up to a thousand items
 
 _AGAIN = "run the same command again later, it continues where it stopped"
 
@@ -49,11 +44,9 @@ class RetryableError(Exception):
 
 
 class Session:
-    """A hub, and how it is asked.
+    """A hub, by default that of ``huggingface_hub`` (``$HF_ENDPOINT``), and how it is asked.
 
-    The endpoint is by default that of ``huggingface_hub`` (``$HF_ENDPOINT``). An attempt counts as failed after
-    ``timeout`` seconds without an answer or a byte (``$HF_HUB_DOWNLOAD_TIMEOUT``, else 10). ``watch`` is called while
-    files arrive.
+    An attempt fails after ``timeout`` seconds without an answer or a byte (``$HF_HUB_DOWNLOAD_TIMEOUT``, else 10).
     """
 
     def __init__(
@@ -78,6 +71,10 @@ class Session:
         self.lost = 0
         self.checked: dict[Path, tuple[Any, ...]] = {}
         """Downloaded files whose bytes were compared with the listing in this process."""
+        self.listed: dict[tuple[str, str, str, bool], list[TreeFile]] = {}
+        """Files in a folder of a repository at a commit."""
+        self.refused: dict[tuple[str, str, str], str] = {}
+        """What was wrong with files that could not be had."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "watch": None}  # who watches stays in its own process
@@ -95,14 +92,7 @@ class Session:
         """GET an address until `use` has taken an answer in full, or the attempts are used up.
 
         `what` names it in messages; `headers` gives further ones for each attempt; `progress` grows when an attempt
-        achieved something.
-
-        Raises
-        ------
-        SourceLostError
-            If the hub cannot be reached, or will not give this without other rights.
-        InputError
-            If only this is not available.
+        achieved something. A :class:`SourceLostError` where the hub cannot be reached or refuses, else InputError.
         """
         failures = total = 0
         while True:

@@ -29,11 +29,12 @@ class Space:
 
     def small(self, repository: Repository, run: str = "") -> Path:
         """Folder for small files of a repository that are kept; of one run, where several lie in the repository."""
-        return self.folder / "small" / (_folder_name(repository.name) + (f"@{_digest(run)}" if run else ""))
+        name = repository.name.replace("/", "--") + (f"@{_digest(run)}" if run else "")
+        return self.folder / "small" / name
 
     def place(self, repository: Repository, revision: str, part: str = "") -> Path:
         """Folder for files of one commit, or of one part of it, that are read and removed."""
-        name = f"{_folder_name(repository.name)}@{revision[:16]}" + (f"-{_digest(part)}" if part else "")
+        name = f"{repository.name.replace('/', '--')}@{revision[:16]}" + (f"-{_digest(part)}" if part else "")
         return self.folder / "passing" / name
 
     def fetch(self, repository: Repository, revision: str, files: Iterable[TreeFile], part: str = "") -> Path:
@@ -97,14 +98,9 @@ class Space:
                 "another study"
             ) from None
         except OSError as error:
-            raise SourceLostError(
-                f"{self.folder} cannot be written ({error.strerror or error}); check its permissions"
-            ) from None
+            said = f"{self.folder} cannot be written ({error.strerror or error}); check its permissions"
+            raise SourceLostError(said) from None
         _LOCKS[key] = lock
-
-
-def _folder_name(repository: str) -> str:
-    return repository.replace("/", "--")
 
 
 def _digest(run: str) -> str:
