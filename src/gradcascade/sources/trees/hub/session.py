@@ -1,8 +1,8 @@
 """Requests to the hub: retried, bounded in time and size, and told apart by what can be done about a failure.
 
-Session, headers (with the user's token) and errors are those of ``huggingface_hub``. Requests are made here because its
-own download retries for half a minute without a network, does not continue what another process began, and does not
-check the listed SHA-256, and its listings have no time limit.
+Session, headers (with the user's token) and errors are those of ``huggingface_hub``. Requests are made here because
+its own download retries for half a minute without a network, does not continue what another process began, and does
+not check the listed SHA-256, and its listings have no time limit.
 """
 
 from __future__ import annotations
