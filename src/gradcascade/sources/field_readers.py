@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,31 +43,26 @@ class GradientReader:
 
     def __call__(self) -> NDArray[np.floating]:
         """Load the field, shape (N,)."""
-        with self._opened() as (tensors, _):
-            return made(self.kind, FROM_GRADIENT, {"gradient": tensors}, list(tensors))
+        with self.part.tree.holding([self.part]) as fetch:
+            path = fetch(self.part)
+            tensors, _ = _chosen(self.choice, open_tensors(path), path)
+            names = self.run.names(tensors, self.part, path)
+            return made(self.kind, FROM_GRADIENT, {"gradient": tensors}, names)
 
     def describe(self) -> Description | None:
         """The tensors of the field in order; None on the hub before the first of the run was loaded."""
-        return _described(self.part, self.run, self._opened)
+        return _described(self.part, self.run, self.choice, open_tensors)
 
     def without(self, files: Collection[Path]) -> GradientReader:
         """The same, not compared with files that are in quarantine."""
         return replace(self, run=self.run.without(files)) if isinstance(self.run, GradientsOnDisk) else self
-
-    @contextmanager
-    def _opened(self) -> Iterator[tuple[Opened, Chosen]]:
-        with self.part.tree.holding([self.part]) as fetch:
-            path = fetch(self.part)
-            tensors, chosen = _chosen(self.choice, open_tensors(path), path)
-            yield {name: tensors[name] for name in self.run.names(tensors, self.part, path)}, chosen
 
 
 @dataclass(frozen=True)
 class UpdateReader:
     """Loads a field made from two checkpoints, such as their difference, on disk or on the hub.
 
-    It is made in float32 (float64 where a checkpoint holds float64): half precision is widened
-    first, exactly. Of what was downloaded the later stays, as the next difference needs it.
+    Half precision is widened first, exactly. Of what was downloaded the later stays, as the next difference needs it.
     """
 
     earlier: Part
@@ -97,13 +91,7 @@ class UpdateReader:
 
     def describe(self) -> Description | None:
         """The tensors of the field in order; None on the hub before the first of the run was loaded."""
-        return _described(self.later, self.run, self._opened)
-
-    @contextmanager
-    def _opened(self) -> Iterator[tuple[Opened, Chosen]]:
-        path = self.later.local_path
-        tensors, chosen = _chosen(self.choice, open_checkpoint(path), path)
-        yield {name: tensors[name] for name in self.run.names(tensors, self.later, path)}, chosen
+        return _described(self.later, self.run, self.choice, open_checkpoint)
 
 
 @dataclass(frozen=True)
@@ -123,13 +111,14 @@ def _chosen(choice: Choice, tensors: Opened, path: Path) -> tuple[dict[str, Stor
     return choice.in_order(chosen), chosen
 
 
-def _described(part: Part, run: RunTensors, opened: Callable) -> Description | None:
+def _described(part: Part, run: RunTensors, choice: Choice, opened: Callable[[Path], Opened]) -> Description | None:
     if not part.tree.local:
         shapes = run.shapes()
         return Description(tuple(shapes.items())) if shapes is not None else None
-    with opened() as (tensors, chosen):
-        left_out = tuple(Counter(chosen.left_out.values()).items())
-        return Description(tuple((name, tensor.shape) for name, tensor in tensors.items()), left_out)
+    path = part.local_path
+    tensors, chosen = _chosen(choice, opened(path), path)
+    left_out = tuple(Counter(chosen.left_out.values()).items())
+    return Description(tuple((name, tensors[name].shape) for name in run.names(tensors, part, path)), left_out)
 
 
 def made(

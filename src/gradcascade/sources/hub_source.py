@@ -35,18 +35,12 @@ class Found:
     run: Run
     tree: HubTree
     snapshots: tuple[SnapshotRef, ...]
-    asked: tuple[int, ...]
-    """Steps of the gradients, or of the checkpoints that are subtracted, each from the next; ascending."""
-    parts: Mapping[int, Part]
-    """Those that are there."""
-    files: int
-    """Large files of one checkpoint or one gradient."""
-    size: int
-    """Their bytes, about."""
-    held: int
-    """Checkpoints or gradients that lie on disk at once, at most."""
-    entries: int
-    """Entries of a field, about."""
+    asked: tuple[int, ...]  # steps of the gradients, or of the checkpoints that are subtracted; ascending
+    parts: Mapping[int, Part]  # those that are there
+    files: int  # large ones of one checkpoint or one gradient
+    size: int  # their bytes, about
+    held: int  # checkpoints or gradients that lie on disk at once, at most
+    entries: int  # of a field, about
 
     @property
     def checkpoints(self) -> tuple[int, ...]:
@@ -55,12 +49,8 @@ class Found:
 
     def downloads(self, snapshots: Collection[SnapshotRef]) -> int:
         """How many checkpoints or gradients are downloaded for some of the snapshots."""
-        wanted = set(snapshots)
-        return len({part for own in self.snapshots if own in wanted for part in _parts(own)})
-
-
-def _parts(snapshot: SnapshotRef) -> tuple[Part, ...]:
-    return getattr(snapshot.reader, "parts", ())
+        wanted = set(snapshots).intersection(self.snapshots)
+        return len({part for snapshot in wanted for part in getattr(snapshot.reader, "parts", ())})
 
 
 @dataclass(frozen=True)
@@ -88,11 +78,7 @@ class HubSource:
         return [snapshot for found in self.found for snapshot in found.snapshots]
 
     def metrics(self) -> pl.DataFrame:
-        """Evaluation results of every run, downloaded if they are not here: family, scale, run, step, metric, value.
-
-        A value that was not finite is null. A file that is not available or unreadable is left out, and named by
-        `complaints`; only a hub that cannot be reached raises.
-        """
+        """Evaluation results of every run, downloaded if need be; `complaints` has what is unreadable."""
         rows = []
         self.space.claim()
         for found in self.found:
@@ -104,8 +90,8 @@ class HubSource:
                 except InputError as error:
                     self._complaints.append(Problem("not-fetched", place, f"{found.name}: {error}"))
             folder = found.tree.kept
-            listed = {step_of_evaluation(Path(place).name) for place in found.run.small}
             # What an earlier pass left there may not be the run's any more.
+            listed = {step_of_evaluation(Path(place).name) for place in found.run.small}
             own = read_evaluations(folder, folder, self._complaints.append, listed)
             rows += [(*found.name, *row) for row in own]
         return metrics_table(self.family, rows)
@@ -137,8 +123,7 @@ def discover_hub(
 ) -> HubSource:
     """Find a family on the hub: its repositories by run, laid out as one of the `LAYOUTS`.
 
-    `steps` are those of the gradients, or of the checkpoints to subtract, each from the next; by default all there
-    are. One that is not there is refused when it is loaded, and no difference is taken across it.
+    A step that is asked for and not there is refused when it is loaded, and no difference is taken across it.
     """
     chosen = LAYOUTS.find(layout, argument="layout")
     reading = Reading(family, chosen.fields, which, order, label)

@@ -66,7 +66,6 @@ class GradientsOnDisk:
 class CheckpointsOnDisk:
     """Updates follow the order of the first of `order_from` that can be read: gradient files or checkpoints.
 
-    Without one, Pico's tensors follow the order of the model's modules and others that of the checkpoint's file.
     Of `recorded`, gradient files that name their tensors otherwise or hold others, the first readable one decides
     the order of the tensors that both have.
     """
