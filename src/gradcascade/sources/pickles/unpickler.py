@@ -95,7 +95,7 @@ class Unpickler:
         elif code in _PLAIN:
             _PLAIN[code](self)
         elif code == b"\x81" and self._records:
-            self._new_record()
+            self._call(Record, "builds something that is not an object")
         elif code in _FORBIDDEN:
             raise PickleError(f"uses the instruction {_FORBIDDEN[code]}, which builds objects")
         else:
@@ -122,10 +122,8 @@ class Unpickler:
 
     def _line(self) -> str:
         end = self._data.find(b"\n", self._position)
-        if end < 0:
-            raise PickleError("is cut off in the middle of its description")
-        taken, self._position = self._data[self._position : end], end + 1
-        return _text(taken)
+        line = self._take((end if end >= 0 else len(self._data)) + 1 - self._position)
+        return _text(line[:-1])
 
     def _top(self) -> Any:
         if not self._stack or self._stack[-1] is _MARK:
@@ -145,9 +143,8 @@ class Unpickler:
                 return items
         raise PickleError("is broken: a list of values has no beginning")
 
-    def _push_tuple(self, count: int) -> None:
-        items = [self._pop() for _ in range(count)]
-        self._stack.append(tuple(reversed(items)))
+    def _last(self, count: int) -> list[Any]:
+        return [self._pop() for _ in range(count)][::-1]
 
     def _refer(self, module: Any, name: Any) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
@@ -156,11 +153,11 @@ class Unpickler:
         self._allow(reference)
         self._stack.append(reference)
 
-    def _reduce(self) -> None:
-        arguments, function = self._pop(), self._pop()
+    def _call(self, build: Callable[[Global, tuple], Any], fault: str) -> None:
+        function, arguments = self._last(2)
         if not isinstance(function, Global) or not isinstance(arguments, tuple):
-            raise PickleError("is broken: it applies something that is not a function")
-        self._stack.append(self._build(function, arguments))
+            raise PickleError(f"is broken: it {fault}")
+        self._stack.append(build(function, arguments))
 
     def _set_items(self, items: list[Any]) -> None:
         table = self._top()
@@ -182,10 +179,6 @@ class Unpickler:
             raise PickleError("is broken: it appends to something that is not a list")
         values.extend(items)
 
-    def _set_item(self) -> None:
-        value, key = self._pop(), self._pop()
-        self._set_items([key, value])
-
     def _set_state(self) -> None:
         # State dictionaries carry module versions as attributes of their OrderedDict; they hold no tensors.
         state, target = self._pop(), self._top()
@@ -193,12 +186,6 @@ class Unpickler:
             target.state = state
         elif not isinstance(target, dict):
             raise PickleError("sets the state of an object")
-
-    def _new_record(self) -> None:
-        arguments, reference = self._pop(), self._pop()
-        if not isinstance(reference, Global) or not isinstance(arguments, tuple):
-            raise PickleError("is broken: it builds something that is not an object")
-        self._stack.append(Record(reference, arguments))
 
     def _drop(self) -> None:
         if not self._stack:
@@ -213,28 +200,23 @@ def _text(raw: bytes) -> str:
         raise PickleError("is broken: a name in it is not text") from None
 
 
-def _name_from_stack(machine: Unpickler) -> None:
-    name, module = machine._pop(), machine._pop()
-    machine._refer(module, name)
-
-
 _PLAIN: dict[bytes, Callable[[Unpickler], Any]] = {
     b"(": lambda m: m._stack.append(_MARK),
     b"}": lambda m: m._stack.append({}),
     b"]": lambda m: m._stack.append([]),
     b")": lambda m: m._stack.append(()),
     b"t": lambda m: m._stack.append(tuple(m._since_mark())),
-    b"\x85": lambda m: m._push_tuple(1),
-    b"\x86": lambda m: m._push_tuple(2),
-    b"\x87": lambda m: m._push_tuple(3),
+    b"\x85": lambda m: m._stack.append(tuple(m._last(1))),
+    b"\x86": lambda m: m._stack.append(tuple(m._last(2))),
+    b"\x87": lambda m: m._stack.append(tuple(m._last(3))),
     b"\x94": lambda m: m._memo.__setitem__(len(m._memo), m._top()),
     b"c": lambda m: m._refer(m._line(), m._line()),
-    b"\x93": _name_from_stack,
-    b"R": lambda m: m._reduce(),
+    b"\x93": lambda m: m._refer(*m._last(2)),
+    b"R": lambda m: m._call(m._build, "applies something that is not a function"),
     b"Q": lambda m: m._stack.append(m._storage(m._pop())),
-    b"s": lambda m: m._set_item(),
+    b"s": lambda m: m._set_items(m._last(2)),
     b"u": lambda m: m._set_items(m._since_mark()),
-    b"a": lambda m: m._append([m._pop()]),
+    b"a": lambda m: m._append(m._last(1)),
     b"e": lambda m: m._append(m._since_mark()),
     b"b": lambda m: m._set_state(),
     b"0": lambda m: m._drop(),
