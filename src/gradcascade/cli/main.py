@@ -24,6 +24,7 @@ from gradcascade.cli import (
     fit,
     graph,
     measure,
+    merge,
     metrics,
     probe,
     report,
@@ -55,6 +56,7 @@ app.command("cache")(cache.cache)
 app.command("families")(families.families)
 app.command("audit")(audit.audit)
 app.command("measure")(measure.measure)
+app.command("merge")(merge.merge)
 app.command("metrics")(metrics.metrics)
 app.command("fit")(fit.fit)
 app.command("compare")(compare.compare)

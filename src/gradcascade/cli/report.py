@@ -17,12 +17,13 @@ def report(
     window: Annotated[
         tuple[int, int] | None, typer.Option(help="First and last step of the stable window.", metavar="FIRST LAST")
     ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write (default: STUDY/report).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write STUDY/report/index.html and its figures."""
+    """Write the report's index.html and its figures."""
     from gradcascade.report.page import write_report
     from gradcascade.study.study import Study
 
     with Study.open(study) as opened:
-        page = write_report(report_data(opened, window), study / "report")
+        page = write_report(report_data(opened, window), out or study / "report")
     typer.echo(json.dumps({"report": str(page)}) if as_json else f"report: {page}")

@@ -54,11 +54,11 @@ _SNAPSHOT = (
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS cascades (
   id INTEGER PRIMARY KEY, {_SNAPSHOT},
-  variant TEXT NOT NULL, replicate INTEGER NOT NULL, n INTEGER NOT NULL, tau REAL NOT NULL,
-  size INTEGER NOT NULL, duration INTEGER NOT NULL, ceiling INTEGER NOT NULL, activity TEXT NOT NULL,
-  max_over_tau REAL, kurtosis REAL, zero_share REAL NOT NULL, source TEXT NOT NULL, revision TEXT NOT NULL,
+  variant TEXT NOT NULL, replicate INTEGER NOT NULL, n INTEGER NOT NULL, tau REAL,
+  size INTEGER NOT NULL, duration INTEGER NOT NULL, ceiling INTEGER NOT NULL, activity TEXT,
+  max_over_tau REAL, kurtosis REAL, zero_share REAL, source TEXT NOT NULL, revision TEXT NOT NULL,
   content_hash TEXT NOT NULL, layout_hash TEXT NOT NULL, probe_hash TEXT NOT NULL, seed INTEGER NOT NULL,
-  seconds REAL NOT NULL,
+  seconds REAL,
   UNIQUE ({", ".join(KEY)})
 );
 CREATE TABLE IF NOT EXISTS contents (
@@ -78,6 +78,9 @@ CREATE TABLE IF NOT EXISTS metrics (
 """
 _REFUSE = "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _NAMED = f"({', '.join(Name._fields)}) = (?, ?, ?, ?, ?)"
+
+_ADD = f"INSERT INTO cascades ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT DO NOTHING"
+
 _OTHERS = "AND span NOT IN (SELECT value FROM json_each(?))"
 _LOG = logging.getLogger(__name__)
 
@@ -232,11 +235,22 @@ class Store:
 
     def add(self, row: dict[str, Any]) -> None:
         """Keep one cascade, in one transaction; a cascade that is there already stays as it is."""
-        values = {**row, "activity": json.dumps([int(a) for a in row["activity"]]), "span": row["span"] or 0}
-        names = list(COLUMNS)
-        places = ", ".join("?" * len(names))
-        query = f"INSERT INTO cascades ({', '.join(names)}) VALUES ({places}) ON CONFLICT DO NOTHING"
-        self._write(query, [values[name] for name in names])
+        self._write(_ADD, _stored(row))
+
+    def take_up(
+        self, cascades: pl.DataFrame, current: pl.DataFrame, refusals: pl.DataFrame, metrics: pl.DataFrame
+    ) -> None:
+        """Keep whole tables, of the columns that this store gives, in one transaction."""
+        span = pl.col("span").fill_null(0)
+        marks = "?, ?, ?, ?, ?, ?, ?, ?"
+        with self._transaction() as connection:
+            connection.executemany(_ADD, (_stored(row) for row in cascades.iter_rows(named=True)))
+            noted = current.select(*SNAPSHOT, "content_hash", "layout_hash", "conventions").with_columns(span)
+            connection.executemany(f"INSERT OR REPLACE INTO current VALUES ({marks}, ?)", noted.rows())
+            refused = refusals.select(*SNAPSHOT, "code", "reason").with_columns(span)
+            connection.executemany(_REFUSE, refused.rows())
+            external = metrics.select(list(METRIC_COLUMNS)).rows()
+            connection.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?, ?)", external)
 
     def cascades(self) -> pl.DataFrame:
         """Every cascade ever measured, in the order of measuring."""
@@ -316,3 +330,10 @@ class Store:
     def metrics(self) -> pl.DataFrame:
         """External performance numbers."""
         return self._table("metrics", METRIC_COLUMNS, "family, scale, run, step, metric")
+
+
+def _stored(row: dict[str, Any]) -> list[Any]:
+    """The values of a cascade as the table has them, in the order of :data:`COLUMNS`."""
+    activity = None if row["activity"] is None else json.dumps([int(count) for count in row["activity"]])
+    values = {**row, "activity": activity, "span": row["span"] or 0}
+    return [values[name] for name in COLUMNS]
