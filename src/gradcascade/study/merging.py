@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from gradcascade.errors import InputError
 from gradcascade.fields.kinds import field_plural
 from gradcascade.sources.audit.quarantine_list import FILE as QUARANTINE
 from gradcascade.sources.base import RunName
-from gradcascade.study.plan import FamilyPlan, Plan, family_folder, study_path
+from gradcascade.study.plan import FamilyPlan, Plan, study_path
 from gradcascade.study.schedules import FILE as SCHEDULES
 from gradcascade.study.store import KEY, SNAPSHOT
 from gradcascade.study.study import Study
@@ -180,10 +180,9 @@ def _same(ours: dict[str, Any], theirs: dict[str, Any], where: str, first: Path,
 def _seen_from(study: Path, family: FamilyPlan, out: Path) -> FamilyPlan:
     """A family whose paths lead from the new study to where they led from the old one."""
     moved = {
-        name: os.path.relpath(place, out.absolute())
+        name: os.path.relpath(study_path(study, place), out.absolute())
         for name, place in (("path", family.path), ("evaluations", family.evaluations))
         if place is not None
-        for place in [family_folder(study, family) if name == "path" else study_path(study, place)]
     }
     return family.model_copy(update=moved)
 
@@ -211,11 +210,11 @@ def _one_family(ours: FamilyPlan, theirs: FamilyPlan, first: Path, second: Path)
 
 
 def _one_mapping(
-    ours: dict[str, Any], theirs: dict[str, Any], where: str, first: Path, second: Path
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], where: str, first: Path, second: Path
 ) -> dict[str, Any]:
-    joined = ours | theirs
+    joined = {**ours, **theirs}
     for scale in ours.keys() & theirs.keys():
-        if isinstance(ours[scale], dict) and isinstance(theirs[scale], dict):  # runs of a scale
+        if isinstance(ours[scale], Mapping) and isinstance(theirs[scale], Mapping):  # runs of a scale
             joined[scale] = _one_mapping(ours[scale], theirs[scale], f"{where}{scale}, run ", first, second)
         else:
             _same({scale: ours[scale]}, {scale: theirs[scale]}, where, first, second)
