@@ -34,7 +34,7 @@ def test_a_chart_is_a_script_and_an_entry_of_words(
         'addChart("toy", { describe: () => null, rows: () => [] });'
     )
     text = words.FOLDER.joinpath("charts.toml").read_text(encoding="utf-8")
-    shutil.copy(str(words.FOLDER.joinpath("answers.toml")), tmp_path)
+    shutil.copytree(str(words.FOLDER), tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py", "__*"))
     (tmp_path / "charts.toml").write_text(
         f'{text}\n[charts.toy]\ntitle = "A toy"\nseen = "Toys."\nhow = ["@means"]\n'
     )

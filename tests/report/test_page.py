@@ -12,7 +12,7 @@ import pytest
 
 from gradcascade.errors import InputError
 from gradcascade.report import figure_views
-from gradcascade.report.data import REFUSAL_SCHEMA, ReportData
+from gradcascade.report.data import ReportData
 from gradcascade.report.figures.null_decomposition import NullDecomposition
 from gradcascade.report.figures.performance_bridge import PerformanceBridge
 from gradcascade.report.figures.performance_by_scale import PerformanceByScale
@@ -208,7 +208,7 @@ def test_unusual_studies_get_a_page_that_says_what_is_missing(name: str, tmp_pat
 @pytest.mark.usefixtures("few_figures")
 def test_snapshots_that_could_not_be_measured_are_named(data: ReportData, tmp_path: Path) -> None:
     rows = [("nano", "d24", 10, "gradient", "the file <b>ends</b> early")]
-    refused = pl.DataFrame(rows, schema=REFUSAL_SCHEMA, orient="row")
+    refused = pl.DataFrame(rows, schema=["family", "scale", "step", "field", "reason"], orient="row")
     page = write_report(ReportData.from_tables(data.cascades, refusals=refused), tmp_path).read_text(encoding="utf-8")
     assert "could not be measured" in page and "&lt;b&gt;ends&lt;/b&gt; early" in page
     plain = write_report(ReportData.from_tables(data.cascades), tmp_path).read_text(encoding="utf-8")

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 
 from gradcascade.report import figure_views
-from gradcascade.report.data import REFUSAL_SCHEMA, ReportData
+from gradcascade.report.data import ReportData
 from gradcascade.report.page import write_report
 from gradcascade.report.page_data import chart_data
+from gradcascade.vocabulary import REFUSAL_COLUMNS, polars_schema
 
 from .cascades import study_cascades
 
@@ -32,9 +33,8 @@ def with_runs(*runs: str) -> pl.DataFrame:
 
 @pytest.mark.usefixtures("no_figures")
 def test_one_run_is_not_spoken_of(tmp_path: Path) -> None:
-    refused = pl.DataFrame(
-        [("nano", "d24", 10, "gradient", "it ends early")], schema=REFUSAL_SCHEMA, orient="row"
-    ).with_columns(run=pl.lit("0"), span=pl.lit(None, pl.Int64), code=pl.lit("unreadable"))
+    row = {"family": "nano", "scale": "d24", "run": "0", "step": 10, "field": "gradient", "code": "unreadable"}
+    refused = pl.DataFrame([row | {"reason": "it ends early"}], schema=polars_schema(REFUSAL_COLUMNS))
     data = ReportData.from_tables(with_runs("0"), refusals=refused)
     html = write_report(data, tmp_path).read_text(encoding="utf-8")
     assert "averaged as replicates" not in html and '<th scope="col">run</th>' not in html
