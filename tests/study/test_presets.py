@@ -31,7 +31,7 @@ def test_the_presets_of_the_published_families_know_their_entries():
     for name in presets():
         hub = presets()[name].hub
         assert hub is not None
-        assert all(families.expected_entries(text.partition("@")[0]) for text in hub.repositories.values())
+        assert all(families.expected_entries(text.partition("@")[0]) for text in hub.places.values())
 
 
 def test_a_file_in_a_folder_of_the_user_is_a_preset_too(tmp_path, monkeypatch):
