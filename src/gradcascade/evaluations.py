@@ -21,7 +21,17 @@ _SHOWN = 60
 class Problem:
     """Why a small file (of evaluations, of a configuration), or a value in it, was not taken."""
 
-    code: Literal["not-fetched", "unreadable", "too-large", "not-json", "no-object", "no-number", "no-accuracy"]
+    code: Literal[
+        "not-fetched",
+        "unreadable",
+        "too-large",
+        "not-json",
+        "no-object",
+        "no-number",
+        "no-accuracy",
+        "no-step",
+        "two-steps",
+    ]
     file: str
     reason: str
 
@@ -33,6 +43,10 @@ class Problem:
 
 Report = Callable[[Problem], None]
 """Takes up a problem; what it concerns is left out."""
+
+
+class EvaluationWarning(UserWarning):
+    """What a reader of evaluations left out, or took on less than an exact name."""
 
 
 def refuse(problem: Problem) -> None:

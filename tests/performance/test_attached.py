@@ -2,16 +2,11 @@ import json
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from harness_results import harness_results, renamed, write, written_today
 
 from gradcascade.errors import InputError
-from gradcascade.performance.attached import fit_to_scales, read_metrics
+from gradcascade.performance.attached import read_metrics
 from gradcascade.performance.metrics import METRIC_SCHEMA, metric_exponent, metric_exponents
-
-from .test_readers import harness_results, write
-
-NAMES = st.sampled_from(["70m", "70m-seed3", "pythia-70m", "160m", "tiny", "pico-decoder-tiny", "large"])
 
 
 def table(*rows):
@@ -40,7 +35,9 @@ def test_names_of_the_harness_since_version_0_4(tmp_path):
 
 def test_what_is_no_metrics_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("none")
-    with pytest.raises(InputError, match=r"holds neither files named like 70m_step143000\.json nor eval_results"):
+    with pytest.raises(
+        InputError, match=r"holds neither files named like 70m_step143000\.json or results_.*\.json nor eval_results"
+    ):
         read_metrics(tmp_path, "own")
     with pytest.raises(InputError, match="names no family; say which family it belongs to"):
         read_metrics(tmp_path)
@@ -48,32 +45,6 @@ def test_what_is_no_metrics_is_refused(tmp_path):
         read_metrics(tmp_path / "notes.txt", "own")
     with pytest.raises(InputError, match="does not exist"):
         read_metrics(tmp_path / "absent.csv", "own")
-
-
-def test_runs_take_the_values_of_their_model_and_the_rest_is_named():
-    metrics = table(
-        ("pythia", "70m", 10, "accuracy", 0.5),
-        ("pythia", "70m-deduped", 10, "accuracy", 0.75),
-        ("pythia", "1b", 10, "accuracy", 0.9),
-        ("other", "1b", 10, "accuracy", 0.9),
-    )
-    found, others = fit_to_scales(metrics, {"pythia": ["70m-seed3", "70m-deduped", "410m"]})
-    assert found.select("scale", "value").rows() == [("70m-deduped", 0.75), ("70m-seed3", 0.5)]
-    assert others == ["1b", "other 1b"]
-    whole = table(("own", "pico-decoder-tiny", 1, "paloma", 9.0))
-    assert fit_to_scales(whole, {"own": ["tiny"]})[0]["scale"].to_list() == ["tiny"]
-
-
-@given(st.lists(NAMES, unique=True), st.lists(NAMES, unique=True))
-def test_a_name_of_its_own_always_wins_and_nothing_is_made_up(given_names, scales):
-    metrics = table(*(("own", name, 1, "loss", float(place)) for place, name in enumerate(given_names)))
-    found, others = fit_to_scales(metrics, {"own": scales})
-    values = dict(found.select("scale", "value").iter_rows())
-    assert set(values) <= set(scales)
-    for scale, value in values.items():
-        name = given_names[int(value)]
-        assert name == scale if scale in given_names else name in scale or scale in name
-    assert set(others) | {given_names[int(value)] for value in values.values()} == set(given_names)
 
 
 def test_slopes_of_several_families_use_each_familys_own_sizes():
@@ -97,3 +68,11 @@ def test_attached_json_is_never_taken_for_a_table(tmp_path):
     (tmp_path / "m.json").write_text(json.dumps({"paloma": 3}))
     with pytest.raises(InputError, match=r"neither \.csv nor \.parquet"):
         read_metrics(tmp_path / "m.json", "own")
+
+
+def test_a_single_file_of_the_harness_is_read(tmp_path):
+    arguments = {"model_args": "pretrained=a/b,revision=step10"}
+    path = written_today(tmp_path / "a__b", renamed(harness_results()), "2024-05-01T12-00-00.1", **arguments)
+    assert read_metrics(path, "own").select("scale", "step", "metric").rows() == [("a/b", 10, "accuracy")]
+    with pytest.raises(InputError, match="has no metric 'loss'; it has accuracy"):
+        read_metrics(tmp_path, "own", only=["loss"])

@@ -269,6 +269,7 @@ def evaluated(folder, scale, step, accuracy):
     path.write_text(json.dumps({"results": {task: {"acc": accuracy} for task in tasks}}))
 
 
+@pytest.mark.filterwarnings("ignore:evaluations named:gradcascade.evaluations.EvaluationWarning")
 def test_evaluation_files_of_pythia_become_metrics_of_the_familys_scales(tmp_path):
     for scale, width in (("70m-seed3", 6), ("160m-seed3", 12), ("410m-seed3", 18)):
         write_pico_run(tmp_path / "runs" / f"pythia-{scale}", (0, 10), width, blocks=1)
@@ -276,7 +277,8 @@ def test_evaluation_files_of_pythia_become_metrics_of_the_familys_scales(tmp_pat
         evaluated(tmp_path / "evals", scale, 10, accuracy)
     family = FamilyPlan(name="pythia", path="../runs", fields=("update",), evaluations="../evals")
     with gc.Study.create(tmp_path / "study", plan(families=(family,))) as study:
-        gc.run(study)
+        with pytest.warns(UserWarning, match=r"named 70m are taken for those of EleutherAI/pythia-70m-seed3"):
+            gc.run(study)
         metrics = study.metrics().filter(pl.col("metric") == "accuracy")
     assert metrics.select("scale", "step", "value").rows() == [("160m-seed3", 10, 0.5), ("70m-seed3", 10, 0.25)]
     (tmp_path / "evals" / "pythia-70m" / "70m_step0.json").write_text("[]")
@@ -291,6 +293,20 @@ def test_evaluation_files_of_pythia_become_metrics_of_the_familys_scales(tmp_pat
         pytest.raises(gc.InputError, match=r"are for 12b, and the family 'other' has none of these scales"),
     ):
         gc.run(study)
+
+
+def test_a_plan_says_what_a_scale_is_called_in_the_evaluations(runs, tmp_path):
+    rows = ["scale,step,loss", "highlr-ablation-d6,10,9.0", "baseline-d6,10,5.0", "tiny-d12,10,4.0"]
+    (tmp_path / "loss.csv").write_text("\n".join(rows))
+    names = {"d6": "baseline-d6"}
+    family = FamilyPlan(
+        name="tiny", path="../runs", fields=("gradient",), evaluations="../loss.csv", evaluation_names=names
+    )
+    _, _ = measured(tmp_path / "study", plan(families=(family,)))
+    with gc.Study.open(tmp_path / "study") as study:
+        assert study.plan.families[0].evaluation_names == names
+        loss = study.metrics().filter(pl.col("metric") == "loss")
+    assert loss.select("scale", "step", "value").rows() == [("d12", 10, 4.0), ("d6", 10, 5.0)]
 
 
 def test_degenerate_fields_are_measured_and_left_out_of_the_fits_with_a_reason(runs, tmp_path):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gradcascade.cli.options import Json
+from gradcascade.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,26 +21,36 @@ def metrics(
         list[Path] | None,
         typer.Argument(
             metavar="[FILE...]",
-            help="Metrics to read: .csv, .parquet, a folder of {scale}_step{N}.json, or runs with eval_results.",
+            help="Metrics to read: .csv, .parquet, results of lm-evaluation-harness, or runs with eval_results.",
         ),
     ] = None,
     family: Annotated[str | None, typer.Option(help="Family of the metrics, if the file does not name it.")] = None,
+    scale: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SCALE=NAME", help="Name that a scale (or a run, SCALE:RUN) has in the files; repeatable."
+        ),
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Metric to take, by its column; repeatable. By default all.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Read external performance numbers into a study, and show how they scale with model size."""
-    from gradcascade.performance.metrics import metric_exponents
+    from gradcascade.performance.metrics import metric_exponents, metrics_over_runs
     from gradcascade.study.study import Study
 
+    names = _names(scale or [])
     attached = []
     with Study.open(study) as opened:
         for path in files or []:
-            found, others = opened.attach(path, family)
+            found, others = opened.attach(path, family, names, metric or ())
             attached.append({"file": str(path), "values": found.height, "left_over": others})
             if not as_json:
                 rest = f"; not measured here, left out: {', '.join(others)}" if others else ""
                 typer.echo(f"{path}: {found.height} values of {_listed(found, 'metric')}{rest}")
         table = opened.metrics()
-        exponents = metric_exponents(table, opened.cascades())
+        exponents = metric_exponents(metrics_over_runs(table), opened.cascades())
     if as_json:
         answers = {"attached": attached, "metrics": table.to_dicts(), "exponents": exponents.to_dicts()}
         typer.echo(json.dumps(answers))
@@ -47,6 +58,21 @@ def metrics(
         typer.echo(f"the study {study} has no metrics; give a file of metrics after it to add some")
     else:
         _print(table, exponents)
+
+
+def _names(pairs: list[str]) -> dict[str, str]:
+    """Scales and the names given for them."""
+    names: dict[str, str] = {}
+    for pair in pairs:
+        label, equals, name = pair.partition("=")
+        if not (label and equals and name):
+            raise InputError(f"--scale {pair!r} does not say which name a scale has; write --scale d24=baseline-d24")
+        if names.get(label, name) != name:
+            raise InputError(f"--scale gives {label} two names, {names[label]} and {name}; give it one")
+        names[label] = name
+    if twice := sorted({name for name in names.values() if list(names.values()).count(name) > 1}):
+        raise InputError(f"--scale gives the name {twice[0]} to two scales; each has its own evaluations")
+    return names
 
 
 def _print(table: pl.DataFrame, exponents: pl.DataFrame) -> None:

@@ -71,6 +71,10 @@ class MetricFacts(_Strict):
     """Tasks of the mean by name (lm-eval)."""
     task_groups: dict[str, int] = {}
     """Tasks of the mean by how their names begin, and how many there are (lm-eval)."""
+    task_groups_renamed: dict[str, str] = {}
+    """How these names begin in later versions of the harness, by how they began before."""
+    not_tasks: tuple[str, ...] = ()
+    """Shell patterns of names that begin so and are none of these tasks: groups, and other forms of the benchmark."""
 
 
 class PublishedValue(_Strict):

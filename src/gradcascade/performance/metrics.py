@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -29,6 +30,15 @@ FLOOR = 1e-6
 
 _KEYS = ("family", "metric", "step")
 _WHAT = "table of metrics"
+
+
+def metric_table(rows: Iterable[tuple[Any, ...]], what: str) -> pl.DataFrame:
+    """Rows of family, scale, step, metric and value as a sorted table that has each of them once."""
+    cells = ((str(f), str(s), int(t), str(m), None if v is None else float(v)) for f, s, t, m, v in rows)
+    table = pl.DataFrame(list(cells), schema=METRIC_SCHEMA, orient="row")
+    order = ["family", "scale", "step", "metric"]
+    require_unique(table, order, what, "keep one evaluation of each scale and step")
+    return table.sort(order)
 
 
 def metrics_over_runs(metrics: pl.DataFrame) -> pl.DataFrame:

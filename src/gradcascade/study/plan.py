@@ -153,7 +153,9 @@ class FamilyPlan(_Strict):
     last two thirds of the steps."""
     evaluations: str | None = None
     """Metrics of the family, relative to the study folder: a table (``.csv``, ``.parquet``), a folder of evaluation
-    files (``{scale}_step{N}.json``) or of runs with ``eval_results``."""
+    files (``{scale}_step{N}.json``, ``results_{time}.json``) or of runs with ``eval_results``."""
+    evaluation_names: dict[str, str] | None = None
+    """The name that a scale, or a run of one (``"70m:3"``), has in the evaluations, where it is none of its own."""
 
     @model_validator(mode="after")
     def _one_place(self) -> FamilyPlan:
@@ -207,7 +209,7 @@ class FamilyPlan(_Strict):
         if self.hub:
             return {"hub": self.hub.layout, **self.model_dump(include={"name", "gradients", "order", "label"})}
         unset = {name for name in ("tensors", "scales", "runs") if not getattr(self, name)}
-        return self.model_dump(exclude={"hub", "evaluations", "window", *unset})
+        return self.model_dump(exclude={"hub", "evaluations", "evaluation_names", "window", *unset})
 
     def asks_for(self, scale: str, step: int, field: str, run: str = ALONE) -> bool:
         """Whether a snapshot, by its label, is one that is to be measured, as far as the plan alone tells."""

@@ -271,14 +271,15 @@ def _say_missing_values(metrics: pl.DataFrame) -> None:
 
 def _evaluations(study: Study, family: FamilyPlan, source: Source, report: Report) -> pl.DataFrame:
     """Metrics that the plan names, under the names of the family's own scales."""
-    from gradcascade.performance.attached import fit_to_scales, read_metrics
+    from gradcascade.study.evaluated import asked, names_of, read_and_match
 
-    scales = sorted({snapshot.scale for snapshot in source.snapshots()})
+    snapshots = {(family.name, one.scale, one.run, one.source) for one in source.snapshots()}
     path = study_path(study.folder, family.evaluations or ".")
-    found, others = fit_to_scales(read_metrics(path, family.name, report), {family.name: scales})
-    if found.is_empty():
+    given = {family.name: family.evaluation_names or {}}
+    matched = read_and_match(path, names_of([family], sorted(snapshots)), family.name, given, report=report)
+    if matched.metrics.is_empty():
         raise InputError(
-            f"the evaluations in {family.evaluations} are for {', '.join(others)}, and the family "
-            f"{family.name!r} has none of these scales; name another folder"
+            f"the evaluations in {family.evaluations} are for {', '.join(matched.left_over)}, and the family "
+            f"{family.name!r} has none of these scales; name another folder{asked(matched)}"
         )
-    return found
+    return matched.metrics

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,8 +136,14 @@ class Study:
         step = pl.when(pl.col("variant").is_in(unseeded())).then(0).otherwise("step")
         return found.filter(pl.col("seed") == pl.col("base") + step).drop("base")
 
-    def attach(self, path: str | Path, family: str | None = None) -> tuple[pl.DataFrame, list[str]]:
-        """Take up external performance numbers; those of the same family, scale, step and metric are replaced.
+    def attach(
+        self,
+        path: str | Path,
+        family: str | None = None,
+        names: Mapping[str, str] | None = None,
+        only: Collection[str] = (),
+    ) -> tuple[pl.DataFrame, list[str]]:
+        """Take up external performance numbers; those of the same family, scale, run, step and metric are replaced.
 
         Parameters
         ----------
@@ -144,11 +151,15 @@ class Study:
             See :func:`gradcascade.performance.attached.read_metrics`.
         family : str, optional
             Whose they are, if the study has several families and the file does not say.
+        names : mapping of str to str, optional
+            The name that a scale, or a run of one (``"70m:3"``), has in the file, where it is none of its own.
+        only : collection of str
+            The metrics to take; by default all.
 
         Returns
         -------
         metrics : polars.DataFrame
-            What was taken up: family, scale, step, metric, value, with the scales named as the study names them.
+            What was taken up: family, scale, run, step, metric, value, with the scales named as the study names them.
         left_over : list of str
             Names of scales in the file that the study does not have.
 
@@ -156,27 +167,48 @@ class Study:
         ------
         InputError
             If the file cannot be read, or none of it belongs to a family and scale that was measured.
-        """
-        from gradcascade.performance.attached import fit_to_scales, read_metrics
 
-        pairs = self.cascades().select("family", "scale").unique().rows()
-        scales = {name: [scale for owner, scale in pairs if owner == name] for name, _ in pairs}
+        Warns
+        -----
+        EvaluationWarning
+            If files or columns are left out, or a scale has no name of its own in the file while others resemble it.
+        """
+        from gradcascade.study.evaluated import asked, names_of, read_and_match
+
+        measured = self.cascades().select("family", "scale", "run", "source").unique()
+        known = names_of(self.plan.families, measured.rows())
+        scales = {one.family: one.runs for one in known}
         if family is not None and family not in scales:
-            known = ", ".join(sorted(scales)) or "none yet"
-            raise InputError(f"the study {self.folder} has no family {family!r}; those measured are: {known}")
+            there = ", ".join(sorted(scales)) or "none yet"
+            raise InputError(f"the study {self.folder} has no family {family!r}; those measured are: {there}")
         alone = next(iter(scales)) if len(scales) == 1 else None
-        found, others = fit_to_scales(read_metrics(path, family or alone), scales)
-        if found.is_empty():
-            known = ", ".join(sorted({scale for _, scale in pairs})) or "none yet"
+        given = {self._family_of(label, scales, family): {} for label in names or {}}
+        for label, name in (names or {}).items():
+            given[self._family_of(label, scales, family)][label] = name
+        matched = read_and_match(path, known, family or alone, given, only)
+        if matched.metrics.is_empty():
+            there = ", ".join(sorted(set(measured["scale"]))) or "none yet"
             raise InputError(
-                f"the metrics in {path} are for {', '.join(others) or 'no scale'}, and the study {self.folder} has "
-                f"none of these scales; it has: {known}"
+                f"the metrics in {path} are for {', '.join(matched.left_over) or 'no scale'}, and the study "
+                f"{self.folder} has none of these scales; it has: {there}{asked(matched)}"
             )
-        self.store.put_metrics(found)
-        return found, others
+        self.store.put_metrics(matched.metrics)
+        return matched.metrics, list(matched.left_over)
+
+    def _family_of(self, label: str, scales: Mapping[str, Collection[str]], family: str | None) -> str:
+        """The one family that has a scale, or ``scale:run``."""
+        owners = (
+            [family] if family else [one for one in scales if {label, label.rpartition(":")[0]} & set(scales[one])]
+        )
+        if len(owners) == 1:
+            return owners[0]
+        if owners:
+            raise InputError(f"the families {', '.join(owners)} all have a scale {label!r}; say which with --family")
+        there = ", ".join(sorted({scale for own in scales.values() for scale in own})) or "none yet"
+        raise InputError(f"the study {self.folder} has no scale {label!r}; its scales are: {there}")
 
     def metrics(self) -> pl.DataFrame:
-        """External performance numbers: family, scale, step, metric, value."""
+        """External performance numbers: family, scale, run, step, metric, value."""
         return self.store.metrics()
 
     def schedules(self) -> dict[str, Schedule]:
