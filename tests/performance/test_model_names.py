@@ -22,7 +22,9 @@ def test_a_family_of_ones_own_has_its_scales_and_what_begins_with_its_name():
 
 
 def test_runs_have_the_names_of_their_folders_and_seeds():
-    found = names(family_names("pythia", {"70m": ["1", "3"]}, {("70m", "3"): ["pythia-70m-c"]}, {("70m", "0"): "x/m"}))
+    found = names(
+        family_names("pythia", {"70m": ["1", "3"]}, {("70m", "3"): ["pythia-70m-c"]}, {("70m", "0"): "x/m"})
+    )
     assert list(found) == ["70m", "70m:1", "70m:3"]
     assert {"pythia-70m-c", "70m-seed3", "pythia-70m-seed3", "70m-run_3"} <= set(found["70m:3"])
     assert not set(found["70m:1"]) & set(found["70m:3"])

@@ -60,7 +60,11 @@ def family_names(
     places = repositories or {(scale, WHOLE): place for scale, place in of_preset.items()}
     found = []
     for scale, labels in runs.items():
-        size, place = (scale, places[scale, WHOLE]) if (scale, WHOLE) in places else _of_a_run(published and published[0], scale)
+        size, place = (
+            (scale, places[scale, WHOLE])
+            if (scale, WHOLE) in places
+            else _of_a_run(published and published[0], scale)
+        )
         exact, loose = _of_scale(family, scale, size, place)
         own = tuple((folders or {}).get((scale, WHOLE), ()))
         found.append(ScaleNames(scale, WHOLE, (*exact, *own), loose, place))
@@ -68,7 +72,9 @@ def family_names(
             seeds = [f"{name}-{word}{mark}{run}" for name in exact for word in _SEED_WORDS for mark in ("", "-", "_")]
             place = places.get((scale, run), "")
             of_place = _of_scale(family, scale, scale, place)[0] if place else []
-            names = [name for name in (*of_place, *(folders or {}).get((scale, run), ()), *seeds) if name not in exact]
+            names = [
+                name for name in (*of_place, *(folders or {}).get((scale, run), ()), *seeds) if name not in exact
+            ]
             found.append(ScaleNames(scale, run, tuple(names), (), place))
     claims = Counter(name for one in found for name in {*one.names, *one.loose})
     scales = [
