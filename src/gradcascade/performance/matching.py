@@ -25,10 +25,11 @@ class Question:
     @property
     def sentence(self) -> str:
         """What is asked, and how it is answered."""
+        first, *others = self.candidates
         return (
             f"no evaluations are named {self.scale}, but {' and '.join(self.candidates)} "
-            f"{'are' if len(self.candidates) > 1 else 'is'} there; say which it is with --scale "
-            f"{self.scale}={self.candidates[0]}"
+            f"{'are' if others else 'is'} there; say which it is with --scale "
+            f"{self.scale}={first}"
         )
 
 
