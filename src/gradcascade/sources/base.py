@@ -52,8 +52,7 @@ class Description:
 
     tensors: tuple[tuple[str, tuple[int, ...]], ...]
     """Name and shape of every tensor, in the order in which they make up the field."""
-    left_out: tuple[tuple[str, int], ...] = ()
-    """How many tensors of the files are not part of it, by reason."""
+    left_out: tuple[tuple[str, int], ...] = ()  # how many tensors of the files are not part of it, by reason
 
     @property
     def entries(self) -> int:
@@ -72,8 +71,7 @@ class SnapshotRef:
 
     family: str
     scale: str
-    step: int
-    """The training step that labels it."""
+    step: int  # the training step that labels it
     field: str
     """Its kind, ``"gradient"`` or ``"update"``."""
     files: tuple[Path, ...]
@@ -84,10 +82,8 @@ class SnapshotRef:
     """Commits' SHA, or a mark of files on disk. Without files, source and revision name the contents for good."""
     reader: Callable[[], NDArray[np.floating]] = dataclasses.field(repr=False, compare=False)
     """Loads it. It can be pickled, so that a snapshot can be measured in another process."""
-    run: str = ALONE
-    """Which training of the scale it is from: its seed, or any label."""
-    span: int | None = None
-    """Optimizer steps that an update covers; None for gradients."""
+    run: str = ALONE  # which training of the scale it is from: its seed, or any label
+    span: int | None = None  # optimizer steps that an update covers; None for gradients
 
     @property
     def name(self) -> Name:

@@ -23,10 +23,7 @@ _STATE = (
 def model_part(tensors: Mapping[str, StoredTensor], where: str) -> tuple[dict[str, StoredTensor], tuple[str, ...]]:
     """The model's tensors under their own names, and the names of everything else the trainer kept beside them.
 
-    Raises
-    ------
-    InputError
-        If two dictionaries could be the model, or tensors lie beside it of which nothing is known.
+    Refused where two dictionaries could be the model, or tensors lie beside it of which nothing is known.
     """
     groups = dict.fromkeys(tensor.group for tensor in tensors.values())
     models = [group for group in groups if group in MODEL]

@@ -22,15 +22,12 @@ class _Strict(BaseModel):
 class Parameter(_Strict):
     """One parameter of a model, as it was when recording began."""
 
-    name: str
-    """Its full name, without wrappers."""
+    name: str  # its full name, without wrappers
     shape: tuple[int, ...]
     dtype: str
     trainable: bool
-    tied_to: str | None = None
-    """The parameter it is one and the same with; that one is stored, this one is not."""
-    in_field: bool
-    """Whether it is part of the recorded fields."""
+    tied_to: str | None = None  # the parameter it is one and the same with; that one is stored, this one is not
+    in_field: bool  # whether it is part of the recorded fields
 
 
 class Manifest(_Strict):
@@ -38,14 +35,10 @@ class Manifest(_Strict):
 
     format: Literal[1] = 1
     written_by: str
-    patterns: tuple[str, ...] = ()
-    """Those the user gave; none if all trainable parameters were taken."""
-    parameters: tuple[Parameter, ...]
-    """In the order of the model."""
-    wrappers: tuple[str, ...] = ()
-    """What was taken off the names."""
-    gathered: Literal["whole"] = "whole"
-    """``whole``: one process held every tensor in full."""
+    patterns: tuple[str, ...] = ()  # those the user gave; none if all trainable parameters were taken
+    parameters: tuple[Parameter, ...]  # in the order of the model
+    wrappers: tuple[str, ...] = ()  # what was taken off the names
+    gathered: Literal["whole"] = "whole"  # ``whole``: one process held every tensor in full
 
     @property
     def field(self) -> tuple[str, ...]:
@@ -62,13 +55,7 @@ class Manifest(_Strict):
 
 
 def read_manifest(run: Path) -> Manifest | None:
-    """The manifest in the folder of a run; None if there is none.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or says what no manifest says.
-    """
+    """The manifest in the folder of a run; None if there is none."""
     path = run / FILE
     try:
         if not path.is_file():

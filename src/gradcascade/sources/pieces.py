@@ -52,13 +52,7 @@ class JoinedTensor(StoredTensor):
 
 
 def joined(name: str, shape: tuple[int, ...], pieces: Sequence[Piece], where: Path, group: str = "") -> StoredTensor:
-    """One tensor of pieces that cover it exactly once.
-
-    Raises
-    ------
-    InputError
-        If entries are missing or stored twice, a piece reaches beyond the tensor, or the pieces differ in type.
-    """
+    """One tensor of pieces that cover it exactly once and have one type; anything else is refused."""
     problem = _problem(shape, pieces)
     if problem:
         raise InputError(f"{where}: tensor {shown(name)} {problem}; write the checkpoint again, with all its files")

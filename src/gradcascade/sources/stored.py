@@ -38,10 +38,8 @@ class StoredTensor:
     offset: int
     file: NDArray[np.uint8] = field(repr=False)
     path: Path
-    group: str = ""
-    """The top dictionary of the file that it is in, where the file holds several."""
-    negative: bool = False
-    """Whether the values are minus the stored ones (torch's lazy negation)."""
+    group: str = ""  # the top dictionary of the file that it is in, where the file holds several
+    negative: bool = False  # whether the values are minus the stored ones (torch's lazy negation)
 
     @property
     def size(self) -> int:

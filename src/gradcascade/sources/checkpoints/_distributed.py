@@ -40,13 +40,7 @@ _KNOWN = {
 
 
 def open_distributed(metadata: Path) -> dict[str, StoredTensor]:
-    """Describe the tensors of a checkpoint by its ``.metadata``; names and groups as they were saved.
-
-    Raises
-    ------
-    InputError
-        If a file is missing or broken, or the pieces of a tensor do not make up the whole of it.
-    """
+    """Describe the tensors of a checkpoint by its ``.metadata``, names and groups as saved; each must be whole."""
     raw = mapped(metadata)
     if raw.size > MAX_HEADER:
         raise InputError(f"{metadata} has {raw.size} bytes, more than metadata needs; {_AGAIN}")

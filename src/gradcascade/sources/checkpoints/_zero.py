@@ -25,13 +25,7 @@ _AGAIN = "copy all files of the checkpoint, or convert it with DeepSpeed's zero_
 
 
 def open_zero(model_states: Path) -> dict[str, StoredTensor]:
-    """Describe the float32 weights of a checkpoint by its model states.
-
-    Raises
-    ------
-    InputError
-        If a rank's file is missing or the partitions do not make up the parameters.
-    """
+    """Describe the float32 weights of a checkpoint by its model states; its partitions must make them up."""
     folder = model_states.parent
     if any(match[2] != "00" for path in folder.iterdir() if (match := _OPTIMIZER.fullmatch(path.name))):
         raise InputError(f"{folder} is split over tensor-parallel ranks, which is not read; {_AGAIN}")

@@ -16,16 +16,13 @@ class Checkpoint:
     """One way to hold a checkpoint in the folder of a step."""
 
     name: str
-    order: float
-    """Where a folder holds several, the first of them is read."""
+    order: float  # where a folder holds several, the first of them is read
     opening: tuple[str, ...]
     """Shell patterns of the file that opens it, as seen from the step's folder; the first that is there counts."""
     open: Callable[[Path], dict[str, StoredTensor]]
     """Describes the tensors in file order without reading values; refuses what is not the whole model."""
-    files: Callable[[Path], tuple[Path, ...]] = lambda path: (path,)
-    """Every file it is read from; never fails."""
-    readable: bool = True
-    """Whether it can be opened; others are recognised to say what to do."""
+    files: Callable[[Path], tuple[Path, ...]] = lambda path: (path,)  # every file it is read from; never fails
+    readable: bool = True  # whether it can be opened; others are recognised to say what to do
 
     def opening_file(self, names: Iterable[str]) -> str | None:
         """Of the files of a step, the one that opens this kind of checkpoint."""

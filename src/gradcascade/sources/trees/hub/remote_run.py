@@ -25,10 +25,8 @@ class RemoteRun:
     address: Address
     repository: Repository
     space: Space
-    kept: Path
-    """Folder for its small files."""
-    asked: Collection[int] | None = None
-    """Steps to be measured; None for all."""
+    kept: Path  # folder for its small files
+    asked: Collection[int] | None = None  # steps to be measured; None for all
 
     @property
     def where(self) -> str:
