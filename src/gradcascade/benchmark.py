@@ -1,4 +1,4 @@
-"""How fast the probe is on this machine, beside the same rule in scipy.sparse and beside what memory allows."""
+"""How fast the probe is here, compared with scipy.sparse, torch.sparse and the bandwidth of memory."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def measure(
 def by_quantile(
     n: int, quantiles: tuple[float, ...] = (0.99, 0.95, 0.9, 0.8, 0.5), *, threads: int, repetitions: int = 5
 ) -> list[dict[str, float]]:
-    """How the time grows with the share of active nodes: one row for each quantile."""
+    """Time by the share of active nodes: a row for each quantile."""
     field = null("N0", n, seed=1, threads=threads)
     rows = []
     for quantile in quantiles:
@@ -171,7 +171,7 @@ def by_quantile(
 
 
 def by_threads(n: int, counts: tuple[int, ...], repetitions: int = 5) -> list[dict[str, float]]:
-    """How the time falls with the number of threads: one row for each."""
+    """Time by the number of threads: a row for each."""
     field = null("N0", n, seed=1)
     graph = Probe().graph_for(n)
     return [

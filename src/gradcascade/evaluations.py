@@ -42,7 +42,7 @@ class Problem:
 
 
 Report = Callable[[Problem], None]
-"""Takes up a problem; what it concerns is left out."""
+"""Is told of a problem; what has it is left out."""
 
 
 class EvaluationWarning(UserWarning):
@@ -50,7 +50,7 @@ class EvaluationWarning(UserWarning):
 
 
 def refuse(problem: Problem) -> None:
-    """Report a problem by refusing the whole."""
+    """Raise a problem as an error."""
     raise InputError(problem.sentence)
 
 
@@ -102,7 +102,7 @@ def finite(value: float | None) -> float | None:
 
 
 def is_number(value: Any) -> bool:
-    """Whether JSON holds a number here; true and false are none."""
+    """Whether a JSON value is a number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -101,7 +101,7 @@ EXPONENT_CHANNELS = {name: exponent.channel for name, exponent in EXPONENTS.item
 """Channel that each exponent is the slope of."""
 
 REAL = "real"
-"""Variant that is no null: the field as it was read."""
+"""Variant that is not a null: the field as it was read."""
 
 PUBLISHED_NULLS = ("N0", "N1", "N2")
 """Nulls of the publication; every null's own words stand in its file in :mod:`gradcascade.fields.nulls`."""

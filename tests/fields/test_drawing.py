@@ -193,7 +193,7 @@ def test_clipping_keeps_the_threshold_and_spares_a_normal_field():
 def test_permuting_within_needs_the_layout_of_the_field(kind):
     with pytest.raises(gc.InputError, match=f"null {kind} needs the layout of the field"):
         gc.null(kind, FIELD, 1)
-    with pytest.raises(gc.InputError, match="tensors of 5 entries in all and the field has 3,000,000"):
+    with pytest.raises(gc.InputError, match="tensors of 5 entries in all, but the field has 3,000,000"):
         gc.null(kind, FIELD, 1, layout=[("a", 2), ("b", 3)])
 
 

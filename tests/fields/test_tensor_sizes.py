@@ -33,5 +33,5 @@ def test_blocks_of_names(names, blocks):
 
 
 def test_a_layout_of_another_field_is_refused():
-    with pytest.raises(InputError, match="tensors of 10 entries in all and the field has 11"):
+    with pytest.raises(InputError, match="tensors of 10 entries in all, but the field has 11"):
         tensor_ranges(PICO, 11)

@@ -66,7 +66,7 @@ def test_integers_are_taken_as_numbers():
         (np.ones(2), "at least 3 entries, got 2"),
         (np.ones(5, complex), "real floating-point numbers, got complex128"),
         (np.array(["a", "b", "c"]), "real floating-point numbers"),
-        ([[1.0, 2.0], [3.0]], "must be an array of numbers, and this cannot be read as one"),
+        ([[1.0, 2.0], [3.0]], "must be an array of numbers, but this cannot be read as one"),
         (torch.ones(5).to_sparse(), "float32 tensor of this layout"),
         (torch.empty(5, device="meta"), "float32 tensor of this layout"),
     ],

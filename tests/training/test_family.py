@@ -196,7 +196,7 @@ def test_a_damaged_state_is_refused(config, tmp_path):
 def test_a_folder_with_something_else_is_refused(config, tmp_path):
     (tmp_path / "runs" / "nano-d24").mkdir(parents=True)
     (tmp_path / "runs" / "nano-d24" / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="holds something else than a run"):
+    with pytest.raises(InputError, match="holds something other than a run"):
         train_family(config, tmp_path)
 
 

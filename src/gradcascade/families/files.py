@@ -71,7 +71,7 @@ def _inherited(path: Path, content: dict[str, Any], data: dict[str, tuple[Path, 
         return content
     parent = data.get(str(content["like"]))
     if parent is None:
-        raise InputError(f"{path} is like {content['like']!r}, and there is no such family; known: {', '.join(data)}")
+        raise InputError(f"{path} is like {content['like']!r}, but there is no such family; known: {', '.join(data)}")
     if "like" in parent[1]:
         raise InputError(f"{path} is like {content['like']!r}, which is itself like another; name that one instead")
     kept = {key: value for key, value in parent[1].items() if key not in _NOT_INHERITED}

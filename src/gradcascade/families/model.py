@@ -29,7 +29,7 @@ def expand_steps(parts: Any) -> Any:
             steps += range(first, last + 1, every)
         except ValueError:
             raise ValueError(
-                f'{part!r} is no range of steps; write "first:last:every", such as "1000:9000:1000"'
+                f'{part!r} is not a range of steps; write "first:last:every", such as "1000:9000:1000"'
             ) from None
     return tuple(steps)
 
@@ -221,7 +221,7 @@ class Family(_Strict):
             }
         except ValueError as error:
             raise ValueError(
-                f"{text!r} is no pattern ({error}); write {{scale}} and {{run}} where they stand"
+                f"{text!r} is not a pattern ({error}); write {{scale}} and {{run}} where they stand"
             ) from None
         if unknown:
             raise ValueError(f"{text!r} has the unknown part {{{min(unknown)}}}; known are {{scale}} and {{run}}")

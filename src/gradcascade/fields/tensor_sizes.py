@@ -46,7 +46,7 @@ def _gathered(sizes: Iterable[tuple[object, int]], n: int) -> list[Ranges]:
         start += size
     if start != n:
         raise InputError(
-            f"the layout names tensors of {start:,} entries in all and the field has {n:,}; give the tensors that "
+            f"the layout names tensors of {start:,} entries in all, but the field has {n:,}; give the tensors that "
             f"make up this field, in order"
         )
     return list(groups.values())

@@ -73,7 +73,7 @@ def parameters_of(model: nn.Module, patterns: Sequence[str] | None) -> ModelPara
 
 
 def refuse_part(name: str, tensor: Tensor) -> None:
-    """Refuse a tensor of which this process holds a part only: measured, it would pass for the whole."""
+    """Refuse a tensor of which this process holds only a part: measured, it would be taken for the whole."""
     advice = "gather it first, and record on one process"
     if type(tensor).__name__ == "DTensor" or hasattr(tensor, "full_tensor"):
         raise InputError(

@@ -147,7 +147,7 @@ class Recorder:
             warnings.warn(f"{self.folder.name}: {sentence}", stacklevel=3)
 
     def _warn_if_stale(self, step: int, gradients: Mapping[str, Tensor]) -> None:
-        """Zeros everywhere, or the numbers recorded last time, are a loop in the wrong order rather than a field."""
+        """Warn of zeros everywhere, or of the numbers recorded last time: the loop is in the wrong order."""
         sums = tuple(float(values.double().abs().sum()) for values in gradients.values())
         if not any(sums):
             self._warn("zero", f"every gradient is zero at step {step}; record before zero_grad()")
@@ -157,7 +157,7 @@ class Recorder:
 
 
 def _gradient(name: str, parameter: nn.Parameter, loss_scale: float) -> Tensor:
-    """A gradient of its own, dense, contiguous, float32 on the CPU; zeros where there is none."""
+    """A copy of the gradient, dense, contiguous, float32 on the CPU; zeros if there is no gradient."""
     import torch
 
     gradient = parameter.grad

@@ -25,7 +25,7 @@ _KINDS: dict[Any, Kind] = {"linear_with_warmup": "linear", "constant_with_warmup
 
 @dataclass(frozen=True)
 class LearningRate:
-    """A linear rise to the peak, then a line to zero, a cosine to ``final`` times the peak, or the peak for good."""
+    """A linear rise to the peak, then a line to zero, a cosine to ``final`` times the peak, or a constant."""
 
     kind: Kind
     peak: float
@@ -34,7 +34,7 @@ class LearningRate:
     final: float = 0.0
 
     def __call__(self, step: ArrayLike) -> NDArray[np.float64]:
-        """Learning rate at steps of any shape; from the step ``total`` on it stays what it is there."""
+        """Learning rate at steps of any shape; from the step ``total`` on it stays the same."""
         steps = np.asarray(step, dtype=np.float64)
         if not 0 <= self.warmup < self.total:
             raise InputError(f"a schedule needs 0 <= warmup < total, got warmup {self.warmup} and total {self.total}")

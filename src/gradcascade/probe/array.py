@@ -23,7 +23,7 @@ def as_field(values: Any) -> NDArray[np.floating]:
     try:
         array = np.asarray(values)
     except ValueError as error:  # rows of different lengths
-        raise InputError(f"a field must be an array of numbers, and this cannot be read as one: {error}") from None
+        raise InputError(f"a field must be an array of numbers, but this cannot be read as one: {error}") from None
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
@@ -47,7 +47,7 @@ def _tensor(values: Any) -> NDArray[Any]:
 
 
 def check_field(kind: str, size: int) -> None:
-    """Refuse a field of entries that are no real floating-point numbers, or of too few entries."""
+    """Refuse a field that is not made of real floating-point numbers, or has too few entries."""
     if kind not in ("float32", "float64"):
         raise InputError(f"a field holds real floating-point numbers, got {kind}; convert it to float32")
     if size < MIN_NODES:

@@ -150,7 +150,7 @@ def _touch(folder: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder so that nobody sees half of it."""
+    """Remove a folder without showing half of it to anyone."""
     with contextlib.suppress(OSError):
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         with contextlib.suppress(OSError):  # another process may have removed it

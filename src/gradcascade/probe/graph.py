@@ -51,7 +51,7 @@ class GraphSpec:
 
 
 def read_name(name: str) -> tuple[str, int] | None:
-    """Kind and number of nodes in a :attr:`GraphSpec.name` of any version, or None if it is none."""
+    """Kind and number of nodes in a :attr:`GraphSpec.name` of any version; None for any other text."""
     found = re.fullmatch(r"(.+)-m\d+-n(\d+)-seed-?\d+-v\d+", name)
     return (found[1], int(found[2])) if found else None
 

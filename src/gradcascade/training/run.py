@@ -133,7 +133,7 @@ def claim(folder: Path, description: Mapping[str, Any]) -> None:
     path = folder / "training_config.yaml"
     if not path.exists():
         if any(folder.iterdir()):
-            raise InputError(f"{folder} holds something else than a run; choose another folder or empty it")
+            raise InputError(f"{folder} holds something other than a run; choose another folder or empty it")
         with staged(path, folder) as target:
             target.write_text(yaml.safe_dump(dict(description), sort_keys=False), encoding="utf-8")
         return

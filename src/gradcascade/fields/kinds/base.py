@@ -66,7 +66,7 @@ class FieldKind:
 
 
 def same_shape(name: str, *arrays: NDArray[Any]) -> None:
-    """Refuse arrays that NumPy would stretch to one another's shape."""
+    """Refuse arrays of different shapes, which NumPy might broadcast."""
     if len({array.shape for array in arrays}) > 1:
         shapes = " and ".join(str(array.shape) for array in arrays)
         raise InputError(f"the parts of a tensor of {name} have the shapes {shapes}; they must be the same")

@@ -20,9 +20,9 @@ def _make(parts: Parts, optimizer: Optimizer) -> Any:
     step = float(np.asarray(parts["step"]).reshape(()))
     same_shape("directions", mean, square)
     if not step >= 1:
-        raise InputError(f"a direction needs an optimizer that has made a step, and this one is at step {step:g}")
+        raise InputError(f"a direction needs an optimizer that has made a step, but this one is at step {step:g}")
     if square.size and square.min() < 0:
-        raise InputError(f"a running mean of squares is not negative, and exp_avg_sq has {square.min():g}")
+        raise InputError(f"a running mean of squares cannot be negative, but exp_avg_sq has {square.min():g}")
     # Bias corrections are small differences, so they are taken in double precision.
     root = np.sqrt(square.astype(np.float64) / (1 - optimizer.beta2**step)) + optimizer.eps
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # the probe says where it is not finite

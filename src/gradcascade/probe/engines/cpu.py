@@ -32,7 +32,7 @@ MANY = 1 << 14
 
 
 class _Workspace:
-    """Memory of one measurement. It is kept for the next: fresh memory costs as much as a third of the work."""
+    """Memory of one measurement, kept for the next: allocating anew takes as long as a third of the work."""
 
     kept: ClassVar[list[_Workspace]] = []
     """At most one. Taking it off a list is a single operation, so two threads of Python cannot both get it."""
@@ -54,7 +54,7 @@ class _Workspace:
 
     @classmethod
     def take(cls, n: int, threads: int) -> _Workspace:
-        """Give the workspace that is kept if it fits (nobody else has it then), else a new one."""
+        """The workspace that is kept, if it fits, for this caller alone; else a new one."""
         with contextlib.suppress(IndexError):
             kept = cls.kept.pop()
             if (kept.n, kept.threads) == (n, threads):
