@@ -44,6 +44,6 @@ def test_what_was_not_answered_is_an_empty_table(study):
 def test_a_column_without_a_description_is_a_defect(study):
     with gc.Study.open(study) as opened:
         data = study_data(opened)
-    odd = dataclasses.replace(data, summary=data.summary.with_columns(median=0.0))
-    with pytest.raises(ValueError, match="the columns median of summary"):
+    odd = dataclasses.replace(data, metrics=data.metrics.with_columns(median=0.0))
+    with pytest.raises(ValueError, match="the columns median of metrics"):
         study_tables(odd)

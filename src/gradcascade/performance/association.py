@@ -14,7 +14,7 @@ from gradcascade.performance.permutation import MIN_MATCHED, lag_test, residuals
 from gradcascade.performance.schedules import Schedule, published_schedules
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.table_checks import require_columns
-from gradcascade.tables.inferred import ASSOCIATIONS
+from gradcascade.tables.inferred import INFERRED
 
 ALL = "all"
 """Stands in the place of a scale where the series is one of the whole family."""
@@ -22,7 +22,7 @@ ALL = "all"
 TWINS = ("v_rel", "duration_per_n")
 """The two channels that are nearly one observable, since v_rel = (s / N) / n_steps."""
 
-ASSOCIATION_SCHEMA = ASSOCIATIONS.schema
+ASSOCIATION_SCHEMA = INFERRED["associations"].schema
 
 _SERIES = ("family", "field", "scale", "channel")
 Floats = NDArray[np.float64]

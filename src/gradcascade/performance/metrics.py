@@ -18,12 +18,12 @@ from gradcascade.scaling.table_checks import (
     require_unique,
     require_values,
 )
-from gradcascade.tables.inferred import METRIC_EXPONENTS
+from gradcascade.tables.inferred import INFERRED
 from gradcascade.tables.measured import METRICS
 
 METRIC_SCHEMA = {name: kind for name, kind in METRICS.schema.items() if name != "run"}
 
-METRIC_EXPONENT_SCHEMA = METRIC_EXPONENTS.schema
+METRIC_EXPONENT_SCHEMA = INFERRED["metric_exponents"].schema
 
 FLOOR = 1e-6
 """Smallest number that is put under the logarithm."""

@@ -118,7 +118,7 @@ W = {"w": np.ones(2)}
         ("update", {"before": W, "after": {"w": np.ones(1)}}, r"shapes \(2,\) and \(1,\)"),
         ("direction", {"exp_avg": W, "exp_avg_sq": W, "step": {"w": 0}}, "at step 0"),
         ("direction", {"exp_avg": W, "exp_avg_sq": W, "step": {"w": float("nan")}}, "at step nan"),
-        ("direction", {"exp_avg": W, "exp_avg_sq": {"w": -W["w"]}, "step": {"w": 1}}, "not negative"),
+        ("direction", {"exp_avg": W, "exp_avg_sq": {"w": -W["w"]}, "step": {"w": 1}}, "cannot be negative"),
         ("direction", {"exp_avg": W, "exp_avg_sq": {"w": np.ones(1)}, "step": {"w": 1}}, "must be the same"),
         ("mean-gradient", {"gradients": {"w": []}}, "at least one batch"),
         ("mean-gradient", {"gradients": {"w": [np.ones(2), np.ones(1)]}}, "must be the same"),
