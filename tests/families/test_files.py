@@ -94,7 +94,7 @@ def test_a_folder_of_the_user_adds_a_family_with_one_file(folder):
         ('title = "A toy family"', 'titel = "A toy family"', "unknown key 'titel'; did you mean 'title'"),
         ("entries = 10", "entris = 10", "unknown key 'scales.a.entris'"),
         ('layout = "pythia"', "", "the key 'layout' is missing"),
-        ("10:30:10", "10-30", "no range of steps"),
+        ("10:30:10", "10-30", "not a range of steps"),
         ("window = [10, 20]", "window = [20, 10]", "ends at 10 before it starts at 20"),
         ("toy-{scale}", "toy-{size}", "the unknown part {size}"),
         ('repository = "someone/toy-{scale}"', "", "neither repository, a pattern"),
