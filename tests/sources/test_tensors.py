@@ -9,7 +9,7 @@ from sample_runs import save_pt
 
 from gradcascade.errors import InputError
 from gradcascade.sources import flatten, open_tensors, read_field, read_tensors
-from gradcascade.sources.tensors import read_layout
+from gradcascade.sources.one_field import open_field
 
 RNG = np.random.default_rng(0)
 
@@ -165,7 +165,7 @@ def test_readers_need_no_torch(tmp_path: Path) -> None:
 def test_the_layout_of_a_file_is_that_of_its_field(tmp_path):
     tensors = {"b": np.ones((2, 3), np.float32), "a": np.zeros(5, np.float32)}
     save_pt(tensors, tmp_path / "t.pt")
-    assert read_layout(tmp_path / "t.pt") == (("b", 6), ("a", 5))
-    assert read_layout(tmp_path / "t.pt", "a") == (("a", 5),)
+    assert open_field(tmp_path / "t.pt").layout == (("b", 6), ("a", 5))
+    assert open_field(tmp_path / "t.pt", "a").layout == (("a", 5),)
     np.save(tmp_path / "f.npy", np.ones((3, 4)))
-    assert read_layout(tmp_path / "f.npy") == (("array", 12),)
+    assert open_field(tmp_path / "f.npy").layout == (("array", 12),)

@@ -16,8 +16,10 @@ from gradcascade.probe.graphs import DEFAULT_GRAPH
 
 
 def probe(
-    file: Annotated[Path, typer.Argument(help="A .npy, .safetensors or .pt file.")],
-    key: Annotated[str | None, typer.Option(help="Tensor to measure; by default all of them, in file order.")] = None,
+    file: Annotated[Path, typer.Argument(help="A .npy, .safetensors or .pt file, or the folder of a checkpoint.")],
+    key: Annotated[
+        str | None, typer.Option(help="Tensor to measure; by default all of the model in file order.")
+    ] = None,
     alpha: Alpha = 0.3,
     quantile: Quantile = 0.9,
     graph: GraphKind = DEFAULT_GRAPH,
@@ -34,7 +36,7 @@ def probe(
     from gradcascade.fields.drawing import null as draw
     from gradcascade.probe.array import as_field
     from gradcascade.probe.relaxation import Probe
-    from gradcascade.sources.tensors import read_field, read_layout
+    from gradcascade.sources.one_field import open_field
 
     measure = Probe(
         alpha=alpha,
@@ -45,9 +47,10 @@ def probe(
         engine=engine,
         threads=threads,
     )
-    field = as_field(read_field(file, key))
+    opened = open_field(file, key)
+    field = as_field(opened.values)
     if null is not None:
-        layout = read_layout(file, key) if NULLS.find(null).needs_layout else None
+        layout = opened.layout if NULLS.find(null).needs_layout else None
         field = draw(null, field, seed, layout=layout, clip=clip, quantile=quantile, threads=threads)
     chosen = measure.engine_for(field)
     resident = measure.graph_for(field.size)
@@ -76,6 +79,8 @@ def probe(
     if as_json:
         typer.echo(json.dumps(result))
         return
+    if opened.contents:
+        typer.echo(f"{'field':>10}  {opened.contents}")
     if cascade.ceiling:
         result["ceiling"] = f"yes: stopped after {max_steps} steps"
     profile = ", ".join(str(count) for count in cascade.activity[:12].tolist())

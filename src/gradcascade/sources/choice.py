@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import fnmatch
 import functools
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gradcascade.errors import InputError
-from gradcascade.sources.containers import model_part
+from gradcascade.sources.containers import TRAINER, model_part
 from gradcascade.sources.naming import natural
-from gradcascade.sources.parameters import Evidence, contents_of
+from gradcascade.sources.parameters import Evidence, contents_of, model_type
 from gradcascade.sources.pico_tensors import pico_tensors, short_name
-from gradcascade.sources.stored import MAX_HEADER, Mark, StoredTensor, mark_of, shown
+from gradcascade.sources.stored import Mark, StoredTensor, mark_of, shown
 from gradcascade.sources.tensors import nearest, open_tensors
 from gradcascade.sources.wrappers import plain_names
 
@@ -157,7 +156,7 @@ class Choice:
         plain = plain_names(part)
         named = {plain[name]: tensor for name, tensor in part.items()}
         found = RULES[self.rule](named, where, self._evidence(named, part, where))
-        found.left_out |= dict.fromkeys(state, "trainer state")
+        found.left_out |= dict.fromkeys(state, TRAINER)
         for name in self._excluded(list(found.tensors), where):
             del found.tensors[name]
             found.left_out[name] = "left out by pattern"
@@ -237,19 +236,6 @@ def _by_patterns(patterns: Sequence[str], full: Mapping[str, str], where: str) -
         for name, own in full.items()
         if any(fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(own, pattern) for pattern in patterns)
     ]
-
-
-def model_type(checkpoint: Path) -> str | None:
-    """The architecture that a ``config.json`` beside a checkpoint names; None if there is none that can be read."""
-    try:
-        path = checkpoint.parent / "config.json"
-        if path.stat().st_size > MAX_HEADER:
-            return None
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    found = content.get("model_type") if isinstance(content, dict) else None
-    return found if isinstance(found, str) else None
 
 
 __all__ = ["ORDERS", "RULES", "Choice", "Chosen", "arranged", "canonical", "ordered", "parameters", "selected"]

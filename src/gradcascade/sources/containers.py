@@ -12,6 +12,9 @@ from gradcascade.sources.stored import FLOATS, StoredTensor, shown
 MODEL = ("model", "state_dict", "module", "model_state_dict", "model_state", "network", "net", "params")
 """Keys that hold the model: nanoGPT and Megatron, Lightning, DeepSpeed, common habits."""
 
+TRAINER = "trainer state"
+"""Why everything beside the model is left out."""
+
 _STATE = (
     "*optim*", "*sched*", "*scaler*", "callbacks", "loops", "hparams*", "hyper_parameters", "*config*", "args",
     "model_args", "rng*", "*_rng*", "train_state", "trainer*", "dataloader*", "*loader*", "*sampler*", "progress",

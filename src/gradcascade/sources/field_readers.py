@@ -118,7 +118,8 @@ def _described(part: Part, run: RunTensors, choice: Choice, opened: Callable[[Pa
     path = part.local_path
     tensors, chosen = _chosen(choice, opened(path), path)
     left_out = tuple(Counter(chosen.left_out.values()).items())
-    return Description(tuple((name, tensors[name].shape) for name in run.names(tensors, part, path)), left_out)
+    shapes = tuple((name, tensors[name].shape) for name in run.names(tensors, part, path))
+    return Description(shapes, left_out, chosen.rule)
 
 
 def made(

@@ -8,6 +8,7 @@ is left of it would pass for the model.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +17,20 @@ from pathlib import Path
 import numpy as np
 
 from gradcascade.errors import InputError
-from gradcascade.sources.stored import FLOATS, StoredTensor, shown
+from gradcascade.sources.stored import FLOATS, MAX_HEADER, StoredTensor, shown
 
 PATTERNS, MANIFEST, GRADIENTS, CONFIG, FLOATING = "patterns", "manifest", "gradients", "config", "floating"
 """The evidence that decided, strongest first."""
+
+RULE_WORDS = {
+    PATTERNS: "the tensors that the patterns name",
+    MANIFEST: "the tensors that the run's manifest names",
+    GRADIENTS: "the tensors that the run's gradients have",
+    CONFIG: "the parameters of the architecture that config.json names",
+    FLOATING: "all floating-point tensors; no config names the architecture",
+    "pico": "Pico's tensors, v_proj, o_proj and swiglu.w_2 of every block",
+}
+"""The evidence in words."""
 
 # Kept with the weights and never trained. Names: transformers, nanoGPT, litgpt, torch.nn; each is in a test.
 _BUFFER = re.compile(
@@ -112,7 +123,11 @@ def contents_of(tensors: Mapping[str, StoredTensor], where: Path | str, evidence
     if others := [name for name in tensors if name not in kept and name not in known]:
         left_out["not chosen"] = others
     if not chosen:
-        raise InputError(f"{where} holds no parameters of floating-point numbers; name a checkpoint that does")
+        types = " and ".join(
+            sorted({shown(tensor.dtype) for tensor in tensors.values() if tensor.dtype not in FLOATS})
+        )
+        only = f"holds {types} and" if types else "holds"
+        raise InputError(f"{where} {only} no parameters of floating-point numbers; name a checkpoint that does")
     return Contents(tuple(chosen), rule, {why: tuple(names) for why, names in left_out.items() if names})
 
 
@@ -161,6 +176,19 @@ def tied(tensors: Mapping[str, StoredTensor], names: Sequence[str]) -> dict[str,
                 found[name] = other
                 break
     return found
+
+
+def model_type(checkpoint: Path) -> str | None:
+    """The architecture that a ``config.json`` beside a checkpoint names; None if there is none that can be read."""
+    try:
+        path = checkpoint.parent / "config.json"
+        if path.stat().st_size > MAX_HEADER:
+            return None
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    found = content.get("model_type") if isinstance(content, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def is_buffer(name: str) -> bool:

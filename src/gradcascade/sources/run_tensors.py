@@ -73,6 +73,8 @@ class CheckpointsOnDisk:
     order_from: tuple[Path, ...]
     choice: Choice
     recorded: tuple[Path, ...] = ()
+    alike: tuple[Path, ...] = ()
+    """Checkpoints in files of the same name: the first readable one with the same tensors decides their order."""
 
     def names(self, tensors: Mapping[str, StoredTensor], part: Part, path: Path) -> list[str]:
         """Names in the order of the run's updates."""
@@ -101,6 +103,12 @@ class CheckpointsOnDisk:
             return list(names)
         if self.choice.by_short_name:
             return ordered(model_order(len(found) // 3), self.choice.order)
+        for reference in self.alike:
+            try:
+                names = _read_names(reference, self.choice, signature(reference))
+            except InputError:  # its own snapshot is refused for that
+                continue
+            return list(names) if set(names) == set(found) else list(found)
         return list(found)
 
     def shapes(self) -> None:

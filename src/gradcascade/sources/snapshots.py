@@ -139,7 +139,7 @@ class Reading:
         # Another format lists the tensors in another order: that of the first checkpoint is that of all.
         first = tuple(path for path in checkpoints if path.name == checkpoints[0].name)
         same = later.local_path.name == first[0].name
-        return CheckpointsOnDisk(() if same else first, choice, gradients)
+        return CheckpointsOnDisk(() if same else first, choice, gradients, first if same else ())
 
     def _recorded(self, part: Part, run: Run, field: str) -> RecordedTensors:
         name = "tensors.json" if field == run.layout.fields[0] else f"tensors-{field}.json"

@@ -10,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
+from gradcascade.sources.base import Description
+from gradcascade.sources.containers import TRAINER, model_part
 from gradcascade.sources.formats import FORMATS
 from gradcascade.sources.formats.base import Format
 from gradcascade.sources.formats.npy import read_npy
+from gradcascade.sources.parameters import Evidence, contents_of, model_type
 from gradcascade.sources.stored import StoredTensor, mapped, shown
+from gradcascade.sources.wrappers import plain_names
 
 _FOREIGN = {
     b"version https://git-lfs": "a Git LFS pointer instead of the file it stands for; fetch it with 'git lfs pull'",
@@ -40,8 +44,25 @@ def read_tensors(path: Path | str, names: Callable[[str], bool] | None = None) -
     return {name: tensor.read() for name, tensor in open_tensors(path).items() if names is None or names(name)}
 
 
+def whole(tensors: Mapping[str, StoredTensor], path: Path) -> tuple[list[StoredTensor], Description]:
+    """The tensors of a file that make up a field, in file order, and what is in it.
+
+    Of a trainer's state that is the model. What is not the whole of a model is refused: quantised, partitioned or
+    empty tensors, or several dictionaries of which each could be the model.
+    """
+    if not tensors:
+        raise InputError(f"{path} holds no tensors; name a file that does")
+    part, state = model_part(tensors, str(path))
+    plain = plain_names(part)
+    named = {plain[name]: tensor for name, tensor in part.items()}
+    found = contents_of(named, path, Evidence(model_type=model_type(path)))
+    left_out = {why: len(names) for why, names in found.left_out.items()} | ({TRAINER: len(state)} if state else {})
+    shapes = tuple((name, named[name].shape) for name in found.names)
+    return [named[name] for name in found.names], Description(shapes, tuple(left_out.items()), found.rule)
+
+
 def read_field(path: Path | str, key: str | None = None) -> NDArray:
-    """Read one field from one file: the tensor `key`, or all of them, flattened in file order.
+    """Read one field from one file: the tensor `key`, or all that :func:`whole` takes, flattened in file order.
 
     The array of a ``.npy`` file comes as it is; else the shape is (N,), float32, or float64 where the file has it.
     """
@@ -54,15 +75,8 @@ def read_field(path: Path | str, key: str | None = None) -> NDArray:
     if key is not None:
         if key not in tensors:
             raise InputError(f"{path} holds no tensor {shown(key)}; {nearest(key, tensors)}")
-        tensors = {key: tensors[key]}
-    if not tensors:
-        raise InputError(f"{path} holds no tensors; name a file that does")
-    return assembled(list(tensors.values()))
-
-
-def read_layout(path: Path | str, key: str | None = None) -> tuple[tuple[str, int], ...]:
-    """Name and number of entries of every tensor that :func:`read_field` lays end to end."""
-    return tuple((name, stored.size) for name, stored in open_tensors(path).items() if key in (None, name))
+        return assembled([tensors[key]])
+    return assembled(whole(tensors, path)[0])
 
 
 def flatten(tensors: Mapping[str, NDArray]) -> NDArray[np.floating]:

@@ -18,7 +18,9 @@ from gradcascade.evaluations import Report
 from gradcascade.probe.relaxation import Probe
 from gradcascade.probe.threads import thread_count
 from gradcascade.sources.base import GRADIENT, Name, SnapshotRef, Source
+from gradcascade.sources.contents import describe_fields, refuse_differing
 from gradcascade.sources.field_readers import GradientReader
+from gradcascade.study.contents import keep_contents
 from gradcascade.study.executors import EXECUTORS, Execute, Executor
 from gradcascade.study.gaps import Gaps
 from gradcascade.study.plan import FamilyPlan, Plan, study_path
@@ -157,6 +159,9 @@ def _run(
 ) -> Outcome:
     snapshots = [(family, snapshot) for family, source in sources for snapshot in source.snapshots()]
     snapshots, quarantined = _left_out(study, sources, snapshots)
+    described = describe_fields(snapshot for _, snapshot in snapshots)
+    refuse_differing(described)
+    keep_contents(study.folder, described)
     missing: list[str] = []
     schedules: dict[str, dict[str, Any]] = {}
     for family, source in sources:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.sources.audit import evidence
-from gradcascade.sources.audit.findings import DIFFERENCE, FAULT, WARNING, Finding, Spoiled
+from gradcascade.sources.audit.findings import DIFFERENCE, FAULT, NOTE, WARNING, Finding, Spoiled
 from gradcascade.sources.audit.measurements import Distances, measure_distances
 from gradcascade.sources.audit.opened import LARGE, OpenedRun
 from gradcascade.sources.audit.rules import late, misplaced, outliers, swapped
@@ -49,7 +49,7 @@ def check_checkpoints(run: OpenedRun, progress: Callable[[int], None] | None = N
     series = _Series(run, steps, measure_distances([lambda step=step: run.tensors(step) for step in steps], progress))
     doubtful = np.zeros(len(steps), bool)
     found: list[Finding] = []
-    for check in (_identical, _stale_parts, _swapped, _out_of_place, _coarse, _outliers):
+    for check in (_identical, _stale_parts, _swapped, _out_of_place, _frozen, _coarse, _outliers):
         new = list(check(series, doubtful))
         found += new
         for finding in new:
@@ -99,6 +99,17 @@ def _stale_parts(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Findi
         stale = [t for t in series.large if d.zeros[k, t] == d.sizes[t] and np.median(others[:, t]) < 0.5]
         if stale:
             yield series.run.finding(evidence.StalePart(*_part(series, stale, pair[1])), FAULT, pair)
+
+
+def _frozen(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
+    """Tensors that never change in an entry while others do."""
+    d = series.distances
+    still = (d.zeros == d.sizes).all(axis=0) & (d.sizes > 0)
+    if still.any() and not still.all():
+        chosen = np.flatnonzero(still)
+        names = tuple(series.run.names[t] for t in chosen)
+        found = evidence.Frozen(names, int(d.sizes[chosen].sum()), int(d.sizes.sum()))
+        yield series.run.finding(found, NOTE, (series.steps[0], series.steps[-1]))
 
 
 def _out_of_place(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:

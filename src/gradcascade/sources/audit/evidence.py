@@ -258,6 +258,27 @@ class StalePart(_Part, code="stale-part", needs={"checkpoints": 4}):
     words = "{self.subject} does not change at all {at.span}, while the other tensors do"
 
 
+@dataclass(frozen=True)
+class Frozen(Evidence, code="frozen", needs={"checkpoints": 2}):
+    """Tensors that are the same at every step while others change; a note.
+
+    Nothing trains them, so that their zeros count among the entries of every update.
+    """
+
+    tensors: tuple[str, ...]
+    entries: int
+    of_entries: int
+
+    def _words(self, at: Finding) -> str:
+        verb = "never changes" if len(self.tensors) == 1 else "never change"
+        leave = " ".join(f"--tensors '!{name}'" for name in self.tensors[:3])
+        share = f"{self.entries:,} of {self.of_entries:,} entries"
+        return (
+            f"{_names(self.tensors)} ({share}) {verb} from step {at.steps[0]} to step {at.steps[-1]}, while others "
+            f"do; if frozen on purpose, leave out what is not trained: {leave}"
+        )
+
+
 _FAR = "far off the way between the neighbours: weights of another step or run"
 _NEAR_THE_END = "much nearer to the last checkpoint than later ones do: later weights than the label says"
 

@@ -118,7 +118,7 @@ def _opened(
     for name, run in runs.items():
         for what, which in ((CHECKPOINT, None), (GRADIENT, gradients)):
             files = {step: part.local_path for step, part in run.parts(which).items()}
-            opened = open_run(listing.family, name, what, root, files, lambda step: advance(f"step {step}"))
+            opened = open_run(listing.family, name, what, root, files, lambda step: advance(f"step {step}"), select)
             if what == CHECKPOINT:
                 opened = dataclasses.replace(opened, measured=_measured(run, opened.names, select))
                 found = check_checkpoints(opened, lambda k, name=name: advance(f"{name} checkpoint {k}"))

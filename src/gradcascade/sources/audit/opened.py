@@ -17,7 +17,7 @@ from gradcascade.sources.audit.findings import FAULT, WARNING, Evidence, Finding
 from gradcascade.sources.audit.measurements import Scan, scan
 from gradcascade.sources.base import GRADIENT, RunName
 from gradcascade.sources.checkpoint import open_checkpoint
-from gradcascade.sources.choice import parameters
+from gradcascade.sources.choice import Choice
 from gradcascade.sources.stored import StoredTensor
 
 LARGE = 1024
@@ -41,10 +41,12 @@ class OpenedRun:
     sizes: tuple[int, ...] = ()
     findings: tuple[Finding, ...] = ()
     measured: tuple[int, ...] | None = None
+    select: tuple[str, ...] = ()
+    """The user's patterns, for files of which they alone tell what is the model."""
 
     def tensors(self, step: int) -> dict[str, StoredTensor]:
         """The tensors of a step, in the order of `names`."""
-        found = parameters(open_checkpoint(self.paths[step]))
+        found = model_in(self.paths[step], self.select)
         return {name: found[name] for name in self.names}
 
     def finding(
@@ -65,17 +67,15 @@ def open_run(
     root: Path,
     paths: Mapping[int, Path],
     progress: Callable[[int], None] | None = None,
+    select: Sequence[str] = (),
 ) -> OpenedRun:
     """Open and read every file of a run once; `progress` is called with every step that is done."""
-    everything = OpenedRun(family, run, what, root, dict(paths))
+    everything = OpenedRun(family, run, what, root, dict(paths), select=tuple(select))
     found: list[Finding] = []
     headers: dict[int, dict[str, StoredTensor]] = {}
     for step, path in paths.items():
         try:
-            tensors = parameters(open_checkpoint(path))
-            if not any(tensor.size for tensor in tensors.values()):
-                raise InputError(f"{path} holds no parameters of floating-point numbers; name a checkpoint that does")
-            headers[step] = tensors
+            headers[step] = model_in(path, everything.select)
         except InputError as error:
             found.append(everything.finding(Unreadable(str(error)), FAULT, [step]))
     reference, types = _usual(headers, "shape"), _usual(headers, "dtype")
@@ -99,6 +99,17 @@ def open_run(
     sizes = tuple(math.prod(shape) for shape in reference.values())
     opened = replace(everything, paths={step: paths[step] for step in scans}, scans=scans, names=names, sizes=sizes)
     return replace(opened, findings=(*found, *_zero_tensors(opened)))
+
+
+def model_in(path: Path, select: tuple[str, ...] = ()) -> dict[str, StoredTensor]:
+    """All parameters in a file, of a trainer's state those of the model; patterns count where that is not clear."""
+    tensors = open_checkpoint(path)
+    try:
+        return Choice().of(tensors, str(path))
+    except InputError:
+        if not select:
+            raise
+        return Choice(select=select).of(tensors, str(path))
 
 
 def _zero_tensors(run: OpenedRun) -> Iterator[Finding]:

@@ -14,6 +14,8 @@ def _files(metadata: Path) -> tuple[Path, ...]:
 
 def _open(path: Path):
     if path.name != METADATA:
+        if (path.parent / METADATA).is_file():
+            return refused(f"is one file of a distributed checkpoint; name its folder, or {METADATA} in it")(path)
         return refused(
             "is one file of a distributed checkpoint, and .metadata, which says what the files hold, is not there; "
             "copy the whole folder"

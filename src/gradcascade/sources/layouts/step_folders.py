@@ -79,26 +79,26 @@ def steps_in(tree: Tree, run: str) -> tuple[Step, ...]:
 
 
 def _step(tree: Tree, step: int, folder: str) -> Step:
-    files = [*tree.files(folder), *tree.files(f"{folder}/{DYNAMICS}")]
-    names = [file.path.removeprefix(f"{folder}/") for file in files]
+    names = files_of_step(tree, folder)
     gradients = {which: Part(tree, folder, name) for which, name in gradient_files(names).items()}
-    opening = opening_file(names) or opening_file(_within(tree, folder))
+    opening = opening_file(names) or opening_file(files_of_step(tree, folder, within=True))
     checkpoint = Part(tree, folder, opening) if opening else None
     for part in [*gradients.values(), *([checkpoint] if checkpoint else [])]:
         tree.check(part.path)
     return Step(step, tree, folder, gradients, checkpoint)
 
 
-def _within(tree: Tree, folder: str) -> list[str]:
-    """Files one and two folders down, as seen from the step's folder."""
-    found = []
-    for name in tree.folders(folder):
+def files_of_step(tree: Tree, folder: str, *, within: bool = False) -> list[str]:
+    """Files of a step as seen from its folder, with its gradients; or those one and two folders down."""
+    start = f"{folder}/" if folder else ""
+    found = [] if within else [*tree.files(folder), *tree.files(f"{start}{DYNAMICS}")]
+    for name in tree.folders(folder) if within else ():
         if is_copy(name):
             continue
-        found += tree.files(f"{folder}/{name}")
-        for inner in tree.folders(f"{folder}/{name}"):
-            found += tree.files(f"{folder}/{name}/{inner}")
-    return [file.path.removeprefix(f"{folder}/") for file in found]
+        found += tree.files(f"{start}{name}")
+        for inner in tree.folders(f"{start}{name}"):
+            found += tree.files(f"{start}{name}/{inner}")
+    return [file.path.removeprefix(start) for file in found]
 
 
 LAYOUT = Layout("step-folders", 90, rule="parameters", fields=(UPDATE,), in_folder=steps_in)

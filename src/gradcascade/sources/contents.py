@@ -1,0 +1,163 @@
+"""What is in the fields of a family, in words; and that it is the same at every scale."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from gradcascade.errors import InputError
+from gradcascade.sources.base import Description, SnapshotRef
+from gradcascade.sources.naming import natural
+from gradcascade.sources.parameters import RULE_WORDS
+from gradcascade.sources.stored import shown
+
+_NUMBER = re.compile(r"(?<![^.])[0-9]+(?![^.])")
+_DIGITS = re.compile(r"[0-9]+")
+
+
+class Fields(NamedTuple):
+    """The fields of one kind of one run, which share their tensors."""
+
+    family: str
+    scale: str
+    run: str
+    field: str
+
+    def __str__(self) -> str:
+        return " / ".join((self.family, self.scale, *(() if self.run == "0" else (f"run {self.run}",)), self.field))
+
+
+class Described(NamedTuple):
+    """What the first field of a run that can be read is made of."""
+
+    snapshot: SnapshotRef
+    description: Description
+
+
+def describe_fields(snapshots: Iterable[SnapshotRef]) -> dict[Fields, Described]:
+    """Of every run and kind of field, what the first snapshot that can be read holds; only headers are read."""
+    found: dict[Fields, Described] = {}
+    for at in snapshots:
+        key = Fields(at.family, at.scale, at.run, at.field)
+        with suppress(InputError):  # it is refused by itself when it is measured
+            description = None if key in found else at.describe()
+            if description:
+                found[key] = Described(at, description)
+    return found
+
+
+def in_words(description: Description) -> str:
+    """Tensors, entries, the rule, and what was left out: ``30 tensors, 18,672 entries: ...; left out: ...``."""
+    return words(len(description.tensors), description.entries, description.rule, dict(description.left_out))
+
+
+def words(tensors: int, entries: int, rule: str, left_out: Mapping[str, int]) -> str:
+    """As `in_words`, of the numbers alone."""
+    said = f"{tensors} tensor{'' if tensors == 1 else 's'}, {entries:,} entries"
+    if rule:
+        said += f": {RULE_WORDS.get(rule, rule)}"
+    if left_out:
+        said += "; left out: " + ", ".join(f"{count} {why}" for why, count in left_out.items())
+    return said
+
+
+def refuse_differing(described: Mapping[Fields, Described]) -> None:
+    """Refuse a family whose scales have not the same tensors in the same order, naming the first difference.
+
+    Numbers between the dots of a name count layers, experts and the like, of which scales have more or fewer.
+    """
+    before: dict[tuple[str, str], list[Described]] = {}
+    for key, own in described.items():
+        others = before.setdefault((key.family, key.field), [])
+        for other in others:
+            _compare(other, own)
+        others.append(own)
+
+
+def _compare(one: Described, other: Described) -> None:
+    names = [[name for name, _ in side.description.tensors] for side in (one, other)]
+    for mine, theirs, side, opposite in ((0, 1, one, other), (1, 0, other, one)):
+        if lacking := _lacking(names[mine], names[theirs]):
+            raise InputError(
+                f"{_where(side)} has the tensor {shown(lacking)} and {_where(opposite)} has none of that kind, so "
+                f"that their fields are not of the same parts of a model; leave it out with --tensors "
+                f"'!{_NUMBER.sub('*', lacking)}', or name the runs of different models in different families"
+            )
+    if place := _first_out_of_order(*names):
+        raise InputError(
+            f"the tensors of {_where(one)} and {_where(other)} are in different orders: where the first has "
+            f"{shown(place[0])}, the second has {shown(place[1])}; one order for all comes with --order canonical"
+        )
+
+
+def _where(of: Described) -> str:
+    files = of.snapshot.files
+    return str(files[0]) if files else of.snapshot.source
+
+
+def _lacking(mine: Sequence[str], theirs: Sequence[str]) -> str | None:
+    """The first name of which the others have none alike."""
+    known = {_NUMBER.sub("#", name) for name in theirs}
+    layers = _layers(theirs)
+    own = _layers(mine)
+    for name in mine:
+        if _NUMBER.sub("#", name) in known:
+            continue
+        template = _DIGITS.sub("#", name)  # block_3.w: a number within a word counts layers if all from 0 are there
+        if not (_contiguous(own.get(template)) and _contiguous(layers.get(template))):
+            return name
+    return None
+
+
+def _layers(names: Sequence[str]) -> dict[str, set[tuple[int, ...]]]:
+    found: dict[str, set[tuple[int, ...]]] = {}
+    for name in names:
+        found.setdefault(_DIGITS.sub("#", name), set()).add(tuple(map(int, _DIGITS.findall(name))))
+    return found
+
+
+def _contiguous(numbers: set[tuple[int, ...]] | None) -> bool:
+    """Whether the numbers at every place count from 0 or 1 without a gap."""
+    if not numbers:
+        return False
+    places = [sorted(set(values)) for values in zip(*numbers, strict=True)]
+    return all(values == list(range(values[0], values[0] + len(values))) and values[0] < 2 for values in places)
+
+
+def _first_out_of_order(one: Sequence[str], other: Sequence[str]) -> tuple[str, str] | None:
+    """Where two orders first differ, in what both have, in the kinds of tensors, or in how layers are sorted."""
+    common = set(one) & set(other)
+    for pair in zip([n for n in one if n in common], [n for n in other if n in common], strict=True):
+        if pair[0] != pair[1]:
+            return pair
+    kinds = [_kinds(names) for names in (one, other)]
+    for a, b in zip(*kinds, strict=False):
+        if a != b:
+            return kinds[0][a], kinds[1][b]
+    rules = [_sorted_by(names) for names in (one, other)]
+    if all(rules) and not rules[0] & rules[1]:
+        deeper = max((one, other), key=len)
+        return next((a, b) for a, b in zip(deeper, sorted(deeper, key=natural), strict=True) if a != b)
+    return None
+
+
+def _kinds(names: Sequence[str]) -> dict[str, str]:
+    """The first name of each kind, in order."""
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(_DIGITS.sub("#", name), name)
+    return found
+
+
+def _sorted_by(names: Sequence[str]) -> set[str]:
+    """How layers of one kind follow each other: by number, by text (1, 10, 11, 2), or by both."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(_DIGITS.sub("#", name), []).append(name)
+    found = {"number", "text"}
+    for group in groups.values():
+        found -= set() if group == sorted(group, key=natural) else {"number"}
+        found -= set() if group == sorted(group) else {"text"}
+    return found

@@ -1,0 +1,42 @@
+"""The field of one file, or of one checkpoint, with what is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.errors import InputError
+from gradcascade.sources.checkpoint import described, opening_file
+from gradcascade.sources.contents import in_words
+from gradcascade.sources.layouts.step_folders import files_of_step
+from gradcascade.sources.tensors import assembled, format_of, open_tensors, read_field, whole
+from gradcascade.sources.trees.local import LocalTree
+
+
+@dataclass(frozen=True)
+class OneField:
+    """A field that was read, the sizes of its tensors in order, and what is in it in words."""
+
+    values: NDArray[np.floating]
+    layout: tuple[tuple[str, int], ...]
+    contents: str = ""
+
+
+def open_field(path: Path, key: str | None = None) -> OneField:
+    """Read the tensor `key` of a file, or the model in a file, in the folder of a checkpoint, or of an index."""
+    if path.is_dir():
+        tree = LocalTree(path)
+        opening = opening_file(files_of_step(tree, "")) or opening_file(files_of_step(tree, "", within=True))
+        if opening is None:
+            raise InputError(f"{path} is a folder without a checkpoint that is read; name a file in it")
+        path = path / opening
+    single = path.suffix != ".json" and path.name != ".metadata" and path.suffix != ".distcp"
+    if key is not None or (single and format_of(path).name == ".npy"):
+        values = read_field(path, key)
+        return OneField(values, ((key or "array", values.size),))
+    adapters = path.name.startswith("adapter_model.")  # no model, and asked for by name here
+    tensors, description = whole(open_tensors(path) if adapters else described(path), path)
+    return OneField(assembled(tensors), description.sizes, in_words(description))
