@@ -258,7 +258,6 @@ class StalePart(_Part, code="stale-part", needs={"checkpoints": 4}):
     words = "{self.subject} does not change at all {at.span}, while the other tensors do"
 
 
-@dataclass(frozen=True)
 class Frozen(Evidence, code="frozen", needs={"checkpoints": 2}):
     """Tensors that are the same at every step while others change; a note.
 
@@ -269,7 +268,7 @@ class Frozen(Evidence, code="frozen", needs={"checkpoints": 2}):
     entries: int
     of_entries: int
 
-    def _words(self, at: Finding) -> str:
+    def sentence(self, at: Finding) -> str:
         verb = "never changes" if len(self.tensors) == 1 else "never change"
         leave = " ".join(f"--tensors '!{name}'" for name in self.tensors[:3])
         share = f"{self.entries:,} of {self.of_entries:,} entries"
