@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TypedDict
 
 from gradcascade.errors import InputError
+from gradcascade.files import write_whole
 from gradcascade.sources.contents import Described, Fields
-from gradcascade.study.files import write_whole
 
 FILE = "contents.json"
 
