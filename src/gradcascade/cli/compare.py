@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gradcascade.cli.columns import cells
-from gradcascade.cli.options import Json
+from gradcascade.cli.options import Json, StableWindow
 from gradcascade.errors import InputError
 from gradcascade.fields.kinds import field_plural
 
@@ -19,16 +19,13 @@ if TYPE_CHECKING:
     from gradcascade.scaling.windows import Range, Window
 
 PUBLISHED = "published"
-_Steps = Annotated[
-    tuple[int, int] | None, typer.Option(help="First and last step of the stable window.", metavar="FIRST LAST")
-]
 
 
 def compare(
     first: Annotated[Path, typer.Argument(metavar="A", help="Folder of a study.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Folder of another, or the word published.")],
-    window: _Steps = None,
-    window_b: _Steps = None,
+    window: StableWindow = None,
+    window_b: StableWindow = None,
     as_json: Json = False,
 ) -> None:
     """Compare exponents, null differences and regimes, with intervals of the differences."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gradcascade.cli.columns import table
-from gradcascade.cli.options import Json
+from gradcascade.cli.options import Json, StableWindow, StudyFolder
 from gradcascade.errors import InputError
 from gradcascade.fields.kinds import field_plural
 from gradcascade.vocabulary import EXPONENTS
@@ -33,10 +32,8 @@ class WindowRule(StrEnum):
 
 
 def fit(
-    study: Annotated[Path, typer.Argument(help="Folder of the study.")],
-    window: Annotated[
-        tuple[int, int] | None, typer.Option(help="First and last step of the stable window.", metavar="FIRST LAST")
-    ] = None,
+    study: StudyFolder,
+    window: StableWindow = None,
     rule: Annotated[
         WindowRule | None, typer.Option("--window-rule", help="Windows by a rule, instead of given ones.")
     ] = None,

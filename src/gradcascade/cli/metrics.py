@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gradcascade.cli.options import Json
+from gradcascade.cli.options import Json, StudyFolder
 from gradcascade.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def metrics(
-    study: Annotated[Path, typer.Argument(help="Folder of the study.")],
+    study: StudyFolder,
     files: Annotated[
         list[Path] | None,
         typer.Argument(

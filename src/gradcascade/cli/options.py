@@ -44,7 +44,7 @@ NO_FAMILY = "{} names no family; add a [[families]] section with name, and path 
 NO_SOURCE = "{} is not a folder of runs, nor one of {}; give one of them, or a plan.toml"
 NULL_NAMES = alternatives(NULLS)
 StudyFolder = Annotated[Path, typer.Argument(help="Folder of the study.")]
-Window = Annotated[
+StableWindow = Annotated[
     tuple[int, int] | None, typer.Option(help="First and last step of the stable window.", metavar="FIRST LAST")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

@@ -9,14 +9,12 @@ from typing import Annotated
 import typer
 
 from gradcascade.cli.fit import report_data
-from gradcascade.cli.options import Json
+from gradcascade.cli.options import Json, StableWindow, StudyFolder
 
 
 def report(
-    study: Annotated[Path, typer.Argument(help="Folder of the study.")],
-    window: Annotated[
-        tuple[int, int] | None, typer.Option(help="First and last step of the stable window.", metavar="FIRST LAST")
-    ] = None,
+    study: StudyFolder,
+    window: StableWindow = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: STUDY/report).")] = None,
     as_json: Json = False,
 ) -> None:
