@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from gradcascade.scaling.exponents import closure_error, fit_exponents
     from gradcascade.scaling.windows import default_window, summarise
     from gradcascade.study.plan import Plan, read_plan
-    from gradcascade.study.robustness import robustness
     from gradcascade.study.runner import run
+    from gradcascade.study.sensitivity import robustness
     from gradcascade.study.study import Study
 
 __version__ = "0.1.0"
@@ -77,7 +77,7 @@ _HOME = {
     "read_plan": "study.plan",
     "Study": "study.study",
     "run": "study.runner",
-    "robustness": "study.robustness",
+    "robustness": "study.sensitivity",
     "Recorder": "live.recorder",
     "channels": "scaling.channels",
     "closure_error": "scaling.exponents",

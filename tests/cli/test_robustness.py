@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -38,17 +39,33 @@ def printed(family):
 
 def test_it_prints_every_choice_farthest_first(printed):
     lines = printed.stdout.splitlines()
-    assert lines[0] == f"{3 * 5 * 22} cascades measured, {3 * 5 * 4} known before"
+    assert lines[0] == f"{3 * 5 * (22 + 7)} cascades measured, {3 * 5 * 4} known before"
     assert "alpha 0.3, quantile 0.9, barabasi-albert graph, seed 42" in lines[1]
     assert lines[2] == "tiny, gradients, 5 steps of 20 to 70"
     for exponent in ("D", "z", "delta"):
         start = next(i for i, line in enumerate(lines) if line.startswith(f"  {exponent} = "))
-        rows = [line for line in lines[start + 1 : start + 20]]
+        rows = lines[start + 1 : start + 27]
         shifts = [abs(float(row.split("[")[0].split()[-1])) for row in rows]
         assert shifts == sorted(shifts, reverse=True)
-        for choice in ("graph ring", "graph seed 43", "alpha 0.2", "quantile 0.95", "N2", "in-block", "clipped"):
+        for choice in (
+            "graph ring",
+            "graph seed 43",
+            "alpha 0.2",
+            "quantile 0.95",
+            "N2",
+            "in-block",
+            "clipped",
+            "order random 4",
+        ):
             assert any(row.startswith(f"    {choice:<24}") for row in rows)
-        assert all(row.endswith(("moves", "within noise")) for row in rows)
+        assert all(row.endswith(("moves", "within noise", "the same")) for row in rows)
+    assert lines[3] == "  looked at: 57 shifts of choices and 21 shifts of nulls"
+    start = lines.index("  over 8 orders of the tensors, at 5 steps")
+    for exponent, line in zip(("D", "z", "delta"), lines[start + 1 :], strict=False):
+        number = r"[+-][0-9.]+"
+        spread = r"SD [0-9.]+ \[[0-9.]+, [0-9.]+\]"
+        free = rf"of no order \(N2\) {number} \[{number}, {number}\]"
+        assert re.fullmatch(rf"    {exponent} +{number} to {number}, {spread}; {free}", line), line
     assert max(map(len, lines)) <= 110
     assert printed.stderr.splitlines()[0].startswith("measuring: 1/")
 
@@ -57,12 +74,14 @@ def test_the_same_command_is_free_and_the_fits_are_as_before(family, printed):
     before = command("fit", "study", "--json", cwd=family).stdout
     done = command("robustness", "study", "--steps", 5, "--replicates", 2, "--json", cwd=family)
     found = json.loads(done.stdout)
-    assert (found["measured"], found["known"], found["refused"]) == (0, 3 * 5 * 26, [])
+    assert (found["measured"], found["known"], found["refused"]) == (0, 3 * 5 * 33, [])
     with gc.Study.open(family / "study") as study:
-        expected = gc.robustness(study, steps=5, replicates=2).table
+        whole = gc.robustness(study, steps=5, replicates=2)
+        expected = whole.table
         assert {row["variant"] for row in study.cascades().to_dicts()} == {"real", "N0", "N1", "N2"}
         assert study.cascades()["probe_hash"].unique().to_list() == [gc.Probe().hash]
     assert found["robustness"] == expected.to_dicts()
+    assert found["orders"] == whole.orders.to_dicts() and found["order_spread"] == whole.spread.to_dicts()
     assert command("fit", "study", "--json", cwd=family).stdout == before
 
 
@@ -102,7 +121,7 @@ def test_a_snapshot_that_cannot_be_read_is_named_after_the_rest(family, tmp_path
     assert "graph ring" in done.stdout and "no interval: one step has both" in done.stdout
 
 
-@pytest.mark.parametrize("words", [["nowhere"], ["study", "--steps", 0]])
+@pytest.mark.parametrize("words", [["nowhere"], ["study", "--steps", 0], ["study", "--orders", "file,back"]])
 def test_bad_input(family, words):
     done = command("robustness", *words, cwd=family)
     assert done.returncode == 2 and done.stdout == "" and "Traceback" not in done.stderr

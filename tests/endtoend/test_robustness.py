@@ -45,7 +45,7 @@ def test_kills_lose_nothing_and_the_plan_keeps_its_own(tmp_path):
     words = ["robustness", "--steps", "3", "--replicates", "2"]
     whole = json.loads(answer(tmp_path, *words, "whole", "--json"))
     known = 4 * (3 + 3) * (1 + 5 * 2 + 1)
-    assert (whole["known"], whole["measured"]) == (known, 4 * (3 + 3) * 26 - known)
+    assert (whole["known"], whole["measured"]) == (known, 4 * (3 + 3) * 33 - known)
 
     moments, before = random.Random(7), len(stored(tmp_path / "broken"))
     for _ in range(KILLS):

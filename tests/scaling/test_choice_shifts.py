@@ -44,7 +44,7 @@ def test_a_planted_shift_is_found_and_the_rest_is_noise(cascades: Build) -> None
     np.testing.assert_allclose(z["shift"].to_numpy()[:2], [-0.3, 0.1], atol=1e-12)
     np.testing.assert_allclose(z["scales_value"].to_numpy()[:2], [-0.3, 0.1], atol=1e-12)
     assert z["verdict"].to_list() == ["moves", "moves", "within noise"]
-    assert set(found.filter(pl.col("exponent") == "D")["verdict"]) == {"within noise"}
+    assert set(found.filter(pl.col("exponent") == "D")["verdict"]) == {"the same"}
     beta, delta = (found.filter(pl.col("exponent") == name).sort("choice") for name in ("beta", "delta"))
     np.testing.assert_allclose(beta["shift"].to_numpy(), delta["shift"].to_numpy(), atol=1e-12)
     np.testing.assert_allclose(beta.sort("choice")["shift"].to_numpy(), -z.sort("choice")["shift"].to_numpy())
@@ -111,17 +111,53 @@ def test_the_standard_error_is_that_of_the_paired_differences(cascades: Build, s
     assert row["high"] - row["shift"] == pytest.approx(t.ppf(0.975, steps - 1) * row["se"])
 
 
-def test_one_choice_in_twenty_that_does_nothing_seems_to_move(cascades: Build) -> None:
+def idle(cascades: Build, families: int, choices: int) -> pl.DataFrame:
+    """Choices that do nothing, measured of many families."""
     rng = np.random.default_rng(1)
-    planned, other = (
-        pl.concat([cascades(steps=range(8)).with_columns(family=pl.lit(f"f{k}")) for k in range(400)]).with_columns(
-            duration=pl.Series(np.exp(rng.normal(3, 0.1, 400 * 32)))
+    base = pl.concat([cascades(steps=range(8)).with_columns(family=pl.lit(f"f{k}")) for k in range(families)])
+    return pl.concat(
+        chosen(
+            base.with_columns(
+                duration=pl.Series(np.exp(rng.normal(3, 0.1, base.height))),
+                size=pl.Series(np.exp(rng.normal(9, 0.1, base.height))),
+            ),
+            PLANNED if choice == 0 else f"alpha {choice}",
         )
-        for _ in range(2)
+        for choice in range(choices + 1)
     )
-    found = choice_shifts(pl.concat([chosen(planned, PLANNED), chosen(other, "alpha 0.2")]))
-    share = (found.filter(pl.col("exponent") == "z")["verdict"] == "moves").mean()
-    assert share == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 400))
+
+
+def test_of_many_choices_that_do_nothing_hardly_any_is_said_to_move(cascades: Build) -> None:
+    from scipy.stats import false_discovery_control
+
+    found = choice_shifts(idle(cascades, 200, 12))
+    own = found.filter(pl.col("exponent") != "beta")
+    assert set(found["looked_at"]) == {3 * 12}
+    one_by_one = (pl.col("p") <= 0.05).sum() / pl.len()
+    assert own.select(one_by_one).item() == pytest.approx(0.05, abs=0.01)
+    with_any = own.group_by("family").agg((pl.col("verdict") == "moves").any())["verdict"].mean()
+    assert isinstance(with_any, float) and with_any <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
+    for _, part in own.group_by("family"):
+        expected = false_discovery_control(part["p"].to_numpy())
+        np.testing.assert_allclose(part["p_adjusted"].to_numpy(), expected, rtol=1e-12)
+
+
+def test_beta_is_judged_as_delta_and_nulls_apart(cascades: Build) -> None:
+    table = idle(cascades, 1, 4)
+    table = table.with_columns(
+        kind=pl.when(pl.col("choice") == "alpha 4").then(pl.lit("control")).otherwise(pl.lit("alpha"))
+    )
+    found = choice_shifts(table)
+    assert found.filter(pl.col("choice") == "alpha 4")["looked_at"].unique().to_list() == [3]
+    assert found.filter(pl.col("choice") != "alpha 4")["looked_at"].unique().to_list() == [9]
+    beta, delta = (found.filter(pl.col("exponent") == name).sort("choice") for name in ("beta", "delta"))
+    assert beta["p_adjusted"].to_list() == delta["p_adjusted"].to_list()
+
+
+def test_a_choice_that_changes_nothing_is_the_same(cascades: Build) -> None:
+    planned = cascades(steps=range(6))
+    found = choice_shifts(pl.concat([chosen(planned, PLANNED), chosen(planned, "order file", "order")]))
+    assert set(found["verdict"]) == {"the same"} and set(found["p_adjusted"]) == {1.0}
 
 
 def test_replicates_are_averaged(cascades: Build) -> None:

@@ -10,8 +10,8 @@ import gradcascade as gc
 from gradcascade.report.access import study_data
 from gradcascade.study.plan import FamilyPlan, FitPlan, Plan, make_plan, plan_toml, read_plan
 from gradcascade.study.presets import presets
-from gradcascade.study.robustness import WindowWarning, sample
 from gradcascade.study.runner import open_source
+from gradcascade.study.sensitivity import WindowWarning, sample
 from gradcascade.study.windows import family_window, study_windows
 
 PUBLISHED = {"pico-lm": (5000, 60000), "pythia": (4000, 73000)}

@@ -17,12 +17,14 @@ from gradcascade.fields.kinds import field_plural
 from gradcascade.vocabulary import SHOWN_EXPONENTS
 
 if TYPE_CHECKING:
-    from gradcascade.study.robustness import Robustness
+    from gradcascade.study.sensitivity import Robustness
     from gradcascade.study.study import Study
 
+_ORDERS = ("file", "canonical", "reversed", "grouped", "random:4")
+
 _NOTE = (
-    "95 % intervals over these steps: of twenty choices that change nothing, one will seem to move. "
-    "beta moves as delta."
+    "95 % intervals over these steps, one by one. What is said to move is judged over all shifts of a part together "
+    "(Benjamini and\nHochberg): of those said to move, one in twenty may be chance. beta moves as delta."
 )
 
 
@@ -30,19 +32,24 @@ def robustness(
     study: Annotated[Path, typer.Argument(help="Folder of the study; its sources must still be there.")],
     steps: Annotated[int, typer.Option(min=1, help="Steps of each family and field, evenly over the window.")] = 8,
     replicates: Annotated[int, typer.Option(min=1, help="Replicates of each null.")] = 3,
+    orders: Annotated[
+        str, typer.Option(help="Orders of the tensors, by name, also reversed and random:R; none if it is empty.")
+    ] = ",".join(_ORDERS),
     engine: Engine = "auto",
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a sample of steps with other graphs, seeds, alpha, quantiles and nulls; print what moves."""
+    """Measure a sample of steps with other graphs, seeds, alpha, quantiles, orders and nulls; print what moves."""
     from gradcascade.study.study import Study
 
     with Study.open(study) as opened:
-        found = _measured(opened, steps, replicates, engine, threads)
+        found = _measured(opened, steps, replicates, orders, engine, threads)
         probe = opened.plan.probe
     if as_json:
         named = {"measured": found.measured, "known": found.known, "refused": list(found.refused)}
-        typer.echo(json.dumps({**named, "robustness": found.table.to_dicts()}))
+        tables = {"robustness": found.table, "orders": found.orders, "order_spread": found.spread}
+        named |= {"unordered": list(found.unordered)}
+        typer.echo(json.dumps({**named, **{name: table.to_dicts() for name, table in tables.items()}}))
     else:
         settings = f"alpha {probe.alpha:g}, quantile {probe.quantile:g}, {probe.graph} graph, seed {probe.graph_seed}"
         _print(found, settings)
@@ -50,14 +57,16 @@ def robustness(
         raise InputError(said(found.refused))
 
 
-def _measured(study: Study, steps: int, replicates: int, engine: str, threads: int | None) -> Robustness:
+def _measured(study: Study, steps: int, replicates: int, orders: str, engine: str, threads: int | None) -> Robustness:
     import numpy as np
 
     from gradcascade.cli.warmup import warm_up
-    from gradcascade.study.robustness import robustness
+    from gradcascade.study.orders import parse_orders
     from gradcascade.study.runner import Progress, open_source
+    from gradcascade.study.sensitivity import robustness
     from gradcascade.study.variants import make_probe
 
+    parse_orders(orders.split(","))  # before anything is opened
     with ProgressDisplay() as display:
 
         def show(progress: Progress) -> None:
@@ -72,6 +81,7 @@ def _measured(study: Study, steps: int, replicates: int, engine: str, threads: i
             study,
             steps=steps,
             replicates=replicates,
+            orders=orders.split(","),
             engine=engine,
             threads=threads,
             progress=show,
@@ -88,6 +98,7 @@ def _print(found: Robustness, settings: str) -> None:
         steps = sorted(set(found.cascades.filter(here)["step"]))
         listed = f"step {steps[0]:,}" if len(steps) == 1 else f"{len(steps)} steps of {steps[0]:,} to {steps[-1]:,}"
         typer.echo(f"{rows[0]['family']}, {field_plural(rows[0]['field'])}, {listed}")
+        typer.echo(f"  looked at: {_looked_at(rows)}")
         for exponent in SHOWN_EXPONENTS:
             own = [row for row in rows if row["exponent"] == exponent]
             planned = "missing" if own[0]["planned"] is None else f"{own[0]['planned']:+.3f}"
@@ -95,7 +106,35 @@ def _print(found: Robustness, settings: str) -> None:
             for row in own:
                 few = f" ({row['n_steps']} steps)" if 1 < row["n_steps"] < len(steps) else ""
                 typer.echo(f"    {cells((row['choice'], 24), (_shift(row) + few, 0))}")
+        spread = found.spread.filter(family=rows[0]["family"], field=rows[0]["field"])
+        _print_orders([row for row in spread.to_dicts() if row["exponent"] in SHOWN_EXPONENTS])
+    for sentence in found.unordered:
+        typer.echo(sentence)
     typer.echo(_NOTE)
+
+
+def _looked_at(rows: list[dict[str, Any]]) -> str:
+    """How many shifts are judged together."""
+    counts = {
+        name: max((row["looked_at"] or 0 for row in rows if (row["kind"] == "control") == null), default=0)
+        for name, null in (("choices", False), ("nulls", True))
+    }
+    return " and ".join(f"{count} shifts of {name}" for name, count in counts.items() if count) or "no shift"
+
+
+def _print_orders(spread: list[dict[str, Any]]) -> None:
+    """How far each exponent lies apart over the orders of the tensors, a line each."""
+    spread = [row for row in spread if row["sd"] is not None]
+    if not spread:
+        return
+    typer.echo(f"  over {spread[0]['n_orders']} orders of the tensors, at {spread[0]['n_steps']} steps")
+    for row in spread:
+        ends = f"{row['lowest']:+.3f} to {row['highest']:+.3f}"
+        sd = f"SD {row['sd']:.3f} [{row['sd_low']:.3f}, {row['sd_high']:.3f}]"
+        free = "not measured" if row["free"] is None else f"{row['free']:+.3f}"
+        if row["free_low"] is not None:
+            free += f" [{row['free_low']:+.3f}, {row['free_high']:+.3f}]"
+        typer.echo(f"    {row['exponent']:<6}{ends}, {sd}; of no order (N2) {free}")
 
 
 def _shift(row: dict[str, Any]) -> str:

@@ -83,13 +83,13 @@ def study_data(study: Study, window: Window = None, metrics: pl.DataFrame | None
     """Gather everything the report is made from, of an open study."""
     from gradcascade.report.data import ReportData
     from gradcascade.study.plan import plan_toml
-    from gradcascade.study.robustness import stored_robustness
+    from gradcascade.study.sensitivity import stored_robustness
     from gradcascade.study.windows import study_windows
 
     cascades = study.cascades()
     if cascades.is_empty():
         raise InputError(f"the study {study.folder} has no cascades yet; run `gradcascade measure` first")
-    shifts = stored_robustness(study)
+    known = stored_robustness(study)
     return ReportData.from_tables(
         cascades,
         study.metrics() if metrics is None else metrics,
@@ -99,5 +99,6 @@ def study_data(study: Study, window: Window = None, metrics: pl.DataFrame | None
         window=study_windows(study.plan, cascades, window),
         refusals=study.refusals(),
         schedules=study.schedules(),
-        robustness=None if shifts.is_empty() else shifts,
+        robustness=None if known.table.is_empty() else known.table,
+        orders=None if known.orders.is_empty() else known.orders,
     )

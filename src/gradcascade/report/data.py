@@ -38,6 +38,8 @@ class ReportData:
     refusals: pl.DataFrame
     schedules: Mapping[str, Schedule] = field(default_factory=published_schedules)
     robustness: pl.DataFrame | None = None
+    orders: pl.DataFrame | None = None
+    """Exponents in other orders of the tensors, from :mod:`gradcascade.scaling.order_sensitivity`."""
 
     @classmethod
     def from_tables(
@@ -52,6 +54,7 @@ class ReportData:
         refusals: pl.DataFrame | None = None,
         schedules: Mapping[str, Schedule] | None = None,
         robustness: pl.DataFrame | None = None,
+        orders: pl.DataFrame | None = None,
     ) -> ReportData:
         """Fit, summarise and split a table of cascades."""
         points = Points.of(cascades, window)
@@ -69,6 +72,7 @@ class ReportData:
             refusals=pl.DataFrame(schema=polars_schema(REFUSAL_COLUMNS)) if refusals is None else refusals,
             schedules=published_schedules() if schedules is None else schedules,
             robustness=robustness,
+            orders=orders,
         )
 
     @property

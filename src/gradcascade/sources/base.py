@@ -109,6 +109,11 @@ class SnapshotRef:
         describe = getattr(self.reader, "describe", None)
         return describe() if describe else None
 
+    def in_order(self, order: str) -> SnapshotRef | None:
+        """The same field with its tensors in another order of `sources.choice.ORDERS`; None if there is but one."""
+        other = getattr(self.reader, "in_order", None)
+        return dataclasses.replace(self, reader=other(order)) if other else None
+
     def layout(self) -> tuple[tuple[str, int], ...] | None:
         """Name and number of entries of every tensor of the field, in order; None as :meth:`describe`."""
         description = self.describe()

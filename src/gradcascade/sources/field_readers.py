@@ -53,6 +53,10 @@ class GradientReader:
         """The tensors of the field in order; None on the hub before the first of the run was loaded."""
         return _described(self.part, self.run, self.choice, open_tensors)
 
+    def in_order(self, order: str) -> GradientReader:
+        """The same with another of the `ORDERS`."""
+        return replace(self, choice=replace(self.choice, order=order), run=self.run.in_order(order))
+
     def without(self, files: Collection[Path]) -> GradientReader:
         """The same, not compared with files that are in quarantine."""
         return replace(self, run=self.run.without(files)) if isinstance(self.run, GradientsOnDisk) else self
@@ -92,6 +96,10 @@ class UpdateReader:
     def describe(self) -> Description | None:
         """The tensors of the field in order; None on the hub before the first of the run was loaded."""
         return _described(self.later, self.run, self.choice, open_checkpoint)
+
+    def in_order(self, order: str) -> UpdateReader:
+        """The same with another of the `ORDERS`."""
+        return replace(self, choice=replace(self.choice, order=order), run=self.run.in_order(order))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gradcascade import families
@@ -48,6 +48,10 @@ class RecordedTensors:
                     f"of {self.repository} has it {_described(known.get(name))}; it is another model"
                 )
         return ordered(known, self.order)
+
+    def in_order(self, order: str) -> RecordedTensors:
+        """The same with another of the `ORDERS`."""
+        return replace(self, order=order)
 
     def shapes(self) -> dict[str, tuple[int, ...]] | None:
         """Shape by name of the tensors of the run's fields, in order; None if nothing was read yet."""

@@ -28,6 +28,10 @@ class RunTensors(Protocol):
         """Shape by name in the order of the field, if that is known without opening a file."""
         ...
 
+    def in_order(self, order: str) -> RunTensors:
+        """The same with another of the `ORDERS`."""
+        ...
+
 
 @dataclass(frozen=True)
 class GradientsOnDisk:
@@ -51,6 +55,10 @@ class GradientsOnDisk:
 
     def shapes(self) -> None:
         """Known once a file is opened."""
+
+    def in_order(self, order: str) -> GradientsOnDisk:
+        """The same with another of the `ORDERS`."""
+        return replace(self, choice=replace(self.choice, order=order))
 
     def without(self, files: Collection[Path]) -> GradientsOnDisk:
         """The same, not compared with files that are in quarantine."""
@@ -110,6 +118,10 @@ class CheckpointsOnDisk:
                 continue
             return list(names) if set(names) == set(found) else list(found)
         return list(found)
+
+    def in_order(self, order: str) -> CheckpointsOnDisk:
+        """The same with another of the `ORDERS`."""
+        return replace(self, choice=replace(self.choice, order=order))
 
     def shapes(self) -> None:
         """Known once a file is opened."""

@@ -16,9 +16,10 @@ from gradcascade.probe.cascade import Cascade
 from gradcascade.probe.relaxation import Probe
 from gradcascade.probe.threads import thread_count
 from gradcascade.sources.base import SnapshotRef
+from gradcascade.study.orders import in_order
 from gradcascade.study.plan import Plan
 from gradcascade.study.store import KEY, Contents
-from gradcascade.study.variants import Variant, draw, needs_layout
+from gradcascade.study.variants import Variant, draw
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Task:
 
     def lacks(self, variant: Variant, contents: Contents | None) -> bool:
         """Whether a variant is still to be measured, as far as one can know."""
-        if contents is None or (needs_layout(variant.name) and not contents.layout_hash):
+        if contents is None or (variant.needs_layout and not contents.layout_hash):
             return True
         return key_of(self.snapshot, variant, contents) not in self.known
 
@@ -131,7 +132,7 @@ def key_of(snapshot: SnapshotRef, variant: Variant, contents: Contents) -> tuple
         "variant": variant.name,
         "replicate": variant.replicate,
         "content_hash": contents.content_hash,
-        "layout_hash": contents.layout_hash if needs_layout(variant.name) else "",
+        "layout_hash": contents.layout_hash if variant.needs_layout else "",
         "probe_hash": variant.probe_hash,
         "seed": variant.seed,
     }
@@ -141,6 +142,8 @@ def key_of(snapshot: SnapshotRef, variant: Variant, contents: Contents) -> tuple
 def _row(snapshot: SnapshotRef, job: Job, values: Any, contents: Contents) -> dict[str, Any]:
     start = time.perf_counter()
     try:
+        if job.variant.order:
+            values = in_order(snapshot, values, job.variant.order)
         field = draw(job.plan, job.variant, values, job.probe.threads, snapshot.layout)
         cascade: Cascade = job.probe(field)
     except InputError as error:

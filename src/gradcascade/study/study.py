@@ -16,7 +16,7 @@ from gradcascade.errors import InputError
 from gradcascade.files import SCRATCH, write_whole
 from gradcascade.sources.audit.quarantine_list import FILE as QUARANTINE
 from gradcascade.study.plan import FORMAT, FamilyPlan, Plan, plan_toml, read_plan, written_format
-from gradcascade.study.store import SNAPSHOT, Store
+from gradcascade.study.store import KEY, SNAPSHOT, Store
 from gradcascade.study.variants import needs_layout, unseeded, variants_of
 from gradcascade.study.windows import published_window
 
@@ -247,9 +247,13 @@ def of_contents(cascades: pl.DataFrame, contents: pl.DataFrame) -> pl.DataFrame:
         nulls_equal=True,
         maintain_order="left",
     )
-    depends = [name for name in found["variant"].unique() if needs_layout(name)]
-    layout = pl.when(pl.col("variant").is_in(depends)).then("now").otherwise(pl.lit(""))
-    return found.filter(pl.col("layout_hash") == layout).drop("now")
+    depends = pl.col("variant").is_in([name for name in found["variant"].unique() if needs_layout(name)])
+    # A real field has a layout where its tensors are in another order than the planned one.
+    layout = pl.when(depends | (pl.col("layout_hash") != "")).then("now").otherwise(pl.lit(""))
+    # Of a study of format 1 the layouts are not known until it is measured again: what came last counts.
+    unknown = pl.col("now") == ""
+    found = found.filter((pl.col("layout_hash") == layout) | unknown).drop("now")
+    return found.unique([name for name in KEY if name != "layout_hash"], keep="last", maintain_order=True)
 
 
 def _write(folder: Path, plan: Plan) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,18 @@ class Variant:
     """The plan's seed plus the step; 0 where nothing is drawn."""
     probe_hash: str
     """Hash of the settings of the measurement."""
+    order: str = ""
+    """Another order of the field's tensors than the planned one, see :mod:`gradcascade.study.orders`."""
+
+    @property
+    def needs_layout(self) -> bool:
+        """Whether it depends on the tensors that make up the field."""
+        return bool(self.order) or needs_layout(self.name)
+
+    def in_order(self, order: str) -> Variant:
+        """The same with the tensors in another order, which is part of the hash."""
+        name = hashlib.sha256(f"{self.probe_hash}:order {order}".encode()).hexdigest()[:16]
+        return replace(self, probe_hash=name, order=order)
 
 
 def make_probe(plan: Plan, *, engine: str = "auto", threads: int | None = None) -> Probe:

@@ -166,6 +166,20 @@ def robustness(figure: Any) -> list[Marks]:
     return found
 
 
+def orders(figure: Any) -> list[Marks]:
+    found = []
+    for rows in _groups(figure):
+        places = rows["order"].unique(maintain_order=True).to_list()
+        for name in ("D", "z", "delta"):
+            here: Marks = Counter()
+            for row in rows.filter(pl.col("exponent") == name).iter_rows(named=True):
+                x = places.index(row["order"])
+                here[mark("point", x, row["value"])] += 1
+                here += whiskers([x], [row["low"]], [row["high"]])
+            found.append(here)
+    return found
+
+
 EXPECTED: dict[str, Callable[[Any], list[Marks]]] = {
     "transport": transport,
     "window": window,
@@ -182,4 +196,5 @@ EXPECTED: dict[str, Callable[[Any], list[Marks]]] = {
     "activity-steps": activity_steps,
     "gradient-update": gradient_update,
     "robustness": robustness,
+    "orders": orders,
 }

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from gradcascade.report.data import ReportData
+from gradcascade.scaling.order_sensitivity import VALUE_SCHEMA
 
 from ..cascades import perplexities, study_cascades
 
@@ -32,10 +33,26 @@ def robustness_table() -> pl.DataFrame:
     return table.filter(~((pl.col("choice") == "graph ring") & (pl.col("exponent") == "z")))
 
 
+def orders_table() -> pl.DataFrame:
+    """Four exponents in eight orders of the tensors and of N2, for both fields."""
+    rng = np.random.default_rng(2)
+    names = ("as planned", "file", "grouped", "reversed", *(f"random {k}" for k in range(1, 5)), "N2")
+    levels = {"D": 1.0, "z": 0.05, "beta": 0.95, "delta": -0.05}
+    rows = []
+    for field in ("gradient", "update"):
+        for exponent, level in levels.items():
+            for order in names:
+                value = level + 0.02 * float(rng.standard_normal())
+                rows.append(("nano", field, exponent, order, value, value - 0.02, value + 0.02, 8, None))
+    return pl.DataFrame(rows, schema=VALUE_SCHEMA, orient="row")
+
+
 def planted() -> ReportData:
     """Four scales, ten steps, both fields, three nulls, a perplexity, a robustness table."""
     cascades = study_cascades()
-    return ReportData.from_tables(cascades, perplexities(cascades), robustness=robustness_table())
+    return ReportData.from_tables(
+        cascades, perplexities(cascades), robustness=robustness_table(), orders=orders_table()
+    )
 
 
 def gappy() -> ReportData:
@@ -44,4 +61,4 @@ def gappy() -> ReportData:
     rng = np.random.default_rng(1)
     kept = cascades.filter(pl.Series(rng.random(cascades.height) > 0.15))
     kept = kept.with_columns(ceiling=pl.Series(rng.random(kept.height) < 0.1))
-    return ReportData.from_tables(kept, perplexities(kept), robustness=robustness_table())
+    return ReportData.from_tables(kept, perplexities(kept), robustness=robustness_table(), orders=orders_table())

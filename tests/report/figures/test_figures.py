@@ -27,14 +27,14 @@ from gradcascade.report.figures.transport_over_steps import TransportOverSteps
 from gradcascade.report.figures.window_summary import WindowSummary
 
 from ..cascades import perplexities, study_cascades
-from .studies import robustness_table
+from .studies import orders_table, robustness_table
 
 ROBUSTNESS = robustness_table()
 
 
 @pytest.fixture(scope="module")
 def full(data: ReportData) -> ReportData:
-    return dataclasses.replace(data, robustness=ROBUSTNESS)
+    return dataclasses.replace(data, robustness=ROBUSTNESS, orders=orders_table())
 
 
 @pytest.mark.parametrize("kind", FIGURES.values(), ids=lambda kind: kind.name)
@@ -261,6 +261,9 @@ def test_robustness_that_was_not_measured_says_what_to_run(data: ReportData) -> 
         "No other choices of the method were measured; run `gradcascade robustness` first."
     )
     assert robustness.frame().is_empty()
+    orders = {figure.name: figure for figure in all_figures(data)}["orders"]
+    assert orders.missing() == "No other orders of the tensors were measured; run `gradcascade robustness` first."
+    assert orders.frame().is_empty()
 
 
 EDGES = {

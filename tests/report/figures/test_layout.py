@@ -24,7 +24,7 @@ from gradcascade.report.figures.transport_over_steps import TransportOverSteps
 
 from ..cascades import perplexities, study_cascades
 from .drawn import panels
-from .studies import planted, robustness_table
+from .studies import orders_table, planted, robustness_table
 
 PUBLISHED_STEPS = (*(2**power for power in range(10)), *range(1000, 144_000, 4000))
 
@@ -37,7 +37,8 @@ def published_shape() -> ReportData:
     sizes = {"14m": 14_067_712, "31m": 30_494_720, "70m": 70_426_624, "160m": 162_322_944, "410m": 405_334_016}
     cascades = pl.concat([pico, study_cascades("pythia", sizes, steps=PUBLISHED_STEPS)])
     robustness = robustness_table().with_columns(family=pl.lit("pico-lm"))
-    return ReportData.from_tables(cascades, perplexities(cascades), robustness=robustness)
+    orders = orders_table().with_columns(family=pl.lit("pico-lm"))
+    return ReportData.from_tables(cascades, perplexities(cascades), robustness=robustness, orders=orders)
 
 
 def thirteen_scales() -> ReportData:

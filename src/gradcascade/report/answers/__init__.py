@@ -13,6 +13,7 @@ from gradcascade.report.answers import (
     rounding,
     shapes,
     stable_windows,
+    tensor_orders,
 )
 from gradcascade.report.answers.base import Answer
 from gradcascade.report.answers.lead import lead
@@ -42,6 +43,7 @@ MAKERS = (
     rounding.rounding_answer,
     checks.weighted_answer,
     other_choices.robustness_answer,
+    tensor_orders.order_answer,
     outside.metric_answer,
     outside.association_answer,
 )

@@ -9,11 +9,9 @@ import polars as pl
 from gradcascade.report.answers.base import Answer, answer, interval, label, without_empty_missing
 from gradcascade.report.data import ReportData
 from gradcascade.report.page_tables import signed
+from gradcascade.scaling.choice_shifts import CONTROL, MOVES
 from gradcascade.scaling.claims import Side, side
 from gradcascade.vocabulary import SYMBOLS
-
-CONTROL = "control"
-"""Kind of the rows in which a null takes the place of the real field: no choice of the method."""
 
 TOLD = ("z", "delta")
 
@@ -44,11 +42,15 @@ def _sentences(data: ReportData, group: pl.DataFrame, placed: bool) -> list[str]
         if count == 1:
             found.append(f"{start}the choice {name} moves {symbol} by {shift}.")
             continue
-        clear = sum(side(*ends).clear for ends in rows.select("low", "high").iter_rows())
+        if "verdict" in rows.columns:
+            many, clear = rows["looked_at"].max(), rows.filter(pl.col("verdict") == MOVES).height
+            said = f"judged over all {many} shifts looked at, {clear} of them move it"
+        else:  # a table from elsewhere
+            clear = sum(side(*ends).clear for ends in rows.select("low", "high").iter_rows())
+            said = f"the interval excludes zero for {clear} of them"
         ends = interval(*rows.select(low=pl.col("shift").min(), high=pl.col("shift").max()).row(0))
         found.append(
-            f"{start}of {count} choices, {name} moves {symbol} most, by {shift}; their shifts are {ends}, and the "
-            f"interval excludes zero for {clear} of them."
+            f"{start}of {count} choices, {name} moves {symbol} most, by {shift}; their shifts are {ends}, and {said}."
         )
     nulls = known.filter(control, pl.col("exponent") == "z")
     if nulls.height:
@@ -74,6 +76,7 @@ def _shown(row: dict[str, Any], places: list[str]) -> dict[str, Any]:
     null = {"choice": f"null {row['choice']}"} if row.get("kind") == CONTROL else {"choice": row["choice"]}
     planned = {"as planned": signed(row["planned"])} if "planned" in row else {}
     steps = {"steps": row["n_steps"]} if "n_steps" in row else {}
+    judged = {"of all looked at": row["verdict"]} if "verdict" in row else {}
     claim = side(row["low"], row["high"])
     return {
         **named,
@@ -83,6 +86,7 @@ def _shown(row: dict[str, Any], places: list[str]) -> dict[str, Any]:
         "shift": signed(row["shift"]),
         "95 % of the shift": interval(row["low"], row["high"]),
         "excludes zero": None if claim is Side.UNKNOWN else "yes" if claim.clear else "no",
+        **judged,
         **steps,
         "missing": row.get("reason"),
     }

@@ -1,18 +1,23 @@
 import numpy as np
 import polars as pl
 import pytest
+import torch
+from safetensors.numpy import save_file
 from sample_runs import write_pico_run
 
 import gradcascade as gc
 from gradcascade.scaling.choice_shifts import PLANNED
+from gradcascade.sources.folder import discover
 from gradcascade.study.choices import choices_of
+from gradcascade.study.orders import USUAL, parse_orders
 from gradcascade.study.plan import FamilyPlan, FitPlan, NullPlan, Plan, ProbePlan
-from gradcascade.study.robustness import stored_robustness
 from gradcascade.study.runner import open_source
+from gradcascade.study.sensitivity import stored_robustness
 
 STEPS = tuple(range(0, 100, 10))
 PLAN = Plan(families=(FamilyPlan(name="tiny", path="../runs", fields=("gradient",)),))
-CHOICES = 1 + 5 + 3 + 2 + 2 + 7
+ORDERS = 3 + 4  # all usual ones but the planned
+CHOICES = 1 + 5 + 3 + 2 + 2 + ORDERS + 7
 CASCADES = CHOICES - 6 + 6 * 2  # six of the nulls are drawn, twice
 
 
@@ -41,13 +46,14 @@ def found(study):
 
 
 def test_the_grid_changes_one_choice_at_a_time():
-    choices = choices_of(PLAN, 2)
-    assert len(choices) == CHOICES == len({choice.name for choice in choices})
+    choices = choices_of(PLAN, 2, parse_orders(USUAL))
+    assert len(choices) == CHOICES + 1 == len({choice.name for choice in choices})
     planned = choices[0].plan.probe.model_dump()
     for choice in choices[1:]:
         changed = {key for key, value in choice.plan.probe.model_dump().items() if planned[key] != value}
-        expected = set() if choice.kind == "control" else {choice.kind.replace(" ", "_")}
+        expected = set() if choice.kind in ("control", "order") else {choice.kind.replace(" ", "_")}
         assert changed == expected
+        assert choice.order == (choice.name.removeprefix("order ") if choice.kind == "order" else "")
         assert {variant.name for variant in choice.variants(7)} == (
             {choice.name} if choice.kind == "control" else {"real"}
         )
@@ -65,16 +71,14 @@ def test_the_grid_leaves_out_what_is_planned_already():
 
 def test_a_sample_is_measured_once_and_then_known(study, found):
     assert found.refused == ()
-    assert (
-        found.cascades["step"].unique().sort().to_list() == [30, 40, 60, 80, 90]
-        or len(found.cascades["step"].unique()) == 5
-    )
+    assert found.cascades["step"].n_unique() == 5 and found.unordered == ()
     assert min(found.cascades["step"]) == 30 and max(found.cascades["step"]) == 90
     assert len(found.cascades) == 3 * 5 * CASCADES == found.measured + found.known
     assert found.known == 3 * 5 * (1 + 3)  # the real field and one replicate of each published null
     again = gc.robustness(study, steps=5, replicates=2)
     assert (again.measured, again.known) == (0, 3 * 5 * CASCADES)
     assert again.table.equals(found.table)
+    assert again.orders.equals(found.orders) and again.spread.equals(found.spread)
 
 
 def test_every_cascade_is_what_the_library_measures(study, found):
@@ -89,6 +93,9 @@ def test_every_cascade_is_what_the_library_measures(study, found):
     }
     for choice, probe in settings.items():
         assert rows.filter(pl.col("choice") == choice)["activity"].to_list() == [probe(field).activity.tolist()]
+    others = {ref.name[1:]: ref for ref in discover(study.folder.parent / "runs", order="file").snapshots()}
+    expected = [gc.Probe()(others[at.name[1:]].load()).activity.tolist()]
+    assert rows.filter(pl.col("choice") == "order file")["activity"].to_list() == expected
     for kind in ("signs", "in-block"):
         drawn = [gc.null(kind, field, 42 + 90, replicate=r, layout=at.layout()) for r in range(2)]
         expected = [gc.Probe()(values).activity.tolist() for values in drawn]
@@ -127,7 +134,7 @@ def test_a_study_that_was_never_measured_stays_empty(runs, tmp_path):
         update={"families": (FamilyPlan(name="tiny", path=str(runs / "runs"), fields=("update",)),)}
     )
     with gc.Study.create(tmp_path / "study", plan) as study:
-        assert stored_robustness(study).is_empty()
+        assert stored_robustness(study).table.is_empty() and stored_robustness(study).orders.is_empty()
         found = gc.robustness(study, steps=1, replicates=1)
         assert found.known == 0 and found.table["n_steps"].unique().to_list() == [1]
         assert set(found.table["verdict"]) == {"no interval"}
@@ -152,7 +159,8 @@ def test_an_interruption_loses_nothing_and_the_same_call_continues(runs, tmp_pat
 
 
 def test_the_store_alone_gives_the_same_table(study, found):
-    assert stored_robustness(study).equals(found.table)
+    stored = stored_robustness(study)
+    assert stored.table.equals(found.table) and stored.orders.equals(found.orders)
 
 
 def test_a_snapshot_that_cannot_be_read_is_named_and_stays_as_the_study_knows_it(tmp_path):
@@ -196,3 +204,85 @@ def test_a_window_without_snapshots_is_one_sentence(runs, tmp_path):
 def test_at_least_one_step_and_replicate(study, options):
     with pytest.raises(gc.InputError, match="at least 1"):
         gc.robustness(study, **options)
+
+
+def test_orders_move_the_exponents_and_the_planned_one_is_no_choice(study, found):
+    orders = ["as planned", "file", "grouped", "reversed", *(f"random {k}" for k in (1, 2, 3, 4)), "N2"]
+    assert found.orders["order"].unique(maintain_order=True).to_list() == orders
+    assert set(found.orders["n_steps"]) == {5}
+    by_order = found.table.filter(pl.col("kind") == "order", pl.col("exponent") == "D")
+    assert "order canonical" not in by_order["choice"].to_list()
+    values = found.orders.filter(pl.col("exponent") == "D")
+    planned = values.filter(pl.col("order") == "as planned")["value"].item()
+    for choice, shift in by_order.select("choice", "shift").iter_rows():
+        own = values.filter(pl.col("order") == choice.removeprefix("order "))["value"].item()
+        assert own - planned == pytest.approx(shift, abs=1e-12)
+    assert found.spread.filter(pl.col("exponent") == "D")["sd"].item() > 0
+
+
+def test_no_orders_may_be_asked_for_and_more_of_them_later(runs, tmp_path):
+    with gc.Study.create(tmp_path / "study", PLAN.model_copy(update={"families": (updates_of(runs),)})) as study:
+        none = gc.robustness(study, steps=1, replicates=1, orders=())
+        assert none.measured == 3 * (CHOICES - ORDERS) and none.orders.is_empty() and none.spread.is_empty()
+        more = gc.robustness(study, steps=1, replicates=1, orders=("reversed",))
+        assert (more.measured, more.known) == (3, none.measured)
+        with pytest.raises(gc.InputError, match="there is no tensor order 'back'"):
+            gc.robustness(study, orders=("back",))
+
+
+def test_each_family_leaves_out_its_own_order(runs, tmp_path):
+    families = tuple(
+        updates_of(runs).model_copy(update={"name": name, "order": name}) for name in ("file", "canonical")
+    )
+    with gc.Study.create(tmp_path / "study", Plan(families=families)) as study:
+        found = gc.robustness(study, steps=1, replicates=1, orders=("file", "canonical"))
+        kept = (
+            found.cascades.filter(pl.col("kind") == "order").select("family", "choice").unique().sort("family").rows()
+        )
+        assert kept == [("canonical", "order file"), ("file", "order canonical")]
+        rows = found.cascades.filter(pl.col("kind").is_in(["plan", "order"])).sort("scale")
+        for planned, other in (("file", "canonical"), ("canonical", "file")):  # one's choice is the other's plan
+            own = rows.filter(pl.col("family") == planned, pl.col("kind") == "plan")["activity"].to_list()
+            theirs = rows.filter(pl.col("family") == other, pl.col("choice") == f"order {planned}")[
+                "activity"
+            ].to_list()
+            assert own == theirs
+
+
+def test_one_tensor_has_nothing_to_order_and_that_is_said(tmp_path):
+    rng = np.random.default_rng(0)
+    for width in (6, 12, 18):
+        for step in (0, 10):
+            place = tmp_path / "runs" / f"d{width}" / f"step_{step}"
+            place.mkdir(parents=True)
+            save_file({"w": rng.standard_normal((width, 40)).astype(np.float32)}, place / "model.safetensors")
+    with gc.Study.create(tmp_path / "study", Plan(families=(updates_of(tmp_path),))) as study:
+        found = gc.robustness(study, steps=1, replicates=1)
+        assert found.refused == () and found.orders.is_empty()
+        assert found.unordered == ("tiny, updates: a field is one tensor, so there is nothing to order",)
+        assert found.measured == 3 * (CHOICES - ORDERS)
+
+
+def test_a_file_written_in_another_order_is_measured_again_in_its_own(tmp_path):
+    def write(names):
+        for width in (6, 12, 18):
+            rng = np.random.default_rng(width)
+            for step in (0, 10):
+                place = tmp_path / "runs" / f"d{width}" / f"step_{step}"
+                place.mkdir(parents=True, exist_ok=True)
+                tensors = {name: rng.standard_normal((width, 40)) * (1 + 9 * (name == "a")) for name in "abc"}
+                torch.save({name: torch.tensor(tensors[name]) for name in names}, place / "pytorch_model.bin")
+
+    plan = Plan(families=(updates_of(tmp_path),))
+    write("abc")
+    with gc.Study.create(tmp_path / "study", plan) as study:
+        first = gc.robustness(study, steps=1, replicates=1, orders=("file",))
+        write("cba")
+        second = gc.robustness(study, steps=1, replicates=1, orders=("file",))
+        assert (second.measured, second.known) == (3, first.measured - 3)
+        in_file = [
+            found.cascades.filter(pl.col("choice") == "order file").sort("scale")["activity"].to_list()
+            for found in (first, second)
+        ]
+        planned = first.cascades.filter(pl.col("choice") == PLANNED).sort("scale")["activity"].to_list()
+        assert in_file[0] == planned and in_file[1] != planned

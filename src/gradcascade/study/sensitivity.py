@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -13,19 +13,22 @@ import polars as pl
 
 from gradcascade.errors import InputError
 from gradcascade.fields.kinds import field_plural
-from gradcascade.scaling.choice_shifts import choice_shifts
+from gradcascade.probe.relaxation import Probe
+from gradcascade.scaling.choice_shifts import CONTROL, ORDER, choice_shifts
+from gradcascade.scaling.order_sensitivity import order_spread, order_values
 from gradcascade.scaling.windows import default_window
 from gradcascade.sources.base import Name, SnapshotRef, Source
 from gradcascade.study.choices import Choice, choices_of
 from gradcascade.study.executors import EXECUTORS
 from gradcascade.study.gaps import Gaps
+from gradcascade.study.orders import USUAL, every_order, names_in_order, order_mark, parse_orders
 from gradcascade.study.plan import FamilyPlan
 from gradcascade.study.quarantine import quarantined
 from gradcascade.study.runner import Progress, open_source
 from gradcascade.study.snapshot import Job, Measured, Read, Refused
 from gradcascade.study.store import SNAPSHOT, Contents
 from gradcascade.study.study import Study, of_contents
-from gradcascade.study.variants import make_probe, unseeded
+from gradcascade.study.variants import Variant, make_probe, unseeded
 from gradcascade.study.windows import family_window
 from gradcascade.study.writer import Work, Writer
 
@@ -48,19 +51,38 @@ class Robustness:
     ----------
     table : polars.DataFrame
         How far each choice moves each exponent; from :func:`gradcascade.scaling.choice_shifts.choice_shifts`.
+    orders : polars.DataFrame
+        Every exponent in every order of the tensors, and of N2, which has none; from
+        :func:`gradcascade.scaling.order_sensitivity.order_values`.
+    spread : polars.DataFrame
+        How far the exponents lie apart over the orders, one row each; from
+        :func:`gradcascade.scaling.order_sensitivity.order_spread`.
     cascades : polars.DataFrame
         The cascades behind it, with ``kind`` and ``choice``.
     measured, known : int
         Cascades measured now, and those that were in the store already.
     refused : tuple of str
         One sentence for every snapshot of the sample that could not be measured.
+    unordered : tuple of str
+        One sentence for every family and kind of field whose tensors cannot be put in another order.
     """
 
     table: pl.DataFrame
+    orders: pl.DataFrame
+    spread: pl.DataFrame
     cascades: pl.DataFrame
     measured: int
     known: int
     refused: tuple[str, ...]
+    unordered: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a store already knows of the choices: the tables of :class:`Robustness`, without rows if it is nothing."""
+
+    table: pl.DataFrame
+    orders: pl.DataFrame
 
 
 def robustness(
@@ -68,6 +90,7 @@ def robustness(
     *,
     steps: int = STEPS,
     replicates: int = REPLICATES,
+    orders: Sequence[str] = USUAL,
     engine: str = "auto",
     threads: int | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -86,6 +109,9 @@ def robustness(
         Steps of each family and kind of field, evenly over the window (all, if there are no more).
     replicates : int
         Replicates of every null.
+    orders : sequence of str
+        Orders of the tensors: those of a plan (``"file"``, ``"canonical"``, ``"grouped"``, ...), ``"reversed"`` (the
+        canonical one backwards), and ``"random:4"`` for four random ones. None if it is empty.
     engine, threads : str, int or None
         See :class:`gradcascade.Probe`.
     progress : callable, optional
@@ -100,12 +126,12 @@ def robustness(
     Raises
     ------
     InputError
-        If a source cannot be opened, the study has no snapshot in its window, or the store cannot be written. A
-        single snapshot that cannot be measured is named in the result.
+        If a source cannot be opened, an order is unknown, the study has no snapshot in its window, or the store
+        cannot be written. A single snapshot that cannot be measured is named in the result.
     """
     if steps < 1 or replicates < 1:
         raise InputError(f"steps and replicates must be at least 1, got {steps} and {replicates}")
-    choices = choices_of(study.plan, replicates)
+    choices = choices_of(study.plan, replicates, parse_orders(orders))
     with ExitStack() as stack:
         sources = []
         for family in study.plan.families:
@@ -115,50 +141,19 @@ def robustness(
         return _measured(study, sample(study, sources, steps), choices, engine, threads, progress)
 
 
-def stored_robustness(study: Study) -> pl.DataFrame:
-    """What the store already knows of the choices: the table of :func:`robustness`, without measuring.
-
-    Parameters
-    ----------
-    study : Study
-        An open study.
-
-    Returns
-    -------
-    polars.DataFrame
-        As :func:`gradcascade.scaling.choice_shifts.choice_shifts`, over the steps that were sampled, of the contents
-        that the study knows; no rows if nothing was measured but what the plan asks for.
-    """
-    cascades = choice_cascades(study, choices_of(study.plan, 1), study.current())
-    other = cascades.filter(~pl.col("kind").is_in(["plan", "control"]))
+def stored_robustness(study: Study) -> Stored:
+    """What the store already knows of the choices, over the steps that were sampled, of contents the study knows."""
+    cascades = choice_cascades(study, choices_of(study.plan, 1, every_order()), study.current())
+    other = cascades.filter(~pl.col("kind").is_in(["plan", CONTROL]))
     sampled = other.select("family", "field", "step").unique()
-    return choice_shifts(cascades.join(sampled, on=["family", "field", "step"], how="semi"))
+    cascades = cascades.join(sampled, on=["family", "field", "step"], how="semi")
+    return Stored(choice_shifts(cascades), order_values(cascades))
 
 
 def sample(
     study: Study, sources: Sequence[tuple[FamilyPlan, Source]], steps: int
 ) -> list[tuple[FamilyPlan, SnapshotRef]]:
-    """Choose the snapshots of a few steps, evenly over the window, that as many scales as possible have.
-
-    Parameters
-    ----------
-    study : Study
-        Decides the window (by default the last two thirds of the steps) and what is in quarantine.
-    sources : sequence of tuple
-        The plan of every family, with its source.
-    steps : int
-        Steps of each family and kind of field.
-
-    Returns
-    -------
-    list of tuple
-        Snapshots with the plan of their family.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
+    """Choose snapshots of a few steps, evenly over the window, that as many scales as possible have."""
     found = [(family, at) for family, source in sources for at in source.snapshots()]
     reasons = quarantined(study.folder, sources, [at for _, at in found])
     gaps = Gaps.of(study, found)
@@ -195,24 +190,7 @@ def sample(
 def choice_cascades(
     study: Study, choices: Sequence[Choice], contents: pl.DataFrame, replicates: int | None = None
 ) -> pl.DataFrame:
-    """Cascades of the choices that the store has.
-
-    Parameters
-    ----------
-    study : Study
-        An open study.
-    choices : sequence of Choice
-        From :func:`gradcascade.study.choices.choices_of`.
-    contents : polars.DataFrame
-        ``family, scale, step, field, content_hash`` of the snapshots.
-    replicates : int, optional
-        Replicates of a null at most; by default all there are.
-
-    Returns
-    -------
-    polars.DataFrame
-        Columns of the store, with ``kind`` and ``choice``.
-    """
+    """Cascades that the store has of these contents, with ``kind`` and ``choice``; some replicates of a null."""
     asked = pl.DataFrame(
         [
             (choice.kind, choice.name, variant.name, variant.probe_hash, variant.seed)
@@ -225,9 +203,11 @@ def choice_cascades(
     drift = pl.when(pl.col("variant").is_in(unseeded())).then(0).otherwise("step")
     table = (
         of_contents(study.store.cascades(), contents)
-        .join(asked, on=["variant", "probe_hash"])
-        .filter(pl.col("seed") == pl.col("base") + drift)
+        .join(asked, on=["variant", "probe_hash"], maintain_order="left")
+        .filter((pl.col("kind") == ORDER) | (pl.col("seed") == pl.col("base") + drift))
         .drop("base")
+        # The same order of a file that was written anew may be another one: what was measured last counts.
+        .unique([*SNAPSHOT, "choice", "replicate", "content_hash"], keep="last", maintain_order=True)
     )
     return table if replicates is None else table.filter(pl.col("replicate") < replicates)
 
@@ -243,19 +223,10 @@ def _measured(
     probes = [make_probe(choice.plan, engine=engine, threads=threads) for choice in choices]
     contents: dict[tuple[Name, int | None], Contents] = {}
     refused = []
-    each = sum(len(choice.variants(0)) for choice in choices)
+    works, unordered = _works(snapshots, choices, probes)
+    ends = np.cumsum([len(work.jobs) for work in works]).tolist()
     done = measured = known = 0
-
-    def works() -> Iterator[Work]:
-        for number, (family, at) in enumerate(snapshots):
-            jobs = [
-                Job(choice.plan, probe, variant)
-                for choice, probe in zip(choices, probes, strict=True)
-                for variant in choice.variants(at.step)
-            ]
-            yield Work(number, family, at, tuple(jobs))
-
-    for work, event in Writer(study.store).measure(works(), partial(EXECUTORS["serial"].execute, workers=1)):
+    for work, event in Writer(study.store).measure(works, partial(EXECUTORS["serial"].execute, workers=1)):
         at = work.snapshot
         if isinstance(event, Read):
             # What the study takes for current is left to `run`: its cascades are not all measured again here.
@@ -265,13 +236,68 @@ def _measured(
             known += event.row is None
             done += 1
             if progress:
-                progress(Progress(done, each * len(snapshots), at))
+                progress(Progress(done, ends[-1], at))
         elif isinstance(event, Refused):
             refused.append(f"{at.place}: {event.reason}")
             contents.pop((at.name, at.span), None)
-            done = (work.number + 1) * each
+            done = ends[work.number]
     rows = [(*name, span, *hashes) for (name, span), hashes in contents.items()]
     schema = dict.fromkeys((*SNAPSHOT, *Contents._fields), pl.String) | {"step": pl.Int64, "span": pl.Int64}
     replicates = max(len(choice.variants(0)) for choice in choices)
     cascades = choice_cascades(study, choices, pl.DataFrame(rows, schema=schema, orient="row"), replicates)
-    return Robustness(choice_shifts(cascades), cascades, measured, known, tuple(refused))
+    orders = order_values(cascades)
+    return Robustness(
+        choice_shifts(cascades),
+        orders,
+        order_spread(orders),
+        cascades,
+        measured,
+        known,
+        tuple(refused),
+        unordered,
+    )
+
+
+def _works(
+    snapshots: list[tuple[FamilyPlan, SnapshotRef]], choices: Sequence[Choice], probes: Sequence[Probe]
+) -> tuple[list[Work], tuple[str, ...]]:
+    """What is measured of each snapshot, and why of some no other order is."""
+    works, unordered = [], {}
+    asked = any(choice.order for choice in choices)
+    for number, (family, at) in enumerate(snapshots):
+        reason = _one_order(at) if asked else None
+        if reason:
+            unordered.setdefault((at.family, at.field, reason), f"{at.family}, {field_plural(at.field)}: {reason}")
+        jobs = []
+        for choice, probe in zip(choices, probes, strict=True):
+            if choice.order and (reason or choice.order == family.order):
+                continue
+            jobs += [Job(choice.plan, probe, _arranged(at, variant)) for variant in choice.variants(at.step)]
+        works.append(Work(number, family, at, tuple(jobs)))
+    return works, tuple(unordered.values())
+
+
+def _one_order(snapshot: SnapshotRef) -> str | None:
+    """Why a snapshot's tensors have no other order; on the hub nothing is known before it is loaded."""
+    if not snapshot.files:
+        return None
+    try:
+        layout = snapshot.layout()
+    except InputError:  # loading it says why
+        return None
+    if layout is None:
+        return "the tensors that make up a field are not known, so they have no other order"
+    if sum(size > 0 for _, size in layout) < 2:
+        return "a field is one tensor, so there is nothing to order"
+    return None
+
+
+def _arranged(snapshot: SnapshotRef, variant: Variant) -> Variant:
+    """A variant marked with the arrangement that its order is here, where files on disk decide it."""
+    if not variant.order or not snapshot.files:
+        return variant
+    try:
+        names = names_in_order(snapshot, variant.order)
+    except InputError:  # loading it says why
+        return variant
+    return replace(variant, seed=order_mark(names)) if names else variant
