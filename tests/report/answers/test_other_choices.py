@@ -49,6 +49,13 @@ def test_nulls_are_no_choices(data: ReportData) -> None:
         "Gradients: of the nulls in the place of the ",
     ]
     columns = ["family", "field", "choice", "exponent", "as planned", "shift", "95 % of the shift", "excludes zero"]
-    assert answer.table.columns == [*columns, "steps"]
+    assert answer.table.columns == [*columns, "of all looked at", "steps"]
     assert set(answer.table["choice"]) == {"graph ring", "null N0"}
     assert answer.full is table
+
+
+def test_what_moves_is_judged_over_all_that_was_looked_at(data: ReportData) -> None:
+    rows = [("alpha 0.2", "z", 0.02, 0.01, 0.03, 6, "within noise"), ("ring", "z", -0.1, -0.15, -0.05, 6, "moves")]
+    table = pl.DataFrame(rows, schema=[*BARE, "looked_at", "verdict"], orient="row")
+    sentence = named(dataclasses.replace(data, robustness=table))["robustness"][0]
+    assert sentence.endswith("are −0.100 to +0.020, and judged over all 6 shifts looked at, z moves with 1 of them.")

@@ -44,7 +44,7 @@ def _sentences(data: ReportData, group: pl.DataFrame, placed: bool) -> list[str]
             continue
         if "verdict" in rows.columns:
             many, clear = rows["looked_at"].max(), rows.filter(pl.col("verdict") == MOVES).height
-            said = f"judged over all {many} shifts looked at, {clear} of them move it"
+            said = f"judged over all {many} shifts looked at, {symbol} moves with {clear} of them"
         else:  # a table from elsewhere
             clear = sum(side(*ends).clear for ends in rows.select("low", "high").iter_rows())
             said = f"the interval excludes zero for {clear} of them"
