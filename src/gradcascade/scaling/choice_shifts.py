@@ -59,7 +59,7 @@ def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.
     of choice less planned, with its ``sd`` over steps; ``scales_*`` ask whether other runs would show it. Of many
     choices that do nothing some have a small ``p`` (paired t test), so ``p_adjusted`` is it after Benjamini and
     Hochberg (1995) over the ``looked_at`` shifts of a family and field: all exponents but beta, which moves as delta,
-    and all choices, nulls apart. ``verdict`` is "moves" where it is up to 1 - ``confidence``: of the shifts called so,
+    and all choices, nulls apart. ``verdict`` is "moves" where it is up to 1 - ``confidence``: of those called so,
     that share is expected to be chance.
     """
     require_columns(cascades, ("family", "field", "step", "kind", "choice"), "table of cascades")
