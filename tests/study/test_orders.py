@@ -22,6 +22,12 @@ from gradcascade.study.orders import (
 STEPS = (0, 10, 20)
 
 
+def names_of(snapshot: SnapshotRef, order: str) -> list[str]:
+    names = names_in_order(snapshot, order)
+    assert names is not None
+    return names
+
+
 def values_of(snapshot: SnapshotRef, order: str) -> np.ndarray:
     return in_order(snapshot, snapshot.load(), order)
 
@@ -65,9 +71,9 @@ def test_blocks_exchanged_are_the_field_read_in_that_order(request, family, plan
 
 def test_reversed_is_the_canonical_order_backwards(pico):
     snapshot = discover(pico, order="file").snapshots()[0]
-    names = names_in_order(snapshot, "canonical")
-    assert names == canonical(names) and names_in_order(snapshot, "reversed") == names[::-1]
-    sizes = dict(snapshot.layout())
+    names = names_of(snapshot, "canonical")
+    assert names == canonical(names) and names_of(snapshot, "reversed") == names[::-1]
+    sizes: dict[str, int] = dict(snapshot.layout() or [("", 0)])
     ends = np.cumsum([sizes[name] for name in names])[:-1]
     parts = dict(zip(names, np.split(values_of(snapshot, "canonical"), ends), strict=True))
     np.testing.assert_array_equal(
@@ -77,13 +83,13 @@ def test_reversed_is_the_canonical_order_backwards(pico):
 
 def test_a_random_order_is_one_for_all_steps_scales_and_planned_orders(pico):
     orders = {
-        tuple(names_in_order(snapshot, "random 1"))
+        tuple(names_of(snapshot, "random 1"))
         for planned in ("file", "canonical")
         for snapshot in discover(pico, order=planned, fields=("gradient",)).snapshots()
     }
     assert len(orders) == 1
     snapshot = discover(pico).snapshots()[0]
-    others = {tuple(names_in_order(snapshot, f"random {number}")) for number in range(1, 21)}
+    others = {tuple(names_of(snapshot, f"random {number}")) for number in range(1, 21)}
     assert len(others) > 15 and {tuple(sorted(names)) for names in others} == {tuple(sorted(*orders))}
 
 
@@ -91,7 +97,7 @@ def test_random_orders_put_every_tensor_everywhere_alike():
     snapshot = SnapshotRef("f", "s", 1, "update", (), "", "", Named([(f"layers.{k}.w", 2) for k in range(4)]))
     count = np.zeros((4, 4))
     for number in range(2000):
-        for place, name in enumerate(names_in_order(snapshot, f"random {number}")):
+        for place, name in enumerate(names_of(snapshot, f"random {number}")):
             count[place, int(name.split(".")[1])] += 1
     assert ((count - 500) ** 2 / 500).sum() < 27.9  # chi squared of 9 degrees, p = 0.001
 

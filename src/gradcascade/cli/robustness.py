@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _ORDERS = ("file", "canonical", "reversed", "grouped", "random:4")
 
 _NOTE = (
-    "95 % intervals over these steps, one by one. What is said to move is judged over all shifts of a part together "
-    "(Benjamini and\nHochberg): of those said to move, one in twenty may be chance. beta moves as delta."
+    "95 % intervals over these steps, one by one. What moves is judged over all shifts looked at together\n"
+    "(Benjamini and Hochberg): of those said to move, one in twenty may be chance. beta moves as delta."
 )
 
 
