@@ -10,11 +10,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.scaling.regression import CONFIDENCE
-from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.scaling.series_mean import MIN_STEPS, mean_half_widths
 from gradcascade.scaling.windows import Window, in_window
+from gradcascade.tables.column import ALONG
+from gradcascade.vocabulary import polars_schema
 
-ALONG_SCHEMA = numbers("mean", "sd") | wholes("n_steps") | numbers("low", "high") | texts("reason")
+ALONG_SCHEMA = polars_schema(ALONG)
 """Columns of the answers, in order."""
 
 

@@ -13,9 +13,9 @@ from gradcascade.scaling.comparison import independent_difference
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import ORDER, Cascades, Points, points_of
 from gradcascade.scaling.regression import CONFIDENCE
-from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.scaling.window_means import MEAN_SCHEMA, window_differences, window_intervals
 from gradcascade.scaling.windows import Window
+from gradcascade.tables.inferred import CONTRASTS
 from gradcascade.vocabulary import REAL
 
 PAIRED, INDEPENDENT = "paired", "independent"
@@ -24,14 +24,7 @@ PAIRED, INDEPENDENT = "paired", "independent"
 UNEQUAL_N, NO_COMMON_STEPS, NO_COMMON_RUNS = "unequal-n", "no-common-steps", "no-common-runs"
 """Why two fields are not paired, and why they cannot be set against each other at all."""
 
-CONTRAST_SCHEMA = (
-    texts("family", "first", "second", "exponent", "method")
-    | numbers(*(f"{side}_{name}" for side in ("first", "second") for name in ("value", "low", "high")))
-    | MEAN_SCHEMA
-    | texts("code", "code_scale")
-    | wholes("n_first", "n_second")
-    | texts("unmatched")
-)
+CONTRAST_SCHEMA = CONTRASTS.schema
 """Columns of the contrasts, in order."""
 
 _SINGLE = {"value": "scales_value", "low": "scales_low", "high": "scales_high"}

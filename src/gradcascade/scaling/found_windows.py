@@ -15,8 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.scaling.points import Cascades, points_of
-from gradcascade.scaling.schemas import flags, texts, wholes
 from gradcascade.scaling.windows import Range, default_window
+from gradcascade.tables.inferred import FOUND_WINDOWS
 from gradcascade.vocabulary import REAL
 
 MIN_FOUND = 12
@@ -25,13 +25,7 @@ MIN_FOUND = 12
 SHIFTS = 3
 """The search is repeated without up to this many steps at either end."""
 
-FOUND_SCHEMA = (
-    texts("family", "field")
-    | wholes("first", "last")
-    | flags("startup", "drift")
-    | wholes("first_low", "first_high", "last_low", "last_high", "n_steps")
-    | texts("reason")
-)
+FOUND_SCHEMA = FOUND_WINDOWS.schema
 """Columns of the table of found windows, in order."""
 
 _PLATEAU = 1 / 3

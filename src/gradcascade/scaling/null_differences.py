@@ -17,27 +17,17 @@ from gradcascade.fields.nulls import undrawn
 from gradcascade.scaling.fits import EXPONENTS, lines, per_exponent
 from gradcascade.scaling.points import Cascades, Points, points_of
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
-from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.scaling.table_checks import group_starts
 from gradcascade.scaling.weighted import draw_variances
 from gradcascade.scaling.window_means import all_parts, differenced, known_parts
 from gradcascade.scaling.windows import Window, in_window
+from gradcascade.tables.inferred import NULL_DIFFERENCES, NULL_ERRORS
 from gradcascade.vocabulary import EXPONENT_CHANNELS, REAL
 
-_DRAWS = numbers("replicates_se", "replicates_low", "replicates_high") | texts("replicates_reason")
-
-STEP_SCHEMA = (
-    texts("family", "field")
-    | wholes("step")
-    | texts("difference", "exponent")
-    | numbers("value", "se", "low", "high")
-    | wholes("n_scales")
-    | texts("reason")
-    | _DRAWS
-)
+STEP_SCHEMA = NULL_DIFFERENCES.schema
 """Columns of the differences of single steps, in order."""
 
-WINDOW_SCHEMA = texts("family", "field", "difference", "exponent") | numbers("mean") | wholes("n_steps") | _DRAWS
+WINDOW_SCHEMA = NULL_ERRORS.schema
 """Columns of the means over a window, in order."""
 
 Parts = Mapping[str, tuple[str, str]]

@@ -14,9 +14,9 @@ import polars as pl
 
 from gradcascade.errors import InputError
 from gradcascade.scaling.points import Cascades, points_of
-from gradcascade.scaling.schemas import flags, numbers, texts, wholes
 from gradcascade.scaling.window_means import window_differences, window_intervals
 from gradcascade.scaling.windows import Window
+from gradcascade.tables.inferred import VERDICTS
 from gradcascade.vocabulary import REAL
 
 SUPPORTED = "duration-supported"
@@ -27,13 +27,7 @@ UNDECIDED = "undecided"
 MARGIN = 0.05
 """Default margin of flatness: an exponent this large changes a quantity by 12 % when N grows tenfold."""
 
-VERDICT_SCHEMA = (
-    texts("family", "field", "verdict", "sentence", "null")
-    | numbers("margin")
-    | flags("above_null", "flat", "below_null")
-    | numbers(*(f"{name}{end}" for name in ("z", "delta", "z_total", "delta_total") for end in ("", "_low", "_high")))
-    | wholes("n_scales", "n_steps")
-)
+VERDICT_SCHEMA = VERDICTS.schema
 """Columns of the table of verdicts, in order; ``_total`` is real less null, the intervals are of 95 %."""
 
 Parts = dict[str, dict[str, Any]]

@@ -20,20 +20,15 @@ from gradcascade.scaling.along_training import ALONG_SCHEMA, along_training
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, mean_over_runs, points_of
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, fit_lines, t_quantiles
-from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.scaling.table_checks import group_starts
 from gradcascade.scaling.windows import Range, Window
-from gradcascade.vocabulary import DIFFERENCES, EXPONENT_CHANNELS, PUBLISHED_NULLS, REAL
+from gradcascade.tables.column import ACROSS
+from gradcascade.vocabulary import DIFFERENCES, EXPONENT_CHANNELS, PUBLISHED_NULLS, REAL, polars_schema
 
 PARTS = {name: (part.minuend, part.subtrahend) for name, part in DIFFERENCES.items()}
 """The null differences of arXiv:2605.02968: first variant less second."""
 
-MEAN_SCHEMA = (
-    ALONG_SCHEMA
-    | numbers("scales_value", "scales_se", "scales_low", "scales_high")
-    | wholes("n_scales", "scales_steps")
-    | texts("scales_reason")
-)
+MEAN_SCHEMA = ALONG_SCHEMA | polars_schema(ACROSS)
 """Columns of the answers, in order, behind those that name the row."""
 
 _LOGS = [f"log_{channel}" for channel in EXPONENT_CHANNELS.values()]
