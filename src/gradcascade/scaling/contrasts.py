@@ -15,7 +15,7 @@ from gradcascade.scaling.points import ORDER, Cascades, Points, points_of
 from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.window_means import MEAN_SCHEMA, window_differences, window_intervals
 from gradcascade.scaling.windows import Window
-from gradcascade.tables.inferred import CONTRASTS
+from gradcascade.tables.inferred import INFERRED
 from gradcascade.vocabulary import REAL
 
 PAIRED, INDEPENDENT = "paired", "independent"
@@ -24,7 +24,7 @@ PAIRED, INDEPENDENT = "paired", "independent"
 UNEQUAL_N, NO_COMMON_STEPS, NO_COMMON_RUNS = "unequal-n", "no-common-steps", "no-common-runs"
 """Why two fields are not paired, and why they cannot be set against each other at all."""
 
-CONTRAST_SCHEMA = CONTRASTS.schema
+CONTRAST_SCHEMA = INFERRED["contrasts"].schema
 """Columns of the contrasts, in order."""
 
 _SINGLE = {"value": "scales_value", "low": "scales_low", "high": "scales_high"}

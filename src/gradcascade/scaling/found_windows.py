@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.windows import Range, default_window
-from gradcascade.tables.inferred import FOUND_WINDOWS
+from gradcascade.tables.inferred import INFERRED
 from gradcascade.vocabulary import REAL
 
 MIN_FOUND = 12
@@ -25,7 +25,7 @@ MIN_FOUND = 12
 SHIFTS = 3
 """The search is repeated without up to this many steps at either end."""
 
-FOUND_SCHEMA = FOUND_WINDOWS.schema
+FOUND_SCHEMA = INFERRED["found_windows"].schema
 """Columns of the table of found windows, in order."""
 
 _PLATEAU = 1 / 3

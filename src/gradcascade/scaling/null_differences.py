@@ -21,13 +21,13 @@ from gradcascade.scaling.table_checks import group_starts
 from gradcascade.scaling.weighted import draw_variances
 from gradcascade.scaling.window_means import all_parts, differenced, known_parts
 from gradcascade.scaling.windows import Window, in_window
-from gradcascade.tables.inferred import NULL_DIFFERENCES, NULL_ERRORS
+from gradcascade.tables.inferred import INFERRED
 from gradcascade.vocabulary import EXPONENT_CHANNELS, REAL
 
-STEP_SCHEMA = NULL_DIFFERENCES.schema
+STEP_SCHEMA = INFERRED["null_differences"].schema
 """Columns of the differences of single steps, in order."""
 
-WINDOW_SCHEMA = NULL_ERRORS.schema
+WINDOW_SCHEMA = INFERRED["null_errors"].schema
 """Columns of the means over a window, in order."""
 
 Parts = Mapping[str, tuple[str, str]]

@@ -16,7 +16,7 @@ from gradcascade.errors import InputError
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.window_means import window_differences, window_intervals
 from gradcascade.scaling.windows import Window
-from gradcascade.tables.inferred import VERDICTS
+from gradcascade.tables.inferred import INFERRED
 from gradcascade.vocabulary import REAL
 
 SUPPORTED = "duration-supported"
@@ -27,7 +27,7 @@ UNDECIDED = "undecided"
 MARGIN = 0.05
 """Default margin of flatness: an exponent this large changes a quantity by 12 % when N grows tenfold."""
 
-VERDICT_SCHEMA = VERDICTS.schema
+VERDICT_SCHEMA = INFERRED["verdicts"].schema
 """Columns of the table of verdicts, in order; ``_total`` is real less null, the intervals are of 95 %."""
 
 Parts = dict[str, dict[str, Any]]
