@@ -210,3 +210,23 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="leads out"):
         list_folder(tmp_path / "family")
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "severity"),
+    [
+        ("pytorch_model.bin", 0, WARNING),
+        ("pytorch_model.bin", 20, FAULT),
+        ("model.safetensors", 0, FAULT),
+    ],
+)
+def test_a_trainers_state_before_the_optimizers_first_step_is_no_cut_file(name, step, severity):
+    sizes = {at: 77_593 if at == step else 229_943 for at in (0, 10, 20, 30)}
+    files = {at: [TreeFile(name, size, digest(at))] for at, size in sizes.items()}
+    found = [
+        finding
+        for finding in audit_listing(listing_from_files("mine", {"70m": files})).findings
+        if finding.code == "odd-size"
+    ]
+    assert [(finding.severity, finding.steps) for finding in found] == [(severity, (step,))]
+    assert bool(found[0].spoils) == (severity == FAULT)

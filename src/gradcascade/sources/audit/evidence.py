@@ -63,7 +63,8 @@ class MissingShard(Evidence, code="missing-shard", reads=LISTING, needs={"sharde
 class OddSize(Evidence, code="odd-size", reads=LISTING, needs={"files of one name": 3}):
     """A size more than 1 % from the median of the same file over the steps.
 
-    Half or double, which another stored type makes, is a warning.
+    Half or double, which another stored type makes, is a warning; so is a third to a half at the first step of files
+    that may hold an optimizer too.
     """
 
     bytes: int
@@ -72,7 +73,8 @@ class OddSize(Evidence, code="odd-size", reads=LISTING, needs={"files of one nam
     def sentence(self, at: Finding) -> str:
         size = f"{self.bytes:,} bytes long" if self.bytes else "empty"
         said = f"{at.files[0]} of step {at.steps[0]} is {size}, and {self.usual_bytes:,} bytes at the other steps"
-        so = "it is another file or a part of one" if at.severity == FAULT else "its numbers may be of another type"
+        harmless = "its numbers may be of another type, or an optimizer beside them has no state yet"
+        so = "it is another file or a part of one" if at.severity == FAULT else harmless
         return f"{said}; {so}"
 
 

@@ -99,8 +99,10 @@ def _sizes(run: ListedRun, which: str) -> Iterator[Finding]:
             if len(of_step) < 3 or abs(size - usual) <= _SIZE_TOLERANCE * usual:
                 continue
             retyped = any(abs(size - usual * ratio) <= _RETYPED_TOLERANCE * usual * ratio for ratio in (0.5, 2.0))
-            what, severity = _held(name), WARNING if retyped else FAULT
-            spoils = spoiled(what, () if retyped else [step])
+            # Before an optimizer's first step its two moments are not in a trainer's whole state; a cut file is.
+            stateless = step == min(of_step) and not name.endswith(".safetensors") and 0.3 <= size / usual <= 0.6
+            what, severity = _held(name), WARNING if retyped or stateless else FAULT
+            spoils = spoiled(what, () if severity == WARNING else [step])
             yield run.finding(evidence.OddSize(size, usual), severity, [step], what, [name], spoils)
 
 
