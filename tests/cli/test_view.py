@@ -73,6 +73,7 @@ def test_it_follows_a_measurement_and_ends_with_ctrl_c(folder, planned, view):
     page = get(f"{url}report/index.html")
     assert page.lower().startswith("<!doctype html>") and "tiny" in page
     assert {path.name for path in planned.iterdir()} == {
+        "contents.json",
         "plan.toml",
         "provenance.json",
         "schedules.json",

@@ -105,12 +105,13 @@ def measure(
         moved = tuple(_moved(entry, plan_file.parent, out) for entry in plan.families)
         plan = plan.model_copy(update={"families": moved})
     else:
+        chosen = _listed(nulls, NULLS.names)  # options before files
         kinds = fields if "fields" in given else None
         families = [_family(source, family, kinds, tuple(tensors or ()), order, out) for source in sources]
         settings = {"alpha": alpha, "quantile": quantile, "graph": graph, "graph_seed": graph_seed}
         asked = {
             "probe": {**settings, "max_steps": max_steps},
-            "nulls": {"kinds": _listed(nulls, NULLS.names), "replicates": replicates, "seed": seed},
+            "nulls": {"kinds": chosen, "replicates": replicates, "seed": seed},
             "families": [entry.model_dump() for entry in families],
         }
         plan = make_plan(asked, "these sources and options")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gradcascade.errors import InputError
-from gradcascade.sources.checkpoint import Signature, described, signature
+from gradcascade.sources.checkpoint import Signature, open_checkpoint, signature
 from gradcascade.sources.choice import Choice, arranged, ordered
 from gradcascade.sources.pico_tensors import model_order, short_name
 from gradcascade.sources.stored import StoredTensor
@@ -134,7 +134,7 @@ class CheckpointsOnDisk:
 
 @functools.lru_cache(maxsize=64)
 def _read_names(path: Path, choice: Choice | None, signature: Signature) -> tuple[str, ...]:
-    tensors = described(path)
+    tensors = open_checkpoint(path)
     return tuple(choice.of(tensors, str(path)) if choice else tensors)
 
 

@@ -392,6 +392,7 @@ def test_every_check_fails_for_a_planted_fault_here_or_in_the_tests_named() -> N
     elsewhere = {
         "identical-across-scales": "test_a_file_shared_by_two_scales_spoils_only_the_one_it_does_not_fit",
         "known": "test_listing_checks.py",
+        "frozen": "test_frozen.py",
     }
     planted = {code for _, _, code, *_ in FAULTS}
     assert planted | set(elsewhere) == set(CHECKS)
