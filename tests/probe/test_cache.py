@@ -3,7 +3,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -152,12 +154,13 @@ with warnings.catch_warnings(record=True) as caught:
     cache.store("entry", {{"a": np.ones(3)}})
 print(*(str(each.message) for each in caught), sep="\\n")
 """
-    (folder / "temporary").mkdir()
-    (folder / "temporary").chmod(0o777)
     for path in (folder, *folder.parents[:2]):
         path.chmod(0o755)
-    env = {**os.environ, "TMPDIR": str(folder / "temporary")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    # Not below the test's own folder, which another user may not enter: what an earlier test left would be found.
+    with tempfile.TemporaryDirectory() as temporary:
+        Path(temporary).chmod(0o777)
+        env = {**os.environ, "TMPDIR": temporary}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     (folder / "closed").chmod(0o700)
     assert done.returncode == 0, done.stderr
     assert "graphs are kept in" in done.stdout and done.stdout.count("\n") == 1

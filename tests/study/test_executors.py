@@ -63,7 +63,8 @@ def test_the_snapshot_of_a_worker_that_was_killed_is_measured_by_another(runs, t
 
 def test_a_snapshot_that_ends_every_worker_is_named_and_the_rest_is_kept(runs):
     folder, outcome, table, _ = runs
-    source = FragileSource(open_source(folder / "ended", PLAN.families[0]), 3)
+    # Late, so that a worker that starts before the others has measured something.
+    source = FragileSource(open_source(folder / "ended", PLAN.families[0]), 8)
     with pytest.raises(gc.InputError, match=r"step \d+, \w+ was killed .*what was measured is kept"):
         run(folder, "ended", workers=4, opened={"tiny": source})
     with gc.Study.open(folder / "ended") as study:
