@@ -11,6 +11,7 @@ from gradcascade.sources.choice import ORDERS, canonical
 from gradcascade.sources.folder import discover
 from gradcascade.study.orders import (
     MAX_RANDOM,
+    USUAL,
     every_order,
     in_order,
     names_in_order,
@@ -154,3 +155,9 @@ def test_orders_by_name():
 
 def test_an_arrangement_has_a_mark_of_its_own():
     assert order_mark(["a", "b"]) != order_mark(["b", "a"]) and 0 <= order_mark(["a"]) < 2**56
+
+
+def test_the_command_asks_for_the_usual_orders():
+    from gradcascade.cli import robustness
+
+    assert robustness._ORDERS == USUAL
