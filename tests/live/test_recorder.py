@@ -238,3 +238,10 @@ def test_a_part_of_a_tensor_is_refused(model, tmp_path, mark, words):
     setattr(model.blocks[0].weight, mark, 1)
     with pytest.raises(InputError, match=f"{words}.*holds a part"):
         Recorder(tmp_path, model)
+
+
+def test_another_programs_manifest_is_not_overwritten(model, tmp_path):
+    (tmp_path / "manifest.json").write_text('{"files": []}')
+    with pytest.raises(InputError, match="another program's"):
+        Recorder(tmp_path, model)
+    assert (tmp_path / "manifest.json").read_text() == '{"files": []}'

@@ -21,7 +21,13 @@ def test_a_run_without_a_manifest_has_none(tmp_path):
     assert read_manifest(tmp_path) is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 9}', "\xff"])
+@pytest.mark.parametrize("text", ["[]", "{}", '{"format": 9}', '{"written_by": "another", "files": []}'])
+def test_another_programs_file_of_that_name_is_no_manifest(tmp_path, text):
+    (tmp_path / FILE).write_text(text)
+    assert read_manifest(tmp_path) is None
+
+
+@pytest.mark.parametrize("text", ["", '{"written_by": "gradcascade 0", "format": 9}', "\xff"])
 def test_what_is_no_manifest_is_refused_in_one_sentence(tmp_path, text):
     (tmp_path / FILE).write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match="is not a manifest"):

@@ -67,6 +67,8 @@ class Recorder:
                 f"{self.folder} cannot be made ({error.strerror}); choose a folder where you may write"
             ) from None
         known = read_manifest(self.folder)
+        if known is None and (self.folder / FILE).exists():
+            raise InputError(f"{self.folder / FILE} is another program's; record into a folder of its own")
         if known is None:
             self._write(self.folder / FILE, found.manifest.text().encode())
         elif not known.same_tensors(found.manifest):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -55,17 +56,27 @@ class Manifest(_Strict):
 
 
 def read_manifest(run: Path) -> Manifest | None:
-    """The manifest in the folder of a run; None if there is none."""
+    """The manifest in the folder of a run; None if there is none, or another program's file of that name."""
     path = run / FILE
     try:
         if not path.is_file():
             return None
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path} has {path.stat().st_size} bytes, more than a manifest needs; restore it")
-        return Manifest.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        return Manifest.model_validate_json(content) if _own(content) else None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "its text"
         raise InputError(f"{path} is not a manifest ({where}: {first['msg']}); restore it or record again") from None
+
+
+def _own(content: bytes) -> bool:
+    """Whether it is one of ours, or so broken that it cannot be told."""
+    try:
+        said = json.loads(content)
+    except (ValueError, RecursionError):
+        return True
+    return isinstance(said, dict) and str(said.get("written_by", "")).startswith("gradcascade")
