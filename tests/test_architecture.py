@@ -29,6 +29,7 @@ BASE = (
     "scratch",
     "evaluations",
     "tables",
+    "tensor_names",
 )
 """Modules that any other may use; they know nothing of the rest."""
 

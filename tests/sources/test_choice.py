@@ -3,7 +3,8 @@
 import pytest
 
 from gradcascade.errors import InputError
-from gradcascade.sources.choice import ordered, selected
+from gradcascade.sources.choice import selected
+from gradcascade.tensor_names import ordered
 
 
 def test_orders() -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gradcascade.sources.naming import family_and_scales, natural, step_of, step_of_file
+from gradcascade.sources.naming import family_and_scales, step_of, step_of_file
+from gradcascade.tensor_names import natural
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from sample_runs import write_pico_run
 
 import gradcascade as gc
 from gradcascade.sources.base import SnapshotRef
-from gradcascade.sources.choice import ORDERS, canonical
 from gradcascade.sources.folder import discover
 from gradcascade.study.orders import (
     MAX_RANDOM,
@@ -19,6 +18,7 @@ from gradcascade.study.orders import (
     parse_orders,
     rearranged,
 )
+from gradcascade.tensor_names import ORDERS, canonical
 
 STEPS = (0, 10, 20)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gradcascade import __version__
 from gradcascade.errors import InputError
 from gradcascade.sources.manifest import Manifest, Parameter
-from gradcascade.sources.wrappers import plain_names
+from gradcascade.tensor_names import plain_names
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -110,7 +110,7 @@ class SnapshotRef:
         return describe() if describe else None
 
     def in_order(self, order: str) -> SnapshotRef | None:
-        """The same field with its tensors in another order of `sources.choice.ORDERS`; None if there is but one."""
+        """The same field with its tensors in another order of `tensor_names.ORDERS`; None if there is but one."""
         other = getattr(self.reader, "in_order", None)
         return dataclasses.replace(self, reader=other(order)) if other else None
 

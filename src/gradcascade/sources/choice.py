@@ -4,54 +4,19 @@ from __future__ import annotations
 
 import fnmatch
 import functools
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gradcascade.errors import InputError
 from gradcascade.sources.containers import TRAINER, model_part
-from gradcascade.sources.naming import natural
 from gradcascade.sources.parameters import Evidence, contents_of, model_type
-from gradcascade.sources.pico_tensors import pico_tensors, short_name
+from gradcascade.sources.pico_tensors import pico_tensors
 from gradcascade.sources.stored import Mark, StoredTensor, mark_of, shown
 from gradcascade.sources.tensors import nearest, open_tensors
-from gradcascade.sources.wrappers import plain_names
+from gradcascade.tensor_names import ordered, plain_names, short_name
 
 Tensors = Mapping[str, StoredTensor]
-
-
-def grouped(names: Sequence[str]) -> list[str]:
-    """Tensors together whose names differ in numbers only; groups and members keep their order."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        groups.setdefault(re.sub(r"(?<![^.])[0-9]+(?![^.])", "#", name), []).append(name)
-    return [name for group in groups.values() for name in group]
-
-
-def canonical(names: Sequence[str]) -> list[str]:
-    """By the names alone, numbers in them by value: the same for every format, trainer, scale and for live fields."""
-    return sorted(names, key=lambda name: (natural(short_name(name)), name))
-
-
-ORDERS: dict[str, Callable[[Sequence[str]], list[str]]] = {
-    "canonical": canonical,
-    "file": list,
-    "sorted": sorted,
-    "grouped": grouped,
-    "model": list,
-}
-"""Orders of a field's tensors: each puts the names, given in file order, into its own.
-
-``model`` is that of the model's modules; only a manifest knows it, which then gives the names in it.
-"""
-
-
-def ordered(names: Iterable[str], order: str) -> list[str]:
-    """Put tensor names, given in file order, into one of the `ORDERS`."""
-    if order not in ORDERS:
-        raise InputError(f"there is no tensor order {order!r}; choose from {', '.join(ORDERS)}")
-    return ORDERS[order](list(names))
 
 
 def arranged(names: Sequence[str], reference: Sequence[str], key: Callable[[str], str]) -> list[str]:
@@ -238,4 +203,4 @@ def _by_patterns(patterns: Sequence[str], full: Mapping[str, str], where: str) -
     ]
 
 
-__all__ = ["ORDERS", "RULES", "Choice", "Chosen", "arranged", "canonical", "ordered", "parameters", "selected"]
+__all__ = ["RULES", "Choice", "Chosen", "arranged", "parameters", "selected"]

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from gradcascade.errors import InputError
 from gradcascade.sources.base import Description, SnapshotRef
-from gradcascade.sources.naming import natural
 from gradcascade.sources.parameters import RULE_WORDS
 from gradcascade.sources.stored import shown
+from gradcascade.tensor_names import natural
 
 _NUMBER = re.compile(r"(?<![^.])[0-9]+(?![^.])")
 _DIGITS = re.compile(r"[0-9]+")

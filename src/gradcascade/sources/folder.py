@@ -15,10 +15,11 @@ from gradcascade.sources.evaluations import metrics_table, read_evaluations
 from gradcascade.sources.layouts import LAYOUTS
 from gradcascade.sources.layouts.base import Run, Step
 from gradcascade.sources.layouts.step_folders import copies_in, step_folders
-from gradcascade.sources.naming import family_and_scales, natural, step_of_file
+from gradcascade.sources.naming import family_and_scales, step_of_file
 from gradcascade.sources.run_labels import labelled
 from gradcascade.sources.snapshots import Reading
 from gradcascade.sources.trees.local import LocalTree
+from gradcascade.tensor_names import natural
 
 if TYPE_CHECKING:
     import polars as pl

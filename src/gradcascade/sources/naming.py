@@ -52,13 +52,6 @@ def step_of_evaluation(file: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def natural(text: str) -> list[tuple[int, str]]:
-    """Sorting key that puts d24 before d192."""
-    return [
-        (int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in re.split("([0-9]+)", text)
-    ]
-
-
 def family_and_scales(runs: Sequence[str], folder: str, family: str | None = None) -> tuple[str, list[str]]:
     """The family, and each run's name without what all runs begin with.
 

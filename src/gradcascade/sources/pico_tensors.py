@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from gradcascade.errors import InputError
 from gradcascade.sources.stored import shown
-from gradcascade.sources.wrappers import without_wrappers
+from gradcascade.tensor_names import PICO_ENDING, short_name
 
 KINDS = ("attention.v_proj", "attention.o_proj", "swiglu.w_2")
-_ENDING = re.compile(r"(?:.*\.)?layers\.([0-9]{1,6})\.(attention\.v_proj|attention\.o_proj|swiglu\.w_2)(?:\.weight)?")
 
 Tensor = TypeVar("Tensor")
-
-
-def short_name(name: str) -> str:
-    """The name that a tensor shares in gradient files and checkpoints: no wrapper prefix, no ``.weight``."""
-    if match := _ENDING.fullmatch(name):
-        return f"layers.{int(match[1])}.{match[2]}"
-    return without_wrappers(name).removesuffix(".weight")
 
 
 def pico_tensors(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
@@ -30,7 +21,7 @@ def pico_tensors(tensors: Mapping[str, Tensor], where: str) -> dict[str, Tensor]
     """
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        if _ENDING.fullmatch(name):
+        if PICO_ENDING.fullmatch(name):
             short = short_name(name)
             if short in found:
                 raise InputError(f"{where} holds {short} twice, again as {shown(name)}; keep one of them")

@@ -11,9 +11,9 @@ from pathlib import Path
 from gradcascade import families
 from gradcascade.errors import InputError
 from gradcascade.files import write_whole
-from gradcascade.sources.choice import ordered
 from gradcascade.sources.stored import StoredTensor, shown
 from gradcascade.sources.trees.base import Part
+from gradcascade.tensor_names import ordered
 
 
 @dataclass(frozen=True)

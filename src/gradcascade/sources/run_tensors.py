@@ -10,11 +10,12 @@ from typing import Protocol
 
 from gradcascade.errors import InputError
 from gradcascade.sources.checkpoint import Signature, open_checkpoint, signature
-from gradcascade.sources.choice import Choice, arranged, ordered
-from gradcascade.sources.pico_tensors import model_order, short_name
+from gradcascade.sources.choice import Choice, arranged
+from gradcascade.sources.pico_tensors import model_order
 from gradcascade.sources.stored import StoredTensor
 from gradcascade.sources.tensors import open_tensors
 from gradcascade.sources.trees.base import Part
+from gradcascade.tensor_names import ordered, short_name
 
 
 class RunTensors(Protocol):

@@ -13,13 +13,14 @@ from gradcascade.errors import InputError
 from gradcascade.fields.kinds import FIELD_KINDS, FieldKind
 from gradcascade.sources.base import ALONE, FIELDS, SnapshotRef
 from gradcascade.sources.checkpoint import files_of
-from gradcascade.sources.choice import ORDERS, Choice
+from gradcascade.sources.choice import Choice
 from gradcascade.sources.field_readers import FROM_CHECKPOINTS, FROM_GRADIENT, Absent, GradientReader, UpdateReader
 from gradcascade.sources.layouts.base import GRADIENTS, Run
 from gradcascade.sources.manifest import read_manifest
 from gradcascade.sources.recorded_tensors import RecordedTensors
 from gradcascade.sources.run_tensors import CheckpointsOnDisk, GradientsOnDisk
 from gradcascade.sources.trees.base import Part
+from gradcascade.tensor_names import ORDERS
 
 LABELS = ("later", "earlier")
 
@@ -39,7 +40,7 @@ class Reading:
     which: str = "train"
     """``"train"`` or ``"val"`` gradients."""
     order: str = "file"
-    """Order of the tensors; one of :data:`gradcascade.sources.choice.ORDERS`."""
+    """Order of the tensors; one of :data:`gradcascade.tensor_names.ORDERS`."""
     label: str = "later"
     """The step that labels an update."""
     select: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from gradcascade.sources.formats.base import Format
 from gradcascade.sources.formats.npy import read_npy
 from gradcascade.sources.parameters import Evidence, contents_of, model_type
 from gradcascade.sources.stored import StoredTensor, mapped, shown
-from gradcascade.sources.wrappers import plain_names
+from gradcascade.tensor_names import plain_names
 
 _FOREIGN = {
     b"version https://git-lfs": "a Git LFS pointer instead of the file it stands for; fetch it with 'git lfs pull'",

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.sources.base import SnapshotRef
-from gradcascade.sources.choice import ORDERS, canonical
-from gradcascade.sources.pico_tensors import short_name
+from gradcascade.tensor_names import ORDERS, canonical, short_name
 
 REVERSED, RANDOM = "reversed", "random"
 MAX_RANDOM = 64

@@ -22,8 +22,8 @@ from gradcascade.fields.nulls.base import CLIP
 from gradcascade.probe.graphs import DEFAULT_GRAPH
 from gradcascade.registry import Registry
 from gradcascade.sources.base import ALONE, UPDATE, RunName
-from gradcascade.sources.choice import ordered
 from gradcascade.sources.layouts import LAYOUTS
+from gradcascade.tensor_names import ordered
 from gradcascade.vocabulary import PUBLISHED_NULLS
 
 
@@ -140,7 +140,7 @@ class FamilyPlan(_Strict):
     fields: tuple[Kind, ...] = ("gradient", "update")
     gradients: Literal["train", "val"] = "train"
     order: Order = "canonical"
-    """Order of the tensors in a field; one of :data:`gradcascade.sources.choice.ORDERS`. Format 1 had ``file``."""
+    """Order of the tensors in a field; one of :data:`gradcascade.tensor_names.ORDERS`. Format 1 had ``file``."""
     label: Literal["later", "earlier"] = "later"
     tensors: tuple[str, ...] = ()
     """Shell patterns of the tensors to take, by their names in the files; by default Pico's 36, or all parameters."""

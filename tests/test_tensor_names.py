@@ -1,6 +1,6 @@
 import pytest
 
-from gradcascade.sources.wrappers import plain_names, without_wrappers
+from gradcascade.tensor_names import plain_names, without_wrappers
 
 
 @pytest.mark.parametrize(
