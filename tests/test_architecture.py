@@ -45,7 +45,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "report.access": ("study",),  # the one module of the report that opens a study
     "export": ("report", "study"),
     "view": ("report", "study"),
-    "live": ("sources", "fields", "probe", "scaling"),
+    "live": ("study", "sources", "fields", "probe", "scaling"),
     "training": ("live", "sources", "fields", "probe"),
     "benchmark": ("fields", "probe"),
 }

@@ -18,6 +18,8 @@ from gradcascade.errors import InputError
 if TYPE_CHECKING:
     from gradcascade.fields.drawing import null
     from gradcascade.inference import infer
+    from gradcascade.live.measurement import Measurement
+    from gradcascade.live.monitor import Monitor
     from gradcascade.live.recorder import Recorder
     from gradcascade.memory import release
     from gradcascade.probe.cascade import Cascade
@@ -43,10 +45,12 @@ __all__ = [
     "GraphSpec",
     # errors
     "InputError",
+    # one's own training loop
+    "Measurement",
+    "Monitor",
     # studies
     "Plan",
     "Probe",
-    # one's own training loop
     "Recorder",
     "Study",
     # exponents
@@ -78,6 +82,8 @@ _HOME = {
     "Study": "study.study",
     "run": "study.runner",
     "robustness": "study.sensitivity",
+    "Measurement": "live.measurement",
+    "Monitor": "live.monitor",
     "Recorder": "live.recorder",
     "channels": "scaling.channels",
     "closure_error": "scaling.exponents",

@@ -31,6 +31,11 @@ class ModelParameters:
     """Those that the patterns name and that are not trained."""
     manifest: Manifest
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Whole shapes by name."""
+        return {parameter.name: parameter.shape for parameter in self.manifest.parameters}
+
 
 def parameters_of(model: nn.Module, patterns: Sequence[str] | None) -> ModelParameters:
     """Describe a model; ``patterns`` as :class:`gradcascade.Recorder` takes them, None for all that is trainable."""
@@ -90,6 +95,11 @@ def refuse_part(name: str, tensor: Tensor) -> None:
             f"{name} is partitioned by DeepSpeed ZeRO-3: this process holds a part of it; {advice} "
             "(deepspeed.utils.safe_get_full_grad on all ranks)"
         )
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Names in words: the first, and how many more."""
+    return f"{names[0]} and {len(names) - 1} more parameters" if len(names) > 1 else names[0]
 
 
 def _matching(plain: dict[str, str], patterns: Sequence[str]) -> list[str]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from gradcascade.errors import InputError
 from gradcascade.files import staged
-from gradcascade.live.parameters import parameters_of, refuse_part
+from gradcascade.live.parameters import parameters_of, refuse_part, some_of
+from gradcascade.live.synchronisation import Synchronisation
 from gradcascade.sources.manifest import FILE, read_manifest
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Recorder:
         self._stored, self._field = found.stored, found.field
         self._last: tuple[float, ...] | None = None
         self._warned: set[str] = set()
-        self._synchronised = _watch_synchronisation(model)
+        self._synchronisation = Synchronisation(model)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -78,7 +79,7 @@ class Recorder:
             )
         if found.frozen:
             verb = "is" if len(found.frozen) == 1 else "are"
-            self._warn("frozen", f"{_some(found.frozen)} {verb} frozen and left out of the fields")
+            self._warn("frozen", f"{some_of(found.frozen)} {verb} frozen and left out of the fields")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,7 +97,7 @@ class Recorder:
         """
         import torch
 
-        if not self._synchronised():
+        if not self._synchronisation.averages:
             raise InputError(
                 f"the gradients of step {step} are this process's own: the last forward pass ran within no_sync(); "
                 "record after a pass that averages them"
@@ -108,7 +109,7 @@ class Recorder:
                 "cleared (an optimizer that steps within backward() clears them too early)"
             )
         if missing:
-            self._warn("missing", f"{_some(missing)} had no gradient at step {step} and entered as zeros")
+            self._warn("missing", f"{some_of(missing)} had no gradient at step {step} and entered as zeros")
         gradients = {name: _gradient(name, parameter, loss_scale) for name, parameter in self._field.items()}
         self._warn_if_stale(step, gradients)
         path = self._step(step) / "learning_dynamics" / "train_gradients.pt"
@@ -172,20 +173,3 @@ def _gradient(name: str, parameter: nn.Parameter, loss_scale: float) -> Tensor:
     # clone: a view would be saved with the whole of the storage behind it
     values = gradient.to("cpu", torch.float32).resolve_neg().clone(memory_format=torch.contiguous_format)
     return values if loss_scale == 1.0 else values / loss_scale
-
-
-def _watch_synchronisation(model: nn.Module):
-    """Ask later whether the last forward pass of a DDP model averages its gradients over the processes."""
-    if not hasattr(model, "require_backward_grad_sync"):
-        return lambda: True
-    state = {"averages": True}
-
-    def note(module: nn.Module, _: object) -> None:
-        state["averages"] = bool(module.require_backward_grad_sync)
-
-    model.register_forward_pre_hook(note)
-    return lambda: state["averages"]
-
-
-def _some(names: Sequence[str]) -> str:
-    return f"{names[0]} and {len(names) - 1} more parameters" if len(names) > 1 else names[0]

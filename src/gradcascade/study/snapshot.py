@@ -107,16 +107,17 @@ def _measure(task: Task) -> Iterator[Event]:
                 raise
             except InputError as error:
                 raise UnmeasurableError("unreadable", str(error)) from None
-            contents = Contents(content_hash(values), _layout_hash(snapshot))
+            contents = Contents(content_hash(values), layout_hash_of(snapshot))
         assert contents is not None
         lacking = values is not None and key_of(snapshot, job.variant, contents) not in task.known
         if said != contents:
             yield Read(contents, values is not None)
             said = contents
-        yield Measured(_row(snapshot, job, values, contents) if lacking else None)
+        yield Measured(row_of(snapshot, job, values, contents) if lacking else None)
 
 
-def _layout_hash(snapshot: SnapshotRef) -> str:
+def layout_hash_of(snapshot: SnapshotRef) -> str:
+    """Hash of the tensors that make up the field, in order; nothing if they are not known."""
     try:
         layout = snapshot.layout()
     except InputError:  # a null that needs it says why
@@ -139,7 +140,8 @@ def key_of(snapshot: SnapshotRef, variant: Variant, contents: Contents) -> tuple
     return tuple(values[name] for name in KEY)
 
 
-def _row(snapshot: SnapshotRef, job: Job, values: Any, contents: Contents) -> dict[str, Any]:
+def row_of(snapshot: SnapshotRef, job: Job, values: Any, contents: Contents) -> dict[str, Any]:
+    """Measure one cascade of a snapshot that was loaded: its row in a store."""
     start = time.perf_counter()
     try:
         if job.variant.order:
