@@ -9,7 +9,14 @@ os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before anything imports torch
 import pytest
 from hypothesis import settings
 
-ALONE = ("training", "docs", "fields/kinds", "probe/engines/test_cuda.py", "sources/test_transformers.py")
+ALONE = (
+    "training",
+    "docs",
+    "fields/kinds",
+    "probe/engines/test_cuda.py",
+    "sources/test_transformers.py",
+    "sources/trainers",
+)
 """Tests that compute with torch: its threads and Numba's spin against each other in processes side by side."""
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")

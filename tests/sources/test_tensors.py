@@ -103,6 +103,27 @@ def test_a_module_state_with_its_version_table(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["0.weight"].read(), linear.weight.detach().numpy())
 
 
+def test_tensors_that_carry_attributes_are_read_and_those_of_other_kinds_refused(tmp_path: Path) -> None:
+    import torch
+
+    class Scaled(torch.Tensor):
+        """Its stored numbers need not be its values."""
+
+    marked, parameter = torch.arange(6.0).reshape(2, 3).t(), torch.nn.Parameter(torch.ones(2))
+    marked.ds_id = "0_3"  # type: ignore[attr-defined]
+    parameter.tensor_model_parallel = True  # type: ignore[attr-defined]
+    torch.save({"marked": marked, "parameter": parameter}, tmp_path / "model.pt")
+    found = read_tensors(tmp_path / "model.pt")
+    np.testing.assert_array_equal(found["marked"], marked)
+    np.testing.assert_array_equal(found["parameter"], [1, 1])
+    with pytest.MonkeyPatch.context() as patch:  # so that it can be saved from within a test
+        patch.setattr(torch, "Scaled", Scaled, raising=False)
+        Scaled.__module__, Scaled.__qualname__ = "torch", "Scaled"
+        torch.save({"a": torch.ones(2).as_subclass(Scaled)}, tmp_path / "other.pt")
+    with pytest.raises(InputError, match=r"asks for 'torch\.Scaled', which no dictionary of tensors needs"):
+        read_tensors(tmp_path / "other.pt")
+
+
 def test_a_single_tensor_saved_alone(tmp_path: Path) -> None:
     import torch
 

@@ -99,10 +99,18 @@ def test_a_missing_rank_is_refused(tmp_path):
         described(tmp_path / "global_step10" / "mp_rank_00_model_states.pt")
 
 
-def test_tensor_parallel_parts_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    "part",
+    [
+        "zero_pp_rank_0_mp_rank_01_optim_states.pt",
+        "mp_rank_01_model_states.pt",
+        "layer_0_expert_3_mp_rank_00_model_states.pt",
+    ],
+)
+def test_tensor_parallel_parts_and_experts_are_refused(tmp_path, part):
     write_stage_2(tmp_path / "global_step10", weights())
-    torch.save({}, tmp_path / "global_step10" / "zero_pp_rank_0_mp_rank_01_optim_states.pt")
-    with pytest.raises(InputError, match="tensor-parallel"):
+    torch.save({}, tmp_path / "global_step10" / part)
+    with pytest.raises(InputError, match=rf"tensor-parallel ranks or experts \('{part}'\)"):
         described(tmp_path / "global_step10" / "mp_rank_00_model_states.pt")
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of DeepSpeed ZeRO, stages 1 to 3: float32 weights from the partitions of the optimizer.
+"""Checkpoints of DeepSpeed: float32 weights from the partitions of the optimizer (ZeRO 1 to 3), or the model (0).
 
 In ``global_stepN/`` the ``*_optim_states.pt`` hold, by rank, flat parts of the float32 weights;
 ``mp_rank_00_model_states.pt`` (stage 3: ``zero_pp_rank_0_mp_rank_00_model_states.pt``) says which parameters they are
@@ -18,19 +18,26 @@ from gradcascade.sources.formats.torch_save import open_values
 from gradcascade.sources.pickles.unpickler import Global
 from gradcascade.sources.pieces import Piece, flat_joined
 from gradcascade.sources.stored import StoredTensor, checked_shape, shown
+from gradcascade.sources.tensors import open_tensors
 
 MODEL_STATES = re.compile(r"(?:zero_pp_rank_0_)?mp_rank_00_model_states\.pt")
 _OPTIMIZER = re.compile(r"(?:bf16_)?zero_pp_rank_([0-9]{1,5})_mp_rank_([0-9]{1,3})_optim_states\.pt")
+_OTHER_PARTS = re.compile(r"(?:.*_)?mp_rank_(?!00_)[0-9]+_(?:model|optim)_states\.pt|.*expert_[0-9]+_.*_states\.pt")
 _AGAIN = "copy all files of the checkpoint, or convert it with DeepSpeed's zero_to_fp32.py"
 
 
 def open_zero(model_states: Path) -> dict[str, StoredTensor]:
     """Describe the float32 weights of a checkpoint by its model states; its partitions must make them up."""
     folder = model_states.parent
-    if any(match[2] != "00" for path in folder.iterdir() if (match := _OPTIMIZER.fullmatch(path.name))):
-        raise InputError(f"{folder} is split over tensor-parallel ranks, which is not read; {_AGAIN}")
+    if other := next((path.name for path in sorted(folder.iterdir()) if _OTHER_PARTS.fullmatch(path.name)), None):
+        raise InputError(
+            f"{folder} is split over tensor-parallel ranks or experts ({shown(other)}), which is not read; convert "
+            "it with DeepSpeed's zero_to_fp32.py"
+        )
     ranks = {int(match[1]): path for path in folder.iterdir() if (match := _OPTIMIZER.fullmatch(path.name))}
     state = open_values(model_states, _known)
+    if not ranks and state.get("param_shapes") is None and state.get("module"):
+        return open_tensors(model_states)  # stage 0: the model is whole in it
     shapes = _shapes(state, model_states)
     if not ranks:
         raise InputError(f"{folder} holds no *_optim_states.pt, where the weights are; {_AGAIN}")

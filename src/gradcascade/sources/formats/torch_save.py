@@ -29,7 +29,11 @@ _DTYPES = {
     "ByteStorage": "uint8", "BoolStorage": "bool", "UntypedStorage": "uint8",
 }  # fmt: skip
 _WIDTHS = {"complex128": 16, "complex64": 8, "complex32": 4}
-_REBUILD = ("_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter")
+_REBUILD = ("_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter", "_rebuild_parameter_with_state")
+_PLAIN = (
+    Global("torch", "Tensor"),
+    Global("torch.nn.parameter", "Parameter"),
+)  # kinds of tensor whose values are as stored
 _MAX_DEPTH = 32
 _MAX_PICKLE = 1 << 22  # bytes: some 25,000 tensors; more would take seconds to walk
 
@@ -140,6 +144,10 @@ def _allow(reference: Global) -> None:
     match reference.module:
         case "torch._utils" if reference.name in _REBUILD:
             return
+        case "torch._tensor" if reference.name == "_rebuild_from_type_v2":
+            return
+        case "torch" | "torch.nn.parameter" if reference in _PLAIN:
+            return
         case "torch" | "torch.storage" if reference.name in _DTYPES:
             return
         case "torch" if reference.name in CODES or reference.name in _WIDTHS or reference.name.startswith("float8"):
@@ -153,8 +161,10 @@ def _build(function: Global, arguments: tuple) -> Any:
     match function.name, arguments:
         case "OrderedDict", ():
             return {}
-        case "_rebuild_parameter", (_Recipe() as recipe, *_):
+        case "_rebuild_parameter" | "_rebuild_parameter_with_state", (_Recipe() as recipe, *_):
             return recipe
+        case "_rebuild_from_type_v2", (Global() as inner, kind, tuple() as inputs, _) if kind in _PLAIN:
+            return _build(inner, inputs)  # a tensor that carries attributes, as those of ZeRO-3 do
         case "_rebuild_tensor_v2", (_Storage() as storage, offset, shape, strides, *more):
             metadata = more[2] if len(more) > 2 and isinstance(more[2], dict) else {}
             return _Recipe(storage, storage.dtype, offset, shape, strides, bool(metadata.get("neg")))
