@@ -89,15 +89,15 @@ def test_only_pairs_that_were_measured(cascades: Build) -> None:
     assert found["difference"].to_list() == ["noise"] * 4
 
 
-def test_a_scale_that_is_often_missing_is_left_out_and_others_cost_their_steps(cascades: Build) -> None:
+def test_a_scale_that_is_often_missing_is_left_out_and_others_cost_no_step(cascades: Build) -> None:
     table = cascades(steps=range(20))
     rare = (pl.col("scale") != "d24") | (pl.col("step") < 12)
     gone = (pl.col("scale") != "d96") | (pl.col("step") != 15)
     found = row(window_intervals(table.filter(rare & gone), (0, 19)), exponent="z")
-    assert (found["n_scales"], found["scales_steps"], found["n_steps"]) == (4, 12, 19)
+    assert (found["n_scales"], found["scales_steps"], found["n_steps"]) == (4, 20, 19)
     fewer = (pl.col("scale") != "d24") | (pl.col("step") < 9)
     found = row(window_intervals(table.filter(fewer & gone), (0, 19)), exponent="z")
-    assert (found["n_scales"], found["scales_steps"], found["n_steps"]) == (3, 19, 19)
+    assert (found["n_scales"], found["scales_steps"], found["n_steps"]) == (3, 20, 19)
 
 
 def test_what_is_missing_is_said(cascades: Build) -> None:
@@ -119,7 +119,37 @@ def test_what_is_missing_is_said(cascades: Build) -> None:
     never = never.filter((pl.col("step") % 3 != 1) | (pl.col("scale") != "d48"))
     never = never.filter((pl.col("step") % 3 != 2) | (pl.col("scale") != "d96"))
     found = row(window_intervals(never, (0, 19)), exponent="D")
-    assert found["scales_reason"] == "at no step of the window are all 4 scales there" and found["n_steps"] == 20
+    assert found["scales_reason"] is None and (found["scales_steps"], found["n_steps"]) == (20, 20)
+
+
+def test_seeds_that_go_under_names_of_their_own_are_runs_of_one_scale(cascades: Build) -> None:
+    table = cascades(steps=range(9), replicates=1)
+    seeds = pl.concat(
+        [
+            table.with_columns(
+                (pl.col("size") * (1 + 0.01 * k)).round(), scale=pl.format("{}-seed{}", "scale", pl.lit(k))
+            )
+            for k in range(3)
+        ]
+    )
+    named = table.with_columns(pl.lit("0").alias("run"))
+    runs = seeds.with_columns(
+        pl.col("scale").str.split("-seed").list.first(), run=pl.col("scale").str.split("-seed").list.last()
+    )
+    assert named.height * 3 == runs.height
+    ours, theirs = (row(window_intervals(part, (0, 8)), exponent="D") for part in (seeds, runs))
+    for name in ("scales_value", "scales_se", "scales_low", "scales_high"):
+        assert ours[name] == pytest.approx(theirs[name], rel=1e-9)
+    assert (ours["n_scales"], ours["n_runs"], ours["scales_method"]) == (4, 12, "runs")
+    assert (theirs["n_scales"], theirs["n_runs"]) == (4, 12)
+
+
+def test_a_null_that_one_run_lacks_costs_that_run_alone(cascades: Build) -> None:
+    table = cascades(steps=range(9), variants=("real", "N0"))
+    both = pl.concat([table.with_columns(run=pl.lit(name)) for name in ("0", "1")])
+    both = both.filter((pl.col("variant") == "real") | (pl.col("run") == "0"))
+    found, known = window_differences(both, (0, 8)), window_differences(table, (0, 8))
+    assert found.select("mean", "scales_value", "n_runs").equals(known.select("mean", "scales_value", "n_runs"))
 
 
 def test_equal_durations_have_an_interval_of_no_width(cascades: Build) -> None:

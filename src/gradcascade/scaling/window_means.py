@@ -1,14 +1,17 @@
 """Window means with their intervals: steps are correlated, and scales are few.
 
-Two intervals answer two questions. *Along training*: how well the window shows the mean of these very runs, whose
-steps are correlated (:mod:`gradcascade.scaling.series_mean`). *Across scales*: how well the scales show a slope at
-all; the logarithms are averaged over the window first and a line fitted to one point per scale. It holds for any
-correlation along training and contains that runs differ and that the law may not be a straight line.
+Two intervals answer two questions. *Along training* only describes these very runs, whose steps are correlated
+(:mod:`gradcascade.scaling.series_mean`); as soon as runs differ, it says nothing about other ones, and nothing rests on it.
+*Across scales*: how well the scales show a slope at all. The logarithms of every run are averaged over the window first
+(:mod:`gradcascade.scaling.run_means`), the runs of a scale are averaged, and a line is fitted to one point per scale. It
+holds for any correlation along training and contains that runs differ and that the law may not be a straight line; what
+the scatter of runs adds to its error is in :mod:`gradcascade.scaling.run_errors`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,8 @@ from gradcascade.scaling.along_training import ALONG_SCHEMA, along_training
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, mean_over_runs, points_of
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, fit_lines, t_quantiles
+from gradcascade.scaling.run_errors import ORDINARY, SizeMeans, coefficient_errors, size_means
+from gradcascade.scaling.run_means import RunMeans, run_means
 from gradcascade.scaling.table_checks import group_starts
 from gradcascade.scaling.windows import Range, Window
 from gradcascade.tables.column import ACROSS
@@ -32,7 +37,7 @@ MEAN_SCHEMA = ALONG_SCHEMA | polars_schema(ACROSS)
 """Columns of the answers, in order, behind those that name the row."""
 
 _LOGS = [f"log_{channel}" for channel in EXPONENT_CHANNELS.values()]
-_POINT = ("family", "field", "step", "scale")
+_RUN = ("family", "field", "step", "scale", "run")
 Floats = NDArray[np.float64]
 
 
@@ -49,7 +54,7 @@ def window_intervals(
     """Mean of every exponent over the window, with both intervals; without ``along``, which is slow, only one."""
     points = points_of(cascades, window)
     every = points.rows.select("family", "field", pl.col("variant").alias("_what")).unique()
-    return _answers(points.logs.rename({"variant": "_what"}), every, points.windows, confidence, along).rename(
+    return _answers(points.run_logs.rename({"variant": "_what"}), every, points.windows, confidence, along).rename(
         {"_what": "variant"}
     )
 
@@ -70,7 +75,7 @@ def window_differences(
     points = points_of(cascades, window)
     asked = known_parts(points.rows, parts).rename({"difference": "_what"})
     order = {name: place for place, name in enumerate(parts)}
-    differences = differenced(points.run_logs, parts).rename({"difference": "_what"})
+    differences = run_differences(points.run_logs, parts).rename({"difference": "_what"})
     return (
         _answers(differences, asked, points.windows, confidence, along)
         .sort("family", "field", pl.col("_what").replace_strict(order, return_dtype=pl.Int64), maintain_order=True)
@@ -87,33 +92,39 @@ def known_parts(rows: pl.DataFrame, parts: Mapping[str, tuple[str, str]]) -> pl.
     return pl.DataFrame(every, schema=dict.fromkeys(("family", "field", "difference"), pl.String), orient="row")
 
 
-def differenced(run_logs: pl.DataFrame, parts: Mapping[str, tuple[str, str]]) -> pl.DataFrame:
-    """Subtract the logarithms of two variants at every step and run that both have, then average over runs."""
+def run_differences(run_logs: pl.DataFrame, parts: Mapping[str, tuple[str, str]]) -> pl.DataFrame:
+    """Subtract the logarithms of two variants at every step and run that has both."""
     tables = []
-    key = [*_POINT, "run"]
     for name, (first, second) in parts.items():
         one = run_logs.filter(pl.col("variant") == first)
-        other = run_logs.filter(pl.col("variant") == second).select(*key, *_LOGS)
-        joined = one.join(other, on=key, suffix="_other", maintain_order="left").with_columns(
+        other = run_logs.filter(pl.col("variant") == second).select(*_RUN, *_LOGS)
+        joined = one.join(other, on=list(_RUN), suffix="_other", maintain_order="left").with_columns(
             *(pl.col(log) - pl.col(f"{log}_other") for log in _LOGS), difference=pl.lit(name)
         )
-        tables.append(mean_over_runs(joined.select(*key, "difference", "log_n", *_LOGS), [*_POINT, "difference"]))
+        tables.append(joined.select(*_RUN, "difference", "log_n", *_LOGS).drop_nulls(_LOGS))
     return pl.concat(tables)
 
 
+def differenced(run_logs: pl.DataFrame, parts: Mapping[str, tuple[str, str]]) -> pl.DataFrame:
+    """The same averaged over the runs of every scale."""
+    each = run_differences(run_logs, parts).partition_by("difference", maintain_order=True)
+    key = [*_RUN[:-1], "difference"]
+    empty = run_differences(run_logs.clear(), parts).drop("run")
+    return pl.concat([empty, *(mean_over_runs(part, key).select(empty.columns) for part in each)])
+
+
 def _answers(
-    points: pl.DataFrame, every: pl.DataFrame, chosen: Mapping[tuple[str, str], Range], confidence: float, along: bool
+    runs: pl.DataFrame, every: pl.DataFrame, chosen: Mapping[tuple[str, str], Range], confidence: float, along: bool
 ) -> pl.DataFrame:
     """Both intervals of every trajectory in ``every`` (columns family, field, _what)."""
     key = ["family", "field", "_what"]
-    points = points.sort(*key, "step", "log_n", "scale")
-    trajectories = dict(_matrices(points, chosen))
+    trajectories = {each.name: each for each in of_runs(runs, chosen)}
     rows: list[dict[str, Any]] = []
     series: list[Floats] = []
     for name in every.sort(key).iter_rows():
-        x, logs = trajectories.get(name, (np.zeros((0, 0)), np.zeros((len(EXPONENTS), 0, 0))))
-        slopes = _slopes(x, logs) if along else None
-        across = _across_scales(x, logs, confidence)
+        each = trajectories.get(name) or RunSteps.none(name)
+        slopes = each.slopes() if along else None
+        across = _across_scales(each.means(), confidence)
         for place, exponent in enumerate(EXPONENTS):
             if slopes is not None:
                 series.append(slopes[place][np.isfinite(slopes[place])])
@@ -126,25 +137,57 @@ def _answers(
     return pl.DataFrame(rows, schema=schema)
 
 
-def _matrices(
-    points: pl.DataFrame, chosen: Mapping[tuple[str, str], Range]
-) -> Iterator[tuple[tuple[str, str, str], tuple[Floats, Floats]]]:
-    """Log n, shape (steps, scales), and the logs, shape (exponents, steps, scales), of each trajectory's window."""
-    for start, rows in _runs(points, ("family", "field", "_what")):
-        name = points.select("family", "field", "_what").row(start)
+@dataclass(frozen=True)
+class RunSteps:
+    """One trajectory in its window: log n, shape (steps, runs), the logs in front of that, and each run's scale."""
+
+    name: tuple[str, str, str]
+    x: Floats
+    logs: Floats
+    scale: NDArray[np.int64]
+
+    @classmethod
+    def none(cls, name: tuple[str, str, str]) -> RunSteps:
+        """A trajectory without a cascade."""
+        return cls(name, np.zeros((0, 0)), np.zeros((len(EXPONENTS), 0, 0)), np.zeros(0, dtype=np.int64))
+
+    def means(self) -> RunMeans:
+        """One mean per run."""
+        return run_means(self.x, self.logs, self.scale)
+
+    def slopes(self) -> Floats:
+        """Slopes of every exponent at every step over the scales, their runs averaged."""
+        if np.unique(self.scale).size == self.scale.size:
+            return _slopes(self.x, self.logs)
+        there, group = np.isfinite(self.x), np.eye(int(self.scale.max()) + 1)[self.scale]
+        count = there @ group
+        with np.errstate(divide="ignore", invalid="ignore"):
+            x, logs = (
+                np.where(count > 0, np.where(there, v, 0) @ group / count, np.nan) for v in (self.x, self.logs)
+            )
+        return _slopes(x, logs)
+
+
+def of_runs(runs: pl.DataFrame, chosen: Mapping[tuple[str, str], Range], what: str = "_what") -> Iterator[RunSteps]:
+    """The trajectories of a table of the runs' logarithms, each in its window."""
+    runs = runs.sort("family", "field", what, "step", "log_n", "scale", "run")
+    for start, rows in _groups(runs, ("family", "field", what)):
+        name = runs.select("family", "field", what).row(start)
         first, last = chosen[name[0], name[1]]
-        part = points[start : start + rows]
+        part = runs[start : start + rows]
         part = part.filter(pl.col("step").is_between(first, last))
         steps, row = np.unique(part["step"].to_numpy(), return_inverse=True)
-        scales, column = np.unique(part["scale"].to_numpy().astype(str), return_inverse=True)
-        x = np.full((steps.size, scales.size), np.nan)
-        logs = np.full((len(EXPONENTS), steps.size, scales.size), np.nan)
+        scale = np.unique(part["scale"].to_numpy().astype(str), return_inverse=True)[1]
+        run = np.unique(part["run"].to_numpy().astype(str), return_inverse=True)[1]
+        named, column = np.unique(scale * (run.max(initial=0) + 1) + run, return_inverse=True)
+        x = np.full((steps.size, named.size), np.nan)
+        logs = np.full((len(EXPONENTS), steps.size, named.size), np.nan)
         x[row, column] = part["log_n"].to_numpy()
         logs[:, row, column] = part.select(_LOGS).to_numpy().T
-        yield name, (x, logs)
+        yield RunSteps(name, x, logs, (named // (run.max(initial=0) + 1)).astype(np.int64))
 
 
-def _runs(table: pl.DataFrame, keys: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+def _groups(table: pl.DataFrame, keys: tuple[str, ...]) -> Iterator[tuple[int, int]]:
     starts = group_starts(table, keys)
     yield from zip(starts.tolist(), np.diff(starts, append=table.height).tolist(), strict=True)
 
@@ -162,27 +205,40 @@ def _slopes(x: Floats, logs: Floats) -> Floats:
     return np.where(fitted, sums / np.where(fitted, squares, 1.0), np.nan)
 
 
-def _across_scales(x: Floats, logs: Floats, confidence: float) -> list[dict[str, Any]]:
-    there = np.isfinite(x)
-    kept = there.sum(axis=0) * 2 >= x.shape[0]
-    complete = there[:, kept].all(axis=1)
-    scales, steps = int(kept.sum()), int(complete.sum())
-    reason = None
-    if not x.size:
-        reason = "no cascade in the window can be used"
-    elif scales < MIN_SCALES:
-        reason = f"only {scales} scale{' is' if scales == 1 else 's are'} there at half of the window's steps or more"
-    elif not steps:
-        reason = f"at no step of the window are all {scales} scales there"
-    elif np.ptp(x[complete][:, kept].mean(axis=0)) == 0:
-        reason = f"the {scales} scales all have the same n; a slope needs different ones"
-    counts = {"n_scales": scales, "scales_steps": steps, "scales_reason": reason}
-    if reason is not None:
+def _across_scales(runs: RunMeans, confidence: float) -> list[dict[str, Any]]:
+    sizes = size_means(runs) if runs.size.size else None
+    reason = runs.reason
+    if reason is None and runs.sizes < MIN_SCALES:
+        reason = too_few_sizes(runs)
+    counts = {
+        "n_scales": runs.sizes,
+        "n_runs": int(runs.size.size),
+        "scales_steps": runs.steps,
+        "scales_reason": reason,
+    }
+    if reason is not None or sizes is None:
         return [counts] * len(EXPONENTS)
-    places = x[complete][:, kept].mean(axis=0)
-    means = logs[:, complete][:, :, kept].mean(axis=1)
-    lines = fit_lines(np.tile(places, len(EXPONENTS)), means.ravel(), np.arange(len(EXPONENTS)) * scales)
-    half = t_quantiles(np.array(scales - 2), confidence) * lines.se
+    value, se, method = slopes_across(sizes)
+    half = t_quantiles(np.array(runs.sizes - 2), confidence) * se
     names = ("scales_value", "scales_se", "scales_low", "scales_high")
-    ends = zip(lines.value, lines.se, lines.value - half, lines.value + half, strict=True)
-    return [dict(zip(names, map(float, row), strict=True)) | counts for row in ends]
+    ends = zip(value, se, value - half, value + half, strict=True)
+    return [dict(zip(names, map(float, row), strict=True)) | counts | {"scales_method": method} for row in ends]
+
+
+def too_few_sizes(runs: RunMeans) -> str:
+    """Why runs of fewer than three sizes have no slope."""
+    if runs.sizes == 1:
+        return f"the {runs.size.size} scales all have the same n; a slope needs different ones"
+    return f"the scales have only {runs.sizes} different n; a fit needs {MIN_SCALES}"
+
+
+def slopes_across(sizes: SizeMeans) -> tuple[Floats, Floats, str]:
+    """Slope of every channel through one point per scale, its standard error (k - 2 degrees of freedom), and how."""
+    scales = sizes.log_n.size
+    lines = fit_lines(
+        np.tile(sizes.log_n, len(sizes.means)), sizes.means.ravel(), np.arange(len(sizes.means)) * scales
+    )
+    design = np.stack([np.ones(scales), sizes.log_n - sizes.log_n.mean()], axis=1)
+    se, method = coefficient_errors(sizes, design, 1)
+    # A line through equal points has no error, whatever rounding leaves of it.
+    return lines.value, np.where(lines.se > 0, lines.se if method == ORDINARY else se, 0.0), method

@@ -43,20 +43,30 @@ ALONG = (
     number("sd", "", "Sample standard deviation over the steps of the window; no standard error."),
     N_WINDOW,
     number(
-        "low", "", "Lower end of the 95 % interval of the mean along training, which allows for correlated steps."
+        "low",
+        "",
+        "Lower end of the 95 % interval along training: of these very runs, whose steps are correlated; it says nothing "
+        "about others.",
     ),
-    number("high", "", "Upper end of the 95 % interval of the mean along training."),
+    number("high", "", "Upper end of the 95 % interval along training."),
     REASON,
 )
 """A mean along training, with its interval."""
 
 ACROSS = (
-    number("scales_value", "", "Slope across scales, each scale one point averaged over the window."),
-    number("scales_se", "", "Standard error of the slope across scales."),
+    number("scales_value", "", "Slope across scales, each scale one point: the mean of its runs over the window."),
+    number("scales_se", "", "Standard error of the slope across scales, for n_scales - 2 degrees of freedom."),
     number("scales_low", "", "Lower end of the 95 % t interval of the slope across scales."),
     number("scales_high", "", "Upper end of the 95 % t interval of the slope across scales."),
-    whole("n_scales", "scale", "Number of scales the slope across scales was fitted to."),
-    whole("scales_steps", "training step", "Number of steps of the window at which all of these scales are there."),
+    whole("n_scales", "scale", "Number of scales of different N that the slope across scales was fitted to."),
+    whole("n_runs", "run", "Number of runs of these scales; scales of one N count as runs of one scale."),
+    whole("scales_steps", "training step", "Number of steps of the window that the means of these runs are made of."),
+    text(
+        "scales_method",
+        "What the standard error takes runs for: ordinary (equally noisy, one of each scale), hc3 (one of each scale, "
+        "unequal) or runs (their scatter is measured); missing where there is no slope.",
+        True,
+    ),
     text("scales_reason", "Why there is no slope across scales, in words; missing where there is one.", True),
 )
 """A slope across scales, with its interval."""

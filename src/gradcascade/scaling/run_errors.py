@@ -1,0 +1,101 @@
+"""Errors of a line, or of a bend, through the means of scales whose runs may scatter differently.
+
+The deviation of a scale from the law is random, and seeds of one scale share it; so the unit is the scale, with its mean
+over runs as the point, and k - p degrees of freedom for k scales and p coefficients. The coefficients are those of ordinary
+least squares, so that beta = D - z stays exact. How they are said to err depends on what is known; benchmarks/coverage.py
+compares the choices.
+
+*runs*: some scale has several runs. Their variance is smoothed over the scales (log variance linear in log N, the slope
+shrunk towards none), and what the residuals hold beyond it is a variance that all scales share. The residuals then set
+the size of the error and this only its shape: ``RSS a'Va / tr(MV)``, with a the coefficient's weights, M the residual maker.
+*hc3*: one run of each of eight or more scales; every residual stands for its own variance (MacKinnon and White, Journal of
+Econometrics 29, 1985). *ordinary*: one run of each of fewer scales, taken as equally noisy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcascade.scaling.run_means import RunMeans
+
+ORDINARY, HC3, RUNS = "ordinary", "hc3", "runs"
+
+MIN_HC3 = 8
+"""Fewest scales of one run for HC3: with fewer its intervals are up to twice as wide where scales are equally noisy."""
+
+_LEAST = 1e-4
+"""A variance between runs below this share of the pooled one counts as this: few runs can agree by chance."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SizeMeans:
+    """What the runs of every size come to: log N, mean of each channel, variance between its runs, and their number."""
+
+    log_n: Floats
+    means: Floats
+    variance: Floats
+    runs: NDArray[np.int64]
+
+
+def size_means(runs: RunMeans) -> SizeMeans:
+    """Average the runs of every size; the variance between them is NaN where there is one."""
+    count = np.bincount(runs.size, minlength=runs.sizes)
+    if (count == 1).all():
+        return SizeMeans(runs.log_n, runs.means, np.full(runs.means.shape, np.nan), count)
+    means = np.stack([np.bincount(runs.size, row, runs.sizes) for row in runs.means]) / count
+    off = (runs.means - means[:, runs.size]) ** 2
+    squares = np.stack([np.bincount(runs.size, row, runs.sizes) for row in off])
+    # Equal logarithms differ in their last digits.
+    squares[squares <= (64 * np.finfo(np.float64).eps * (1 + np.abs(means))) ** 2] = 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = np.where(count > 1, squares / (count - 1), np.nan)
+    return SizeMeans(np.bincount(runs.size, runs.log_n, runs.sizes) / count, means, variance, count)
+
+
+def coefficient_errors(sizes: SizeMeans, design: Floats, which: int) -> tuple[Floats, str]:
+    """Standard error of one coefficient of every channel, for t quantiles of k - p degrees of freedom, and its method."""
+    scales, terms = design.shape
+    inverse = np.linalg.pinv(design)
+    weights, maker = inverse[which], np.eye(scales) - design @ inverse
+    rest = sizes.means @ maker.T
+    left, squares = np.diag(maker), (rest**2).sum(axis=1)
+    if (sizes.runs == 1).all():
+        if scales >= MIN_HC3:
+            safe = np.where(left > 1e-9, left, 1.0)
+            return np.sqrt((rest**2) @ (weights / safe) ** 2), HC3
+        return np.sqrt(squares / (scales - terms) * (weights @ weights)), ORDINARY
+    own = smooth_variances(sizes) / sizes.runs
+    common = np.maximum(0.0, (squares - own @ left) / (scales - terms))
+    shape = own + common[:, None]
+    total = shape @ left
+    shape = np.where(total[:, None] > 0, shape, 1.0)
+    return np.sqrt(squares * (shape @ weights**2) / (shape @ left)), RUNS
+
+
+def smooth_variances(sizes: SizeMeans) -> Floats:
+    """Variance of one run at every size, shape (channels, sizes): its logarithm is linear in log N.
+
+    The mean and variance of log s2 are those of a chi squared variable; the slope is shrunk as if it came from a normal
+    distribution that lets variances differ by a factor of e per standard deviation of log N.
+    """
+    from scipy.special import digamma, polygamma
+
+    several = sizes.runs > 1
+    half = (sizes.runs[several] - 1) / 2
+    x, known = sizes.log_n[several], sizes.variance[:, several]
+    pooled = (known * half).sum(axis=1) / half.sum()
+    floor = np.where(pooled > 0, _LEAST * pooled, 1.0)
+    logs = np.log(np.maximum(known, floor[:, None])) - digamma(half) + np.log(half)
+    weight = 1 / np.asarray(polygamma(1, half), dtype=np.float64)
+    middle = (weight @ x) / weight.sum()
+    level = logs @ weight / weight.sum()
+    precision = weight @ (x - middle) ** 2
+    spread = np.var(sizes.log_n)
+    trend = (logs * weight) @ (x - middle) / (precision + spread) if spread > 0 else np.zeros(len(level))
+    found = np.exp(level[:, None] + trend[:, None] * (sizes.log_n - middle))
+    return np.where(pooled[:, None] > 0, found, 0.0)

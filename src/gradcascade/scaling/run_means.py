@@ -1,0 +1,123 @@
+"""One mean for every run of a window, where cascades are missing too: a two-way model of runs and steps.
+
+``log y = run + step + rest`` by least squares, with the steps' effects adding up to zero over the window. Where nothing is
+missing, the effect of a run is its mean over the steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+FEWEST = 0.5
+"""A scale counts that is there at this share of the window's steps, a run with this share of its scale's fullest run."""
+
+
+@dataclass(frozen=True)
+class RunMeans:
+    """Means of the runs that count, one entry of ``means`` per channel and run; ``size`` numbers the runs' sizes.
+
+    Scales of one N are one size: seeds that go under names of their own are runs of it, and no new scales.
+    """
+
+    log_n: Floats
+    means: Floats
+    size: NDArray[np.int64]
+    steps: int
+    reason: str | None = None
+
+    @property
+    def sizes(self) -> int:
+        """Number of different N."""
+        return int(self.size.max()) + 1 if self.size.size else 0
+
+
+def run_means(x: Floats, logs: Floats, scale: NDArray[np.int64]) -> RunMeans:
+    """Average the runs over the steps of the window.
+
+    ``x`` holds log N of every step and run, NaN where there is no cascade, ``logs`` the channels in front of that, and
+    ``scale`` the number of each run's scale.
+    """
+    there = np.isfinite(x)
+    kept = _kept(there, scale)
+    if not there.any():
+        return _nothing(x, logs, "no cascade in the window can be used")
+    joined = _joined(there[:, kept])
+    lost = len(np.unique(scale[kept])) - len(np.unique(scale[kept][joined]))
+    kept[np.flatnonzero(kept)[~joined]] = False
+    used = there.any(axis=1)
+    there, x, logs = there[used][:, kept], x[used][:, kept], logs[:, used][:, :, kept]
+    if there.all():
+        places, means = x.mean(axis=0), logs.mean(axis=1)
+    else:
+        places = np.where(there, x, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+        means = _two_way(np.where(there, logs, 0), there)
+    size = _sizes(places)
+    names = np.unique(scale[kept]).size
+    reason = None
+    if names < 3:
+        plural = " is" if names == 1 else "s are"
+        reason = f"only {names} scale{plural} there at half of the window's steps or more"
+        if lost:
+            reason = f"only {names} scale{plural} left that share steps of the window with each other"
+    return RunMeans(places, means, size, int(there.any(axis=1).sum()), reason)
+
+
+def _nothing(x: Floats, logs: Floats, reason: str) -> RunMeans:
+    none = np.zeros(0)
+    return RunMeans(none, np.zeros((logs.shape[0], 0)), none.astype(np.int64), 0, reason)
+
+
+def _kept(there: Flags, scale: NDArray[np.int64]) -> Flags:
+    counts = there.sum(axis=0)
+    kept = counts > 0
+    for each in np.unique(scale):
+        runs = scale == each
+        often = there[:, runs].any(axis=1).sum() >= FEWEST * there.shape[0]
+        kept[runs] &= often & (counts[runs] >= FEWEST * counts[runs].max())
+    return kept
+
+
+def _joined(there: Flags) -> Flags:
+    """The largest set of runs that steps in common tie together; others cannot be set on one level with them."""
+    shared = (there.T.astype(np.int64) @ there) > 0
+    left = np.ones(len(shared), dtype=bool)
+    best = np.zeros(len(shared), dtype=bool)
+    while left.any() and left.sum() > best.sum():
+        found = np.zeros(len(shared), dtype=bool)
+        found[int(np.argmax(left))] = True
+        while True:
+            wider = shared[found].any(axis=0)
+            if (wider == found).all():
+                break
+            found = wider
+        left &= ~found
+        if found.sum() > best.sum():
+            best = found
+    return best
+
+
+def _two_way(logs: Floats, there: Flags) -> Floats:
+    """Effects of the runs, shape (channels, runs), at the mean of the steps' effects."""
+    weight = there.astype(np.float64)
+    used = weight.sum(axis=1) > 0
+    weight, logs = weight[used], logs[:, used]
+    per_step = weight.sum(axis=1)
+    # Normal equations with the steps eliminated; they leave the level open, which the steps' effects then fix.
+    matrix = np.diag(weight.sum(axis=0)) - weight.T @ (weight / per_step[:, None])
+    step_means = logs.sum(axis=2) / per_step
+    right = logs.sum(axis=1) - step_means @ weight
+    runs = right @ np.linalg.pinv(matrix, hermitian=True)
+    return runs + (step_means - (runs @ weight.T) / per_step).mean(axis=1)[:, None]
+
+
+def _sizes(places: Floats) -> NDArray[np.int64]:
+    """Number the different N in the order they come in; equal ones differ in the last digits of their logarithms."""
+    rounded = np.round(places, 9)
+    first = {value: None for value in rounded.tolist()}
+    return np.array([list(first).index(value) for value in rounded.tolist()], dtype=np.int64)
