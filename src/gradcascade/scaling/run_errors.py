@@ -1,15 +1,16 @@
 """Errors of a line, or of a bend, through the means of scales whose runs may scatter differently.
 
-The deviation of a scale from the law is random, and seeds of one scale share it; so the unit is the scale, with its mean
-over runs as the point, and k - p degrees of freedom for k scales and p coefficients. The coefficients are those of ordinary
-least squares, so that beta = D - z stays exact. How they are said to err depends on what is known; benchmarks/coverage.py
-compares the choices.
+The deviation of a scale from the law is random, and seeds of one scale share it; so the unit is the scale, with its
+mean over runs as the point, and k - p degrees of freedom for k scales and p coefficients. The coefficients are those
+of ordinary least squares, so that beta = D - z stays exact. How they are said to err depends on what is known;
+benchmarks/coverage.py compares the choices.
 
-*runs*: some scale has several runs. Their variance is smoothed over the scales (log variance linear in log N, the slope
-shrunk towards none), and what the residuals hold beyond it is a variance that all scales share. The residuals then set
-the size of the error and this only its shape: ``RSS a'Va / tr(MV)``, with a the coefficient's weights, M the residual maker.
-*hc3*: one run of each of eight or more scales; every residual stands for its own variance (MacKinnon and White, Journal of
-Econometrics 29, 1985). *ordinary*: one run of each of fewer scales, taken as equally noisy.
+*runs*: some scale has several runs. Their variance is smoothed over the scales (log variance linear in log N, the
+slope shrunk towards none), and what the residuals hold beyond it is a variance that all scales share. The residuals
+then set the size of the error and this only its shape: ``RSS a'Va / tr(MV)``, with a the coefficient's weights, M
+the residual maker. *hc3*: one run of each of eight or more scales; every residual stands for its own variance
+(MacKinnon and White, Journal of Econometrics 29, 1985). *ordinary*: one run of each of fewer scales, taken as
+equally noisy.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from gradcascade.scaling.run_means import RunMeans
 ORDINARY, HC3, RUNS = "ordinary", "hc3", "runs"
 
 MIN_HC3 = 8
-"""Fewest scales of one run for HC3: with fewer its intervals are up to twice as wide where scales are equally noisy."""
+"""Fewest scales of one run for HC3: with fewer its intervals are up to twice as wide where scales are equally
+noisy."""
 
 _LEAST = 1e-4
 """A variance between runs below this share of the pooled one counts as this: few runs can agree by chance."""
@@ -34,7 +36,8 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SizeMeans:
-    """What the runs of every size come to: log N, mean of each channel, variance between its runs, and their number."""
+    """What the runs of every size come to: log N, mean of each channel, variance between its runs, and their
+    number."""
 
     log_n: Floats
     means: Floats
@@ -58,8 +61,8 @@ def size_means(runs: RunMeans) -> SizeMeans:
 
 
 def coefficient_errors(sizes: SizeMeans, design: Floats, which: int) -> tuple[Floats, str]:
-    """Standard error of one coefficient of every channel, for t quantiles of k - p degrees of freedom, and its method."""
-    scales, terms = design.shape
+    """Standard error of one coefficient of every channel, for t quantiles of k - p degrees of freedom, and its
+    method.""" scales, terms = design.shape
     inverse = np.linalg.pinv(design)
     weights, maker = inverse[which], np.eye(scales) - design @ inverse
     rest = sizes.means @ maker.T
@@ -80,8 +83,8 @@ def coefficient_errors(sizes: SizeMeans, design: Floats, which: int) -> tuple[Fl
 def smooth_variances(sizes: SizeMeans) -> Floats:
     """Variance of one run at every size, shape (channels, sizes): its logarithm is linear in log N.
 
-    The mean and variance of log s2 are those of a chi squared variable; the slope is shrunk as if it came from a normal
-    distribution that lets variances differ by a factor of e per standard deviation of log N.
+    The mean and variance of log s2 are those of a chi squared variable; the slope is shrunk as if it came from a
+    normal distribution that lets variances differ by a factor of e per standard deviation of log N.
     """
     from scipy.special import digamma, polygamma
 

@@ -1,7 +1,7 @@
 """One mean for every run of a window, where cascades are missing too: a two-way model of runs and steps.
 
-``log y = run + step + rest`` by least squares, with the steps' effects adding up to zero over the window. Where nothing is
-missing, the effect of a run is its mean over the steps.
+``log y = run + step + rest`` by least squares, with the steps' effects adding up to zero over the window. Where
+nothing is missing, the effect of a run is its mean over the steps.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 FEWEST = 0.5
-"""A scale counts that is there at this share of the window's steps, a run with this share of its scale's fullest run."""
+"""A scale counts that is there at this share of the window's steps, a run with this share of its scale's fullest
+run."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class RunMeans:
 def run_means(x: Floats, logs: Floats, scale: NDArray[np.int64]) -> RunMeans:
     """Average the runs over the steps of the window.
 
-    ``x`` holds log N of every step and run, NaN where there is no cascade, ``logs`` the channels in front of that, and
-    ``scale`` the number of each run's scale.
+    ``x`` holds log N of every step and run, NaN where there is no cascade, ``logs`` the channels in front of that,
+    and ``scale`` the number of each run's scale.
     """
     there = np.isfinite(x)
     kept = _kept(there, scale)

@@ -1,11 +1,11 @@
 """Window means with their intervals: steps are correlated, and scales are few.
 
 Two intervals answer two questions. *Along training* only describes these very runs, whose steps are correlated
-(:mod:`gradcascade.scaling.series_mean`); as soon as runs differ, it says nothing about other ones, and nothing rests on it.
-*Across scales*: how well the scales show a slope at all. The logarithms of every run are averaged over the window first
-(:mod:`gradcascade.scaling.run_means`), the runs of a scale are averaged, and a line is fitted to one point per scale. It
-holds for any correlation along training and contains that runs differ and that the law may not be a straight line; what
-the scatter of runs adds to its error is in :mod:`gradcascade.scaling.run_errors`.
+(:mod:`gradcascade.scaling.series_mean`); as soon as runs differ, it says nothing about other ones, and nothing rests
+on it. *Across scales*: how well the scales show a slope at all. The logarithms of every run are averaged over the
+window first (:mod:`gradcascade.scaling.run_means`), the runs of a scale are averaged, and a line is fitted to one
+point per scale. It holds for any correlation along training and contains that runs differ and that the law may not
+be a straight line; what the scatter of runs adds to its error is in :mod:`gradcascade.scaling.run_errors`.
 """
 
 from __future__ import annotations

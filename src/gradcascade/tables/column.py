@@ -45,8 +45,8 @@ ALONG = (
     number(
         "low",
         "",
-        "Lower end of the 95 % interval along training: of these very runs, whose steps are correlated; it says nothing "
-        "about others.",
+        "Lower end of the 95 % interval along training: of these very runs, whose steps are correlated; nothing "
+        "follows for others.",
     ),
     number("high", "", "Upper end of the 95 % interval along training."),
     REASON,
@@ -63,7 +63,7 @@ ACROSS = (
     whole("scales_steps", "training step", "Number of steps of the window that the means of these runs are made of."),
     text(
         "scales_method",
-        "What the standard error takes runs for: ordinary (equally noisy, one of each scale), hc3 (one of each scale, "
+        "What the standard error takes runs for: ordinary (one of each scale, equally noisy), hc3 (one of each, "
         "unequal) or runs (their scatter is measured); missing where there is no slope.",
         True,
     ),
