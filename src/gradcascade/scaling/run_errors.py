@@ -36,8 +36,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SizeMeans:
-    """What the runs of every size come to: log N, mean of each channel, variance between its runs, and their
-    number."""
+    """What the runs of every size come to: log N, mean and variance of each channel, and how many they are."""
 
     log_n: Floats
     means: Floats
@@ -61,8 +60,8 @@ def size_means(runs: RunMeans) -> SizeMeans:
 
 
 def coefficient_errors(sizes: SizeMeans, design: Floats, which: int) -> tuple[Floats, str]:
-    """Standard error of one coefficient of every channel, for t quantiles of k - p degrees of freedom, and its
-    method.""" scales, terms = design.shape
+    """Standard error of one coefficient of every channel, for t quantiles of k - p degrees of freedom, and how."""
+    scales, terms = design.shape
     inverse = np.linalg.pinv(design)
     weights, maker = inverse[which], np.eye(scales) - design @ inverse
     rest = sizes.means @ maker.T
