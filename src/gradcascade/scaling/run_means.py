@@ -86,21 +86,13 @@ def _kept(there: Flags, scale: NDArray[np.int64]) -> Flags:
 
 def _joined(there: Flags) -> Flags:
     """The largest set of runs that steps in common tie together; others cannot be set on one level with them."""
-    shared = (there.T.astype(np.int64) @ there) > 0
-    left = np.ones(len(shared), dtype=bool)
-    best = np.zeros(len(shared), dtype=bool)
-    while left.any() and left.sum() > best.sum():
-        found = np.zeros(len(shared), dtype=bool)
-        found[int(np.argmax(left))] = True
-        while True:
-            wider = shared[found].any(axis=0)
-            if (wider == found).all():
-                break
-            found = wider
-        left &= ~found
-        if found.sum() > best.sum():
-            best = found
-    return best
+    from scipy.sparse.csgraph import connected_components
+
+    if there.all() or not there.size:
+        return np.ones(there.shape[1], dtype=bool)
+    shared = there.T.astype(np.int64) @ there > 0
+    labels: NDArray[np.int64] = np.asarray(connected_components(shared)[1], dtype=np.int64)
+    return np.asarray(labels == np.bincount(labels).argmax())
 
 
 def _two_way(logs: Floats, there: Flags) -> Floats:
