@@ -29,11 +29,7 @@ Floats = NDArray[np.float64]
 
 
 def channel_series(cascades: Cascades) -> pl.DataFrame:
-    """Series along training: ``family, field, scale, channel, step, value``.
-
-    v_rel and duration_per_n of every scale, their means over the scales (scale "all"; only steps with all the scales
-    of the family and field), and the exponents D, z, beta and delta (scale "all").
-    """
+    """v_rel and duration_per_n of every scale, their means over all scales and the exponents (scale "all")."""
     points = points_of(cascades).only(pl.col("variant") == "real")
     rows = points.rows.filter("included")
     # Rows keep their order: a mean added up in another one differs in its last bits, and so does the rank of a tie.
@@ -80,11 +76,9 @@ def associations(
 ) -> pl.DataFrame:
     """Associate every series with every metric of the same family and scale, over the steps that both have.
 
-    One row each. ``p_naive`` is as if steps were independent; ``p`` by shifts
-    (:mod:`gradcascade.performance.permutation`); ``partial`` with both residualised linearly on the learning rate;
-    ``difference`` of the changes from step to step; ``lag`` where the correlation is strongest, up to a quarter of
-    the steps and at most ten (positive: the channel comes first); ``given_twin`` for v_rel given n_steps / N, and the
-    reverse. ``q`` are Benjamini and Hochberg's, over the channels, scales and metrics of a family and field.
+    ``p_naive`` is as if steps were independent, ``p`` by shifts; ``partial`` given the learning rate; ``difference``
+    of the changes; ``lag`` where it is strongest (positive: the channel first); ``given_twin`` given the other of
+    `TWINS`; ``q`` by Benjamini and Hochberg, over the channels, scales and metrics of a family and field.
     """
     require_columns(series, (*_SERIES, "step", "value"), "table of series")
     require_columns(metrics, ("family", "scale", "metric", "step", "value"), "table of metric series")

@@ -16,11 +16,7 @@ from gradcascade.performance.readers import read_lm_eval, read_paloma, read_tabl
 def read_metrics(
     path: Path | str, family: str | None = None, report: Report = refuse, only: Collection[str] = ()
 ) -> pl.DataFrame:
-    """Read metrics from a ``.csv`` or ``.parquet`` file, results of the evaluation harness, or a folder of runs.
-
-    ``family`` is for what does not name one itself, ``only`` the metrics to take; see
-    :mod:`gradcascade.performance.readers`. A file in a folder that cannot be read is given to ``report``.
-    """
+    """Read metrics from a table, results of the harness, or a folder of runs; `report` takes files it cannot read."""
     place = Path(path)
     if not place.is_dir() and not (place.is_file() and harness_files(place)):
         return read_table(place, family, only)

@@ -70,14 +70,12 @@ def harness_files(place: Path) -> list[Path]:
 
 
 def read_lm_eval(folder: Path | str, family: str, report: Report = refuse) -> pl.DataFrame:
-    """Read the mean zero-shot accuracy of every model and step from a folder of results, or one file of them.
+    """Mean zero-shot accuracy of every model and step, from a folder of results of the harness, or one file of them.
 
-    Versions before 0.4 write ``{"results": {task: {"acc": value}}}`` wherever they are told to, Pythia's repository
-    has ``{scale}_step{N}.json``; later ones write ``acc,none`` into ``{model}/results_{time}.json``. The step is that
-    of the name, of ``model_args`` (``revision=step1000``, or a path), or else of a folder. Of several files with a
-    time of one model and step the newest value of each task counts. The mean, the metric ``accuracy``, runs over the
-    tasks of :func:`tasks_of`, each with its ``acc_norm`` where present, else its ``acc``. What lacks one of them is
-    reported, as means over different tasks cannot be compared.
+    Before version 0.4 it writes ``{"results": {task: {"acc": value}}}`` anywhere, since then ``acc,none`` into
+    ``{model}/results_{time}.json``. The step is that of the name, of ``model_args`` or else of a folder. Of several
+    files with a time the newest value of each task counts, its ``acc_norm`` before its ``acc``. A model that lacks a
+    task is reported, as means over different tasks cannot be compared.
     """
     root = Path(folder)
     if not root.exists():

@@ -53,11 +53,7 @@ def metrics_over_runs(metrics: pl.DataFrame) -> pl.DataFrame:
 
 
 def metric_exponent(metrics: pl.DataFrame, sizes: Mapping[str, int], floor: float = FLOOR) -> pl.DataFrame:
-    """Fit the slope of ``log metric`` on ``log n`` at every step: beta_PPL of perplexity, alpha_acc of mean accuracy.
-
-    Ordinary least squares over at least three scales, with 95 % t intervals (arXiv:2605.02968). ``reason`` says why
-    numbers are null.
-    """
+    """Fit the slope of ``log metric`` on ``log n`` at every step (arXiv:2605.02968), with 95 % t intervals."""
     require_columns(metrics, METRIC_SCHEMA, _WHAT)
     require_values(metrics, [name for name in METRIC_SCHEMA if name != "value"], _WHAT)
     require_numbers(metrics, ("step", "value"), _WHAT)

@@ -50,11 +50,7 @@ def family_names(
     folders: Mapping[tuple[str, str], Collection[str]] | None = None,
     repositories: Mapping[tuple[str, str], str] | None = None,
 ) -> FamilyNames:
-    """Names of the runs of each scale: their own, with the family's, of their folders, and of their repositories.
-
-    Without repositories those of a published family of that name are taken. A name that would stand for two of them
-    is none of either.
-    """
+    """Every name of each run: its own, with the family's, its folders', its repository's; none claimed twice."""
     published = families.presets().get(family)
     of_preset = published[0].repositories(published[1]) if published else {}
     places = repositories or {(scale, WHOLE): place for scale, place in of_preset.items()}

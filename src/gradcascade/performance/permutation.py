@@ -35,11 +35,10 @@ def shift_test(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 
 def lag_test(x: Floats, y: Floats, furthest: int, draws: int = 399, seed: int = 42) -> tuple[int, float, float]:
-    """Find the lag at which two series correlate best, and test that correlation for having been chosen.
+    """The lag at which two series correlate best (positive: x first), r there, and p given that it was chosen.
 
-    Shifts contain the lag itself, so the best lag of y is compared with those of series with y's spectrum and random
-    phases (Theiler et al., Physica D 58, 1992). The lag (positive: x comes first), the correlation there, and a
-    two-sided p value; NaN where a series is constant or too short.
+    Shifts contain the lag itself, so y's best lag is compared with those of series with its spectrum and random
+    phases (Theiler et al., Physica D 58, 1992).
     """
     steps = x.size
     if steps < MIN_MATCHED or np.ptp(x) == 0 or np.ptp(y) == 0:

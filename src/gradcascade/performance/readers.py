@@ -23,10 +23,7 @@ _Row = tuple[str, str, int, str, float | None]
 
 
 def read_paloma(folder: Path | str, family: str, report: Report = refuse) -> pl.DataFrame:
-    """Read metrics, such as ``{"paloma": 51.49}``, from ``eval_results/step_N.json`` of a run or of a folder of runs.
-
-    Scales are named as the folders of the runs are. A value that is missing or not finite is null.
-    """
+    """Metrics from ``eval_results/step_N.json`` of a run or a folder of runs, whose names are the scales."""
     if not Path(folder).exists():
         raise InputError(f"{folder} does not exist; check the path")
     root = Path(folder).resolve()

@@ -43,13 +43,11 @@ _LAST_STEP = 10**15
 
 
 def read_table(path: Path | str, family: str | None = None, only: Collection[str] = ()) -> pl.DataFrame:
-    """Read metrics from a CSV or Parquet file; a family is needed where it has no column of that name.
+    """Metrics from a CSV or Parquet file; a family is needed where it has no column of that name.
 
-    Its columns are ``scale`` and ``step``, optionally ``family`` and ``run``, and either ``metric`` and ``value`` or
-    a column of numbers per metric. In place of ``scale`` the headings may name the runs, as Weights & Biases exports
-    them (``run - metric``). Columns without a name, texts, what trainers and trackers write about time and progress,
-    and columns that only count rows or steps are left out with an :class:`EvaluationWarning`; ``only`` names the
-    metrics to take, whatever they are called. Cells that are empty, NaN or infinite are left out.
+    Columns: ``scale``, ``step``, optionally ``family`` and ``run``, and ``metric`` and ``value`` or one for each
+    metric; or curves named ``run - metric``, as Weights & Biases exports them. What is no metric is left out with an
+    :class:`EvaluationWarning`, unless ``only`` names it; cells that are empty, NaN or infinite are left out.
     """
     path = Path(path)
     if not path.exists():

@@ -12,10 +12,7 @@ from gradcascade.probe.graphs import MIN_NODES
 
 
 def as_field(values: Any) -> NDArray[np.floating]:
-    """Flatten an array or tensor in row-major order to float32 or float64, widening half precision exactly.
-
-    A view where that is possible. Refused are masked, complex, and sparse arrays, and fewer than three entries.
-    """
+    """Any array or tensor as flat float32 or float64, row-major, a view where possible; half precision exactly."""
     if hasattr(values, "detach") and hasattr(values, "cpu"):
         values = _tensor(values)
     if isinstance(values, np.ma.MaskedArray):

@@ -1,8 +1,4 @@
-"""The cache folder of graphs: written atomically with checksums, memory-mapped on use, limited in size.
-
-An entry is a folder of ``.npy`` files and a ``manifest.json`` with their checksums. It is written in a scratch folder
-and then renamed, so that no reader sees half of one, even when two processes build the same graph.
-"""
+"""The cache folder of graphs: checksummed arrays, renamed into place when whole, mapped on use, limited in size."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Random numbers that are a pure function of (key, counter), so that any order of work gives the same draw.
-
-The mixer is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
-"""
+"""Random numbers that are a pure function of (key, counter), mixed by SplitMix64 (Steele, Lea and Flood, 2014)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What counts of bits tell about magnitudes: the part of the threshold that is the same wherever a field lives.
-
-A **key** is the bits of an entry without its sign, at the left end of a word of 32 or 64 bits; keys are ordered as
-the magnitudes are.
-"""
+"""Magnitudes from counts of bits; a key is an entry's bits without the sign, at the left end of 32 or 64 bits."""
 
 from __future__ import annotations
 
@@ -78,10 +74,7 @@ def find_order_statistics(
     count_following: Callable[[int, int], NDArray[np.int64]],
     least_above: Callable[[int], int],
 ) -> tuple[float, float]:
-    """Magnitudes of rank ``rank`` and ``rank + 1`` (counted from 0), exactly, 16 bits of the key at a time.
-
-    ``count_following(prefix, shift)`` counts the 16 bits above ``shift`` of the keys that begin with ``prefix``.
-    """
+    """Magnitudes of rank ``rank`` and the next; ``count_following`` counts 16 more bits of the keys of a prefix."""
     below, prefix, shift = 0, 0, width - BITS
     while True:
         reached = below + np.cumsum(histogram)

@@ -1,8 +1,4 @@
-"""The regular graph: the circulant graph C_n(1, s), s the whole part of the root of n: a lattice on a torus.
-
-Node i is tied to i +- 1 and to i +- s modulo n. Neighbours are computed from the node number and nothing is stored,
-so it serves fields that are too large for any stored graph.
-"""
+"""The regular graph C_n(1, s), s the whole part of the root of n: a lattice on a torus, computed and never stored."""
 
 from __future__ import annotations
 

@@ -83,11 +83,7 @@ def from_targets(
     threads: int | None = None,
     block_bits: int = BLOCK_BITS,
 ) -> tuple[NDArray[np.integer], NDArray[np.int32]]:
-    """Build offsets (n + 1) and neighbours (2 E) from the far ends of the edges that each node brings, m for each.
-
-    ``star`` is 0, or m if the first m edges tie the nodes 1 ... m to node 0 and only later nodes bring m edges. A
-    block holds ``2**block_bits`` nodes, at most 2**16.
-    """
+    """Offsets and neighbours from far ends of edges, m a node; with ``star`` = m one for the nodes 1 to m."""
     parts = thread_count(threads)
     counts = _count(targets, n, m, star, block_bits, parts)
     ends = counts.T.ravel().cumsum().reshape(counts.T.shape).T  # block by block, and within a block part by part

@@ -1,7 +1,4 @@
-"""The threshold: the exact quantile of the magnitudes, found by counting, without a sort or a copy of the field.
-
-It comes from histograms of the bits, 16 at a time: a float32 field is read twice, a float64 field four times.
-"""
+"""The exact quantile of the magnitudes by counting bits, 16 at a time: no sort and no copy of the field."""
 
 from __future__ import annotations
 

@@ -37,10 +37,7 @@ def scripts() -> tuple[str, ...]:
 
 @cache
 def bundle() -> Bundle:
-    """Join the scripts and styles.
-
-    A page opened from a disk cannot load modules, so they lose their import and export words and share one function.
-    """
+    """Join scripts and styles; modules lose import and export, which a page opened from disk cannot use."""
     library = _read("uplot/uPlot.iife.min.js")
     modules = "\n".join(_EXPORT.sub("", _IMPORT.sub("", _read(f"{name}.js"))) for name in scripts())
     script = f'(() => {{\n"use strict";\n{modules}}})();\n'

@@ -1,8 +1,4 @@
-"""Every family and field in words: means over the window, and at how many single steps an interval excludes zero.
-
-The counts describe the steps. Whether there is a difference is for the verdicts and contrasts of
-:mod:`gradcascade.scaling` to say, which the first paragraph of the page reports.
-"""
+"""Every family and field in words: means over the window, and at how many single steps an interval excludes zero."""
 
 from __future__ import annotations
 

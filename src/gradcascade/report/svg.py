@@ -13,10 +13,7 @@ SMALLEST, LARGEST = 1.1, 1.55
 
 
 def inline_svg(path: Path, prefix: str, label: str) -> str:
-    """Read a figure's SVG as an element for a page, which it scales with.
-
-    Identifiers get a prefix; the style sheet inside, which would hold for the whole page, becomes an attribute.
-    """
+    """A figure's SVG as an element that a page scales: ids get a prefix, its style sheet becomes an attribute."""
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
     root = ElementTree.parse(path).getroot()

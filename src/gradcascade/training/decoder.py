@@ -1,8 +1,4 @@
-"""Decoder of Pico's shape: the model of the nano family.
-
-LLaMA style as in Pico-LM (RMSNorm, rotary positions, grouped-query attention, SwiGLU, untied embeddings, no biases),
-with PyTorch's own initialisation and Pico's parameter names.
-"""
+"""Decoder of Pico's shape and parameter names (LLaMA style), with PyTorch's own initialisation."""
 
 from __future__ import annotations
 

@@ -52,10 +52,7 @@ def train_run(
     folder: Path,
     on_step: Callable[[StepReport], None] | None = None,
 ) -> None:
-    """Train one scale and record it; continue if it was interrupted, do nothing if it is finished.
-
-    Step t records the parameters after t updates, and the gradient on batch t there, before clipping.
-    """
+    """Train one scale, or continue; step t has the parameters after t updates and the unclipped gradient there."""
     import torch
 
     from gradcascade.training.decoder import Decoder, DecoderShape

@@ -25,11 +25,7 @@ class Glance(NamedTuple):
 
 
 def glance(folder: Path) -> Glance:
-    """Look at a study without reading its cascades.
-
-    SQLite keeps a log (``-wal``) beside the store while a process has it open, and the last one to close removes it,
-    so a log that remains after this function closed the store belongs to a process that is measuring.
-    """
+    """Look at a study without its cascades; a log (``-wal``) beside a store that we closed means another measures."""
     store = folder / STORE
     digest = hashlib.sha256()
     try:

@@ -38,10 +38,7 @@ NAME_LIMIT = 6
 
 @dataclass(frozen=True)
 class Answer:
-    """One question answered; names in the sentences come from outside and must be escaped where they are shown.
-
-    ``full`` is the whole table of the library where that shown is a summary; it is written beside the page.
-    """
+    """One question answered; names in its sentences are not escaped. `full`: the whole table behind a summary."""
 
     name: str
     title: str

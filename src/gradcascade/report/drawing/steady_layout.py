@@ -13,10 +13,7 @@ DIGITS = 9
 
 
 class SteadyLayout(ConstrainedLayoutEngine):
-    """Constrained layout with places rounded to nine digits of the figure's width and height.
-
-    Its solver's last bits vary from run to run and would reach the file by the names of clip paths, which are hashes.
-    """
+    """Constrained layout, rounded: its solver's last bits vary from run to run and would reach the files."""
 
     def execute(self, fig: Figure) -> object:
         """Lay the figure out."""

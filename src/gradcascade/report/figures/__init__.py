@@ -1,8 +1,4 @@
-"""The figures of the report, one module each: a module that declares one as FIGURE is all a new figure takes.
-
-Every one has `plot()`, a Matplotlib figure as wide as one or two columns of a journal; `frame()`, the numbers drawn;
-`caption()`, its words; `missing()`, why there is nothing to draw; and `save()`, its files.
-"""
+"""The figures of the report, one module each; a module with a `ReportFigure` is all that a new figure takes."""
 
 from __future__ import annotations
 

@@ -13,10 +13,7 @@ FOLDER = resources.files(__name__)
 
 @dataclass(frozen=True)
 class Chart:
-    """An interactive chart of the page; the script of the same name in `assets/charts` draws it.
-
-    `seen` says in one sentence what is seen, `how` how the numbers were computed; a wide chart takes the whole page.
-    """
+    """An interactive chart: `seen` says what is seen, `how` how it was computed; `assets/charts` has its script."""
 
     name: str
     title: str

@@ -84,11 +84,7 @@ def _places(values: Iterable[Any]) -> list[tuple[int, ...]]:
 
 
 def _stale_parts(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
-    """Large tensors that rest while the others move.
-
-    A tensor that does not change in a single entry between two checkpoints is stale if more than half of its entries
-    change in the median of the other differences, and if the difference as a whole is not a coarse one.
-    """
+    """Large tensors that rest in one difference, while more than half of their entries change in the others."""
     d = series.distances
     shares = d.zeros / np.maximum(d.sizes, 1)
     for k, pair in enumerate(pairwise(series.steps)):
@@ -113,11 +109,7 @@ def _frozen(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
 
 
 def _out_of_place(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
-    """Checkpoints, or parts of them, that carry the weights of another step or run: `misplaced` and `late`.
-
-    Both are applied to every large tensor and to the checkpoint as a whole, `misplaced` where neither difference is
-    coarse, and not beside a late checkpoint.
-    """
+    """Checkpoints, or large tensors of them, with weights of another step or run: `late`, else `misplaced`."""
     d, tensors = series.distances, series.large
     early, off = [], []
     for chosen in [*([t] for t in tensors), slice(None)]:

@@ -32,10 +32,7 @@ _COPIES = (evidence.IdenticalContents, evidence.CopiedPart, evidence.StalePart, 
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit of one family found: findings in order, how every check ended, and whether tensors were read.
-
-    `conventions` say what the steps of the quarantine mean.
-    """
+    """What an audit of one family found; `conventions` say what the steps of the quarantine mean."""
 
     listing: Listing
     findings: tuple[Finding, ...]
@@ -82,10 +79,7 @@ def audit_family(
     runs: Mapping[str, Mapping[str, str]] | None = None,
     select: Sequence[str] = (),
 ) -> Audit:
-    """Audit a family in a folder, its tensors too if `contents`; the other options as `discover` takes them.
-
-    `progress` is called with a name, the number done, the total and a place.
-    """
+    """Audit a family in a folder, its tensors too if `contents`; other options as `discover` takes them."""
 
     def show(name: str) -> Progress | None:
         return functools.partial(progress, name) if progress else None
@@ -139,12 +133,7 @@ def _measured(run: Run, names: Sequence[str], select: Sequence[str]) -> tuple[in
 
 
 def _reconciled(listed: Sequence[Finding], contents: Sequence[Finding]) -> Iterator[Finding]:
-    """Findings of the listing and of the contents, each fact once.
-
-    Of several steps with the same file at most one is right. If the contents place some of them, but not all, off
-    their run's way, those are the wrong ones and the others are cleared. What the contents find is left out where
-    the listing found it of the same steps.
-    """
+    """Findings of listing and contents, each fact once; contents tell which of the steps with one file is wrong."""
     identical = [f for f in listed if isinstance(f.evidence, evidence.IdenticalFiles) and f.severity == FAULT]
     missing = {(f.where, s) for f in listed if isinstance(f.evidence, evidence.MissingShard) for s in f.steps}
     wrong = {(f.where, step) for f in contents if isinstance(f.evidence, _OUT_OF_PLACE) for step in f.steps}

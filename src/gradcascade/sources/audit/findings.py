@@ -24,10 +24,7 @@ CHECKS: dict[str, type[Evidence]] = {}
 
 
 class Spoiled(NamedTuple):
-    """What must not be measured: a ``checkpoint`` (with both its differences), a ``difference`` or a ``gradient``.
-
-    The step of a difference is the later of its two.
-    """
+    """Not to be measured: a ``checkpoint``, a ``difference`` (by its later step), or a ``gradient``."""
 
     what: str
     step: int

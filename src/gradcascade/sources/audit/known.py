@@ -32,11 +32,7 @@ def check_known(
     steps: Mapping[RunName, Iterable[int]],
     hashes: Mapping[RunName, Mapping[int, Mapping[str, str | None]]] | None = None,
 ) -> list[Finding]:
-    """Name the corruption that is known of the repositories (``owner/name``, or a local run's name) of a family.
-
-    `hashes` are the listed SHA-256 of every file of the checkpoints. A local run that has the name of a repository
-    gets a note: its files may be a corrected copy, and they are checked themselves.
-    """
+    """What is known of the repositories; of a local run with the name of one, which may be corrected, a note."""
     found = []
     for run, repository in repositories.items():
         there, published = set(steps.get(run, ())), "/" in repository

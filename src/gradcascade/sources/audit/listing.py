@@ -84,11 +84,7 @@ class ListedStep:
 
 @dataclass(frozen=True)
 class ListedRun:
-    """The files of one run, steps ascending.
-
-    `repository` is ``owner/name`` on a hub, and the run's folder on disk. `asked` are the steps to be measured on a
-    hub, there or not: a difference with one that is not is refused, while on disk a difference spans what is missing.
-    """
+    """The files of one run, steps ascending; `asked` are those to be measured on a hub, there or not."""
 
     name: RunName
     steps: tuple[ListedStep, ...]
@@ -147,10 +143,7 @@ def list_runs(family: str, root: Path, runs: Mapping[RunName, Run], progress: Pr
 
 
 def list_hub(source: HubSource, chosen: bool = False, progress: Progress | None = None) -> Listing:
-    """List what a family has on the hub of what its fields are read from; nothing is downloaded.
-
-    `chosen` says that someone chose the steps, so that no schedule is expected of them.
-    """
+    """List what a family has on the hub; `chosen` steps follow no schedule. Nothing is downloaded."""
     advance = counter(progress, sum(len(found.parts) for found in source.found))
     runs = []
     for found in source.found:

@@ -32,11 +32,7 @@ def check_listing(listing: Listing, which: str = "train") -> list[Finding]:
 
 
 def _missing(listing: Listing, run: ListedRun) -> Iterator[Finding]:
-    """Steps that the plan, the schedule or most of the other runs have, and this one lacks.
-
-    Where another run has the step, the difference across it is spoiled: its label would stand for two lengths of
-    time. Where none has it, the spans are alike, and it is a warning.
-    """
+    """Steps that the plan, the schedule or most other runs have, and this one lacks."""
     own = [entry.step for entry in run.steps]
     if lacking := sorted(set(run.asked) - set(own)):
         spoils = spoiled(CHECKPOINT, lacking) + spoiled(GRADIENT, lacking)
@@ -142,10 +138,7 @@ def _identical(run: ListedRun, which: str) -> Iterator[Finding]:
 
 
 def _statements(run: ListedRun) -> Iterator[Finding]:
-    """Labels that disagree with a step stated by the files themselves or by the commit.
-
-    A trainer may count from 0 or from 1, so statements that are all off by the same one step are accepted.
-    """
+    """Labels that disagree with a step stated by files or commits, unless all are off by the same one step."""
     stated = [(entry.step, statement) for entry in run.steps for statement in entry.statements]
     for where in sorted({statement.where for _, statement in stated}):
         pairs = [(step, statement.step) for step, statement in stated if statement.where == where]
@@ -161,10 +154,7 @@ def _statements(run: ListedRun) -> Iterator[Finding]:
 
 
 def _shared_by_runs(listing: Listing, which: str) -> Iterator[Finding]:
-    """Measured files with the same hash under different scales or runs; at first steps this is a warning only.
-
-    If the file has the usual size at one of the runs alone, it belongs there, and only the others are spoiled.
-    """
+    """Measured files with one hash under several runs; of first steps a warning, and where the size fits a note."""
     places: dict[str, list[tuple[ListedRun, int, str]]] = defaultdict(list)
     for run in listing.runs:
         for step, file in _measured(run, which):
@@ -188,10 +178,7 @@ def _shared_by_runs(listing: Listing, which: str) -> Iterator[Finding]:
 
 
 def _fits(steps: Sequence[ListedStep], own: Sequence[tuple[int, str]]) -> bool:
-    """Whether a file shared with other runs may be one of this run's: false only if all its sizes say no.
-
-    It is compared with the files of the same name at the steps that do not share it, at least two of them.
-    """
+    """Whether a shared file may be this run's: false if its sizes differ from those of two or more unshared steps."""
     for _, name in own:
         sizes = {entry.step: file.size for entry in steps for file in entry.files if file.name == name}
         others = [size for step, size in sizes.items() if (step, name) not in own]

@@ -1,8 +1,4 @@
-"""Numbers that the content checks judge: norms, distances and digests, read tensor by tensor, block by block.
-
-Memory is bounded by a block of 262,144 entries of four checkpoints, whatever their size; only a tensor that does not
-lie contiguously in its file is copied as a whole.
-"""
+"""Norms, distances and digests for the content checks, read block by block, so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -63,10 +59,7 @@ def scan(tensors: Tensors) -> Scan:
 def measure_distances(
     checkpoints: Sequence[Callable[[], Tensors]], progress: Callable[[int], None] | None = None
 ) -> Distances:
-    """Measure the distances between the checkpoints of a run; at most four are open at a time.
-
-    `checkpoints` open one each; all have the same tensors. `progress` is called with the number that are done.
-    """
+    """Distances between checkpoints of the same tensors, of which at most four are open at a time."""
     last = len(checkpoints) - 1
     opened = {last: checkpoints[last]()}
     names, width = tuple(opened[last]), len(opened[last])

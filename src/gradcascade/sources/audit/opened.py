@@ -26,10 +26,7 @@ LARGE = 1024
 
 @dataclass(frozen=True)
 class OpenedRun:
-    """The checkpoints or the gradients (`what`) of one run that can be compared, steps ascending.
-
-    `findings` are about the other files; `measured` are the tensors that make up the field, None for all.
-    """
+    """The checkpoints or gradients (`what`) of one run that can be compared; `findings` are about the other files."""
 
     family: str
     name: RunName

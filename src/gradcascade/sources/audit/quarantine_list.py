@@ -38,10 +38,7 @@ class Conventions(_Strict):
 
 @dataclass(frozen=True)
 class Entry:
-    """One snapshot that is not to be measured; the step of an update is its label.
-
-    `note` is what someone wrote by hand, and the reason in lists of format 1.
-    """
+    """One snapshot that is not to be measured, an update under its label; `note` is written by hand."""
 
     family: str
     scale: str
@@ -111,11 +108,7 @@ def entries_of(
     gradients: Mapping[RunName, Sequence[int]],
     label: str = "later",
 ) -> tuple[Entry, ...]:
-    """What the faults among the findings of a family put into quarantine, by scale, run, field and step.
-
-    `checkpoints` and `gradients` are the steps that there are, ascending. A spoiled checkpoint takes both updates it
-    is part of with it.
-    """
+    """What the faults put into quarantine, in order; a spoiled checkpoint takes both its updates with it."""
     found: dict[tuple[str, str, str, str, int], dict[Finding, None]] = {}
     for finding in (finding for finding in findings if finding.severity == FAULT):
         pairs = list(pairwise(checkpoints.get(finding.where, ())))

@@ -1,7 +1,4 @@
-"""The rules of the content checks: functions of norms and distances alone; docs/data-layouts.md has their reasons.
-
-Distances to the next of K checkpoints have the shape (K - 1,), to the one after it (K - 2,), to the last (K,).
-"""
+"""The rules of the content checks: functions of norms and distances alone; docs/data-layouts.md has their reasons."""
 
 from __future__ import annotations
 

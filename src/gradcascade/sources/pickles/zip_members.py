@@ -63,10 +63,7 @@ class _Bytes(io.RawIOBase):
 
 
 def open_archive(path: Path, raw: NDArray[np.uint8]) -> dict[str, Member]:
-    """Find every member of a zip file by name, in the order of its table of contents.
-
-    A zip whose members are compressed, encrypted, doubled or overlap is refused.
-    """
+    """Members of a zip file by name; compressed, encrypted, doubled or overlapping ones are refused."""
     try:
         with zipfile.ZipFile(_Bytes(raw)) as archive:
             infos = archive.infolist()

@@ -76,10 +76,7 @@ class Repository:
         return found
 
     def fetch(self, file: TreeFile, revision: str, target: Path) -> Path:
-        """Download one file, whole and checked, or not at all; a broken download is continued.
-
-        What has arrived lies beside `target`, ending in ``.part``, until it is whole.
-        """
+        """Download one file, whole and checked, or not at all; what has arrived of it ends in ``.part``."""
         key = (self.name, revision, file.path)
         if key in self.client.refused:  # the other difference that needs this checkpoint fails at once
             raise InputError(self.client.refused[key])

@@ -44,10 +44,7 @@ class RetryableError(Exception):
 
 
 class Session:
-    """A hub, by default that of ``huggingface_hub`` (``$HF_ENDPOINT``), and how it is asked.
-
-    An attempt fails after ``timeout`` seconds without an answer or a byte (``$HF_HUB_DOWNLOAD_TIMEOUT``, else 10).
-    """
+    """A hub ($HF_ENDPOINT); an attempt fails after ``timeout`` silent seconds ($HF_HUB_DOWNLOAD_TIMEOUT, else 10)."""
 
     def __init__(
         self,
@@ -89,11 +86,7 @@ class Session:
         headers: Callable[[], dict[str, str]] = dict,
         progress: Callable[[], int] = int,
     ) -> T:
-        """GET an address until `use` has taken an answer in full, or the attempts are used up.
-
-        `what` names it in messages; `headers` gives further ones for each attempt; `progress` grows when an attempt
-        achieved something. A :class:`SourceLostError` where the hub cannot be reached or refuses, else InputError.
-        """
+        """GET until `use` has taken an answer, or attempts are used up; `progress` grows when one got further."""
         failures = total = 0
         while True:
             before = progress()
