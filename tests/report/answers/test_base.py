@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from gradcascade.report.answers.base import commonest, listed, typeset, why_not, without_empty_missing
+from gradcascade.report.answers.base import arranged, commonest, listed, typeset, why_not, without_empty_missing
 
 
 def test_words() -> None:
@@ -25,3 +25,22 @@ def test_reasons_are_shown_only_where_something_is_missing() -> None:
     table = pl.DataFrame({"z": [1.0, None], "missing": [None, "ceiling"]})
     assert without_empty_missing(table).columns == ["z", "missing"]
     assert without_empty_missing(table.head(1)).columns == ["z"]
+
+
+def test_columns_are_written_as_the_file_of_words_says() -> None:
+    rows = pl.DataFrame(
+        {"a": [0.5, None], "b": [1.0, 2.0], "yes": [True, None], "why": [None, "none"], "other": ["x", "y"]}
+    )
+    columns = {
+        "A": "+a",
+        "bare": "~b",
+        "within": "a..b",
+        "spread": "b±a",
+        "yes": "yes?",
+        "first": "why|other",
+        "c": "",
+    }
+    assert arranged(rows, columns).rows() == [
+        ("+0.500", "1.000", "+0.500 to +1.000", "+1.000 ± 0.500", "yes", "x"),
+        ("–", "2.000", "–", "+2.000", None, "none"),
+    ]

@@ -49,10 +49,44 @@ class Answer:
 
 
 def answer(
-    name: str, sentences: Iterable[str], table: pl.DataFrame, full: pl.DataFrame | None = None, **values: object
+    name: str, sentences: Iterable[str], rows: pl.DataFrame, full: pl.DataFrame | None = None, **values: object
 ) -> Answer:
-    """Make an answer with its heading and method from words/answers.toml; ``values`` fill the names in braces."""
+    """Make an answer with its heading, columns and method from words/answers.toml; ``values`` fill the braces."""
+    rows = rows.with_columns(SYMBOL) if "exponent" in rows.columns else rows
+    columns = words.columns(name)
+    table = arranged(rows, columns) if columns else rows
+    for reasons in ("missing", "missing because"):
+        table = without_empty_missing(table, reasons)
     return Answer(name, words.title(name), tuple(sentences), table, words.how(name, **values), full)
+
+
+def arranged(rows: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
+    """Columns by heading, written as words/answers.toml describes; those that the rows lack are left out."""
+    parts = {heading: re.findall(r"\w+", written) or [heading] for heading, written in columns.items()}
+    known = {heading: names for heading, names in parts.items() if set(names) <= set(rows.columns)}
+    return rows.select(_written(columns[heading], names).alias(heading) for heading, names in known.items())
+
+
+def _written(how: str, names: list[str]) -> pl.Expr:
+    column, both = pl.col(names[0]), pl.struct(names)
+    if "|" in how:
+        return pl.coalesce(names)
+    if "?" in how:
+        return pl.when(column).then(pl.lit("yes")).when(~column).then(pl.lit("no"))
+    if ".." in how:
+        text = both.map_elements(lambda ends: interval(*ends.values()), return_dtype=pl.String, skip_nulls=False)
+    elif "±" in how:
+        return both.map_elements(lambda pair: spread(*pair.values()), return_dtype=pl.String, skip_nulls=False)
+    elif how[:1] in ("+", "~"):
+        text = column.map_elements(signed, return_dtype=pl.String, skip_nulls=False)
+    else:
+        return column
+    return text.str.replace_all("+", "", literal=True) if how[0] == "~" else text
+
+
+def spread(value: float | None, sd: float | None) -> str:
+    """Write a mean with its spread, where it has one."""
+    return signed(value) if sd is None else f"{signed(value)} ± {sd:.3f}"
 
 
 def interval(low: float | None, high: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from gradcascade.report.answers.base import SYMBOL, Answer, answer, label, real_first, why_not
+from gradcascade.report.answers.base import Answer, answer, label, real_first, why_not
 from gradcascade.report.data import ReportData
 from gradcascade.report.page_tables import signed
 from gradcascade.scaling.step_means import window_compressibility, window_leave_one_out, window_weighted
@@ -55,4 +55,4 @@ def _answer(
     data: ReportData, name: str, sentences: list[str], none: str, table: pl.DataFrame, full: pl.DataFrame
 ) -> Answer:
     inside = full.filter(in_window(full, data.windows)) if full.height else full
-    return answer(name, sentences or [why_not(inside, none)], table.with_columns(SYMBOL), full)
+    return answer(name, sentences or [why_not(inside, none)], table, full)

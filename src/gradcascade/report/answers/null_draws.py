@@ -7,7 +7,6 @@ import polars as pl
 from gradcascade.fields.nulls import undrawn
 from gradcascade.report.answers.base import (
     DIFFERENCE,
-    SYMBOL,
     Answer,
     answer,
     commonest,
@@ -15,10 +14,8 @@ from gradcascade.report.answers.base import (
     interval,
     label,
     listed,
-    without_empty_missing,
 )
 from gradcascade.report.data import Group, ReportData, of_group
-from gradcascade.report.page_tables import signed
 
 
 def null_draw_answer(data: ReportData) -> Answer:
@@ -26,22 +23,8 @@ def null_draw_answer(data: ReportData) -> Answer:
     errors = data.answers["null_errors"].filter(~pl.col("difference").is_in(undrawn()))
     across = data.answers["differences"].select("family", "field", "difference", "exponent", "scales_se")
     rows = errors.join(across, on=["family", "field", "difference", "exponent"], how="left", maintain_order="left")
-    table = rows.select(
-        "family",
-        "field",
-        DIFFERENCE,
-        SYMBOL,
-        pl.col("mean").map_elements(signed, return_dtype=pl.String, skip_nulls=False),
-        pl.struct("replicates_low", "replicates_high")
-        .map_elements(lambda ends: interval(*ends.values()), return_dtype=pl.String)
-        .alias("95 % of the draws"),
-        pl.col("replicates_se").alias("SE of the draws"),
-        pl.col("scales_se").alias("SE across scales"),
-        pl.col("n_steps").alias("steps"),
-        missing=pl.col("replicates_reason"),
-    )
     sentences = (_sentence(data, group, of_group(errors, group)) for group in data.groups)
-    return answer("null-draws", sentences, without_empty_missing(table), data.answers["null_differences"])
+    return answer("null-draws", sentences, rows.with_columns(DIFFERENCE), data.answers["null_differences"])
 
 
 def _sentence(data: ReportData, group: Group, errors: pl.DataFrame) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
-from gradcascade.report.answers.base import Answer, answer, interval, label, without_empty_missing
+from gradcascade.report.answers.base import Answer, answer, interval, label
 from gradcascade.report.data import ReportData
 from gradcascade.report.page_tables import signed
 from gradcascade.scaling.choice_shifts import CONTROL, MOVES
-from gradcascade.scaling.claims import Side, side
+from gradcascade.scaling.claims import Side, side, sides
 from gradcascade.vocabulary import SYMBOLS
 
 TOLD = ("z", "delta")
@@ -24,8 +22,12 @@ def robustness_answer(data: ReportData) -> Answer | None:
     places = [name for name in ("family", "field") if name in full.columns]
     groups = full.partition_by(places, maintain_order=True) if places else [full]
     said = tuple(sentence for group in groups for sentence in _sentences(data, group, bool(places[1:])))
-    table = pl.DataFrame([_shown(row, places) for row in full.to_dicts()], infer_schema_length=None)
-    return answer("robustness", said or ("No shift of z or δ is known.",), without_empty_missing(table), full)
+    known = {claim.value: claim.clear for claim in Side if claim is not Side.UNKNOWN}
+    rows = full.with_columns(clear=sides().replace_strict(known, default=None, return_dtype=pl.Boolean))
+    if "kind" in full.columns:
+        null = pl.format("null {}", "choice")
+        rows = rows.with_columns(choice=pl.when(kind=CONTROL).then(null).otherwise("choice"))
+    return answer("robustness", said or ("No shift of z or δ is known.",), rows, full)
 
 
 def _sentences(data: ReportData, group: pl.DataFrame, placed: bool) -> list[str]:
@@ -69,24 +71,3 @@ def _farthest(rows: pl.DataFrame) -> tuple[str, str]:
     if claim is Side.UNKNOWN:
         within = "without an interval"
     return row["choice"], f"{signed(row['shift'])} ({within})"
-
-
-def _shown(row: dict[str, Any], places: list[str]) -> dict[str, Any]:
-    named = {name: row[name] for name in places}
-    null = {"choice": f"null {row['choice']}"} if row.get("kind") == CONTROL else {"choice": row["choice"]}
-    planned = {"as planned": signed(row["planned"])} if "planned" in row else {}
-    steps = {"steps": row["n_steps"]} if "n_steps" in row else {}
-    judged = {"of all looked at": row["verdict"]} if "verdict" in row else {}
-    claim = side(row["low"], row["high"])
-    return {
-        **named,
-        **null,
-        "exponent": SYMBOLS.get(row["exponent"], row["exponent"]),
-        **planned,
-        "shift": signed(row["shift"]),
-        "95 % of the shift": interval(row["low"], row["high"]),
-        "excludes zero": None if claim is Side.UNKNOWN else "yes" if claim.clear else "no",
-        **judged,
-        **steps,
-        "missing": row.get("reason"),
-    }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from gradcascade.fields.kinds import field_plural
+from gradcascade.performance.association import ALL
 from gradcascade.performance.discoveries import RATE, discoveries
-from gradcascade.report.answers.base import Answer, answer, commonest, interval, label, without_empty_missing
+from gradcascade.report.answers.base import Answer, answer, commonest, interval, label
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.page_tables import MINUS, signed
 from gradcascade.scaling.comparison import compare_published
@@ -25,13 +28,6 @@ SUMMARIES = {
     "dist_share_z": "share of dist in z",
     "assign_share_z": "share of assign in z",
 }
-ASSOCIATIONS = {
-    **{"pearson": "r", "p": "p", "q": "q", "partial": "r given learning rate", "spearman": "Spearman"},
-    **{"difference": "r of changes", "lag": "lag", "given_twin": "r given twin"},
-    **{"n_steps": "steps", "reason": "missing because"},
-}
-"""Columns of the associations in the words of the page."""
-
 CHANNELS = {"v_rel": "v_rel", "duration_per_n": "n_steps/N", **SYMBOLS}
 
 
@@ -52,9 +48,7 @@ def metric_answer(data: ReportData) -> Answer | None:
     if not sentences:
         why = commonest(full["reason"]) or "no metric belongs to a family here"
         sentences = [f"No slope of a metric can be fitted: {why}."]
-    table = known.select("family", "metric", "step", "value", "low", "high", "r2", "n_scales")
-    table = table.rename({"value": "slope", "r2": "R2"})
-    return answer("metric-exponents", sentences, table, full)
+    return answer("metric-exponents", sentences, known, full)
 
 
 def association_answer(data: ReportData) -> Answer | None:
@@ -77,19 +71,12 @@ def association_answer(data: ReportData) -> Answer | None:
                 f"{label(data, row)}, scale {row['scale']}: {CHANNELS.get(row['channel'], row['channel'])} with "
                 f"{row['metric']}, r = {signed(row['pearson'], 2)} over {row['n_steps']:,} steps."
             )
-    table = full.sort("q", pl.col("pearson").abs(), descending=[False, True], nulls_last=True).select(
-        "family",
-        "field",
-        "scale",
-        pl.col("channel").replace(CHANNELS),
-        "metric",
-        *(pl.col(name).alias(heading) for name, heading in ASSOCIATIONS.items()),
-    )
-    known_r = published_associations().select("family", "channel", "metric", pl.col("pearson").alias("published r"))
-    known_r = known_r.with_columns(pl.col("channel").replace(CHANNELS), scale=pl.lit("all"))
-    table = table.join(known_r, on=["family", "scale", "channel", "metric"], how="left", maintain_order="left")
-    missing = [name for name in table.columns[5:] if table[name].is_null().all()]
-    return answer("associations", sentences, table.drop(missing), full)
+    rows = full.sort("q", pl.col("pearson").abs(), descending=[False, True], nulls_last=True)
+    theirs = published_associations().select("family", "channel", "metric", published="pearson", scale=pl.lit(ALL))
+    rows = rows.join(theirs, on=["family", "scale", "channel", "metric"], how="left", maintain_order="left")
+    made = answer("associations", sentences, rows.with_columns(pl.col("channel").replace(CHANNELS)), full)
+    empty = [name for name in made.table.columns[5:] if made.table[name].is_null().all()]
+    return replace(made, table=made.table.drop(empty))
 
 
 def published_answer(data: ReportData) -> Answer | None:
@@ -118,38 +105,17 @@ def published_answer(data: ReportData) -> Answer | None:
             parts = [f"{_name(row)} ({signed(row['apart'], 1)} standard errors)" for row in far]
             sentence += f"; outside are {', '.join(parts)}"
         sentences.append(f"{sentence}.")
-    table = [
-        {
-            "family": row["family"],
-            "field": row["field"],
-            "quantity": _name(row),
-            "ours": signed(row["scales_value"]),
-            "95 %": interval(row["low"], row["high"]),
-            "ours over steps": _spread(row["value"], row["sd"]),
-            "published": _spread(row["published"], row["published_sd"]),
-            "ours less published": signed(row["less"]),
-            "SE apart": row["apart"],
-            "inside": None if row["inside"] is None else "yes" if row["inside"] else "no",
-            "missing because": row["reason"],
-        }
-        for row in known.to_dicts()
-    ]
-    summaries = compare_summaries(cascades, spans)
-    table += [
-        {
-            "family": row["family"],
-            "field": row["field"],
-            "quantity": SUMMARIES.get(row["quantity"], row["quantity"]),
-            "ours": signed(row["value"]),
-            "ours over steps": _spread(row["value"], row["spread"]),
-            "published": signed(row["published"]),
-            "ours less published": signed(row["difference"]),
-            "missing because": NOT_COMPARABLE.get(row["code"]),
-        }
-        for row in summaries.to_dicts()
-    ]
-    frame = without_empty_missing(pl.DataFrame(table, infer_schema_length=None), "missing because")
-    return answer("published", sentences, frame, known)
+    quantity = pl.struct("exponent", "variant").map_elements(_name, return_dtype=pl.String)
+    rows = known.with_columns(quantity=quantity, ours="scales_value")
+    summaries = compare_summaries(cascades, spans).with_columns(
+        pl.col("quantity").replace(SUMMARIES),
+        ours="value",
+        sd="spread",
+        less="difference",
+        reason=pl.col("code").replace_strict(NOT_COMPARABLE, default=None, return_dtype=pl.String),
+    )
+    columns = [name for name in summaries.columns if name in rows.columns]
+    return answer("published", sentences, pl.concat([rows, summaries.select(columns)], how="diagonal"), known)
 
 
 def _spans(data: ReportData, groups: list[Group]) -> dict[Group, tuple[int, int]]:
@@ -166,7 +132,3 @@ def _spans(data: ReportData, groups: list[Group]) -> dict[Group, tuple[int, int]
 def _name(row: dict[str, str]) -> str:
     symbol = SYMBOLS[row["exponent"]]
     return symbol if row["variant"] == "real" else f"{symbol} of {row['variant'].replace('-', MINUS)}"
-
-
-def _spread(value: float | None, sd: float | None) -> str:
-    return signed(value) if sd is None else f"{signed(value)} ± {sd:.3f}"

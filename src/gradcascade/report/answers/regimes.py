@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import polars as pl
 
 from gradcascade.report.answers.base import (
@@ -16,7 +13,6 @@ from gradcascade.report.answers.base import (
     label,
     real_first,
     typeset,
-    without_empty_missing,
 )
 from gradcascade.report.data import ReportData
 from gradcascade.report.page_tables import signed
@@ -31,47 +27,16 @@ def verdict_answer(data: ReportData) -> Answer:
     """Say the regime of every family and field."""
     full = data.answers["verdicts"]
     sentences = (f"{label(data, row)}: {row['verdict']}. {typeset(row['sentence'])}" for row in full.to_dicts())
-    table = [
-        {name: row[name] for name in ("family", "field", "verdict")}
-        | _with_intervals(row, {"z": "z", "δ": "delta"})
-        | {"null": row["null"]}
-        | _with_intervals(row, {"z less null": "z_total", "δ less null": "delta_total"})
-        | {"scales": row["n_scales"], "steps": row["n_steps"]}
-        for row in full.to_dicts()
-    ]
-    return answer("verdicts", sentences, pl.DataFrame(table), full, margin=MARGIN)
-
-
-def _with_intervals(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, str]:
-    cells: dict[str, str] = {}
-    for heading, name in columns.items():
-        cells[heading] = signed(row[name])
-        cells[f"{heading}, 95 %"] = interval(row[f"{name}_low"], row[f"{name}_high"])
-    return cells
+    return answer("verdicts", sentences, full, full, margin=MARGIN)
 
 
 def contrast_answer(data: ReportData) -> Answer | None:
     """Compare gradients with updates of the same runs; None where no family has both."""
     full = contrasts(data)
-    rows = full.to_dicts()
-    if not any(row["method"] for row in rows):
+    if full["method"].is_null().all():
         return None
     sentences = (_contrast_sentence(data, full, family) for family in full["family"].unique(maintain_order=True))
-    table = [
-        {
-            "family": row["family"],
-            "exponent": SYMBOLS[row["exponent"]],
-            "method": row["method"],
-            "gradient − update": signed(row["scales_value"]),
-            "95 % across scales": interval(row["scales_low"], row["scales_high"]),
-            "mean along training": signed(row["mean"]),
-            "95 % along training": interval(row["low"], row["high"]),
-            "scales": row["n_scales"],
-            "steps": row["scales_steps"],
-        }
-        for row in rows
-    ]
-    return answer("contrast", sentences, pl.DataFrame(table), full)
+    return answer("contrast", sentences, full, full)
 
 
 def contrasts(data: ReportData) -> pl.DataFrame:
@@ -115,7 +80,7 @@ def interval_answer(data: ReportData) -> Answer:
     )
     if not sentences:
         sentences = (_nothing("There is no interval across scales", full, "no real field was measured"),)
-    return answer("intervals", sentences, _two_intervals(full, "variant"), full)
+    return answer("intervals", sentences, full, full)
 
 
 def difference_answer(data: ReportData) -> Answer:
@@ -129,31 +94,9 @@ def difference_answer(data: ReportData) -> Answer:
     )
     if not sentences:
         sentences = (_nothing("There is no difference to give", z, "no null was measured beside real fields"),)
-    named = full.with_columns(DIFFERENCE)
-    return answer("differences", sentences, _two_intervals(named, "difference"), full)
+    return answer("differences", sentences, full.with_columns(DIFFERENCE), full)
 
 
 def _nothing(start: str, full: pl.DataFrame, otherwise: str) -> str:
     reasons = full["scales_reason"].drop_nulls().unique(maintain_order=True).to_list()
     return f"{start}: {'; '.join(reasons[:2]) or otherwise}."
-
-
-def _two_intervals(full: pl.DataFrame, what: str) -> pl.DataFrame:
-    rows = [
-        {
-            "family": row["family"],
-            "field": row["field"],
-            what: row[what],
-            "exponent": SYMBOLS.get(row["exponent"], row["exponent"]),
-            "across scales": signed(row["scales_value"]),
-            "95 % across scales": interval(row["scales_low"], row["scales_high"]),
-            "mean along training": signed(row["mean"]),
-            "SD": row["sd"],
-            "95 % along training": interval(row["low"], row["high"]),
-            "scales": row["n_scales"],
-            "steps": row["n_steps"],
-            "missing because": row["scales_reason"] or row["reason"],
-        }
-        for row in full.to_dicts()
-    ]
-    return without_empty_missing(pl.DataFrame(rows, infer_schema_length=None), "missing because")

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from gradcascade.report.answers.base import KEYS, Answer, answer, label, real_first, without_empty_missing
+from gradcascade.report.answers.base import Answer, answer, label, real_first
 from gradcascade.report.data import ReportData
 from gradcascade.report.page_tables import signed
-
-COLUMNS = {
-    **{"z": "z", "z_sd": "SD of z", "z_continuous": "continuous z", "z_continuous_sd": "SD of continuous z"},
-    **{"rounding_sd": "SD by rounding", "rounding_share": "share of rounding", "removed_share": "share removed"},
-    **{"n_steps": "steps", "reason": "missing"},
-}
-"""Columns of the table in the words of the page."""
 
 
 def rounding_answer(data: ReportData) -> Answer | None:
@@ -39,5 +32,4 @@ def rounding_answer(data: ReportData) -> Answer | None:
             f"{name}: with durations that are not rounded, z is {signed(row['z_continuous'])} instead of "
             f"{signed(row['z'])}{much}."
         )
-    table = full.select(*KEYS, *COLUMNS).rename(COLUMNS)
-    return answer("rounding", sentences, without_empty_missing(table), data.answers["continuous"])
+    return answer("rounding", sentences, full, data.answers["continuous"])

@@ -5,18 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from gradcascade.report import words
-from gradcascade.report.answers.base import (
-    KEYS,
-    SYMBOL,
-    Answer,
-    answer,
-    interval,
-    label,
-    listed,
-    real_first,
-    why_not,
-    without_empty_missing,
-)
+from gradcascade.report.answers.base import Answer, answer, interval, label, listed, real_first, why_not
 from gradcascade.report.data import ReportData, of_group
 from gradcascade.report.page_tables import signed
 from gradcascade.scaling.claims import side
@@ -42,8 +31,7 @@ def curvature_answer(data: ReportData) -> Answer:
             sentences.append(f"{name}: no exponent shows a bend, so one slope may stand for all scales.")
         else:
             sentences.append(f"{name}: {why_not(own, 'a bend cannot be tested for')}")
-    table = full.select(*KEYS, SYMBOL, curvature="mean", low="low", high="high", steps="n_steps", missing="reason")
-    return answer("curvature", sentences, without_empty_missing(table), data.answers["curvature"])
+    return answer("curvature", sentences, full, data.answers["curvature"])
 
 
 def law_answer(data: ReportData) -> Answer:
@@ -55,5 +43,4 @@ def law_answer(data: ReportData) -> Answer:
         else f"{label(data, row)}: the two laws cannot be compared ({row['reason'] or 'no real field'})."
         for row in full.filter(pl.col("variant") == "real").to_dicts()
     )
-    table = full.select(*KEYS, "law", difference="mean", low="low", high="high", steps="n_steps", missing="reason")
-    return answer("laws", sentences, without_empty_missing(table), data.answers["laws"])
+    return answer("laws", sentences, full, data.answers["laws"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import polars as pl
-
 from gradcascade.report.answers.base import Answer, answer, interval, label
 from gradcascade.report.data import ReportData
 from gradcascade.report.page_tables import signed
@@ -20,10 +18,8 @@ def order_answer(data: ReportData) -> Answer | None:
     spread = order_spread(data.orders)
     groups = spread.partition_by("family", "field", maintain_order=True)
     said = [sentence for group in groups if (sentence := _sentence(data, group.to_dicts()))]
-    table = pl.DataFrame([_shown(row) for row in spread.to_dicts()], infer_schema_length=None)
-    return answer(
-        "orders", said or ("The exponents could not be fitted in two orders that differ.",), table, data.orders
-    )
+    none = ("The exponents could not be fitted in two orders that differ.",)
+    return answer("orders", said or none, spread, data.orders)
 
 
 def _sentence(data: ReportData, rows: list[dict[str, Any]]) -> str | None:
@@ -42,22 +38,3 @@ def _sentence(data: ReportData, rows: list[dict[str, Any]]) -> str | None:
     if not parts:
         return None
     return f"{label(data, rows[0])}: over {rows[0]['n_orders']} orders of the tensors {'; '.join(parts)}."
-
-
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    number = {name: None if row[name] is None else signed(row[name]) for name in ("planned", "free")}
-    spread = None if row["sd"] is None else f"{row['sd']:.3f}"
-    within = None if row["sd"] is None else f"{row['sd_low']:.3f} to {row['sd_high']:.3f}"
-    return {
-        "family": row["family"],
-        "field": row["field"],
-        "exponent": SYMBOLS[row["exponent"]],
-        "as planned": number["planned"],
-        "orders": row["n_orders"],
-        "lowest to highest": interval(row["lowest"], row["highest"]),
-        "SD over orders": spread,
-        "95 % of the SD": within,
-        "of no order (N2)": number["free"],
-        "95 % of N2": interval(row["free_low"], row["free_high"]),
-        "steps": row["n_steps"],
-    }

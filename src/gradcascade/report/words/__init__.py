@@ -43,6 +43,11 @@ def how(answer: str, **values: object) -> tuple[str, ...]:
     return tuple(text.format(**values) for text in _how(texts, texts["answers"][answer]))
 
 
+def columns(answer: str) -> dict[str, str]:
+    """What stands in the columns of an answer's table, by heading; the head of the file says how it is written."""
+    return _read("answers")["answers"][answer].get("columns", {})
+
+
 def claim(group: str, name: str, **values: object) -> str:
     """A statement of words/claims.toml; ``values`` take the places in braces."""
     return _read("claims")[group][name].format(**values)
