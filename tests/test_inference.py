@@ -48,7 +48,8 @@ def test_every_answer_is_there_and_has_no_nan() -> None:
     assert [name for name, answer in answers.items() if answer.is_empty()] == ["contrasts"]  # one kind of field
     assert_frame_equal(answers["verdicts"], verdicts(cascades, (5, 29)))
     plain = infer(cascades.drop("activity"))
-    assert set(answers) - set(plain) == {"continuous", "rounding", "metric_exponents", "associations"}
+    of_profiles = {"continuous", "rounding", "collapse", "window_collapse", "duration_verdicts"}
+    assert set(answers) - set(plain) == of_profiles | {"metric_exponents", "associations"}
 
 
 def test_poor_tables_give_reasons_and_no_nan() -> None:

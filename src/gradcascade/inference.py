@@ -18,6 +18,7 @@ from gradcascade.scaling.found_windows import find_windows
 from gradcascade.scaling.leave_one_out import leave_one_out
 from gradcascade.scaling.null_differences import null_differences, window_null_errors
 from gradcascade.scaling.points import Cascades, points_of
+from gradcascade.scaling.profile_collapse import collapses_of, duration_verdicts, fit_collapse, window_collapse
 from gradcascade.scaling.verdict import verdicts
 from gradcascade.scaling.weighted import weighted_exponents
 from gradcascade.scaling.window_means import all_parts, window_differences, window_intervals
@@ -48,8 +49,9 @@ def infer(
     dict of str to polars.DataFrame
         ``verdicts, intervals, differences, contrasts, null_errors, found_windows`` (over the window),
         ``leave_one_out, curvature, laws, compressibility, weighted, null_differences`` (per step),
-        ``window_curvature, window_laws``, ``runs``; with activity profiles ``continuous`` and ``rounding``; with
-        metrics ``metric_exponents`` (beta_PPL, alpha_acc) and ``associations``.
+        ``window_curvature, window_laws``, ``runs``; with activity profiles ``continuous``, ``rounding``, ``collapse``,
+        ``window_collapse`` and ``duration_verdicts``; with metrics ``metric_exponents`` (beta_PPL, alpha_acc) and
+        ``associations``.
 
     Raises
     ------
@@ -76,7 +78,14 @@ def infer(
         "runs": points.n_runs,
     }
     if "activity" in points.rows.columns:
-        tables |= {"continuous": fit_continuous(points), "rounding": rounding(points)}
+        collapses = collapses_of(points)
+        tables |= {
+            "continuous": fit_continuous(points),
+            "rounding": rounding(points),
+            "collapse": fit_collapse(collapses),
+            "window_collapse": window_collapse(collapses, points),
+            "duration_verdicts": duration_verdicts(points, collapses["duration"]),
+        }
     if metrics is not None and metrics.height:
         metrics = metrics_over_runs(metrics)
         known = []

@@ -41,7 +41,12 @@ def _read() -> dict[str, Table]:
     shared: dict[str, Columns] = {column.name: (column,) for column in alone}
     shared |= {"ALONG": ALONG, "ACROSS": ACROSS, "OF_WINDOW": OF_WINDOW, "OF_STEP": OF_STEP, "FITTED": FITTED}
     shared |= {name: _columns(entries, shared) for name, entries in content.pop("groups").items()}
-    return {name: Table(table["meaning"], _columns(table["columns"], shared)) for name, table in content.items()}
+    tables = {}
+    for name, table in content.items():
+        tables[name] = Table(table["meaning"], _columns(table["columns"], shared))
+        # A later table may hold all that an earlier one says of a family and field.
+        shared[name.upper()] = tuple(column for column in tables[name].columns if column not in (FAMILY, FIELD))
+    return tables
 
 
 INFERRED = _read()

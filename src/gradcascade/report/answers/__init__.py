@@ -6,6 +6,7 @@ import polars as pl
 
 from gradcascade.report.answers import (
     checks,
+    collapse,
     null_draws,
     other_choices,
     outside,
@@ -25,6 +26,7 @@ KNOWN = {
     *("verdicts", "intervals", "differences", "contrasts", "null_differences", "null_errors", "found_windows"),
     *("leave_one_out", "curvature", "window_curvature", "laws", "window_laws", "compressibility", "weighted"),
     *("runs", "continuous", "rounding", "associations", "metric_exponents"),
+    *("collapse", "window_collapse", "duration_verdicts"),
 }
 """Tables of :func:`gradcascade.infer` that an answer below puts into words."""
 
@@ -41,6 +43,7 @@ MAKERS = (
     shapes.law_answer,
     checks.compressibility_answer,
     rounding.rounding_answer,
+    collapse.collapse_answer,
     checks.weighted_answer,
     other_choices.robustness_answer,
     tensor_orders.order_answer,

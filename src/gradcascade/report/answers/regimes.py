@@ -22,12 +22,32 @@ from gradcascade.vocabulary import SYMBOLS
 
 FIELDS = ("gradient", "update")
 
+OTHER_DURATIONS = {"continuous": "the extinction time", "profile": "the stretch of the whole profile"}
+"""Durations beside n_steps, in the words of the page."""
+
 
 def verdict_answer(data: ReportData) -> Answer:
     """Say the regime of every family and field."""
     full = data.answers["verdicts"]
     sentences = (f"{label(data, row)}: {row['verdict']}. {typeset(row['sentence'])}" for row in full.to_dicts())
-    return answer("verdicts", sentences, full, full, margin=MARGIN)
+    return answer("verdicts", [*sentences, *_other_durations(data)], full, full, margin=MARGIN)
+
+
+def _other_durations(data: ReportData) -> list[str]:
+    """The verdict by the extinction time and by the whole profile, beside that by n_steps as published."""
+    if "duration_verdicts" not in data.answers:
+        return []
+    rows = {(row["family"], row["field"], row["duration"]): row for row in data.answers["duration_verdicts"].to_dicts()}
+    sentences = []
+    for row in data.answers["verdicts"].to_dicts():
+        parts = [
+            f"{other['verdict']} by {words} (z = {signed(other['z'])}, {interval(other['z_low'], other['z_high'])})"
+            for name, words in OTHER_DURATIONS.items()
+            if (other := rows.get((row["family"], row["field"], name))) and other["z_low"] is not None
+        ]
+        if parts:
+            sentences.append(f"{label(data, row)}, with durations that are not rounded: {' and '.join(parts)}.")
+    return sentences
 
 
 def contrast_answer(data: ReportData) -> Answer | None:
