@@ -49,9 +49,9 @@ def infer(
     dict of str to polars.DataFrame
         ``verdicts, intervals, differences, contrasts, null_errors, found_windows`` (over the window),
         ``leave_one_out, curvature, laws, compressibility, weighted, null_differences`` (per step),
-        ``window_curvature, window_laws``, ``runs``; with activity profiles ``continuous``, ``rounding``, ``collapse``,
-        ``window_collapse`` and ``duration_verdicts``; with metrics ``metric_exponents`` (beta_PPL, alpha_acc) and
-        ``associations``.
+        ``window_curvature, window_laws``, ``runs``; with activity profiles ``continuous``, ``rounding``,
+        ``collapse``, ``window_collapse`` and ``duration_verdicts``; with metrics ``metric_exponents`` (beta_PPL,
+        alpha_acc) and ``associations``.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def found(counts: np.ndarray, log_n: np.ndarray, form: str = "duration") -> tupl
 
 
 def slow_quality(profiles: list[list[int]], sizes: tuple[int, ...], z: float, form: str) -> float:
-    """S as Houdayer and Hartmann write it, with K, K_x, ... of the two neighbours in every other set, less their bend."""
+    """S as Houdayer and Hartmann write it, with K, K_x, ... of the neighbours in every other set, less their bend."""
     sets = []
     for n, profile in zip(sizes, profiles, strict=True):
         points, variance = [], 0.0
@@ -69,7 +70,7 @@ def slow_quality(profiles: list[list[int]], sizes: tuple[int, ...], z: float, fo
         for x, y, variance in points:
             near = []
             for other, theirs in enumerate(sets):
-                for at, (left, right) in enumerate(zip(theirs, theirs[1:], strict=False)):
+                for at, (left, right) in enumerate(pairwise(theirs)):
                     if other != own and left[0] <= x < right[0]:
                         share = (x - left[0]) / (right[0] - left[0])
                         heights = [1.0 if form == "duration" else 0.0, *(y for _, y, _ in theirs)][at : at + 4]

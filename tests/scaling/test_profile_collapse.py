@@ -5,6 +5,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from tests.scaling.test_collapse import PICO, SMALL, branching
 
 from gradcascade.scaling.points import Points
 from gradcascade.scaling.profile_collapse import (
@@ -16,14 +17,15 @@ from gradcascade.scaling.profile_collapse import (
     fit_collapse,
     window_collapse,
 )
-from tests.scaling.test_collapse import PICO, SMALL, branching
 
 STEPS = 8
 RATE = 1.4
 """Decay of normal noise by relaxation step, in logarithms."""
 
 
-def table(sizes: tuple[int, ...], z: float, runs: int = 1, run_sd: float = 0.0, draws: int = 2, length: float = 0.7) -> pl.DataFrame:
+def table(
+    sizes: tuple[int, ...], z: float, runs: int = 1, run_sd: float = 0.0, draws: int = 2, length: float = 0.7
+) -> pl.DataFrame:
     """Cascades of real fields that last ``length N^z``, and of noise that decays at one rate."""
     rng = np.random.default_rng(7)
     rows = []
@@ -87,7 +89,7 @@ def test_noise_collapses_and_its_quality_is_the_null(pico: pl.DataFrame) -> None
     assert only(window, "real", "decay")["quality_high"][0] == noise["quality_high"]
     # What the draws contribute is what their scatter from step to step says: steps are independent draws here.
     scatter = only(fit_collapse(collapses_of(pico)), "N0", "decay").filter(pl.col("step") >= STEPS // 3)["value"]
-    assert noise["draws_se"] == pytest.approx(scatter.std() / math.sqrt(len(scatter)), rel=0.9)
+    assert noise["draws_se"] == pytest.approx(np.std(scatter.to_numpy(), ddof=1) / math.sqrt(len(scatter)), rel=0.9)
 
 
 def test_scales_off_the_power_law_spoil_s_but_not_the_shape() -> None:

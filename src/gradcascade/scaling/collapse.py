@@ -1,14 +1,15 @@
-"""Profile collapse: the exponent that brings the activity profiles of all scales onto one curve, and how well it does.
+"""Profile collapse: the exponent that brings the activity profiles of all scales onto one curve, and how well.
 
-Houdayer and Hartmann's method (Phys. Rev. B 70, 014418, 2004). Every profile is a set of points (l / N^z, y_l) with an
-error each. The curve at a point is a weighted line through the two neighbouring points of every other scale, and the
-quality S is the mean square distance of the points from it in units of its error: about 1 where one curve serves all
-scales. z is where S is least. Unlike theirs, the line is moved by what a parabola would lie below it: at the largest N
-counting noise is so small that the bend of a profile between two relaxation steps would otherwise raise S and shift z.
+Houdayer and Hartmann's method (Phys. Rev. B 70, 014418, 2004). Every profile is a set of points (l / N^z, y_l) with
+an error each. The curve at a point is a weighted line through the two neighbouring points of every other scale, and
+the quality S is the mean square distance of the points from it in units of its error: about 1 where one curve serves
+all scales. z is where S is least. Unlike theirs, the line is moved by what a parabola would lie below it: at the
+largest N counting noise is so small that the bend of a profile between two relaxation steps would otherwise raise S
+and shift z.
 
 The error of a point is counting noise only: a cascade that is a branching process with Poisson offspring has a
-variance of log A_l of 1/A_1 + ... + 1/A_l (A_0 is a quantile and does not fluctuate). S therefore grows with N for the
-same distance between two curves; the misfit, a distance in y, does not.
+variance of log A_l of 1/A_1 + ... + 1/A_l (A_0 is a quantile and does not fluctuate). S therefore grows with N for
+the same distance between two curves; the misfit, a distance in y, does not.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class Dots:
 
 @dataclass(frozen=True)
 class Distances:
-    """How points lie to the curve of the other scales; ``turn`` is its derivative by the logarithm of its argument."""
+    """How points lie to the curve of the other scales; ``turn`` is its derivative by the logarithm of l."""
 
     points: Dots
     off: Floats
@@ -154,8 +155,14 @@ class Curves:
         """Distances of the points of ``count`` profiles where l is divided by ``exp(times)`` (steps, scales)."""
         parts = [points.some(slice(row, row + _POINTS)) for row in range(0, max(points.y.size, 1), _POINTS)]
         found = [self._some(part, times) for part in parts]
-        columns = (np.concatenate([part[place] for part in found]) for place in range(4))
-        return Distances(points, *columns, shape=(self.log_n.shape[0], count))
+        return Distances(
+            points,
+            off=np.concatenate([part[0] for part in found]),
+            variance=np.concatenate([part[1] for part in found]),
+            turn=np.concatenate([part[2] for part in found]),
+            there=np.concatenate([part[3] for part in found]),
+            shape=(self.log_n.shape[0], count),
+        )
 
     def _some(self, points: Dots, times: Floats) -> tuple[Floats, Floats, Floats, Flags]:
         y, variance, last = self.profiles.y, self.profiles.variance, self.profiles.last
@@ -176,7 +183,7 @@ class Curves:
         by_x = weight * x
         one, sum_x, sum_y = weight.sum(axis=1), by_x.sum(axis=1), np.einsum("pk,pk->p", weight, height)
         xx, xy = np.einsum("pk,pk->p", by_x, x), np.einsum("pk,pk->p", by_x, height)
-        there = met.any(axis=1)
+        there = np.asarray(met.any(axis=1))
         spread = np.where(there, one * xx - sum_x**2, 1.0)
         curve, slope = (xx * sum_y - sum_x * xy) / spread, (one * xy - sum_x * sum_y) / spread
         return (
@@ -187,7 +194,7 @@ class Curves:
         )
 
     def best(self, points: Dots, count: int) -> Floats:
-        """z of least S at every step; NaN where it is not inside the range searched or nothing meets."""
+        """Z of least S at every step; NaN where it is not inside the range searched or nothing meets."""
         steps = self.log_n.shape[0]
 
         def look(z: Floats) -> Distances:

@@ -91,8 +91,8 @@ def fit_collapse(collapses: dict[str, Collapse]) -> pl.DataFrame:
 def window_collapse(collapses: dict[str, Collapse], plain: Points) -> pl.DataFrame:
     """The collapse over the window beside R2 of n_steps, each with its null.
 
-    ``quality_high`` and ``shape_quality_high`` are the 95 % quantiles of S over the window's steps of N0, the null that
-    noise gives; ``r2_high`` is that of the R2 of noise at slope zero.
+    ``quality_high`` and ``shape_quality_high`` are the 95 % quantiles of S over the window's steps of N0; ``r2_high``
+    is that of the R2 of noise at slope zero.
     """
     r2 = plain.fits.filter(pl.col("exponent") == "z").select(*FIT_KEYS, pl.col("r2").alias("_r2"))
     steps = fit_collapse(collapses).join(r2, on=FIT_KEYS, how="left")
@@ -128,7 +128,9 @@ def window_collapse(collapses: dict[str, Collapse], plain: Points) -> pl.DataFra
     )
     table = across.join(means, on=keys, how="left").join(errors, on=keys, how="left")
     table = table.with_columns(pl.col("n_steps").fill_null(0), r2_high=_r2_high(table["r2_high"]))
-    return table.sort(*_GROUP, pl.col("form") != FORMS[0]).select(pl.col(name).cast(kind) for name, kind in WINDOW_SCHEMA.items())
+    return table.sort(*_GROUP, pl.col("form") != FORMS[0]).select(
+        pl.col(name).cast(kind) for name, kind in WINDOW_SCHEMA.items()
+    )
 
 
 def duration_verdicts(cascades: Cascades, collapse: Collapse, window: Window = None) -> pl.DataFrame:

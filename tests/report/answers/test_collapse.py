@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-
-from gradcascade.report.data import ReportData
 from tests.scaling.test_collapse import PICO
 from tests.scaling.test_profile_collapse import table
+
+from gradcascade.report.data import ReportData
 
 from .asked import named
 

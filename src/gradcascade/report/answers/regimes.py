@@ -37,7 +37,9 @@ def _other_durations(data: ReportData) -> list[str]:
     """The verdict by the extinction time and by the whole profile, beside that by n_steps as published."""
     if "duration_verdicts" not in data.answers:
         return []
-    rows = {(row["family"], row["field"], row["duration"]): row for row in data.answers["duration_verdicts"].to_dicts()}
+    rows = {
+        (row["family"], row["field"], row["duration"]): row for row in data.answers["duration_verdicts"].to_dicts()
+    }
     sentences = []
     for row in data.answers["verdicts"].to_dicts():
         parts = [
