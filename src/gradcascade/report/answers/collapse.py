@@ -11,6 +11,7 @@ from gradcascade.report.data import ReportData
 from gradcascade.report.page_tables import signed
 from gradcascade.scaling.profile_collapse import BASELINE
 
+
 def collapse_answer(data: ReportData) -> Answer | None:
     """Say whether the profiles of the scales fall on one curve, and at which z."""
     if "window_collapse" not in data.answers:
