@@ -15,6 +15,7 @@ from gradcascade.fields.tensor_sizes import TensorSizes
 from gradcascade.numbers import whole
 from gradcascade.probe.array import as_field
 from gradcascade.probe.graphs import MIN_NODES
+from gradcascade.probe.parts import Parts, in_parts
 from gradcascade.probe.threads import thread_count
 
 
@@ -41,13 +42,15 @@ def null(
         random order within each tensor or block of the network. ``"clipped"``: magnitudes beyond ``clip`` times the
         threshold brought down to it. Or any other null of the package :mod:`gradcascade.fields.nulls`.
     field : array or int
-        NumPy array or torch tensor of any shape; for N0 its number of entries is enough.
+        What the probe takes: a NumPy array or torch tensor of any shape, or a mapping or an iterable of tensors,
+        which is copied into one array. For N0 its number of entries is enough.
     seed, replicate : int
         The published seed is ``42 + step``; replicates count from 0. Both, N and the field determine the result.
     deviation : {"population", "sample"}
         Which standard deviation N1 takes.
     layout : sequence of (str, int), optional
         Name and number of entries of every tensor of the field, in order; for in-tensor and in-block.
+        A mapping of tensors says it by itself.
     clip, quantile : float
         The multiple, above 1, and the quantile of the magnitudes that is the threshold, for clipped.
     threads : int, optional
@@ -68,6 +71,8 @@ def null(
         if n < MIN_NODES:
             raise InputError(f"a null needs at least {MIN_NODES} entries, got {n}")
     else:
+        if isinstance(field := in_parts(field), Parts) and layout is None:
+            layout = field.layout
         values = as_field(field)
         n = len(values)
     if declared.needs_layout and layout is None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from gradcascade import __version__
 from gradcascade.errors import InputError
+from gradcascade.probe.tensor import refuse_part
 from gradcascade.sources.manifest import Manifest, Parameter
 from gradcascade.tensor_names import plain_names
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 _WEIGHT = ".weight"
 
@@ -75,26 +76,6 @@ def parameters_of(model: nn.Module, patterns: Sequence[str] | None) -> ModelPara
         wrappers=tuple(sorted(taken_off)),
     )
     return ModelParameters(stored, field, frozen, manifest)
-
-
-def refuse_part(name: str, tensor: Tensor) -> None:
-    """Refuse a tensor of which this process holds only a part: measured, it would be taken for the whole."""
-    advice = "gather it first, and record on one process"
-    if type(tensor).__name__ == "DTensor" or hasattr(tensor, "full_tensor"):
-        raise InputError(
-            f"{name} is sharded over processes (a DTensor, FSDP2 or tensor parallel): this process holds a part of "
-            f"it; {advice} (tensor.full_tensor() on all ranks)"
-        )
-    if any(hasattr(tensor, mark) for mark in ("_is_flat_param", "_fsdp_flattened", "_shard_param_infos")):
-        raise InputError(
-            f"{name} is sharded by FSDP: this process holds a part of it; {advice} (within "
-            "FullyShardedDataParallel.summon_full_params(model, with_grads=True))"
-        )
-    if hasattr(tensor, "ds_id"):
-        raise InputError(
-            f"{name} is partitioned by DeepSpeed ZeRO-3: this process holds a part of it; {advice} "
-            "(deepspeed.utils.safe_get_full_grad on all ranks)"
-        )
 
 
 def some_of(names: Sequence[str]) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from gradcascade.errors import InputError
 from gradcascade.files import staged
-from gradcascade.live.parameters import parameters_of, refuse_part, some_of
+from gradcascade.live.parameters import parameters_of, some_of
 from gradcascade.live.synchronisation import Synchronisation
+from gradcascade.probe.tensor import refuse_part
 from gradcascade.sources.manifest import FILE, read_manifest
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gradcascade.errors import InputError
 from gradcascade.fields.kinds import Optimizer
-from gradcascade.live.parameters import ModelParameters, parameters_of, refuse_part
+from gradcascade.live.parameters import ModelParameters, parameters_of
+from gradcascade.probe.tensor import refuse_part
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -42,7 +42,7 @@ def all_finite(histogram: NDArray[np.int64], width: int) -> bool:
     return not histogram[((1 << bits) - 1) << (BITS - bits) :].any()
 
 
-def not_finite(bad: int, n: int, entry: float, index: int) -> InputError:
+def not_finite(bad: int, n: int, entry: float, index: int | str) -> InputError:
     """Make the error for a field with ``bad`` entries that are NaN or infinite, of which ``entry`` is the first."""
     return InputError(
         f"the field has {bad:,} of {n:,} entries that are NaN or infinite (the first, {entry}, at index {index}); "

@@ -15,6 +15,7 @@ from gradcascade.probe.fixedpoint import choose_scale
 from gradcascade.probe.graph import Graph, GraphSpec, load_graph
 from gradcascade.probe.graphs import DEFAULT_GRAPH
 from gradcascade.probe.magnitudes import Magnitudes
+from gradcascade.probe.parts import in_parts
 from gradcascade.probe.threads import thread_count
 from gradcascade.probe.threshold import SUBSAMPLE
 
@@ -95,9 +96,17 @@ class Probe:
     def __call__(self, field: Any, graph: Graph | None = None) -> Cascade:
         """Measure one field: a NumPy array or torch tensor of any shape and floating type, which is not modified.
 
+        A mapping of name to tensor, or pairs of both as ``model.named_parameters()`` and ``gc.full_gradients(model)``
+        give them, is one field too, its tensors in the canonical order of their names, as in fields from files; so
+        are a list or other iterable of tensors, in the order given. They are read one after another, without a copy
+        of them all (on a GPU there is one). Types and devices may differ: the field is float64 if any tensor needs
+        it, and measured on the GPU if all tensors live on one. Sparse and sharded tensors, and None, are refused
+        with what to do.
+
         ``graph`` is a graph of one's own in place of the one the settings name. Fewer than three entries, entries
         that are not finite, or a range that 64-bit integers cannot hold raise InputError.
         """
+        field = in_parts(field)
         engine = self.engine_for(field)
         values = engine.read(field)
         magnitudes = engine.survey(values)

@@ -321,3 +321,14 @@ def test_the_command_line_measures_with_the_engine(tmp_path):
 def test_a_field_in_the_hosts_memory_is_not_sent_to_the_gpu_unasked():
     assert device.interpreted()
     assert gc.Probe().engine_for(torch.ones(5)).name == "cpu"
+
+
+def test_a_field_in_parts_is_brought_to_the_device_tensor_by_tensor():
+    field = make_field("heavy-tailed", 700, 1)
+    parts = [torch.from_numpy(field[:300].copy()).double(), field[300:500], torch.from_numpy(field[500:].copy())]
+    found, expected = gc.Probe(engine="cuda")(parts), gc.Probe(engine="cpu")(field)
+    assert (found.tau, found.activity.tolist()) == (expected.tau, expected.activity.tolist())
+    named = {f"layers.{10 - i}.w": part for i, part in enumerate(parts)}
+    assert gc.Probe(engine="cuda")(named).tau == expected.tau
+    with pytest.raises(gc.InputError, match=r"layers\.9\.w is None"):
+        gc.Probe(engine="cuda")({**named, "layers.9.w": None})

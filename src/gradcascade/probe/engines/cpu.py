@@ -26,6 +26,7 @@ from gradcascade.probe.engines.filing import Desk
 from gradcascade.probe.fixedpoint import Scale, cut, powers
 from gradcascade.probe.graph import Graph
 from gradcascade.probe.parallel import compiled, parallel
+from gradcascade.probe.parts import Parts
 
 MANY = 1 << 14
 """From this number of contributions on, a step is done by all threads."""
@@ -88,12 +89,28 @@ def _load(field, first, second, threshold, units, words, groups, parts):
         _load_groups(field, first, second, threshold, units, words, groups, start, stop)
 
 
+@parallel()
+def _cut_block(values, first, second, units, parts):
+    """Cut a piece of a field to fixed-point units."""
+    count = values.shape[0]
+    for part in numba.prange(parts):
+        for i in range(part * count // parts, (part + 1) * count // parts):
+            units[i] = cut(values[i], first, second)
+
+
 def measure(
-    field: NDArray[np.floating], scale: Scale, graph: Graph, alpha: float, max_steps: int, threads: int = 1
+    field: NDArray[np.floating] | Parts, scale: Scale, graph: Graph, alpha: float, max_steps: int, threads: int = 1
 ) -> NDArray[np.int64]:
     """Cut a field to units and relax it: its activity, as :func:`gradcascade.probe.engines.reference.relax`."""
     space = _Workspace.take(graph.n, threads)
-    _load(field, *powers(scale.exponent), scale.threshold, space.units, *space.marks, threads)
+    if isinstance(field, Parts):
+        start = 0
+        for block in field.blocks():
+            _cut_block(block, *powers(scale.exponent), space.units[start : start + len(block)], threads)
+            start += len(block)
+        mark_active(space.units, scale.threshold, *space.marks, threads)
+    else:
+        _load(field, *powers(scale.exponent), scale.threshold, space.units, *space.marks, threads)
     activity = [len(active) for active in _steps(space, space.units, graph, scale.threshold, alpha, max_steps)]
     space.give_back()
     return np.array(activity, np.int64)

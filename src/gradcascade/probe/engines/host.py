@@ -14,6 +14,8 @@ from gradcascade.probe.engines import cpu, reference
 from gradcascade.probe.fixedpoint import Scale, to_units
 from gradcascade.probe.graph import Graph
 from gradcascade.probe.magnitudes import Magnitudes
+from gradcascade.probe.parts import Parts, in_parts
+from gradcascade.probe.threshold import Field
 
 
 @dataclass(frozen=True)
@@ -23,31 +25,32 @@ class HostEngine:
     name: str
     threads: int
 
-    def read(self, values: Any) -> NDArray[np.floating]:
-        """Give a field as a flat array, marked as read-only: kernels are compiled for one kind of array."""
+    def read(self, values: Any) -> Field:
+        """Give a field as its parts or a flat array, read-only since kernels are compiled for one kind of array."""
+        if isinstance(values := in_parts(values), Parts):
+            return values
         field = as_field(values).view()
         field.flags.writeable = False
         return field
 
-    def survey(self, field: NDArray[np.floating]) -> Magnitudes:
+    def survey(self, field: Field) -> Magnitudes:
         """Read a field once; refuse what is not finite."""
         return threshold.survey(field, self.threads)
 
-    def quantile(self, field: NDArray[np.floating], q: float, magnitudes: Magnitudes | None = None) -> float:
+    def quantile(self, field: Field, q: float, magnitudes: Magnitudes | None = None) -> float:
         """Exact quantile of the magnitudes."""
         return threshold.quantile(field, q, magnitudes, self.threads)
 
-    def subsample(self, field: NDArray[np.floating], seed: int) -> NDArray[np.floating]:
+    def subsample(self, field: Field, seed: int) -> Field:
         """Draw the published subsample."""
         return threshold.subsample(field, seed)
 
     def prepare(self, graph: Graph) -> None:
         """Do nothing: graphs are in the host's memory."""
 
-    def measure(
-        self, field: NDArray[np.floating], scale: Scale, graph: Graph, alpha: float, max_steps: int
-    ) -> NDArray[np.int64]:
+    def measure(self, field: Field, scale: Scale, graph: Graph, alpha: float, max_steps: int) -> NDArray[np.int64]:
         """Cut a field to units and relax it: its activity."""
         if self.name == "cpu":  # cuts and marks in one go
             return cpu.measure(field, scale, graph, alpha, max_steps, self.threads)
-        return reference.relax(to_units(field, scale), graph, scale.threshold, alpha, max_steps)
+        whole = field.whole() if isinstance(field, Parts) else field
+        return reference.relax(to_units(whole, scale), graph, scale.threshold, alpha, max_steps)

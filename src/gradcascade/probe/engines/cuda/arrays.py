@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.memory import on_release
-from gradcascade.probe.array import as_field, check_field
+from gradcascade.probe.array import as_field
 from gradcascade.probe.engines.cuda.kernels import SPLIT
 from gradcascade.probe.graph import Graph, GraphSpec
+from gradcascade.probe.parts import Parts, in_parts
+from gradcascade.probe.tensor import check_field, flat, is_tensor, refuse_unreadable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,8 +48,20 @@ def upload(array: NDArray, device: torch.device) -> Tensor:
 
 
 def read_field(values: Any, device: torch.device) -> Tensor:
-    """Flatten a field as :func:`gradcascade.probe.array.as_field` does; one that lives on the device stays there."""
+    """Flatten a field as :func:`gradcascade.probe.array.as_field` does; one that lives on the device stays there.
+
+    The tensors of a field in parts are copied one after another into one on the device.
+    """
+    if isinstance(values := in_parts(values), Parts):
+        field = torch.empty(len(values), dtype=getattr(torch, values.kind), device=device)
+        start = 0
+        for tensor, size in zip(values.tensors, values.sizes, strict=True):
+            piece = tensor.detach().reshape(-1) if is_tensor(tensor) else torch.from_numpy(flat(tensor).copy())
+            field[start : start + size] = piece
+            start += size
+        return field
     if isinstance(values, torch.Tensor) and values.is_cuda and values.device == device:
+        refuse_unreadable("the field", values)
         return flatten(values)
     return upload(as_field(values), device)
 
