@@ -150,6 +150,7 @@ def test_what_makes_up_no_field_is_refused(given, words):
 def test_the_subsample_of_parts_has_the_entries_of_the_one_field():
     names = parts.in_parts(TENSORS)
     drawn = subsample(names, 3, 500)
+    assert isinstance(drawn, np.ndarray)
     assert np.array_equal(np.sort(drawn), np.sort(subsample(ONE, 3, 500)))
     assert quantile(drawn, 0.9) == quantile(subsample(ONE, 3, 500), 0.9)
     assert subsample(names, 3, SUBSAMPLE) is names

@@ -22,9 +22,9 @@ from gradcascade.live.synchronisation import Synchronisation
 from gradcascade.live.tensors import Tensors, tensors_for
 from gradcascade.numbers import whole
 from gradcascade.probe.relaxation import Probe
-from gradcascade.sources.choice import ordered
 from gradcascade.study.plan import make_plan
 from gradcascade.study.study import Study
+from gradcascade.tensor_names import ordered
 
 if TYPE_CHECKING:
     from torch import nn

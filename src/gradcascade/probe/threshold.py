@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import reduce
+from typing import overload
 
 import numba
 import numpy as np
@@ -171,6 +172,10 @@ def quantile(field: Field, q: float, magnitudes: Magnitudes | None = None, threa
     return interpolate(*order_statistics(field, rank, magnitudes or survey(field, threads), threads), fraction)
 
 
+@overload
+def subsample(field: NDArray[np.floating], seed: int, size: int = SUBSAMPLE) -> NDArray[np.floating]: ...
+@overload
+def subsample(field: Parts, seed: int, size: int = SUBSAMPLE) -> Field: ...
 def subsample(field: Field, seed: int, size: int = SUBSAMPLE) -> Field:
     """Draw ``size`` entries uniformly with replacement, from (seed, N) alone; all of a field with no more."""
     if len(field) <= size:
