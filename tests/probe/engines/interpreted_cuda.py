@@ -201,7 +201,7 @@ def test_subnormal_entries_are_cut_like_on_the_host():
 
 @pytest.mark.parametrize("seed", [-1, 1, 2**40])
 def test_the_subsample_is_that_of_the_host(seed):
-    field = make_field("normal", 3000, 1)
+    field: np.ndarray = make_field("normal", 3000, 1)
     drawn = counting.subsample(torch.from_numpy(field), seed, 700)
     assert np.array_equal(drawn.numpy(), threshold.subsample(field, seed, 700))
     assert counting.subsample(drawn, seed, 700) is drawn
