@@ -15,6 +15,7 @@ from gradcascade.scaling.contrasts import field_contrasts
 from gradcascade.scaling.curvature import curvature, window_curvature
 from gradcascade.scaling.duration_law import duration_laws, window_duration_law
 from gradcascade.scaling.found_windows import find_windows
+from gradcascade.scaling.lack_of_fit import lack_of_fit, window_lack_of_fit
 from gradcascade.scaling.leave_one_out import leave_one_out
 from gradcascade.scaling.null_differences import null_differences, window_null_errors
 from gradcascade.scaling.points import Cascades, points_of
@@ -49,8 +50,8 @@ def infer(
     dict of str to polars.DataFrame
         ``verdicts, intervals, differences, contrasts, null_errors, found_windows`` (over the window),
         ``leave_one_out, curvature, laws, compressibility, weighted, null_differences`` (per step),
-        ``window_curvature, window_laws``, ``runs``; with activity profiles ``continuous``, ``rounding``,
-        ``collapse``, ``window_collapse`` and ``duration_verdicts``; with metrics ``metric_exponents`` (beta_PPL,
+        ``window_curvature, window_laws, lack_of_fit, window_lack_of_fit``, ``runs``; with activity profiles
+        ``continuous``, ``rounding``, ``collapse``, ``window_collapse`` and ``duration_verdicts``; with metrics ``metric_exponents`` (beta_PPL,
         alpha_acc) and ``associations``.
 
     Raises
@@ -59,7 +60,7 @@ def infer(
         As :func:`gradcascade.scaling.exponents.fit_exponents`, or if the window is not two ordered steps.
     """
     points = points_of(cascades, window)
-    bends, laws = curvature(points), duration_laws(points)
+    laws = duration_laws(points)
     tables = {
         "verdicts": verdicts(points),
         "intervals": window_intervals(points),
@@ -69,8 +70,10 @@ def infer(
         "null_errors": window_null_errors(points),
         "found_windows": find_windows(points),
         "leave_one_out": leave_one_out(points),
-        "curvature": bends,
-        "window_curvature": window_curvature(bends, points.windows),
+        "curvature": curvature(points),
+        "window_curvature": window_curvature(points),
+        "lack_of_fit": lack_of_fit(points),
+        "window_lack_of_fit": window_lack_of_fit(points),
         "laws": laws,
         "window_laws": window_duration_law(laws, points.windows),
         "compressibility": compressibility_null(points.fits),

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 import polars as pl
 
+LEVEL = 0.05
+"""Largest p value, over all questions of its kind where there are several, of what is said to be shown."""
+
 
 class Side(StrEnum):
     """On which side of zero an interval lies."""

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gradcascade.scaling.along_training import over_window
-from gradcascade.scaling.fits import beside_fits, per_exponent
+from gradcascade import vocabulary
+from gradcascade.scaling.fits import EXPONENTS, beside_fits, per_exponent
+from gradcascade.scaling.multiplicity import holm
 from gradcascade.scaling.points import Cascades, points_of
-from gradcascade.scaling.regression import group_means, t_quantiles
+from gradcascade.scaling.regression import CONFIDENCE, group_means, t_quantiles
+from gradcascade.scaling.run_errors import coefficient_errors, size_means
 from gradcascade.scaling.table_checks import FIT_KEYS
+from gradcascade.scaling.window_means import RunSteps, trajectories
 from gradcascade.scaling.windows import Window
+from gradcascade.tables.inferred import INFERRED
 
 MIN_CURVED = 4
 """Fewest scales that can show a curvature: a parabola goes through any three points."""
+
+WINDOW_SCHEMA = INFERRED["window_curvature"].schema
+"""Columns of the bends over the window, in order."""
 
 Floats = NDArray[np.float64]
 
@@ -41,13 +50,65 @@ def curvature(cascades: Cascades) -> pl.DataFrame:
     return beside_fits(fits, found, reason, "curvature", "se", "low", "high", "p", "n_scales")
 
 
-def window_curvature(curvatures: pl.DataFrame, window: Window = None) -> pl.DataFrame:
-    """Mean curvature over the window, which can show one where a step of four scales (one degree of freedom) cannot.
+def window_curvature(cascades: Cascades, window: Window = None, confidence: float = CONFIDENCE) -> pl.DataFrame:
+    """Test the power laws of the window for a bend, the runs' means being the points.
 
-    The interval is along training: points that lie off a line at every step, because the runs of the scales differ,
-    bend it as a true curvature does.
+    A scale whose runs all lie off the line bends it as a true curvature does. So the scatter of the scales about the
+    parabola, with k - 3 degrees of freedom, is what a bend must stand out from, however many steps there are.
     """
-    return over_window(curvatures, ("family", "field", "variant", "exponent"), "curvature", window)
+    points = points_of(cascades, window)
+    rows = [row for each in trajectories(points) for row in _bends_of(each, confidence)]
+    return pl.DataFrame(rows, schema=WINDOW_SCHEMA)
+
+
+def _bends_of(each: RunSteps, confidence: float) -> list[dict[str, Any]]:
+    from scipy.stats import t
+
+    means = each.means()
+    names = dict(zip(("family", "field", "variant"), each.name, strict=True))
+    counts = {"n_scales": means.sizes, "n_runs": int(means.size.size), "n_steps": means.steps}
+    reason = means.reason
+    if reason is None and means.sizes < MIN_CURVED:
+        reason = f"only {means.sizes} scales of different n: a curvature needs {MIN_CURVED}"
+    if reason is not None:
+        return [names | {"exponent": exponent, "reason": reason} | counts for exponent in EXPONENTS]
+    sizes = size_means(means)
+    scales, channels = sizes.log_n.size, len(EXPONENTS)
+    off = sizes.log_n - sizes.log_n.mean()
+    value, plain, degrees = _quadratic_terms(
+        np.tile(sizes.log_n, channels), sizes.means.ravel(), np.arange(channels) * scales
+    )
+    se = coefficient_errors(sizes, np.stack([np.ones(scales), off, off**2], axis=1), 2)[0]
+    se = np.where(plain > 0, se, 0.0)
+    half = t_quantiles(degrees, confidence) * se
+    p = np.where(se > 0, 2 * t.sf(np.abs(value) / np.where(se > 0, se, 1.0), degrees), np.nan)
+    adjusted = _holm(p)
+    unsure = "p is undefined: nothing is left to tell the noise from"
+    return [
+        names
+        | {"exponent": exponent, "curvature": value[i], "se": se[i], "low": value[i] - half[i]}
+        | {"high": value[i] + half[i], "p": _known(p[i]), "p_adjusted": _known(adjusted[i])}
+        | {"reason": None if se[i] > 0 else unsure}
+        | counts
+        for i, exponent in enumerate(EXPONENTS)
+    ]
+
+
+def _holm(p: Floats) -> Floats:
+    """P values after Holm; an exponent that moves as another has the same."""
+    names = list(EXPONENTS)
+    own = [place for place, name in enumerate(names) if not vocabulary.EXPONENTS[name].same_as]
+    adjusted = np.full(len(names), np.nan)
+    adjusted[own] = holm(p[own])
+    for place, name in enumerate(names):
+        other = vocabulary.EXPONENTS[name].same_as
+        if other:
+            adjusted[place] = adjusted[names.index(other)]
+    return adjusted
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _bends(x: Floats, y: Floats, starts: NDArray[np.intp]) -> dict[str, Floats]:

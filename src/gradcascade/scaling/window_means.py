@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from gradcascade.fields.nulls import NULLS
 from gradcascade.scaling.along_training import ALONG_SCHEMA, along_training
 from gradcascade.scaling.fits import EXPONENTS
-from gradcascade.scaling.points import Cascades, mean_over_runs, points_of
+from gradcascade.scaling.points import Cascades, Points, mean_over_runs, points_of
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, fit_lines, t_quantiles
 from gradcascade.scaling.run_errors import ORDINARY, SizeMeans, coefficient_errors, size_means
 from gradcascade.scaling.run_means import RunMeans, run_means
@@ -118,11 +118,11 @@ def _answers(
 ) -> pl.DataFrame:
     """Both intervals of every trajectory in ``every`` (columns family, field, _what)."""
     key = ["family", "field", "_what"]
-    trajectories = {each.name: each for each in of_runs(runs, chosen)}
+    known = {each.name: each for each in of_runs(runs, chosen)}
     rows: list[dict[str, Any]] = []
     series: list[Floats] = []
     for name in every.sort(key).iter_rows():
-        each = trajectories.get(name) or RunSteps.none(name)
+        each = known.get(name) or RunSteps.none(name)
         slopes = each.slopes() if along else None
         across = _across_scales(each.means(), confidence)
         for place, exponent in enumerate(EXPONENTS):
@@ -142,6 +142,7 @@ class RunSteps:
     """One trajectory in its window: log n, shape (steps, runs), the logs in front of that, and each run's scale."""
 
     name: tuple[str, str, str]
+    steps: NDArray[np.int64]
     x: Floats
     logs: Floats
     scale: NDArray[np.int64]
@@ -149,7 +150,8 @@ class RunSteps:
     @classmethod
     def none(cls, name: tuple[str, str, str]) -> RunSteps:
         """A trajectory without a cascade."""
-        return cls(name, np.zeros((0, 0)), np.zeros((len(EXPONENTS), 0, 0)), np.zeros(0, dtype=np.int64))
+        none = np.zeros(0, dtype=np.int64)
+        return cls(name, none, np.zeros((0, 0)), np.zeros((len(EXPONENTS), 0, 0)), none)
 
     def means(self) -> RunMeans:
         """One mean per run."""
@@ -168,6 +170,15 @@ class RunSteps:
         return _slopes(x, logs)
 
 
+def trajectories(points: Points) -> Iterator[RunSteps]:
+    """Every family, field and variant in its window, also those of which no cascade counts."""
+    found = {each.name: each for each in of_runs(points.run_logs, points.windows, "variant")}
+    for name in (
+        points.rows.select("family", "field", "variant").unique().sort("family", "field", "variant").iter_rows()
+    ):
+        yield found.get(name) or RunSteps.none(name)
+
+
 def of_runs(runs: pl.DataFrame, chosen: Mapping[tuple[str, str], Range], what: str = "_what") -> Iterator[RunSteps]:
     """The trajectories of a table of the runs' logarithms, each in its window."""
     runs = runs.sort("family", "field", what, "step", "log_n", "scale", "run")
@@ -184,7 +195,7 @@ def of_runs(runs: pl.DataFrame, chosen: Mapping[tuple[str, str], Range], what: s
         logs = np.full((len(EXPONENTS), steps.size, named.size), np.nan)
         x[row, column] = part["log_n"].to_numpy()
         logs[:, row, column] = part.select(_LOGS).to_numpy().T
-        yield RunSteps(name, x, logs, (named // (run.max(initial=0) + 1)).astype(np.int64))
+        yield RunSteps(name, steps, x, logs, (named // (run.max(initial=0) + 1)).astype(np.int64))
 
 
 def _groups(table: pl.DataFrame, keys: tuple[str, ...]) -> Iterator[tuple[int, int]]:

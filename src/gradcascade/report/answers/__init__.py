@@ -25,7 +25,7 @@ __all__ = ["Answer", "all_answers", "lead"]
 KNOWN = {
     *("verdicts", "intervals", "differences", "contrasts", "null_differences", "null_errors", "found_windows"),
     *("leave_one_out", "curvature", "window_curvature", "laws", "window_laws", "compressibility", "weighted"),
-    *("runs", "continuous", "rounding", "associations", "metric_exponents"),
+    *("lack_of_fit", "window_lack_of_fit", "runs", "continuous", "rounding", "associations", "metric_exponents"),
     *("collapse", "window_collapse", "duration_verdicts"),
 }
 """Tables of :func:`gradcascade.infer` that an answer below puts into words."""

@@ -8,7 +8,7 @@ from gradcascade.report import words
 from gradcascade.report.answers.base import Answer, answer, interval, label, listed, real_first, why_not
 from gradcascade.report.data import ReportData, of_group
 from gradcascade.report.page_tables import signed
-from gradcascade.scaling.claims import side
+from gradcascade.scaling.claims import LEVEL
 from gradcascade.vocabulary import SYMBOLS
 
 
@@ -21,17 +21,36 @@ def curvature_answer(data: ReportData) -> Answer:
         rows = own.filter(pl.col("low").is_not_null()).to_dicts()
         name = label(data, {"family": group[0], "field": group[1]})
         bent = [
-            f"{SYMBOLS[row['exponent']]} (curvature {signed(row['mean'])}, {interval(row['low'], row['high'])})"
+            f"{SYMBOLS[row['exponent']]} (curvature {signed(row['curvature'])}, {interval(row['low'], row['high'])})"
             for row in rows
-            if side(row["low"], row["high"]).clear
+            if row["p_adjusted"] is not None and row["p_adjusted"] <= LEVEL
         ]
         if bent:
             sentences.append(f"{name}: the power law bends in {listed(bent)}; one slope only summarises it there.")
         elif rows:
-            sentences.append(f"{name}: no exponent shows a bend, so one slope may stand for all scales.")
+            sentences.append(
+                f"{name}: no exponent shows a bend that stands out from how the {rows[0]['n_scales']} scales scatter."
+            )
         else:
             sentences.append(f"{name}: {why_not(own, 'a bend cannot be tested for')}")
+        sentences += _lacking(data, group)
+    keys = ["family", "field", "variant", "exponent"]
+    lacks = data.answers["window_lack_of_fit"].select(*keys, "r2", "f", p_lack="p")
+    known = lacks.select(name for name in lacks.columns if not lacks[name].is_null().all())
+    full = full.join(known, on=keys, how="left", maintain_order="left")
     return answer("curvature", sentences, full, data.answers["curvature"])
+
+
+def _lacking(data: ReportData, group: tuple[str, str]) -> list[str]:
+    """Say where runs of a scale differ too little to explain how far the scales lie off one line."""
+    own = of_group(data.answers["window_lack_of_fit"], group).filter(pl.col("variant") == "real").drop_nulls("p")
+    if own.is_empty():
+        return []
+    bad = own.filter(pl.col("p") <= LEVEL, pl.col("exponent") != "beta").to_dicts()
+    if not bad:
+        return ["The scales lie off one power law by no more than runs of a scale differ from each other."]
+    said = [f"{SYMBOLS[row['exponent']]} (F = {row['f']:.1f}, p = {row['p']:.2g}, R² {row['r2']:.3f})" for row in bad]
+    return [f"The scales lie off one power law by more than runs of a scale differ, in {listed(said)}."]
 
 
 def law_answer(data: ReportData) -> Answer:
