@@ -51,8 +51,8 @@ def infer(
         ``verdicts, intervals, differences, contrasts, null_errors, found_windows`` (over the window),
         ``leave_one_out, curvature, laws, compressibility, weighted, null_differences`` (per step),
         ``window_curvature, window_laws, lack_of_fit, window_lack_of_fit``, ``runs``; with activity profiles
-        ``continuous``, ``rounding``, ``collapse``, ``window_collapse`` and ``duration_verdicts``; with metrics ``metric_exponents`` (beta_PPL,
-        alpha_acc) and ``associations``.
+        ``continuous``, ``rounding``, ``collapse``, ``window_collapse`` and ``duration_verdicts``; with metrics
+        ``metric_exponents`` (beta_PPL, alpha_acc) and ``associations``.
 
     Raises
     ------
