@@ -11,7 +11,7 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from gradcascade.errors import InputError
 
@@ -36,10 +36,10 @@ T = TypeVar("T", bound=Entry)
 class Registry(Mapping[str, T], Generic[T]):
     """The objects that the modules of a package declare, in their order, found when first asked for."""
 
-    def __init__(self, package: str, kind: type[T], noun: str, attribute: str | None = None) -> None:
-        self.package = package
-        self.kind = kind
-        self.noun = noun
+    def __init__(
+        self, package: str, kind: type[T], noun: str, attribute: str | None = None, *, subclasses: bool = False
+    ) -> None:
+        self.package, self.kind, self.noun, self.subclasses = package, kind, noun, subclasses
         self.attribute = attribute or kind.__name__.upper()
         self._registered: list[T] = []
         self._found: tuple[tuple[str, ...], list[T]] = (), []
@@ -59,11 +59,18 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def _declared(self, name: str) -> T:
         module = import_module(f"{self.package}.{name}")
-        entry = getattr(module, self.attribute, None)
-        if not isinstance(entry, self.kind):
+        entry: Any = getattr(module, self.attribute, None)
+        what = f"{self.attribute} of class {self.kind.__name__}"
+        if self.subclasses:
+            kinds = [it for it in vars(module).values() if isinstance(it, type) and issubclass(it, self.kind)]
+            entry = next((kind for kind in kinds if kind.__module__ == module.__name__), None)
+            what = f"subclass of {self.kind.__name__}"
+        elif not isinstance(entry, self.kind):
+            entry = None
+        if entry is None:
             raise TypeError(
-                f"{module.__name__} declares no {self.attribute} of class {self.kind.__name__}; declare one, or "
-                "begin the module's name with an underscore if it only holds what others share"
+                f"{module.__name__} declares no {what}; declare one, or begin the module's name with an underscore "
+                "if it only holds what others share"
             )
         return entry
 

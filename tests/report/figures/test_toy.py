@@ -41,8 +41,6 @@ class Toy(ReportFigure):
         for axes, group, rows in self._panels(canvas, panels[0], self.frame()):
             draw_dots(axes, column(rows, "n"), column(rows, "size_per_n"), FIELD_STYLES[group[1]])
 
-
-FIGURE = Toy
 """
 
 

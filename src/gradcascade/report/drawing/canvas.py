@@ -106,10 +106,6 @@ class Canvas:
         """Put a line into the legend, once."""
         self._keys.setdefault(label, line_key(**style))
 
-    def patch(self, label: str, artist: Any) -> None:
-        """Put a patch into the legend, once."""
-        self._keys.setdefault(label, artist)
-
     def finish(self) -> None:
         """Set the height and draw the legend."""
         if "window" in self._keys:

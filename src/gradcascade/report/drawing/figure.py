@@ -32,24 +32,25 @@ RASTER_DPI = 300
 Width = Literal["one", "two"]
 
 
-class Drawing(ABC):
-    """One figure: `plot()` draws it, `frame()` holds exactly the numbers drawn.
+class ReportFigure(ABC):
+    """One figure of a report, in a module of report/figures: `plot()` draws exactly the numbers of `frame()`.
 
-    A subclass says what is drawn (`_frame`), draws it (`_draw`), says it in words (`_caption`) and, where there is
-    nothing to draw, why (`_missing`); `_table` arranges the frame for reading. The columns are in its docstring.
+    A subclass says what is drawn (`_frame`) and draws it (`_draw`); where the words of words/figures.toml or `needs`
+    do not serve, it has its own `_caption` or `_missing`, and `_table` where the frame is to be arranged for reading.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
+    order: ClassVar[float]
+    """Place on the page."""
+    needs: ClassVar[tuple[str, str]]
+    """A column of numbers without which there is nothing to draw, and why if it is not for want of exponents."""
+
+    def __init__(self, data: ReportData):
+        self.data = data
 
     @abstractmethod
     def _frame(self) -> pl.DataFrame: ...
-
-    @abstractmethod
-    def _caption(self) -> str: ...
-
-    @abstractmethod
-    def _missing(self) -> str | None: ...
 
     @abstractmethod
     def _draw(self, canvas: Canvas) -> None: ...
@@ -111,16 +112,10 @@ class Drawing(ABC):
         write_csv(self.frame(), files["csv"])
         return files
 
-
-class ReportFigure(Drawing):
-    """A figure of a report, declared as FIGURE by a module of report/figures; `order` is its place on the page."""
-
-    order: ClassVar[float]
-    needs: ClassVar[tuple[str, str]]
-    """A column of numbers without which there is nothing to draw, and why if it is not for want of exponents."""
-
-    def __init__(self, data: ReportData):
-        self.data = data
+    @property
+    def metric(self) -> str:
+        """The external metric drawn, "" where there is none."""
+        return self.data.shown_metric or ""
 
     @property
     def _drawn(self) -> list[str]:
@@ -128,7 +123,6 @@ class ReportFigure(Drawing):
         return [name for name in ("real", self.data.baseline) if name in self.data.variants]
 
     def _caption(self) -> str:
-        """The words of the figure's name in words/figures.toml; a figure can say its own here."""
         return words.caption(self.name, null=self.data.baseline, metric=self.data.shown_metric)
 
     def _missing(self) -> str | None:
@@ -156,18 +150,6 @@ class ReportFigure(Drawing):
         """Rows whose step lies in the window of their family and field, in the order of these."""
         parts = [of_group(rows, g).filter(pl.col("step").is_between(*w)) for g, w in self.data.windows.items()]
         return pl.concat([rows.clear(), *parts])
-
-
-class MetricFigure(ReportFigure):
-    """A figure of an external metric."""
-
-    @property
-    def metric(self) -> str:
-        """The metric drawn, "" where there is none."""
-        return self.data.shown_metric or ""
-
-    def _given(self) -> pl.DataFrame:
-        return self.data.metrics.filter(pl.col("metric") == self.metric)
 
 
 def _folded(text: str, width: Width) -> str:

@@ -8,8 +8,7 @@ from gradcascade.registry import Registry
 from gradcascade.report.data import ReportData
 from gradcascade.report.drawing.figure import ReportFigure
 
-# The entries are classes, whose class is `type`.
-FIGURES: Registry[Any] = Registry("gradcascade.report.figures", type, "figure", attribute="FIGURE")  # pyright: ignore
+FIGURES: Registry[Any] = Registry("gradcascade.report.figures", ReportFigure, "figure", subclasses=True)
 """Every figure by name, in the order of the page."""
 
 

@@ -61,6 +61,3 @@ class ActivityAtSteps(ReportFigure):
         for row in panels:
             plain_log_ticks(row[0])
         canvas.label_rows(panels, [SHARE_AXIS] * len(panels))
-
-
-FIGURE = ActivityAtSteps

@@ -43,6 +43,3 @@ class ActivityProfiles(ReportFigure):
         canvas.counted(panels[0], "relaxation step l")
         plain_log_ticks(panels[0, 0])
         canvas.label_rows(panels, [SHARE_AXIS])
-
-
-FIGURE = ActivityProfiles

@@ -49,6 +49,3 @@ class CompressibilityOverSteps(ReportFigure):
             canvas.key(CHANNEL_LABELS[name], **style)
         if data.baseline:
             canvas.key(f"duration of {plain(data.baseline)}", **NULL_STYLE)
-
-
-FIGURE = CompressibilityOverSteps

@@ -52,6 +52,3 @@ class CompressibilityPlane(ReportFigure):
             canvas.key(f"real {plain(field_plural(field))}", **field_style(field) | {"linestyle": "none"})
         if data.baseline:
             canvas.key(f"{plain(data.baseline)} null", **NULL_STYLE | {"marker": "x", "linestyle": "none"})
-
-
-FIGURE = CompressibilityPlane

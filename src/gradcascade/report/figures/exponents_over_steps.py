@@ -65,6 +65,3 @@ class ExponentsOverSteps(ReportFigure):
             canvas.key(f"real {plain(field_plural(field))}, 95 % band", **field_style(field))
         if data.baseline:
             canvas.key(f"{plain(data.baseline)} null, 95 % band", **NULL_STYLE)
-
-
-FIGURE = ExponentsOverSteps

@@ -139,6 +139,3 @@ class GradientAgainstUpdate(ReportFigure):
             why = "no exponents:\nfewer than three scales"
             axes.text(0.5, 0.75, why, transform=axes.transAxes, ha="center", va="center", color=GREY)
         show_all(axes, rows)
-
-
-FIGURE = GradientAgainstUpdate

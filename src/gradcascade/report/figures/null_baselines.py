@@ -55,6 +55,3 @@ class NullBaselines(ReportFigure):
         canvas.label_rows(panels, [AXES[quantity] for quantity in QUANTITIES])
         for variant, style in styles.items():
             canvas.key(plain(variant), **style)
-
-
-FIGURE = NullBaselines

@@ -90,6 +90,3 @@ class NullDecomposition(ReportFigure):
         names = [label.replace(": ", ":\n") for label in group_labels(self.data)]
         axes.set_xticks(np.arange(len(groups)), names)
         axes.set_xlim(-0.6, len(groups) - 0.4)
-
-
-FIGURE = NullDecomposition

@@ -11,7 +11,7 @@ from gradcascade.performance.association import ALL
 from gradcascade.report.data import of_group
 from gradcascade.report.drawing.axes import per_million, plain_log_ticks
 from gradcascade.report.drawing.canvas import Canvas
-from gradcascade.report.drawing.figure import MetricFigure
+from gradcascade.report.drawing.figure import ReportFigure
 from gradcascade.report.drawing.marks import draw_band, draw_line, show_all
 from gradcascade.report.drawing.quantities import (
     AXES,
@@ -34,7 +34,7 @@ CHANNELS = {"v_rel": f"mean {V_REL}", "duration_per_n": "mean duration / N\n(per
 METRIC_STYLE = {"color": PURPLE, "linestyle": DASHED, "marker": "D"}
 
 
-class PerformanceBridge(MetricFigure):
+class PerformanceBridge(ReportFigure):
     """The metric's exponent, the channels and the fitted exponents, one below the other along training.
 
     Columns: family, field, quantity ("metric" for the slope of the log metric on log N, "v_rel" and "duration_per_n"
@@ -66,7 +66,7 @@ class PerformanceBridge(MetricFigure):
 
     @property
     def _families(self) -> list[str]:
-        named = set(self._given()["family"])
+        named = set(self.data.metrics.filter(pl.col("metric") == self.metric)["family"])
         return [name for name in self.data.families if name in named]
 
     def _correlations(self) -> pl.DataFrame:
@@ -135,6 +135,3 @@ def _note(axes: Axes, size: float, rows: pl.DataFrame) -> None:
             words += f" = {signed(row['pearson'], 2)}{p}"
     if words:
         axes.set_title(f"r{words}", loc="right", fontsize=size, fontweight="normal", y=1.0, pad=2.0)
-
-
-FIGURE = PerformanceBridge

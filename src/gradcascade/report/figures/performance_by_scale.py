@@ -8,13 +8,13 @@ import polars as pl
 from gradcascade.report.data import of_group
 from gradcascade.report.drawing.axes import plain_log_ticks
 from gradcascade.report.drawing.canvas import Canvas
-from gradcascade.report.drawing.figure import MetricFigure
+from gradcascade.report.drawing.figure import ReportFigure
 from gradcascade.report.drawing.marks import VECTOR_LIMIT, column
 from gradcascade.report.drawing.quantities import NO_METRIC, V_REL, group_labels, scale_label
 from gradcascade.report.drawing.style import GUIDE, density, plain, scale_styles
 
 
-class PerformanceByScale(MetricFigure):
+class PerformanceByScale(ReportFigure):
     """An external metric against v_rel, scale by scale.
 
     Columns: family, field, scale, n, step, v_rel, metric, value; of the real fields, where both are known.
@@ -62,6 +62,3 @@ class PerformanceByScale(MetricFigure):
         if column(frame, "value").min() > 0:
             plain_log_ticks(panels[0, 0])
         canvas.label_rows(panels, [f"held-out {plain(self.metric)}"])
-
-
-FIGURE = PerformanceByScale

@@ -94,6 +94,3 @@ class RobustnessMap(ReportFigure):
             family, field = part.select(places).row(0)
             return group_label(self.data, (family, field))
         return plain(part[places[0]][0]) if places else ""
-
-
-FIGURE = RobustnessMap

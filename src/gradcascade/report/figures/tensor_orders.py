@@ -68,6 +68,3 @@ class TensorOrders(ReportFigure):
                 axes.set_xlim(-0.6, len(orders) - 0.4)
                 names = [plain(name, 14) for name in orders]
                 axes.set_xticks(np.arange(len(orders)), names, rotation=90, fontsize=6.0)
-
-
-FIGURE = TensorOrders

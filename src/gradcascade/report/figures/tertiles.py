@@ -67,6 +67,3 @@ class Tertiles(ReportFigure):
         for series, style in styles.items():
             if series in present:
                 canvas.key(labels[series], **style | {"linestyle": "none"})
-
-
-FIGURE = Tertiles

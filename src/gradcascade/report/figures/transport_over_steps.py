@@ -49,6 +49,3 @@ class TransportOverSteps(ReportFigure):
             scale_lines(canvas, axes, self.data, group[0], rows, "step", "v_rel")
         plain_log_ticks(panels[0, 0])
         canvas.label_rows(panels, ["$v_\\mathrm{rel}$\n(share of entries per step)"])
-
-
-FIGURE = TransportOverSteps

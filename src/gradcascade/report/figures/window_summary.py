@@ -73,6 +73,3 @@ class WindowSummary(ReportFigure):
         if variant == "real":
             return group_label(self.data, group)
         return plain(variant) if "real" in self._drawn else f"{group_label(self.data, group)}, {plain(variant)}"
-
-
-FIGURE = WindowSummary
