@@ -12,6 +12,7 @@ from gradcascade.performance.association import (
     ASSOCIATION_SCHEMA,
     associations,
     channel_series,
+    discoveries,
     metric_series,
 )
 from gradcascade.performance.permutation import shift_test
@@ -133,3 +134,10 @@ def test_what_is_missing_is_said(cascades: pl.DataFrame, metrics: pl.DataFrame) 
     assert other.is_empty() and other.schema == ASSOCIATION_SCHEMA
     with pytest.raises(InputError, match="lacks the column channel"):
         associations(series.drop("channel"), metric_series(metrics, SIZES))
+
+
+def test_discoveries_are_those_of_small_q_strongest_first() -> None:
+    rows = [(0.5, 0.04), (-0.9, 0.05), (0.95, 0.06), (None, 0.01), (0.7, None)]
+    table = pl.DataFrame(rows, schema=["pearson", "q"], orient="row")
+    assert discoveries(table)["pearson"].to_list() == [-0.9, 0.5]
+    assert discoveries(table, 0.1)["pearson"].to_list() == [0.95, -0.9, 0.5]

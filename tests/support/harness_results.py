@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gradcascade.performance.readers import NAMED_TASKS
+from gradcascade.performance.harness import tasks_of
+
+NAMED_TASKS = tasks_of("pythia").named
 
 
 def harness_results() -> dict[str, dict[str, float]]:

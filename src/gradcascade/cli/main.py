@@ -8,30 +8,12 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
 from gradcascade import __version__
-from gradcascade.cli import (
-    audit,
-    bench,
-    cache,
-    compare,
-    demo,
-    export,
-    families,
-    fit,
-    graph,
-    measure,
-    merge,
-    metrics,
-    probe,
-    report,
-    robustness,
-    train,
-    view,
-)
 from gradcascade.errors import InputError
 
 _INTERRUPTED = 130
@@ -39,6 +21,12 @@ _INTERRUPTED = 130
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 """What the system says where there is no room, or a disk fails."""
+
+_COMMANDS = (
+    "demo", "train", "probe", "graph", "cache", "families", "audit", "measure", "merge", "metrics", "fit", "compare",
+    "robustness", "report", "view", "export", "bench",
+)  # fmt: skip
+"""Modules beside this one, each with a function of its own name, in the order of the help."""
 
 app = typer.Typer(
     name="gradcascade",
@@ -48,23 +36,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("demo")(demo.demo)
-app.command("train")(train.train)
-app.command("probe")(probe.probe)
-app.command("graph")(graph.graph)
-app.command("cache")(cache.cache)
-app.command("families")(families.families)
-app.command("audit")(audit.audit)
-app.command("measure")(measure.measure)
-app.command("merge")(merge.merge)
-app.command("metrics")(metrics.metrics)
-app.command("fit")(fit.fit)
-app.command("compare")(compare.compare)
-app.command("robustness")(robustness.robustness)
-app.command("report")(report.report)
-app.command("view")(view.view)
-app.command("export")(export.export)
-app.command("bench")(bench.bench)
+for _name in _COMMANDS:
+    app.command(_name)(getattr(import_module(f"gradcascade.cli.{_name}"), _name))
 
 
 def _show_version(wanted: bool) -> None:

@@ -19,6 +19,9 @@ from gradcascade.tables.inferred import INFERRED
 ALL = "all"
 """Stands in the place of a scale where the series is one of the whole family."""
 
+RATE = 0.05
+"""Largest expected share of false discoveries among those called so."""
+
 TWINS = ("v_rel", "duration_per_n")
 """The two channels that are nearly one observable, since v_rel = (s / N) / n_steps."""
 
@@ -164,3 +167,9 @@ def _with_rates(table: pl.DataFrame) -> pl.DataFrame:
             rates[part["_row"].to_numpy()] = false_discovery_control(part[p].to_numpy())
         table = table.with_columns(pl.Series(q, rates, dtype=pl.Float64).fill_nan(None))
     return table
+
+
+def discoveries(associations: pl.DataFrame, rate: float = RATE) -> pl.DataFrame:
+    """Rows of :func:`associations` with q up to ``rate``, the strongest first."""
+    found = associations.filter(pl.col("pearson").is_not_null(), pl.col("q") <= rate)
+    return found.sort(pl.col("pearson").abs(), descending=True, maintain_order=True)

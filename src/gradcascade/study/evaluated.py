@@ -61,8 +61,8 @@ def read_and_match(
     report: Report | None = None,
 ) -> Matched:
     """Read metrics and match them; files that could not be read are said, and refused where nothing else is there."""
-    from gradcascade.performance.attached import read_metrics
     from gradcascade.performance.matching import match
+    from gradcascade.performance.readers import read_metrics
 
     problems: list[Problem] = []
     table = read_metrics(path, family, report or problems.append, only)

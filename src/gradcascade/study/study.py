@@ -148,7 +148,7 @@ class Study:
         Parameters
         ----------
         path : str or pathlib.Path
-            See :func:`gradcascade.performance.attached.read_metrics`.
+            See :func:`gradcascade.performance.readers.read_metrics`.
         family : str, optional
             Whose they are, if the study has several families and the file does not say.
         names : mapping of str to str, optional

@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gradcascade.errors import InputError
 from gradcascade.probe.engines.cuda import device
 from gradcascade.probe.engines.host import HostEngine
-from gradcascade.probe.fixedpoint import Scale
-from gradcascade.probe.graph import Graph
-from gradcascade.probe.magnitudes import Magnitudes
+
+if TYPE_CHECKING:
+    from gradcascade.probe.engines.cuda.engine import CudaEngine
 
 NAMES = ("auto", "reference", "cpu", "cuda")
 
 
-class Engine(Protocol):
-    """What the probe asks of an engine. A field is an array of the engine's own kind, as :meth:`read` gives it."""
-
-    @property
-    def name(self) -> str:
-        """Name of the engine, one of :data:`NAMES` but ``"auto"``."""
-        ...
-
-    def read(self, values: Any) -> Any:
-        """Give a user's array or tensor as a flat field, as :func:`gradcascade.probe.array.as_field` describes."""
-        ...
-
-    def survey(self, field: Any) -> Magnitudes:
-        """Read a field once, as :func:`gradcascade.probe.threshold.survey`."""
-        ...
-
-    def quantile(self, field: Any, q: float, magnitudes: Magnitudes | None = None) -> float:
-        """Exact quantile of the magnitudes, as :func:`gradcascade.probe.threshold.quantile`."""
-        ...
-
-    def subsample(self, field: Any, seed: int) -> Any:
-        """Draw the published subsample, as :func:`gradcascade.probe.threshold.subsample`."""
-        ...
-
-    def prepare(self, graph: Graph) -> None:
-        """Bring a graph to where fields are measured, which the first measurement does otherwise."""
-        ...
-
-    def measure(self, field: Any, scale: Scale, graph: Graph, alpha: float, max_steps: int) -> NDArray[np.int64]:
-        """Cut a field to units and relax it: the number of active nodes at each step."""
-        ...
+Engine: TypeAlias = "HostEngine | CudaEngine"
+"""What the probe asks: each reads fields as arrays of its own kind, which its other methods take."""
 
 
 def check(name: str) -> None:

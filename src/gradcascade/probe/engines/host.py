@@ -25,7 +25,7 @@ class HostEngine:
     name: str
     threads: int
 
-    def read(self, values: Any) -> Field:
+    def read(self, values: Any) -> Any:
         """Give a field as its parts or a flat array, read-only since kernels are compiled for one kind of array."""
         if isinstance(values := in_parts(values), Parts):
             return values
@@ -41,7 +41,7 @@ class HostEngine:
         """Exact quantile of the magnitudes."""
         return threshold.quantile(field, q, magnitudes, self.threads)
 
-    def subsample(self, field: Field, seed: int) -> Field:
+    def subsample(self, field: Field, seed: int) -> Any:
         """Draw the published subsample."""
         return threshold.subsample(field, seed)
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 import polars as pl
 
 from gradcascade.fields.kinds import field_plural
-from gradcascade.performance.association import ALL
-from gradcascade.performance.discoveries import RATE, discoveries
+from gradcascade.performance.association import ALL, RATE, discoveries
 from gradcascade.report.answers.base import Answer, answer, commonest, interval, label
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.page_tables import MINUS, signed

@@ -25,7 +25,7 @@ class CudaEngine:
     device: torch.device
     name: str = "cuda"
 
-    def read(self, values: Any) -> Tensor:
+    def read(self, values: Any) -> Any:
         """Give a field as a tensor on the device."""
         with working_on(self.device):
             return read_field(values, self.device)
@@ -40,7 +40,7 @@ class CudaEngine:
         with working_on(self.device):
             return counting.quantile(field, q, magnitudes)
 
-    def subsample(self, field: Tensor, seed: int) -> Tensor:
+    def subsample(self, field: Tensor, seed: int) -> Any:
         """Draw the published subsample."""
         with working_on(self.device):
             return counting.subsample(field, seed)
