@@ -1,7 +1,5 @@
 """How fast the probe is here, compared with scipy.sparse, torch.sparse and the bandwidth of memory."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import time

@@ -1,7 +1,5 @@
 """``gradcascade cache``: show the graphs that are kept on disk, or remove them."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """Columns of printed tables, which never run together however wide a cell is."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 GAP = 2

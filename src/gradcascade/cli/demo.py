@@ -1,7 +1,5 @@
 """``gradcascade demo``: everything from text to a report, on real data."""
 
-from __future__ import annotations
-
 import json
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``gradcascade export``: the tables of a study in other formats."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """``gradcascade graph``: write out the very graph the probe uses."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """The entry point: registers the commands and turns errors into exit codes."""
 
-from __future__ import annotations
-
 import errno
 import os
 import sys

@@ -1,7 +1,5 @@
 """``gradcascade merge``: join studies, or take a table of cascades computed elsewhere as a study."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated

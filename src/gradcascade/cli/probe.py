@@ -1,7 +1,5 @@
 """``gradcascade probe``: measure one field."""
 
-from __future__ import annotations
-
 import json
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What could not be measured, said at the end of a command."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from gradcascade.cli.options import counted

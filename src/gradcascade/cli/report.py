@@ -1,7 +1,5 @@
 """``gradcascade report``: write the report of a study."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated

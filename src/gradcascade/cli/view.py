@@ -1,7 +1,5 @@
 """``gradcascade view``: the report of a study in a browser, kept up to date."""
 
-from __future__ import annotations
-
 import sys
 import threading
 import webbrowser

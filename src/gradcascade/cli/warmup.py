@@ -1,7 +1,5 @@
 """Compile the kernels before times are measured, and say so if that takes a while."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

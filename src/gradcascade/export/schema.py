@@ -1,7 +1,5 @@
 """The schema of what is exported: every table and column, and the same as a JSON Schema."""
 
-from __future__ import annotations
-
 import json
 from importlib import resources
 from typing import Any

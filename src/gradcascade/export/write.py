@@ -1,7 +1,5 @@
 """Write tables as Parquet, CSV or JSON, so that each can be read back without loss."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping

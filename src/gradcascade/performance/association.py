@@ -1,7 +1,5 @@
 """Association of channels and exponents with external metrics along training (arXiv:2605.02968), and its tests."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Mean accuracies from the files of lm-evaluation-harness, as its versions before and since 0.4 write them."""
 
-from __future__ import annotations
-
 import fnmatch
 import re
 import warnings

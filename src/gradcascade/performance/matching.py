@@ -1,7 +1,5 @@
 """Metrics under the names that a study gives its families, scales and runs: a match is exact, or it is asked for."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

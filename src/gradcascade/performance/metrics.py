@@ -1,7 +1,5 @@
 """External performance numbers and how they scale with model size (arXiv:2605.02968)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What evaluations may call the scales and runs of a family: exact names, never a part of one."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping

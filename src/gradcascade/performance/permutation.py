@@ -6,8 +6,6 @@ a correlation at least as strong. Reversal doubles the orders, so that 5 % can b
 the series look alike in both directions of time. Trends break the test, as they break every other: test differences.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """Metrics from any file or folder, read by the reader of its kind."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from pathlib import Path

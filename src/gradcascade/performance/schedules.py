@@ -1,7 +1,5 @@
 """Learning-rate schedules, for associations that allow for them: those of runs, and those published."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

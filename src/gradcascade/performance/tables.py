@@ -1,7 +1,5 @@
 """Metrics from tables: one's own, those that pandas writes, and what Weights & Biases exports."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Collection, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The cache folder of graphs: checksummed arrays, renamed into place when whole, mapped on use, limited in size."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import json

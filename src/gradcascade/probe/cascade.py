@@ -1,7 +1,5 @@
 """The result of one relaxation."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -13,8 +13,6 @@ Shares. An active node r sends ``c = trunc(u_r * (alpha / k_r))`` to each neighb
 signed total is conserved exactly, and IEEE 754 defines c to the last bit on every machine.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Random numbers that are a pure function of (key, counter), mixed by SplitMix64 (Steele, Lea and Flood, 2014)."""
 
-from __future__ import annotations
-
 from operator import index
 from typing import SupportsIndex
 

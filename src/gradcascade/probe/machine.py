@@ -1,7 +1,5 @@
 """Single machine instructions that Numba does not offer: bit counts, prefetch, and entries packed into 12 bytes."""
 
-from __future__ import annotations
-
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils

@@ -1,7 +1,5 @@
 """Magnitudes from counts of bits; a key is an entry's bits without the sign, at the left end of 32 or 64 bits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Compiled kernels: on one core, or on all of them, one at a time."""
 
-from __future__ import annotations
-
 import os
 import threading
 import types

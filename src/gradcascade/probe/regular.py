@@ -1,7 +1,5 @@
 """The regular graph C_n(1, s), s the whole part of the root of n: a lattice on a torus, computed and never stored."""
 
-from __future__ import annotations
-
 import numba
 import numpy as np
 from numpy.typing import NDArray

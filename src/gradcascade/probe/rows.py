@@ -5,8 +5,6 @@ then the rows of each block are written at once: the far ends of the node's own 
 themselves to it, ascending. The result does not depend on the number of threads.
 """
 
-from __future__ import annotations
-
 import numba
 import numpy as np
 from numpy.typing import NDArray

@@ -1,7 +1,5 @@
 """How many threads work."""
 
-from __future__ import annotations
-
 import os
 
 from gradcascade.errors import InputError

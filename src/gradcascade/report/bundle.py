@@ -1,7 +1,5 @@
 """The scripts and styles of the page, joined from short files, and the policy that lets these alone run."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re

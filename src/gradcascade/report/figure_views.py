@@ -1,7 +1,5 @@
 """The figures for paper as the page shows them without scripts and in print: pictures within a limit of size."""
 
-from __future__ import annotations
-
 import base64
 from dataclasses import dataclass
 from pathlib import Path

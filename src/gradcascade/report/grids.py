@@ -1,7 +1,5 @@
 """Tables made ready for the page: headings in words, cells as text, numbers kept for sorting and copying."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

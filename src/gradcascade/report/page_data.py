@@ -1,7 +1,5 @@
 """The numbers behind the charts of the page: the tables of a report as columns of JSON, rounded for reading."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Every family and field in words: means over the window, and at how many single steps an interval excludes zero."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import polars as pl

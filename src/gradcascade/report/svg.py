@@ -1,7 +1,5 @@
 """SVG files made fit to stand inside a page, several of them side by side."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from xml.etree import ElementTree

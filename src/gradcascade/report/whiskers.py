@@ -1,7 +1,5 @@
 """The exponents of all fields on one axis: a dot and its 95 % interval in each row, drawn without a script."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import polars as pl

@@ -1,7 +1,5 @@
 """Text as bytes: what the nano family learns from, and the same batches for every model."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import sysconfig

@@ -1,7 +1,5 @@
 """Decoder of Pico's shape and parameter names (LLaMA style), with PyTorch's own initialisation."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

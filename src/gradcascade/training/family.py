@@ -1,7 +1,5 @@
 """Trains the nano family: the same decoder at several widths, with gradients, checkpoints and perplexity recorded."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The report of a study as it is now: written anew, into memory, whenever the study has changed."""
 
-from __future__ import annotations
-
 import secrets
 import sqlite3
 import tempfile

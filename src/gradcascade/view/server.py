@@ -1,7 +1,5 @@
 """A server for one reader on the loopback address: the live report, and nothing else."""
 
-from __future__ import annotations
-
 import errno
 import json
 import socketserver

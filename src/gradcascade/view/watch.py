@@ -1,7 +1,5 @@
 """Whether a study has changed, and whether another process has it open, without reading its cascades."""
 
-from __future__ import annotations
-
 import hashlib
 import sqlite3
 from contextlib import closing

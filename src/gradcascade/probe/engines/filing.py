@@ -7,8 +7,6 @@
 Integer additions commute, so the split changes no bit. Rounds of bounded length keep memory bounded.
 """
 
-from __future__ import annotations
-
 import numba
 import numpy as np
 from numpy.typing import NDArray

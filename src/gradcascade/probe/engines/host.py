@@ -1,7 +1,5 @@
 """Engines that work in the host's memory, on NumPy arrays."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

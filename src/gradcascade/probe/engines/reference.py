@@ -1,7 +1,5 @@
 """The reference engine: the rule in plain NumPy, to be read rather than to be fast."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """A step with few contributions, by one thread."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

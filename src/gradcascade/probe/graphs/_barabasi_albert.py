@@ -10,8 +10,6 @@ The earlier node of an edge can be found by repeating the draw for that edge (Sa
 so edges are drawn in parallel, in rounds: edges of earlier rounds are looked up, those of the same round repeated.
 """
 
-from __future__ import annotations
-
 import numba
 import numpy as np
 from numpy.typing import NDArray

@@ -6,8 +6,6 @@ likely (but for opposite nodes of an even n, which are never drawn). The second 
 and those from the first on move up by one.
 """
 
-from __future__ import annotations
-
 import numba
 import numpy as np
 from numpy.typing import NDArray

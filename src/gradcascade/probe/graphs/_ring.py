@@ -1,7 +1,5 @@
 """The ring: node i brings the edges to i + 1 and i + 2, modulo n. Nothing is random, so the seed changes nothing."""
 
-from __future__ import annotations
-
 import numba
 import numpy as np
 from numpy.typing import NDArray

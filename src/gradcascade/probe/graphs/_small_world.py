@@ -6,8 +6,6 @@ own node, or repeats an edge of the ring. Watts and Strogatz draw from both side
 differs only in how the two shortcuts of one node depend on each other.
 """
 
-from __future__ import annotations
-
 import numba
 import numpy as np
 from numpy.typing import NDArray

@@ -1,7 +1,5 @@
 """The answers of the page: what :func:`gradcascade.infer` found, in words and in tables to read."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from gradcascade.report.answers import (

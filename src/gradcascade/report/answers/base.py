@@ -1,7 +1,5 @@
 """What one answer of the page consists of, and the words all of them share."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

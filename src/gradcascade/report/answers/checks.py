@@ -1,7 +1,5 @@
 """Answers that test the fits of the window: without single scales, the worth of their R2, with weights."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from gradcascade.report.answers.base import Answer, answer, label, real_first, why_not

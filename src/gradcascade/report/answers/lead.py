@@ -1,7 +1,5 @@
 """The first paragraph of the page: what was found, for a reader in a hurry."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The answer about the draws of the nulls: what other replicates would make of the differences to them."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from gradcascade.fields.nulls import undrawn

@@ -1,7 +1,5 @@
 """The answer about other choices of the method: how far they, and the nulls, move the exponents."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from gradcascade.report.answers.base import Answer, answer, interval, label

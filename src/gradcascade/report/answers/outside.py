@@ -1,7 +1,5 @@
 """Answers that look beyond the study: external metrics, and the published values of arXiv:2605.02968."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import polars as pl

@@ -1,7 +1,5 @@
 """The first answers: which regime, how the exponents stand to the nulls, and gradients against updates."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from gradcascade.report.answers.base import (

@@ -1,7 +1,5 @@
 """The answer about the rounding of durations to whole relaxation steps."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from gradcascade.report.answers.base import Answer, answer, label, real_first

@@ -1,7 +1,5 @@
 """Answers about the shape of the growth: whether power laws bend, and which law durations follow."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from gradcascade.report import words

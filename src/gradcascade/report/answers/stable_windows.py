@@ -1,7 +1,5 @@
 """The answer about the stable window: which was used, and which v_rel itself suggests."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from gradcascade.report.answers.base import Answer, answer, label

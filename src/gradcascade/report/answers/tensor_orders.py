@@ -1,7 +1,5 @@
 """The answer about the order of the tensors: how far the exponents move with it, and what they are without one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from gradcascade.report.answers.base import Answer, answer, interval, label

@@ -1,7 +1,5 @@
 """What the figures are drawn with: a canvas, marks, axes, styles, and what every figure has."""
 
-from __future__ import annotations
-
 import os
 import sys
 import warnings

@@ -1,7 +1,5 @@
 """The figures of the report, one module each; a module with a `ReportFigure` is all that a new figure takes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from gradcascade.registry import Registry

@@ -1,7 +1,5 @@
 """How cascades die out at chosen training steps."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import polars as pl

@@ -1,7 +1,5 @@
 """How cascades die out: the share of active entries in each relaxation step, over the window."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from gradcascade.report.drawing.axes import plain_log_ticks

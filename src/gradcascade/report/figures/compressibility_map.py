@@ -1,7 +1,5 @@
 """Compressibility as a map: channels against training steps."""
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 

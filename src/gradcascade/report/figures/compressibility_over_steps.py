@@ -1,7 +1,5 @@
 """Compressibility along training: how well one power law summarises the scales."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from gradcascade.report.drawing.canvas import Canvas

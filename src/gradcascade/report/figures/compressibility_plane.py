@@ -1,7 +1,5 @@
 """Compressibility of durations against that of transport."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from gradcascade.fields.kinds import field_plural

@@ -1,7 +1,5 @@
 """The fitted exponents along training."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from gradcascade.fields.kinds import field_plural

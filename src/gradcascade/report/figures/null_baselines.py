@@ -1,7 +1,5 @@
 """The exponents of the real fields beside those of every null."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from gradcascade.report.drawing.canvas import Canvas

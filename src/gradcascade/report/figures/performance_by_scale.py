@@ -1,7 +1,5 @@
 """An external metric against transport efficiency, scale by scale."""
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 

@@ -1,7 +1,5 @@
 """The robustness map: how far each choice of the method moves each exponent."""
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 

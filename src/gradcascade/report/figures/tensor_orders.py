@@ -1,7 +1,5 @@
 """The exponents in other orders of the tensors, beside N2, which has none."""
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 

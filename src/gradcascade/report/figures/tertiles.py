@@ -1,7 +1,5 @@
 """The early, middle and late third of the window."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from gradcascade.report.drawing.canvas import Canvas

@@ -1,7 +1,5 @@
 """The measured efficiency v_rel along training."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from gradcascade.report import words

@@ -1,7 +1,5 @@
 """The summary over the window: every exponent, and whether the four close."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The standing texts of the page, in TOML files beside this one: what a chart shows, how an answer was computed."""
 
-from __future__ import annotations
-
 import tomllib
 from dataclasses import dataclass
 from functools import cache

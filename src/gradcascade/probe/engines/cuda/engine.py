@@ -1,7 +1,5 @@
 """Measures fields on one device; of a field, only counts come back: two to four histograms, two numbers a step."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -15,8 +15,6 @@ Indices into neighbours and contributions are 64-bit: there may be more than 2**
 # pyright: reportMissingImports=false
 # (a kernel is not Python: Triton reads its source and gives the names their meaning; it exists for Linux only)
 
-from __future__ import annotations
-
 from typing import Any
 
 import triton
