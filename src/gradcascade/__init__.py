@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gradcascade.study.runner import run
     from gradcascade.study.sensitivity import robustness
     from gradcascade.study.study import Study
+    from gradcascade.tensor_names import canonical_order
 
 __version__ = "0.1.0"
 
@@ -53,6 +54,7 @@ __all__ = [
     "Probe",
     "Recorder",
     "Study",
+    "canonical_order",
     # exponents
     "channels",
     "closure_error",
@@ -93,6 +95,7 @@ _HOME = {
     "summarise": "scaling.windows",
     "infer": "inference",
     "release": "memory",
+    "canonical_order": "tensor_names",
     "figures": "report.access",
 }
 

@@ -57,13 +57,32 @@ def grouped(names: Sequence[str]) -> list[str]:
     return [name for group in groups.values() for name in group]
 
 
-def canonical(names: Sequence[str]) -> list[str]:
-    """By the names alone, numbers in them by value: the same for every format, trainer, scale and for live fields."""
+def canonical_order(names: Iterable[str]) -> list[str]:
+    """Put names of tensors into the order in which fields are measured, which depends on the names alone.
+
+    It is the same for every file format, trainer and scale, and for live fields: names are compared without what
+    wrappers put into them and without an ending ``.weight``, numbers in them by value.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Such as the keys of ``dict(model.named_parameters())``.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> import gradcascade as gc
+    >>> gc.canonical_order(["h.10.w.weight", "h.2.w.weight", "module.emb.weight"])
+    ['module.emb.weight', 'h.2.w.weight', 'h.10.w.weight']
+    """
     return sorted(names, key=lambda name: (natural(short_name(name)), name))
 
 
 ORDERS: dict[str, Callable[[Sequence[str]], list[str]]] = {
-    "canonical": canonical,
+    "canonical": canonical_order,
     "file": list,
     "sorted": sorted,
     "grouped": grouped,

@@ -1,19 +1,26 @@
 """What is in a field is said, and is the same at every scale of a family."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from typer.testing import CliRunner
 
 import gradcascade as gc
+from gradcascade.cli.main import app
 from gradcascade.errors import InputError
+from gradcascade.report import figure_views
+from gradcascade.report.access import study_data
+from gradcascade.report.page import write_report
 from gradcascade.sources import discover, read_field
 from gradcascade.sources.contents import describe_fields, in_words, refuse_differing
 from gradcascade.sources.one_field import open_field
-from gradcascade.study.contents import contents_of_study
+from gradcascade.study.contents import contents_of_study, contents_table, lines
 from gradcascade.study.estimate import estimate
+from gradcascade.study.merging import merge_studies
 from gradcascade.study.plan import FamilyPlan, NullPlan, Plan
 
 
@@ -128,7 +135,7 @@ def test_probe_takes_the_model_of_a_trainers_state_and_says_what_it_left_out(tmp
     assert opened.layout == (("wte.weight", 36), ("w", 16))
     assert opened.contents == (
         "2 tensors, 52 entries: all floating-point tensors; no config names the architecture; "
-        "left out: 1 buffer, 1 tied, 1 trainer state"
+        "left out: buffers (1), tied to another (1), trainer state (1)"
     )
     np.testing.assert_array_equal(open_field(tmp_path).values, wanted)
 
@@ -150,9 +157,66 @@ def test_probe_refuses_what_is_not_one_whole_model(tmp_path, state, reason):
             read(tmp_path / "m.pt")
 
 
+def write_family(folder: Path) -> Path:
+    """Three scales with a buffer and a copy of the last step each."""
+    for width in (4, 6, 8):
+        for step in (100, 200):
+            path = folder / f"m-d{width}" / f"checkpoint-{step}"
+            path.mkdir(parents=True)
+            torch.save(model(width, 2) | {"causal_mask": torch.ones(2, 2)}, path / "pytorch_model.bin")
+        (folder / f"m-d{width}" / "checkpoint-best").mkdir()
+    return folder
+
+
+ROWS = [(f"d{width}", 6, 18 * width + 4 * width * width) for width in (4, 6, 8)]
+
+
+def test_a_study_keeps_what_its_fields_are_made_of_and_a_report_shows_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(figure_views, "all_figures", lambda data: [])
+    plan = Plan(families=(FamilyPlan(name="m", path=str(write_family(tmp_path / "runs"))),), nulls=NullPlan(kinds=()))
+    with gc.Study.create(tmp_path / "study", plan) as study:
+        gc.run(study)
+        data = study_data(study)
+    table = contents_table(tmp_path / "study")
+    assert table.select("scale", "tensors", "entries").rows() == ROWS
+    assert table.select("order", "left_out", "passed_over").rows() == [
+        ("canonical", "buffers (1)", f"m-d{width}/checkpoint-best") for width in (4, 6, 8)
+    ]
+    text = write_report(data, tmp_path / "report").read_text(encoding="utf-8")
+    part = text[text.index("What the fields are made of") :]
+    assert "chosen by" in part and "all floating-point tensors" in part and "buffers (1)" in part
+    assert (tmp_path / "report" / "contents.csv").read_text().splitlines()[1].startswith("m,update,d4,0,6,136,")
+    assert merge_studies([tmp_path / "study"], tmp_path / "joined").cascades == 3
+    assert contents_of_study(tmp_path / "joined") == contents_of_study(tmp_path / "study")
+
+
+def test_a_study_that_kept_no_order_can_still_be_read(tmp_path):
+    row = {"family": "m", "scale": "d4", "run": "0", "field": "update", "tensors": 6, "entries": 136}
+    row |= {"rule": "floating", "left_out": {"tied": 2}}
+    (tmp_path / "contents.json").write_text(json.dumps([row]))
+    assert contents_of_study(tmp_path) == [row | {"order": "", "copies": []}]
+    assert lines(contents_of_study(tmp_path)) == [
+        "m / d4 / update: 6 tensors, 136 entries: all floating-point tensors; no config names the architecture; "
+        "left out: tied to another (2)"
+    ]
+
+
+def test_an_audit_says_what_the_fields_are_made_of_and_what_was_passed_over(tmp_path):
+    folder = write_family(tmp_path / "runs")
+    said = " ".join(CliRunner().invoke(app, ["audit", str(folder)]).stdout.split())
+    assert (
+        "d4, d6, d8 / update: 6 tensors, 136 to 400 entries in canonical order: all floating-point tensors; no "
+        "config names the architecture; left out: buffers (1)"
+    ) in said
+    assert "passed over, as each holds a step again: m-d4/checkpoint-best, m-d6/checkpoint-best" in said
+    found = json.loads(CliRunner().invoke(app, ["audit", str(folder), "--json"]).stdout)["families"][0]
+    assert [(row["scale"], row["tensors"], row["entries"]) for row in found["fields"]] == ROWS
+    assert [row["copies"] for row in found["fields"]] == [[f"m-d{w}/checkpoint-best"] for w in (4, 6, 8)]
+
+
 def test_a_description_is_said_in_words(tmp_path):
     save(tmp_path, 4)
     described = next(iter(describe_fields(discover(tmp_path).snapshots()).values()))
     assert in_words(described.description).startswith(
-        "26 tensors, 456 entries: all floating-point tensors; no config"
+        "26 tensors, 456 entries in file order: all floating-point tensors; no config"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,7 @@ from gradcascade.errors import InputError
 
 if TYPE_CHECKING:
     from gradcascade.sources.audit import Audit, Finding
+    from gradcascade.study.contents import FieldContents
     from gradcascade.study.plan import FamilyPlan
 
 
@@ -79,6 +80,8 @@ def _audits(
                 scales=entry.scales,
                 runs=entry.runs,
                 select=entry.tensors,
+                fields=entry.fields,
+                order=entry.order,
             )
             for entry in plan.families
         ]
@@ -116,6 +119,8 @@ def _described(done: Audit) -> dict[str, Any]:
             }
             for run in listing.runs
         ],
+        "fields": _rows(done),
+        "copies": [path for paths in done.copies.values() for path in paths],
         "checks": [outcome.as_dict() for outcome in done.outcomes],
         "findings": [finding.as_dict() for finding in done.findings],
         "quarantine": [entry.as_dict() for entry in done.entries],
@@ -134,8 +139,27 @@ def _print(done: Audit) -> None:
     )
     if not done.contents:
         typer.echo("  names, sizes and hashes were compared; no tensor was read")
+    for line in _contents(done):
+        typer.echo("\n".join(wrapped(line, "  ", 6)))
     typer.echo("\n".join(wrapped(_ended(done), "  ", 6)))
     _print_findings(done.findings)
+
+
+def _contents(done: Audit) -> Iterator[str]:
+    """What the fields are made of, and what was passed over."""
+    from gradcascade.study.contents import lines
+
+    yield from (line.removeprefix(f"{done.listing.family} / ") for line in lines(_rows(done)))
+    if done.copies:
+        paths = [path for paths in done.copies.values() for path in paths]
+        yield f"passed over, as each holds a step again: {', '.join(paths)}"
+
+
+def _rows(done: Audit) -> list[FieldContents]:
+    from gradcascade.study.contents import rows_of
+
+    family = done.listing.family
+    return rows_of(done.described, {(family, at.scale, at.run): list(paths) for at, paths in done.copies.items()})
 
 
 def _ended(done: Audit) -> str:

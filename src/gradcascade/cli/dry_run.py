@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def describe(plan: Plan, out: Path, threads: int | None, as_json: bool, quarantine: Path | None) -> None:
     """Print what measuring a plan into ``out`` takes; files are listed, and nothing is measured or written."""
-    from gradcascade.sources.contents import words
+    from gradcascade.study.contents import lines
     from gradcascade.study.estimate import estimate
 
     found = estimate(plan, out, threads, quarantine)
@@ -24,10 +24,8 @@ def describe(plan: Plan, out: Path, threads: int | None, as_json: bool, quaranti
         return
     for group in found.groups:
         typer.echo(f"{group.name}: {len(group.steps)} steps, {min(group.steps)} to {max(group.steps)}")
-    for row in found.contents:
-        run = "" if row["run"] == "0" else f" run {row['run']}"
-        said = words(row["tensors"], row["entries"], row["rule"], row["left_out"])
-        typer.echo(f"{row['family']} / {row['scale']}{run} / {row['field']}: {said}")
+    for line in lines(found.contents):
+        typer.echo(line)
     if found.copies:
         typer.echo(f"left out, as each holds a step again: {', '.join(found.copies)}")
     snapshots = f"{found.snapshots} snapshots, {found.cascades} cascades"

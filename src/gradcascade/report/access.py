@@ -82,6 +82,7 @@ def figures(
 def study_data(study: Study, window: Window = None, metrics: pl.DataFrame | None = None) -> ReportData:
     """Gather everything the report is made from, of an open study."""
     from gradcascade.report.data import ReportData
+    from gradcascade.study.contents import contents_table
     from gradcascade.study.plan import plan_toml
     from gradcascade.study.sensitivity import stored_robustness
     from gradcascade.study.windows import study_windows
@@ -101,4 +102,5 @@ def study_data(study: Study, window: Window = None, metrics: pl.DataFrame | None
         schedules=study.schedules(),
         robustness=None if known.table.is_empty() else known.table,
         orders=None if known.orders.is_empty() else known.orders,
+        contents=contents_table(study.folder),
     )

@@ -40,6 +40,8 @@ class ReportData:
     robustness: pl.DataFrame | None = None
     orders: pl.DataFrame | None = None
     """Exponents in other orders of the tensors, from :mod:`gradcascade.scaling.order_sensitivity`."""
+    contents: pl.DataFrame | None = None
+    """What the fields are made of: tensors, entries, what chose them and what was left out, by scale."""
 
     @classmethod
     def from_tables(
@@ -55,6 +57,7 @@ class ReportData:
         schedules: Mapping[str, Schedule] | None = None,
         robustness: pl.DataFrame | None = None,
         orders: pl.DataFrame | None = None,
+        contents: pl.DataFrame | None = None,
     ) -> ReportData:
         """Fit, summarise and split a table of cascades."""
         points = Points.of(cascades, window)
@@ -73,6 +76,7 @@ class ReportData:
             schedules=published_schedules() if schedules is None else schedules,
             robustness=robustness,
             orders=orders,
+            contents=contents,
         )
 
     @property

@@ -40,6 +40,8 @@ def write_report(data: ReportData, out_dir: Path) -> Path:
         folder = out_dir / "figures"
         folder.mkdir(parents=True, exist_ok=True)
         write_csv(page_tables.sources(data), out_dir / "sources.csv")
+        if data.contents is not None:
+            write_csv(data.contents, out_dir / "contents.csv")
         _write_answers(answers, out_dir / "answers")
         content = _content(data, figure_views(data, folder), answers)
         text = environment.get_template("index.html.j2").render(content)
@@ -86,6 +88,7 @@ def _content(data: ReportData, views: list[FigureView], answers: list[Answer]) -
         "missing": as_table(page_tables.missing_exponents(data), "Steps without exponents"),
         "closure": as_table(closure, "Closure error"),
         "worst_closure": f"{max(worst):.1e}".replace("-", page_tables.MINUS) if worst else None,
+        "contents": as_table(page_tables.contents(data), "What the fields are made of"),
         "sources": as_table(page_tables.sources(data), "Sources of the fields"),
         "probe": tree(data.probe),
         "provenance": tree(data.provenance),

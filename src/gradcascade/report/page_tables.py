@@ -108,6 +108,17 @@ def sources(data: ReportData) -> pl.DataFrame:
     return table.sort(by).select(present).unique(maintain_order=True)
 
 
+def contents(data: ReportData) -> pl.DataFrame:
+    """What the fields are made of, small scales first, with the columns that say something."""
+    if data.contents is None:
+        return pl.DataFrame()
+    place = {name: i for i, name in enumerate(data.scales())}
+    table = data.contents.sort("family", "field", pl.col("scale").replace_strict(place, default=0), "run")
+    silent = [name for name in ("left_out", "passed_over") if not table[name].str.len_chars().sum()]
+    said = pl.col(pl.String).replace("", None)
+    return table.drop(silent, *([] if data.several_runs else ["run"])).with_columns(said)
+
+
 def refusals(data: ReportData) -> pl.DataFrame:
     """List the snapshots that were not measured, with the reason in words."""
     known = [name for name in ("family", "scale", "run", "step", "field", "span", "reason") if name in data.refusals]

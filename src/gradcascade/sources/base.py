@@ -54,6 +54,7 @@ class Description:
     """Name and shape of every tensor, in the order in which they make up the field."""
     left_out: tuple[tuple[str, int], ...] = ()  # how many tensors of the files are not part of it, by reason
     rule: str = ""  # the evidence that decided, see parameters.RULE_WORDS
+    order: str = ""  # the name of the order of the tensors
 
     @property
     def entries(self) -> int:

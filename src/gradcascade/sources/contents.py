@@ -15,6 +15,7 @@ from gradcascade.tensor_names import natural
 
 _NUMBER = re.compile(r"(?<![^.])[0-9]+(?![^.])")
 _DIGITS = re.compile(r"[0-9]+")
+_LEFT_OUT = {"buffer": "buffers", "tied": "tied to another"}
 
 
 class Fields(NamedTuple):
@@ -49,18 +50,31 @@ def describe_fields(snapshots: Iterable[SnapshotRef]) -> dict[Fields, Described]
 
 
 def in_words(description: Description) -> str:
-    """Tensors, entries, the rule, and what was left out: ``30 tensors, 18,672 entries: ...; left out: ...``."""
-    return words(len(description.tensors), description.entries, description.rule, dict(description.left_out))
+    """Tensors, entries, order, rule, what was left out: ``30 tensors, 18,672 entries in canonical order: ...``."""
+    entries = f"{description.entries:,}"
+    return words(len(description.tensors), entries, description.rule, dict(description.left_out), description.order)
 
 
-def words(tensors: int, entries: int, rule: str, left_out: Mapping[str, int]) -> str:
+def words(tensors: int, entries: str, rule: str, left_out: Mapping[str, int], order: str = "") -> str:
     """As `in_words`, of the numbers alone."""
-    said = f"{tensors} tensor{'' if tensors == 1 else 's'}, {entries:,} entries"
+    said = f"{tensors} tensor{'' if tensors == 1 else 's'}, {entries} entries"
+    if order:
+        said += f" in {order} order"
     if rule:
-        said += f": {RULE_WORDS.get(rule, rule)}"
+        said += f": {rule_in_words(rule)}"
     if left_out:
-        said += "; left out: " + ", ".join(f"{count} {why}" for why, count in left_out.items())
+        said += f"; left out: {left_out_in_words(left_out)}"
     return said
+
+
+def rule_in_words(rule: str) -> str:
+    """What decided which tensors make up a field."""
+    return RULE_WORDS.get(rule, rule)
+
+
+def left_out_in_words(left_out: Mapping[str, int]) -> str:
+    """Reasons with the number of tensors: ``buffers (4), tied to another (1)``."""
+    return ", ".join(f"{_LEFT_OUT.get(why, why)} ({count:,})" for why, count in left_out.items())
 
 
 def refuse_differing(described: Mapping[Fields, Described]) -> None:

@@ -15,6 +15,7 @@ from gradcascade.fields.kinds import FieldKind, Optimizer
 from gradcascade.sources.base import UPDATE, Description
 from gradcascade.sources.checkpoint import open_checkpoint
 from gradcascade.sources.choice import Choice, Chosen
+from gradcascade.sources.recorded_tensors import RecordedTensors
 from gradcascade.sources.run_tensors import GradientsOnDisk, RunTensors, same_model
 from gradcascade.sources.stored import StoredTensor, shown
 from gradcascade.sources.tensors import empty_field, open_tensors
@@ -122,12 +123,13 @@ def _chosen(choice: Choice, tensors: Opened, path: Path) -> tuple[dict[str, Stor
 def _described(part: Part, run: RunTensors, choice: Choice, opened: Callable[[Path], Opened]) -> Description | None:
     if not part.tree.local:
         shapes = run.shapes()
-        return Description(tuple(shapes.items())) if shapes is not None else None
+        order = run.order if isinstance(run, RecordedTensors) else ""
+        return Description(tuple(shapes.items()), order=order) if shapes is not None else None
     path = part.local_path
     tensors, chosen = _chosen(choice, opened(path), path)
     left_out = tuple(Counter(chosen.left_out.values()).items())
     shapes = tuple((name, tensors[name].shape) for name in run.names(tensors, part, path))
-    return Description(shapes, left_out, chosen.rule)
+    return Description(shapes, left_out, chosen.rule, choice.order)
 
 
 def made(

@@ -13,9 +13,8 @@ from gradcascade.fields.drawing import null
 from gradcascade.fields.statistics import content_hash, kurtosis
 from gradcascade.sources.base import UPDATE, RunName
 from gradcascade.sources.contents import describe_fields, refuse_differing
-from gradcascade.sources.folder import FolderSource
 from gradcascade.sources.hub_source import HubSource
-from gradcascade.study.contents import FieldContents, rows_of
+from gradcascade.study.contents import FieldContents, copies_in, rows_of
 from gradcascade.study.plan import Plan
 from gradcascade.study.quarantine import quarantined
 from gradcascade.study.runner import open_source
@@ -89,13 +88,7 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
                 held = max(held, min(found.held, found.downloads(own)) * found.size)
     described = describe_fields(snapshot for snapshot in there if snapshot in kept)
     refuse_differing(described)
-    copies = [
-        f"{name}/{path}"
-        for _, source in sources
-        if isinstance(source, FolderSource)
-        for name, run in source.runs.items()
-        for path in run.copies
-    ]
+    copies = copies_in(source for _, source in sources)
     if there and not kept:
         raise InputError(f"all {len(there)} snapshots of the plan are in quarantine; nothing is left to measure")
     if not entries:
@@ -104,8 +97,8 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
     variants = len(variants_of(plan, 0))
     return Estimate(
         groups=tuple(Group(name, tuple(found)) for name, found in sorted(steps.items())),
-        contents=tuple(rows_of(described)),
-        copies=tuple(copies),
+        contents=tuple(rows_of(described, copies)),
+        copies=tuple(f"{RunName(*name[1:])}/{path}" for name, paths in copies.items() for path in paths),
         snapshots=len(entries),
         cascades=len(entries) * variants,
         read=read + fetched,

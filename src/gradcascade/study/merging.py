@@ -18,6 +18,8 @@ from gradcascade.errors import InputError
 from gradcascade.fields.kinds import field_plural
 from gradcascade.sources.audit.quarantine_list import FILE as QUARANTINE
 from gradcascade.sources.base import RunName
+from gradcascade.study.contents import FILE as CONTENTS
+from gradcascade.study.contents import contents_of_studies
 from gradcascade.study.plan import FamilyPlan, Plan, study_path
 from gradcascade.study.schedules import FILE as SCHEDULES
 from gradcascade.study.store import KEY, SNAPSHOT
@@ -276,6 +278,8 @@ def _one_set_of_files(folders: Sequence[Path]) -> tuple[dict[str, str], list[str
                 notes.append(f"{family}: the studies have different schedules, so none is used")
     if schedules:
         files[SCHEDULES] = json.dumps(schedules, indent=2) + "\n"
+    if contents := contents_of_studies(folders):
+        files[CONTENTS] = contents
     lists = {path.read_text(encoding="utf-8") for folder in folders if (path := folder / QUARANTINE).is_file()}
     if len(lists) == 1:
         files[QUARANTINE] = lists.pop()

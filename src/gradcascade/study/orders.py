@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.sources.base import SnapshotRef
-from gradcascade.tensor_names import ORDERS, canonical, short_name
+from gradcascade.tensor_names import ORDERS, canonical_order, short_name
 
 REVERSED, RANDOM = "reversed", "random"
 MAX_RANDOM = 64
@@ -57,7 +57,7 @@ def names_in_order(snapshot: SnapshotRef, order: str) -> list[str] | None:
         found = other.layout() if other else None
         return None if found is None else [name for name, _ in found]
     if order == REVERSED:
-        return canonical(names)[::-1]
+        return canonical_order(names)[::-1]
     # By the names, so that it is one order for all steps, and tensors of the same name come alike at every scale.
     return sorted(names, key=lambda name: (_digest(f"{order}:{short_name(name)}"), name))
 

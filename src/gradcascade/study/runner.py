@@ -20,7 +20,7 @@ from gradcascade.probe.threads import thread_count
 from gradcascade.sources.base import GRADIENT, Name, SnapshotRef, Source
 from gradcascade.sources.contents import describe_fields, refuse_differing
 from gradcascade.sources.field_readers import GradientReader
-from gradcascade.study.contents import keep_contents
+from gradcascade.study.contents import copies_in, keep_contents
 from gradcascade.study.executors import EXECUTORS, Execute, Executor
 from gradcascade.study.gaps import Gaps
 from gradcascade.study.plan import FamilyPlan, Plan, study_path
@@ -161,7 +161,7 @@ def _run(
     snapshots, quarantined = _left_out(study, sources, snapshots)
     described = describe_fields(snapshot for _, snapshot in snapshots)
     refuse_differing(described)
-    keep_contents(study.folder, described)
+    keep_contents(study.folder, described, copies_in(source for _, source in sources))
     missing: list[str] = []
     schedules: dict[str, dict[str, Any]] = {}
     for family, source in sources:

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gradcascade.errors import InputError
@@ -20,11 +20,13 @@ from gradcascade.sources.audit.listing_checks import check_listing
 from gradcascade.sources.audit.opened import OpenedRun, open_run
 from gradcascade.sources.audit.outcomes import CheckOutcome, outcomes
 from gradcascade.sources.audit.quarantine_list import Conventions, Entry, Quarantine, entries_of
-from gradcascade.sources.base import GRADIENT, RunName
+from gradcascade.sources.base import FIELDS, GRADIENT, RunName
 from gradcascade.sources.choice import selected
+from gradcascade.sources.contents import Described, Fields, describe_fields
 from gradcascade.sources.folder import named_runs
 from gradcascade.sources.layouts.base import Run
 from gradcascade.sources.pico_tensors import pico_tensors
+from gradcascade.sources.snapshots import Reading
 
 _OUT_OF_PLACE = (evidence.LateWeights, evidence.ForeignWeights, evidence.LatePart, evidence.ForeignPart)
 _COPIES = (evidence.IdenticalContents, evidence.CopiedPart, evidence.StalePart, evidence.ScaledCopy)
@@ -39,6 +41,10 @@ class Audit:
     conventions: Conventions
     outcomes: tuple[CheckOutcome, ...]
     contents: bool = False
+    described: Mapping[Fields, Described] = field(default_factory=dict)
+    """What the fields of every run are made of, where tensors were read."""
+    copies: Mapping[RunName, tuple[str, ...]] = field(default_factory=dict)
+    """Checkpoints of every run that hold a step again, and are passed over."""
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -78,6 +84,8 @@ def audit_family(
     scales: Mapping[str, str] | None = None,
     runs: Mapping[str, Mapping[str, str]] | None = None,
     select: Sequence[str] = (),
+    fields: Sequence[str] = FIELDS,
+    order: str = "canonical",
 ) -> Audit:
     """Audit a family in a folder, its tensors too if `contents`; other options as `discover` takes them."""
 
@@ -87,8 +95,9 @@ def audit_family(
     name, found_runs = named_runs(folder, family, scales, runs)
     listing = list_runs(name, folder, found_runs, show("listing"))
     audit = audit_listing(listing, label=label, gradients=gradients)
+    copies = {run_name: run.copies for run_name, run in found_runs.items() if run.copies}
     if not contents:
-        return audit
+        return dataclasses.replace(audit, copies=copies)
     found: list[Finding] = []
     read: dict[RunName, Counter[str]] = {}
     for opened in _opened(listing, folder, found_runs, gradients, select, show("reading")):
@@ -96,7 +105,11 @@ def audit_family(
         read.setdefault(opened.name, Counter())[f"{opened.what}s"] += len(opened.paths)
     findings = in_order(_reconciled(audit.findings, found))
     ended = outcomes(listing, gradients, findings, read)
-    return dataclasses.replace(audit, findings=tuple(findings), outcomes=ended, contents=True)
+    reading = Reading(name, tuple(fields), gradients, order, label, tuple(select))
+    described = describe_fields(at for of, run in found_runs.items() for at in reading.snapshots(run, *of))
+    return dataclasses.replace(
+        audit, findings=tuple(findings), outcomes=ended, contents=True, described=described, copies=copies
+    )
 
 
 def _opened(
