@@ -50,7 +50,7 @@ def test_a_clean_family_has_nothing_to_report(family: Path) -> None:
         "  d12, d18, d24 / gradient: 6 tensors, 1,536 to 6,144 entries in canonical",
         "      order: Pico's tensors, v_proj, o_proj and swiglu.w_2 of every block",
     ]
-    assert done.stdout.splitlines()[5:7] == [
+    assert done.stdout.splitlines()[6:8] == [
         "  28 checks: 24 passed, 0 failed, 4 not applicable (missing-shard,",
         "      identical-shard, label, known)",
     ]

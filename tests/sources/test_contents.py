@@ -129,15 +129,15 @@ def test_probe_takes_the_model_of_a_trainers_state_and_says_what_it_left_out(tmp
     weights["lm_head.weight"] = weights["wte.weight"]
     torch.save({"model": weights, "optimizer": {"m": torch.randn(99)}}, tmp_path / "ckpt.pt")
     wanted = torch.cat([weights["wte.weight"].reshape(-1), weights["w"].reshape(-1)]).numpy()
-    opened = open_field(tmp_path / "ckpt.pt")
+    opened = open_field(tmp_path / "ckpt.pt", order="file")
     np.testing.assert_array_equal(opened.values, wanted)
     np.testing.assert_array_equal(read_field(tmp_path / "ckpt.pt"), wanted)
     assert opened.layout == (("wte.weight", 36), ("w", 16))
-    assert opened.contents == (
-        "2 tensors, 52 entries: all floating-point tensors; no config names the architecture; "
+    assert opened.description and in_words(opened.description) == (
+        "2 tensors, 52 entries in file order: all floating-point tensors; no config names the architecture; "
         "left out: buffers (1), tied to another (1), trainer state (1)"
     )
-    np.testing.assert_array_equal(open_field(tmp_path).values, wanted)
+    np.testing.assert_array_equal(open_field(tmp_path, order="file").values, wanted)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +155,28 @@ def test_probe_refuses_what_is_not_one_whole_model(tmp_path, state, reason):
     for read in (open_field, read_field):
         with pytest.raises(InputError, match=reason):
             read(tmp_path / "m.pt")
+
+
+def test_probe_has_one_order_for_every_format_and_for_names_of_a_live_model(tmp_path):
+    weights = model(8, 12)
+    torch.save(weights, tmp_path / "g.pt")
+    save_file(weights, tmp_path / "g.safetensors")
+    names = gc.canonical_order(f"module.{name}" for name in weights)
+    assert names[:3] == ["module.h.0.down.weight", "module.h.0.up.weight", "module.h.1.down.weight"]
+    live = gc.Probe()(torch.cat([weights[name.removeprefix("module.")].reshape(-1) for name in names]).numpy())
+
+    def probed(file, *more):
+        return json.loads(CliRunner().invoke(app, ["probe", str(tmp_path / file), "--json", *more]).stdout)
+
+    for file in ("g.pt", "g.safetensors"):
+        found = probed(file)
+        assert found["activity"] == live.activity.tolist()
+        assert found["contents"] == {"tensors": 26, "order": "canonical", "rule": "floating", "left_out": {}}
+    stored = gc.Probe()(read_field(tmp_path / "g.pt")).activity.tolist()
+    assert probed("g.pt", "--order", "file")["activity"] == stored != live.activity.tolist()
+    for order, words in (("model", "is not known of a file by itself"), ("reverse", "no tensor order 'reverse'")):
+        with pytest.raises(InputError, match=words):
+            open_field(tmp_path / "g.pt", order=order)
 
 
 def write_family(folder: Path) -> Path:

@@ -186,7 +186,8 @@ def test_readers_need_no_torch(tmp_path: Path) -> None:
 def test_the_layout_of_a_file_is_that_of_its_field(tmp_path):
     tensors = {"b": np.ones((2, 3), np.float32), "a": np.zeros(5, np.float32)}
     save_pt(tensors, tmp_path / "t.pt")
-    assert open_field(tmp_path / "t.pt").layout == (("b", 6), ("a", 5))
+    assert open_field(tmp_path / "t.pt").layout == (("a", 5), ("b", 6))
+    assert open_field(tmp_path / "t.pt", order="file").layout == (("b", 6), ("a", 5))
     assert open_field(tmp_path / "t.pt", "a").layout == (("a", 5),)
     np.save(tmp_path / "f.npy", np.ones((3, 4)))
     assert open_field(tmp_path / "f.npy").layout == (("array", 12),)

@@ -18,7 +18,7 @@ from gradcascade.study.orders import (
     parse_orders,
     rearranged,
 )
-from gradcascade.tensor_names import ORDERS, canonical
+from gradcascade.tensor_names import ORDERS, canonical_order
 
 STEPS = (0, 10, 20)
 
@@ -73,7 +73,7 @@ def test_blocks_exchanged_are_the_field_read_in_that_order(request, family, plan
 def test_reversed_is_the_canonical_order_backwards(pico):
     snapshot = discover(pico, order="file").snapshots()[0]
     names = names_of(snapshot, "canonical")
-    assert names == canonical(names) and names_of(snapshot, "reversed") == names[::-1]
+    assert names == canonical_order(names) and names_of(snapshot, "reversed") == names[::-1]
     sizes: dict[str, int] = dict(snapshot.layout() or [("", 0)])
     ends = np.cumsum([sizes[name] for name in names])[:-1]
     parts = dict(zip(names, np.split(values_of(snapshot, "canonical"), ends), strict=True))

@@ -15,9 +15,11 @@ from gradcascade.probe.graphs import DEFAULT_GRAPH
 
 def probe(
     file: Annotated[Path, typer.Argument(help="A .npy, .safetensors or .pt file, or the folder of a checkpoint.")],
-    key: Annotated[
-        str | None, typer.Option(help="Tensor to measure; by default all of the model in file order.")
-    ] = None,
+    key: Annotated[str | None, typer.Option(help="Tensor to measure; by default all of the model.")] = None,
+    order: Annotated[
+        str,
+        typer.Option(help="Order of the tensors: canonical (by names alone), file, sorted or grouped."),
+    ] = "canonical",
     alpha: Alpha = 0.3,
     quantile: Quantile = 0.9,
     graph: GraphKind = DEFAULT_GRAPH,
@@ -34,6 +36,7 @@ def probe(
     from gradcascade.fields.drawing import null as draw
     from gradcascade.probe.array import as_field
     from gradcascade.probe.relaxation import Probe
+    from gradcascade.sources.contents import in_words
     from gradcascade.sources.one_field import open_field
 
     measure = Probe(
@@ -45,7 +48,7 @@ def probe(
         engine=engine,
         threads=threads,
     )
-    opened = open_field(file, key)
+    opened = open_field(file, key, order)
     field = as_field(opened.values)
     if null is not None:
         layout = opened.layout if NULLS.find(null).needs_layout else None
@@ -74,11 +77,15 @@ def probe(
         "engine": chosen.name,
         "seconds": seconds,
     }
+    said = opened.description
     if as_json:
-        typer.echo(json.dumps(result))
+        contents = said and {
+            "tensors": len(said.tensors), "order": said.order, "rule": said.rule, "left_out": dict(said.left_out)
+        }  # fmt: skip
+        typer.echo(json.dumps(result | {"contents": contents}))
         return
-    if opened.contents:
-        typer.echo(f"{'field':>10}  {opened.contents}")
+    if said:
+        typer.echo(f"{'field':>10}  {in_words(said)}")
     if cascade.ceiling:
         result["ceiling"] = f"yes: stopped after {max_steps} steps"
     profile = ", ".join(str(count) for count in cascade.activity[:12].tolist())
