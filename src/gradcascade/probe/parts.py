@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.probe.tensor import check_field, flat, is_tensor, kind_of, refuse_unreadable
-from gradcascade.tensor_names import canonical
+from gradcascade.tensor_names import canonical_order
 
 BLOCK = 1 << 20
 """Entries up to which neighbouring tensors are read together: a call for each small one would take longer."""
@@ -145,7 +145,7 @@ def _named(pairs: Sequence[tuple[str, Any]]) -> Parts:
         raise InputError(f"two tensors are called {twice}; give every tensor of the field once")
     if odd := next((name for name in tensors if not isinstance(name, str)), None):
         raise InputError(f"the tensors of a mapping are told by their names, but one is called {odd!r}; pass strings")
-    names = canonical(list(tensors))
+    names = canonical_order(tensors)
     return Parts(tuple(names), tuple(_held(tensors[name]) for name in names)).check()
 
 
