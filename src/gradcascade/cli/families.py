@@ -24,7 +24,7 @@ def families(
     from gradcascade import families as known
 
     if name is not None:
-        found, run = known.family(name), known.presets()[name][1]
+        found, run = known.family(name), known.presets()[name][1][0]
         typer.echo(json.dumps(_described(found)) if as_json else "\n".join(_shown(found, run)))
         return
     every = list(known.families().values())
@@ -75,7 +75,7 @@ def _shown(family: Family, run: str) -> Iterator[str]:
         entries = family.entries.get(scale)
         yield f"  {scale:<7}  N = {f'{entries:,}' if entries else 'unknown':<{_ENTRIES}}  {place}"
     if family.published and family.published.values:
-        of = f", run {next(iter(family.presets.values()))}" if len(family.runs) > 1 else ""
+        of = f", run {next(iter(family.presets.values()))[0]}" if len(family.runs) > 1 else ""
         yield f"published ({family.published.source}{of})"
         for value in family.published.values:
             spread = "" if value.sd is None else f" ± {value.sd:g}"

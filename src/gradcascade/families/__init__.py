@@ -17,6 +17,7 @@ __all__ = [
     "ScheduleFacts",
     "Verified",
     "all_faults",
+    "chosen_tensors",
     "cited",
     "expected_entries",
     "families",
@@ -43,17 +44,19 @@ def family_of(name: str, repositories: Mapping[str, str] | Iterable[str] = ()) -
     if not places:
         named = presets().get(name)
         return named[0] if named else None
-    for known in families().values():
-        own = {place.partition("@")[0] for run in known.runs for place in known.repositories(run).values()}
-        if all(place.partition("@")[0] in own for place in places):
-            return known
-    return None
+    owners = [
+        known
+        for known in families().values()
+        if all(place.partition("@")[0] in known.places for place in places)
+    ]
+    # Some families share repositories: the one whose name is used is meant.
+    return next((known for known in owners if name in known.presets), owners[0] if owners else None)
 
 
-def presets() -> dict[str, tuple[Family, str]]:
-    """Every name under which a family can be measured: the family, and the run that the name means."""
+def presets() -> dict[str, tuple[Family, tuple[str, ...]]]:
+    """Every name under which a family can be measured: the family, and the runs that the name means."""
     first = {name: (known, known.presets[name]) for name, known in families().items()}
-    others = {name: (known, run) for known in families().values() for name, run in known.presets.items()}
+    others = {name: (known, runs) for known in families().values() for name, runs in known.presets.items()}
     return first | others
 
 
@@ -63,6 +66,11 @@ def expected_entries(repository: str) -> int | None:
         if (entries := known.entries_by_repository.get(repository)) is not None:
             return entries
     return None
+
+
+def chosen_tensors(repository: str) -> tuple[str, ...]:
+    """Patterns of the tensors that a family's file takes of a repository, ``owner/name``; empty for all parameters."""
+    return next((known.tensors for known in families().values() if repository in known.places), ())
 
 
 def all_faults() -> tuple[Fault, ...]:

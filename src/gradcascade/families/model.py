@@ -11,6 +11,10 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
+_PARTS = ("scale", "run", "variant", "step", "tokens")
+"""Parts that a pattern of repositories and branches may have."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,6 +44,10 @@ class Scale(_Strict):
     entries: int | None = Field(default=None, ge=1)
     repositories: dict[str, str] = {}
     """By run, ``owner/name``, ``owner/name@branch`` or ``owner/name@branch:folder``."""
+    tokens: int | None = Field(default=None, ge=1)
+    """Tokens of a step, where every step has as many."""
+    runs: tuple[str, ...] | None = None
+    """Runs that the scale has, where it has not all of the family's."""
 
 
 class ScheduleFacts(_Strict):
@@ -185,9 +193,15 @@ class Family(_Strict):
     layout: str
     fields: tuple[str, ...] = Field(min_length=1)
     tensor_order: str = "canonical"
+    tensors: tuple[str, ...] = ()
+    """Shell patterns of the tensors that make up a field; by default the layout's rule decides."""
     scales: dict[str, Scale] = Field(min_length=1)
     repository: str = ""
-    """Pattern of the repositories with ``{scale}`` and ``{run}``."""
+    """Pattern of the repositories with ``{scale}``, ``{run}`` and ``{variant}``; of a layout of named branches also
+    of the branches, behind an @, with ``{step}`` and ``{tokens}``."""
+    variants: tuple[str, ...] = ()
+    """Forms of the family that are measured apart, such as training data: the first under the family's own name, each
+    as ``{name}-{variant}``."""
     runs: tuple[str, ...] = ("0",)
     preset_runs: tuple[str, ...] = ()
     """Runs that are measured under the family's own name; by default all."""
@@ -215,16 +229,16 @@ class Family(_Strict):
     @classmethod
     def _pattern(cls, text: str) -> str:
         try:
-            unknown = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None} - {
-                "scale",
-                "run",
-            }
+            parts = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
         except ValueError as error:
             raise ValueError(
                 f"{text!r} is not a pattern ({error}); write {{scale}} and {{run}} where they stand"
             ) from None
-        if unknown:
-            raise ValueError(f"{text!r} has the unknown part {{{min(unknown)}}}; known are {{scale}} and {{run}}")
+        if unknown := parts - set(_PARTS):
+            raise ValueError(
+                f"{text!r} has the unknown part {{{min(unknown)}}}; known are {{scale}}, {{run}}, {{variant}}, and "
+                "of branches {step} and {tokens}"
+            )
         return text
 
     @model_validator(mode="after")
@@ -233,21 +247,44 @@ class Family(_Strict):
             raise ValueError("neither repository, a pattern, nor the repositories of every scale and run are given")
         if unknown := set(self.preset_runs) - set(self.runs):
             raise ValueError(f"preset_runs names the run {min(unknown)!r}, which is not one of runs")
+        if ("{variant}" in self.repository) != bool(self.variants):
+            raise ValueError("variants and a repository with {variant} go together; give both or neither")
+        for name, scale in self.scales.items():
+            if unknown := set(scale.runs or ()) - set(self.runs):
+                raise ValueError(f"the scale {name!r} has the run {min(unknown)!r}, which is not one of runs")
         if self.window is not None and self.window[0] > self.window[1]:
             raise ValueError(f"window ends at {self.window[1]} before it starts at {self.window[0]}")
         return self
 
-    def repositories(self, run: str | None = None) -> dict[str, str]:
-        """The place of every scale of one run (by default the first that is measured under the family's name)."""
+    def repositories(self, run: str | None = None, variant: str | None = None) -> dict[str, str]:
+        """The place of every scale that has a run (by default the first that is measured under the family's name)."""
         run = run or (self.preset_runs or self.runs)[0]
-        return {name: self._place(name, run) for name in self.scales}
+        return {
+            name: self._place(name, run, variant)
+            for name, scale in self.scales.items()
+            if scale.runs is None or run in scale.runs
+        }
 
     @cached_property
-    def presets(self) -> dict[str, str]:
-        """Names under which the family can be measured, and the run that each of them means."""
-        first = (self.preset_runs or self.runs)[0]
-        return {self.name: first} | (
-            {self.run_preset.format(run=run): run for run in self.runs} if self.run_preset else {}
+    def presets(self) -> dict[str, tuple[str, ...]]:
+        """Names under which the family can be measured, and the runs that each of them means."""
+        runs = self.preset_runs or self.runs
+        own = {name: runs for name in (self.name, *(f"{self.name}-{variant}" for variant in self.variants))}
+        return own | ({self.run_preset.format(run=run): (run,) for run in self.runs} if self.run_preset else {})
+
+    def variant(self, preset: str) -> str | None:
+        """The variant that one of the presets means."""
+        found = [variant for variant in self.variants if preset == f"{self.name}-{variant}"]
+        return found[0] if found else next(iter(self.variants), None)
+
+    @property
+    def places(self) -> frozenset[str]:
+        """Every repository of the family, without its branch."""
+        return frozenset(
+            place.partition("@")[0]
+            for variant in self.variants or (None,)
+            for run in self.runs
+            for place in self.repositories(run, variant).values()
         )
 
     @cached_property
@@ -257,11 +294,13 @@ class Family(_Strict):
 
     @cached_property
     def entries_by_repository(self) -> dict[str, int]:
-        """The same by repository, ``owner/name``, for all runs."""
+        """The same by repository, ``owner/name``, for all runs and variants."""
         return {
-            self._place(name, run).partition("@")[0]: entries
-            for name, entries in self.entries.items()
+            place.partition("@")[0]: self.entries[name]
+            for variant in self.variants or (None,)
             for run in self.runs
+            for name, place in self.repositories(run, variant).items()
+            if name in self.entries
         }
 
     @property
@@ -272,8 +311,7 @@ class Family(_Strict):
     def has(self, repository: str) -> bool:
         """Whether a repository, with or without its branch, is of this family."""
         name = repository.partition("@")[0]
-        own = {self._place(scale, run).partition("@")[0] for scale in self.scales for run in self.runs}
-        return name in own or _matches(name, self.known_as)
+        return name in self.places or _matches(name, self.known_as)
 
     def cited(self, name: str, repositories: Iterable[str] = ()) -> list[Citation]:
         """What to cite of a family that was fetched from repositories, or, without any, lies on disk under a name."""
@@ -290,9 +328,12 @@ class Family(_Strict):
                 found.append(citation)
         return found
 
-    def _place(self, scale: str, run: str) -> str:
-        given = self.scales[scale].repositories.get(run)
-        return given or self.repository.format(scale=scale, run=run)
+    def _place(self, scale: str, run: str, variant: str | None = None) -> str:
+        if given := self.scales[scale].repositories.get(run):
+            return given
+        chosen = variant or next(iter(self.variants), "")
+        kept = {part: f"{{{part}}}" for part in _PARTS}  # {step} and {tokens} stay: they are of each branch
+        return self.repository.format(**(kept | {"scale": scale, "run": run, "variant": chosen}))
 
 
 def _matches(text: str, patterns: Iterable[str]) -> bool:

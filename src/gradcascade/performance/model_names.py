@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gradcascade import families
@@ -50,8 +50,7 @@ def family_names(
 ) -> FamilyNames:
     """Every name of each run: its own, with the family's, its folders', its repository's; none claimed twice."""
     published = families.presets().get(family)
-    of_preset = published[0].repositories(published[1]) if published else {}
-    places = repositories or {(scale, WHOLE): place for scale, place in of_preset.items()}
+    places = repositories or (_of_preset(published[0], published[1], family) if published else {})
     found = []
     for scale, labels in runs.items():
         size, place = (
@@ -82,6 +81,14 @@ def family_names(
         for one in found
     ]
     return FamilyNames(family, tuple(scales), {scale: set(labels) for scale, labels in runs.items()})
+
+
+def _of_preset(published: families.Family, runs: Sequence[str], name: str) -> dict[tuple[str, str], str]:
+    """Repositories by scale and run, of a preset's one run by scale alone."""
+    by_run = {run: published.repositories(run, published.variant(name)) for run in runs}
+    return {
+        (scale, run if len(runs) > 1 else WHOLE): place for run, own in by_run.items() for scale, place in own.items()
+    }
 
 
 def _of_a_run(published: families.Family | None, scale: str) -> tuple[str, str]:

@@ -120,13 +120,14 @@ def discover_hub(
     which: str = "train",
     order: str = "file",
     label: str = "later",
+    select: tuple[str, ...] = (),
 ) -> HubSource:
     """Find a family on the hub: its repositories by run, laid out as one of the `LAYOUTS`.
 
     A step that is asked for and not there is refused when it is loaded, and no difference is taken across it.
     """
     chosen = LAYOUTS.find(layout, argument="layout")
-    reading = Reading(family, chosen.fields, which, order, label)
+    reading = Reading(family, chosen.fields, which, order, label, select)
     names = [address.name for address in repositories.values()]
     found = []
     for name, address in repositories.items():
@@ -151,6 +152,7 @@ def _found(remote: RemoteRun, layout: Layout, reading: Reading) -> Found:
             "or other steps"
         )
     files = _listed(there[known[-1]]) if known else []
+    published = reading.select == families.chosen_tensors(remote.address.name)
     size = sum(file.size for file in files)
     return Found(
         remote.name,
@@ -162,7 +164,7 @@ def _found(remote: RemoteRun, layout: Layout, reading: Reading) -> Found:
         files=len(files) or 1,
         size=size,
         held=2 if field == UPDATE else 1,
-        entries=families.expected_entries(remote.address.name) or size // (2 if field == UPDATE else 4),
+        entries=(published and families.expected_entries(remote.address.name)) or size // (2 if field == UPDATE else 4),
     )
 
 

@@ -20,12 +20,14 @@ from gradcascade.tensor_names import ordered
 class RecordedTensors:
     """Names and shapes of the tensors that make up the fields of one run, in the order of the first file read.
 
-    They are kept in `file`, so that a run that is continued keeps to them; a published `repository` must have its N.
+    They are kept in `file`, so that a run that is continued keeps to them; a published `repository` must have its N,
+    where the tensors are those of the family's file.
     """
 
     file: Path
     repository: str
     order: str
+    published: bool = True
 
     def names(self, tensors: Mapping[str, StoredTensor], part: Part, path: Path) -> list[str]:
         """Names of the tensors in the order of the field; refused if they are not those of the run."""
@@ -33,7 +35,8 @@ class RecordedTensors:
         found = {name: tensor.shape for name, tensor in tensors.items()}
         known = self._known()
         if known is None:
-            entries, published = sum(map(math.prod, found.values())), families.expected_entries(self.repository)
+            entries = sum(map(math.prod, found.values()))
+            published = families.expected_entries(self.repository) if self.published else None
             if published is not None and entries != published:
                 raise InputError(
                     f"{where} gives a field of {entries:,} entries, and that of {self.repository} has {published:,} "

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+from gradcascade import families
 from gradcascade.errors import InputError
 from gradcascade.fields.kinds import FIELD_KINDS, FieldKind
 from gradcascade.sources.base import ALONE, FIELDS, SnapshotRef
@@ -143,8 +144,11 @@ class Reading:
         return CheckpointsOnDisk(() if same else first, choice, gradients, first if same else ())
 
     def _recorded(self, part: Part, run: Run, field: str) -> RecordedTensors:
-        name = "tensors.json" if field == run.layout.fields[0] else f"tensors-{field}.json"
-        return RecordedTensors(part.tree.small_folder("") / name, part.tree.name, self.order)
+        kind = "" if field == run.layout.fields[0] else f"-{field}"
+        chosen = f"-{hashlib.blake2b(repr(self.select).encode(), digest_size=4).hexdigest()}" if self.select else ""
+        published = self.select == families.chosen_tensors(part.tree.name)
+        path = part.tree.small_folder("") / f"tensors{kind}{chosen}.json"
+        return RecordedTensors(path, part.tree.name, self.order, published)
 
     def _snapshot(
         self, scale: str, step: int, field: str, reader: GradientReader | UpdateReader, span: int | None = None

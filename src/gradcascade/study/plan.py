@@ -96,9 +96,11 @@ class HubPlan(_Strict):
     """Where a family lies on the Hugging Face hub."""
 
     layout: LayoutName
-    """With ``pico-lm`` a step is a commit, with ``pythia`` a branch, with ``step-folders`` a folder."""
+    """With ``pico-lm`` a step is a commit, with ``pythia`` and ``named-branches`` a branch, with ``step-folders`` a
+    folder."""
     repositories: Mapping[str, str | Mapping[str, str]] = Field(min_length=1)
-    """By scale ``owner/name``, ``owner/name@branch`` or ``owner/name@branch:folder``, or these by run."""
+    """By scale ``owner/name``, ``owner/name@branch`` or ``owner/name@branch:folder``, or these by run; with
+    ``named-branches`` the branch is a pattern, as in ``owner/name@step{step}``."""
     steps: tuple[int, ...] | None = None
     """The steps to measure, ascending, or the checkpoints whose differences are; by default all there are."""
 
@@ -161,7 +163,7 @@ class FamilyPlan(_Strict):
     def _one_place(self) -> FamilyPlan:
         if (self.path is None) == (self.hub is None):
             raise ValueError("a family needs either path (a folder of runs) or hub (repositories); give one of them")
-        if self.hub and (given := [key for key in ("tensors", "scales", "runs") if getattr(self, key)]):
+        if self.hub and (given := [key for key in ("scales", "runs") if getattr(self, key)]):
             key = given[0]
             raise ValueError(f"{key} is for a family in a folder; leave it out beside hub")
         if self.scales is not None and not all(self.scales):
@@ -207,7 +209,9 @@ class FamilyPlan(_Strict):
     def reading(self) -> dict[str, Any]:
         """What decides which values are read from the same files."""
         if self.hub:
-            return {"hub": self.hub.layout, **self.model_dump(include={"name", "gradients", "order", "label"})}
+            chosen = {"tensors"} if self.tensors else set()
+            kept = {"name", "gradients", "order", "label", *chosen}
+            return {"hub": self.hub.layout, **self.model_dump(include=kept)}
         unset = {name for name in ("tensors", "scales", "runs") if not getattr(self, name)}
         return self.model_dump(exclude={"hub", "evaluations", "evaluation_names", "window", *unset})
 

@@ -35,6 +35,7 @@ def open_hub(study: Path, family: FamilyPlan, watch: Callable[[str, int, int], N
         which=family.gradients,
         order=family.order,
         label=family.label,
+        select=family.tensors,
     )
 
 
