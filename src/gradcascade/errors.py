@@ -14,5 +14,9 @@ class SourceLostError(InputError):
     """A whole source cannot be reached, so that reading another snapshot of it would fail as well."""
 
 
+class RepositoryRefusedError(SourceLostError):
+    """One repository does not exist or needs other rights; others of the same hub can be read."""
+
+
 class MissingError(InputError):
     """A snapshot, file or revision that was asked for is not there."""

@@ -72,17 +72,23 @@ def test_one_file_makes_a_family_that_is_measured_fitted_and_cited(toy, command)
     toy("families")
     assert "toy " in command("families")[1] and "the loss rises there" in command("families", "toy")[1]
     code, out, err = command("measure", "toy", "--out", "S", "--nulls", "N0", "--json")
-    assert (code, json.loads(out)) == (0, {"measured": 3 * 3 * 2, "known": 0, "refused": [], "quarantined": []}), err
+    assert (code, json.loads(out)) == (
+        0,
+        {"measured": 2 * 3 * 3 * 2, "known": 0, "refused": [], "quarantined": []},
+    ), err
     fits = json.loads(command("fit", "S", "--json")[1])
     assert fits["windows"] == [{"family": "toy", "field": "update", "window": [20, 30]}]
     assert {row["n_steps"] for row in fits["summary"]} == {2}
     with gc.Study.open("S") as study:
+        assert set(study.cascades()["run"]) == {"a", "b"}
         assert set(study.cascades()["step"]) == {10, 20, 30}  # step 40 is at the hub, and not in the file
         assert study.schedules()["toy"]([50]).tolist() == [1.0]
     assert command("export", "S", "--out", "E")[0] == 0
     assert "lab2026toy" in Path("E/CITATION.bib").read_text()
     code, out, err = command("measure", "toy-b", "--out", "S", "--nulls", "N0", "--json")
     assert (code, json.loads(out)["measured"]) == (0, 18), err
+    with gc.Study.open("S") as study:  # one run alone is a family of that name
+        assert set(study.cascades().filter(family="toy-b")["run"]) == {"0"}
     assert command("families", "toys")[2].endswith("did you mean 'toy'?\n")
 
 

@@ -31,8 +31,11 @@ def folder(monkeypatch, tmp_path):
 
 
 def test_the_published_families_are_all_there():
-    assert list(families.families()) == ["pico-lm", "pythia", "pythia-deduped"]
-    assert list(families.presets()) == [*families.families(), *(f"pythia-seed{seed}" for seed in range(1, 10))]
+    published = ["pico-lm", "pythia", "pythia-deduped", "polypythias", "pythia-suite"]
+    assert list(families.families()) == [*published, "datadecide", "olmo-2", "gemstones", "smollm2"]
+    others = [f"pythia-seed{seed}" for seed in range(1, 10)]
+    corpora = [f"datadecide-{corpus}" for corpus in families.family("datadecide").variants]
+    assert list(families.presets()) == [*families.families(), *others, *corpora] and len(corpora) == 25
     pico, pythia = families.family("pico-lm"), families.family("pythia")
     assert pico.window == (5000, 60000) and pythia.window == (4000, 73000)
     assert pico.repositories()["large"] == "pico-lm/pico-decoder-large@pico-decoder-large-1"
@@ -47,7 +50,7 @@ def test_a_family_that_is_like_another_takes_over_what_it_does_not_give():
     deduped, pythia = families.family("pythia-deduped"), families.family("pythia")
     assert deduped.window == pythia.window and deduped.schedule == pythia.schedule and deduped.scales == pythia.scales
     assert deduped.repositories()["70m"] == "EleutherAI/pythia-70m-deduped"
-    assert deduped.published is None and list(deduped.presets) == ["pythia-deduped"]
+    assert deduped.published is None and deduped.presets == {"pythia-deduped": ("0",)}
 
 
 def test_a_family_is_found_by_its_repositories_and_else_by_its_name():
@@ -55,6 +58,41 @@ def test_a_family_is_found_by_its_repositories_and_else_by_its_name():
     assert families.family_of("mine", {"a": "pico-lm/pico-decoder-tiny@main"}) is families.family("pico-lm")
     assert families.family_of("pythia", {"a": "someone/else"}) is None
     assert families.family_of("pythia-seed4") is families.family("pythia") and families.family_of("mine") is None
+
+
+def test_runs_and_variants_are_part_of_the_places():
+    poly, data = families.family("polypythias"), families.family("datadecide-falcon")
+    assert families.presets()["polypythias"] == (poly, tuple("123456789")) and poly.window == (4000, 73000)
+    assert (
+        data.repositories("small-aux-2", "falcon")["4M"] == "allenai/DataDecide-falcon-4M@step{step}-seed-small-aux-2"
+    )
+    assert "1B" not in data.repositories("small-aux-2") and "4M" not in data.repositories("large-aux-2")
+    assert data.variant("datadecide") == "c4" and data.variant("datadecide-falcon") == "falcon"
+    # Some repositories are of two families: the one whose name is used is meant.
+    nine = [f"EleutherAI/pythia-70m-seed{seed}" for seed in range(1, 10)]
+    assert families.family_of("polypythias", nine) is poly and families.family_of("x", nine) is families.family(
+        "pythia"
+    )
+    assert families.chosen_tensors("allenai/OLMo-2-1124-7B") == ("model.layers.*.self_attn.o_proj.weight",)
+    assert families.chosen_tensors("EleutherAI/pythia-70m-seed3") == () == families.chosen_tensors("someone/else")
+
+
+def test_entries_of_chosen_tensors_follow_from_the_shapes():
+    # Layers and widths from the public configurations; all parameters of DataDecide's from its ladder code.
+    widths = {"4M": 64, "6M": 96, "8M": 128, "10M": 144, "14M": 192, "16M": 208, "20M": 192, "60M": 384, "90M": 528}
+    whole = {"4M": 3_744_832, "6M": 6_010_464, "8M": 8_538_240, "10M": 9_900_432, "14M": 14_380_224}
+    whole |= {"16M": 16_004_560, "20M": 19_101_888, "60M": 57_078_144, "90M": 97_946_640}
+    for scale, width in widths.items():
+        assert families.family("datadecide").entries[scale] + width + 50_304 * width == whole[scale]
+    smol = families.family("smollm2").entries
+    for scale, width, all_parameters in (
+        ("135M", 576, 134_515_008), ("360M", 960, 361_821_120), ("1.7B", 2048, 1_711_376_384)
+    ):  # fmt: skip
+        assert smol[scale] + 49_152 * width + width == all_parameters
+    assert families.family("olmo-2").entries == {
+        name: layers * width**2
+        for name, width, layers in (("1B", 2048, 16), ("7B", 4096, 32), ("13B", 5120, 40), ("32B", 5120, 64))
+    }
 
 
 def test_an_unknown_family_is_refused_with_the_nearest():
@@ -98,6 +136,8 @@ def test_a_folder_of_the_user_adds_a_family_with_one_file(folder):
         ("window = [10, 20]", "window = [20, 10]", "ends at 10 before it starts at 20"),
         ("toy-{scale}", "toy-{size}", "the unknown part {size}"),
         ('repository = "someone/toy-{scale}"', "", "neither repository, a pattern"),
+        ("toy-{scale}", "toy-{scale}-{variant}", "variants and a repository with {variant} go together"),
+        ("{ entries = 10 }", '{ runs = ["7"] }', "the scale 'a' has the run '7', which is not one of runs"),
         ('state = "measured"', 'state = "sure"', "verified.state"),
         ('title = "A toy family"', "like = 'nobody'", "there is no such family"),
         ('name = "toy"', 'name = "pythia"', "describes the family 'pythia', and so does"),

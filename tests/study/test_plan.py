@@ -51,8 +51,8 @@ def test_a_written_plan_with_chosen_tensors_and_scales_reads_the_same(tmp_path_f
     assert read_plan(written(tmp_path_factory.mktemp("plan"), plan_toml(plan))) == plan
 
 
-@pytest.mark.parametrize(("key", "value"), [("tensors", ("*.weight",)), ("scales", {"a": "b"})])
-def test_tensors_and_scales_are_chosen_of_folders_only(key, value):
+@pytest.mark.parametrize(("key", "value"), [("runs", {"a": {"1": "b"}}), ("scales", {"a": "b"})])
+def test_scales_and_runs_are_chosen_of_folders_only(key, value):
     hub = HubPlan(layout="pythia", repositories={"70m": "EleutherAI/pythia-70m"})
     with pytest.raises(ValueError, match=f"{key} is for a family in a folder; leave it out beside hub"):
         FamilyPlan.model_validate({"name": "a", "hub": hub, "fields": ("update",), key: value})

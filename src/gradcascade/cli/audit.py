@@ -57,6 +57,7 @@ def audit(
 def _audits(
     source: str, family: str | None, contents: bool, progress: Callable[[str, int, int, str], None]
 ) -> list[Audit]:
+    from gradcascade import families
     from gradcascade.sources.audit import audit_family
     from gradcascade.study.plan import read_plan, study_path
     from gradcascade.study.presets import presets
@@ -88,7 +89,7 @@ def _audits(
     if preset := presets().get(source):
         return [_of_hub(preset.model_copy(update={"name": family or preset.name}), progress)]
     if not Path(source).is_dir():
-        raise InputError(NO_SOURCE.format(source, ", ".join(presets())))
+        raise InputError(NO_SOURCE.format(source, ", ".join(families.families())))
     return [audit_family(Path(source), family, contents=contents, progress=progress)]
 
 

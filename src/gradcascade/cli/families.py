@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gradcascade.cli.options import Json, wrapped
+from gradcascade.errors import InputError
 
 if TYPE_CHECKING:
     from gradcascade.families import Family, Fault, ScheduleFacts
 
-_ENTRIES = 12
+_ENTRIES = 13
 
 
 def families(
     name: Annotated[str | None, typer.Argument(help="One family, shown with all that is known of it.")] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Ask the hub whether it has the repositories and steps that are said here."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List the published families, or show one with its known faults, published values and citation."""
     from gradcascade import families as known
 
+    if check:
+        if name is None:
+            raise InputError(
+                "--check asks the hub about one family; name it, as in `gradcascade families pythia --check`"
+            )
+        _check(name, as_json)
+        return
+
     if name is not None:
         found, run = known.family(name), known.presets()[name][1][0]
-        typer.echo(json.dumps(_described(found)) if as_json else "\n".join(_shown(found, run)))
+        typer.echo(json.dumps(_described(found)) if as_json else "\n".join(_shown(found, run, found.variant(name))))
         return
     every = list(known.families().values())
     if as_json:
@@ -37,8 +51,30 @@ def families(
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def _check(name: str, as_json: bool) -> None:
+    from gradcascade import families as known
+    from gradcascade.sources.hub_check import check_family
+    from gradcascade.sources.trees.hub.client import HubClient
+
+    found, runs = known.family(name), known.presets()[name][1]
+    checked = []
+    for one in check_family(HubClient(), found, name, runs):
+        checked.append(one)
+        if not as_json:
+            run = "" if len(runs) == 1 else f", run {one.run}"
+            said = [difference.sentence for difference in one.differences] or [
+                f"{len(one.steps)} steps, as in the file"
+            ]
+            typer.echo("\n".join(wrapped("; ".join(said), f"{one.scale}{run}: ", 4)))
+    differing = [one for one in checked if one.differences]
+    if as_json:
+        typer.echo(json.dumps({"family": found.name, "runs": [asdict(one) for one in checked]}))
+    else:
+        typer.echo(f"{len(checked)} runs asked about, {len(differing)} of them differ from the file")
+
+
 def _row(family: Family) -> tuple[str, ...]:
-    steps = "found at the hub" if family.steps_known is None else f"{family.steps_known:,}"
+    steps = "at the hub" if family.steps_known is None else f"{family.steps_known:,}"
     cells = (family.name, str(len(family.scales)), str(len(family.runs)), ", ".join(family.fields), steps)
     return (*cells, _window(family), family.verified.state)
 
@@ -56,12 +92,16 @@ def _described(family: Family) -> dict[str, Any]:
     return content
 
 
-def _shown(family: Family, run: str) -> Iterator[str]:
+def _shown(family: Family, run: str, variant: str | None) -> Iterator[str]:
     yield f"{family.name}: {family.title}"
     yield f"  measured with  gradcascade measure {family.name}"
     if len(family.presets) > 1:
         yield from _wrapped("also known as", ", ".join(list(family.presets)[1:]))
+    if len(family.presets[family.name]) > 1:
+        yield from _wrapped("runs", ", ".join(family.presets[family.name]))
     yield from _wrapped("fields", f"{', '.join(family.fields)}; layout {family.layout}; {family.revision}")
+    if family.tensors:
+        yield from _wrapped("tensors", ", ".join(family.tensors))
     yield f"  {'steps':<13}  {_steps(family)}"
     yield f"  {'window':<13}  {_window(family)}"
     if family.schedule:
@@ -71,9 +111,11 @@ def _shown(family: Family, run: str) -> Iterator[str]:
         yield from _wrapped("metric", f"{family.metric.name}; {family.metric.slope} over {of}")
     yield from _wrapped("verified", f"{family.verified.state}: {family.verified.evidence}")
     yield "scales"
-    for scale, place in family.repositories(run).items():
+    for scale, place in family.repositories(run, variant).items():
         entries = family.entries.get(scale)
-        yield f"  {scale:<7}  N = {f'{entries:,}' if entries else 'unknown':<{_ENTRIES}}  {place}"
+        tokens = family.scales[scale].tokens
+        each = f"  {tokens:,} tokens a step" if tokens else ""
+        yield f"  {scale:<7}  N = {f'{entries:,}' if entries else 'unknown':<{_ENTRIES}}  {place}{each}"
     if family.published and family.published.values:
         of = f", run {next(iter(family.presets.values()))[0]}" if len(family.runs) > 1 else ""
         yield f"published ({family.published.source}{of})"

@@ -199,6 +199,7 @@ def _family(
     source: str, name: str | None, fields: str | None, tensors: tuple[str, ...], order: str | None, out: Path
 ) -> FamilyPlan:
     """Plan of one source; ``fields`` are None if the command line does not name any."""
+    from gradcascade import families
     from gradcascade.sources.folder import discover
     from gradcascade.sources.snapshots import readable_kinds
     from gradcascade.study.plan import FamilyPlan, read_plan
@@ -217,7 +218,7 @@ def _family(
         return preset.model_copy(update={"name": name or preset.name})
     folder = Path(source)
     if not folder.is_dir():
-        raise InputError(NO_SOURCE.format(source, ", ".join(presets())))
+        raise InputError(NO_SOURCE.format(source, ", ".join(families.families())))
     known = read_plan(out / "plan.toml").families if (out / "plan.toml").is_file() else ()
     named = [entry.name for entry in known if entry.path == _relative(folder, out)]
     # What a study has keeps its name, whatever runs come beside it, and its order, whatever the default is now.

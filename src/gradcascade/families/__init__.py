@@ -45,9 +45,7 @@ def family_of(name: str, repositories: Mapping[str, str] | Iterable[str] = ()) -
         named = presets().get(name)
         return named[0] if named else None
     owners = [
-        known
-        for known in families().values()
-        if all(place.partition("@")[0] in known.places for place in places)
+        known for known in families().values() if all(place.partition("@")[0] in known.places for place in places)
     ]
     # Some families share repositories: the one whose name is used is meant.
     return next((known for known in owners if name in known.presets), owners[0] if owners else None)
@@ -69,7 +67,7 @@ def expected_entries(repository: str) -> int | None:
 
 
 def chosen_tensors(repository: str) -> tuple[str, ...]:
-    """Patterns of the tensors that a family's file takes of a repository, ``owner/name``; empty for all parameters."""
+    """Patterns of the tensors that a family takes of a repository, ``owner/name``; empty for all parameters."""
     return next((known.tensors for known in families().values() if repository in known.places), ())
 
 

@@ -17,7 +17,18 @@ from gradcascade.families.model import Family
 VARIABLE = "GRADCASCADE_FAMILIES"
 """Environment variable with further folders of family files, separated as in PATH."""
 
-_NOT_INHERITED = ("name", "title", "order", "published", "preset_runs", "run_preset", "runs", "variants", "faults", "verified")
+_NOT_INHERITED = (
+    "name",
+    "title",
+    "order",
+    "published",
+    "preset_runs",
+    "run_preset",
+    "runs",
+    "variants",
+    "faults",
+    "verified",
+)
 
 
 def folders() -> tuple[Path, ...]:

@@ -10,7 +10,6 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-
 _PARTS = ("scale", "run", "variant", "step", "tokens")
 """Parts that a pattern of repositories and branches may have."""
 

@@ -164,7 +164,8 @@ def _found(remote: RemoteRun, layout: Layout, reading: Reading) -> Found:
         files=len(files) or 1,
         size=size,
         held=2 if field == UPDATE else 1,
-        entries=(published and families.expected_entries(remote.address.name)) or size // (2 if field == UPDATE else 4),
+        entries=(published and families.expected_entries(remote.address.name))
+        or size // (2 if field == UPDATE else 4),
     )
 
 

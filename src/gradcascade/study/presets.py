@@ -18,7 +18,9 @@ def preset(name: str, known: Family, runs: Sequence[str]) -> FamilyPlan:
     """Plan of some runs of a family."""
     by_run = {run: known.repositories(run, known.variant(name)) for run in runs}
     places = {
-        scale: {run: own[scale] for run, own in by_run.items() if scale in own} if len(runs) > 1 else by_run[runs[0]][scale]
+        scale: {run: own[scale] for run, own in by_run.items() if scale in own}
+        if len(runs) > 1
+        else by_run[runs[0]][scale]
         for scale in known.scales
         if any(scale in own for own in by_run.values())
     }

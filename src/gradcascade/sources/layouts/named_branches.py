@@ -1,7 +1,7 @@
 """Branches named by a pattern: ``step{step}-seed-default``, ``stage1-step{step}-tokens{tokens}B``, ``step_{step}``.
 
-The pattern stands where an address has its branch, as in ``allenai/OLMo-2-0425-1B@stage1-step{step}-tokens{tokens}B``;
-it must match the whole name, so that a repository can hold several runs and stages.
+The pattern stands where an address has its branch, as in ``owner/name@stage1-step{step}-tokens{tokens}B``; it must
+match the whole name, so that a repository can hold several runs and stages.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def _on_hub(remote: RemoteRun, which: str) -> Run:
     steps = []
     for step, name in branches_matching(remote.address.revision, list(commits), remote.address.name).items():
         tree = remote.tree(commits[name])
-        steps.append(Step(step, tree, remote.address.folder, checkpoint=Part(tree, remote.address.folder, label=name)))
+        steps.append(
+            Step(step, tree, remote.address.folder, checkpoint=Part(tree, remote.address.folder, label=name))
+        )
     head = remote.tree("main" if "main" in commits else commits[max(commits)])
     return Run(remote.where, LAYOUT, head, remote.address.folder, tuple(steps))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-from gradcascade.errors import InputError, MissingError, SourceLostError
+from gradcascade.errors import InputError, MissingError, RepositoryRefusedError, SourceLostError
 from gradcascade.sources.trees.base import TreeFile
 from gradcascade.sources.trees.hub.retry import RetryPolicy, named_wait
 
@@ -152,7 +152,7 @@ class Session:
             self._reached = True
             raise RetryableError(f"it answered {status}", named_wait(answer.headers))
         if status in (401, 403) or code in ("RepoNotFound", "GatedRepo"):
-            raise SourceLostError(
+            raise RepositoryRefusedError(
                 f"{self.endpoint} refuses {what} (it answered {status}): the repository does not exist, or needs "
                 "rights that you get with `hf auth login`; check its name"
             )
