@@ -2,6 +2,7 @@ import pytest
 
 from gradcascade import families
 from gradcascade.families.files import VARIABLE
+from gradcascade.sources.base import RunName
 from gradcascade.study.plan import Plan, plan_toml, read_plan
 from gradcascade.study.presets import presets
 
@@ -41,7 +42,7 @@ def test_several_runs_of_a_preset_are_runs_of_its_scales():
     hub = presets()["datadecide-falcon"].hub
     assert hub is not None and set(hub.repositories["1B"]) == {"default", "large-aux-2", "large-aux-3"}
     place = "allenai/DataDecide-falcon-4M@step{step}-seed-small-aux-3"
-    assert hub.places["4M", "small-aux-3"] == place and len(hub.places) == 14 * 3
+    assert hub.places[RunName("4M", "small-aux-3")] == place and len(hub.places) == 14 * 3
     one = presets()["pythia-seed7"].hub
     assert one is not None and {run.run for run in one.places} == {"0"}
 
