@@ -37,6 +37,26 @@ def printed(family):
     return done
 
 
+def files_of(folder):
+    """Without the log that SQLite keeps while a study is open."""
+    found = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(("-wal", "-shm"))]
+    return sorted((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in found)
+
+
+def test_a_study_that_may_not_be_written_to_is_taken_into_a_new_one(family, tmp_path):
+    kept = files_of(family / "study")
+    words = ("--steps", 1, "--replicates", 1, "--orders", "", "--json")
+    done = command("robustness", "study", *words, "--out", tmp_path / "copy", cwd=family)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["measured"] > 0 and found["refused"] == [] and files_of(family / "study") == kept
+    with gc.Study.open(tmp_path / "copy") as study:
+        assert study.cascades().height == 3 * 8 * 4
+    again = json.loads(command("robustness", tmp_path / "copy", *words, cwd=family).stdout)
+    assert (again["measured"], again["robustness"]) == (0, found["robustness"])
+    assert command("robustness", "study", *words, "--out", tmp_path / "copy", cwd=family).returncode == 2
+
+
 def test_it_prints_every_choice_farthest_first(printed):
     lines = printed.stdout.splitlines()
     assert lines[0] == f"{3 * 5 * (22 + 7)} cascades measured, {3 * 5 * 4} known before"

@@ -15,6 +15,7 @@ from gradcascade.evaluations import EvaluationWarning
 from gradcascade.families import family
 from gradcascade.performance.harness import read_lm_eval, tasks_of
 from gradcascade.performance.metrics import METRIC_SCHEMA, metric_exponent
+from gradcascade.performance.readers import read_metrics
 
 EVALS = Path(__file__).parents[3] / "shared" / "data" / "pythia-evals"
 
@@ -137,6 +138,27 @@ def test_results_without_a_step_or_of_two_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "b" / "70m_step20.json", {"results": harness_results(), "config": arguments})
     with pytest.raises(InputError, match=r"more than one training step \(20 in its name, 10 in revision\)"):
         read_lm_eval(tmp_path / "b", "own")
+
+
+def test_the_step_of_results_that_name_none_can_be_given(tmp_path: Path) -> None:
+    results = renamed(harness_results())
+    first = written_today(tmp_path / "pythia-70m", results, "2024-05-01T12-00-00.1")
+    assert read_lm_eval(first, "own", step=512).select("scale", "step").rows() == [("pythia-70m", 512)]
+    parts = tmp_path / "parts" / "pythia-70m"
+    exams = {name: values for name, values in results.items() if name.startswith("mmlu")}
+    written_today(parts, exams, "2024-05-01T12-00-00.1")
+    written_today(parts, {name: results[name] for name in results if name not in exams}, "2024-05-01T13-00-00.1")
+    with pytest.warns(EvaluationWarning, match="several files of results of one model and step"):
+        assert read_lm_eval(parts, "own", step=512)["step"].to_list() == [512]
+    written_today(tmp_path / "pythia-70m", results, "2024-05-02T12-00-00.1")
+    with pytest.raises(InputError, match=r"both evaluate .* name no step, so --step 512 can be that of one alone"):
+        read_lm_eval(tmp_path / "pythia-70m", "own", step=512)
+    write(tmp_path / "b" / "70m_step20.json", {"results": harness_results()})
+    with pytest.raises(InputError, match=r"is of step 20, and --step says 512; leave --step out"):
+        read_lm_eval(tmp_path / "b", "own", step=512)
+    (tmp_path / "m.csv").write_text("scale,step,ppl\n70m,1,2.5\n")
+    with pytest.raises(InputError, match=r"--step is for results of the evaluation harness"):
+        read_metrics(tmp_path / "m.csv", "own", step=512)
 
 
 def test_the_newest_value_of_each_task_counts_and_that_is_said(tmp_path: Path) -> None:

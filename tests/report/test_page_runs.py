@@ -9,9 +9,10 @@ import pytest
 
 from gradcascade.report import figure_views
 from gradcascade.report.data import ReportData
+from gradcascade.report.figures.performance_by_scale import PerformanceByScale
 from gradcascade.report.page import write_report
 from gradcascade.report.page_data import chart_data
-from gradcascade.vocabulary import REFUSAL_COLUMNS, polars_schema
+from gradcascade.vocabulary import METRIC_COLUMNS, REFUSAL_COLUMNS, polars_schema
 
 from .cascades import study_cascades
 
@@ -40,6 +41,23 @@ def test_one_run_is_not_spoken_of(tmp_path: Path) -> None:
     assert "averaged as replicates" not in html and '<th scope="col">run</th>' not in html
     assert "it ends early" in html and ">unreadable<" not in html
     assert chart_data(data)["groups"][0]["runs"] == [[], [], [], []]
+
+
+def test_metrics_of_several_runs_are_averaged_in_the_chart_and_the_figure() -> None:
+    cascades = with_runs("0", "seed1")
+    steps = cascades["step"].unique().sort().to_list()
+    rows = [
+        ("nano", scale, run, step, "perplexity", value)
+        for scale in ("d24", "d48", "d96", "d192")
+        for step in steps
+        for run, value in (("0", 2.0), ("seed1", 8.0))
+    ]
+    metrics = pl.DataFrame(rows, schema=polars_schema(METRIC_COLUMNS), orient="row")
+    data = ReportData.from_tables(cascades, metrics)
+    assert {value for scale in chart_data(data)["metrics"][0]["values"] for value in scale} == {4.0}
+    frame = PerformanceByScale(data).frame()
+    assert frame["value"].round(9).unique().to_list() == [4.0]
+    assert frame.select("field", "scale", "step").is_unique().all()
 
 
 @pytest.mark.usefixtures("no_figures")

@@ -34,6 +34,9 @@ def metrics(
     metric: Annotated[
         list[str] | None, typer.Option(help="Metric to take, by its column; repeatable. By default all.")
     ] = None,
+    step: Annotated[
+        int | None, typer.Option(min=0, help="Training step of results of the harness that name none themselves.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Read external performance numbers into a study, and show how they scale with model size."""
@@ -44,7 +47,7 @@ def metrics(
     attached = []
     with Study.open(study) as opened:
         for path in files or []:
-            found, others = opened.attach(path, family, names, metric or ())
+            found, others = opened.attach(path, family, names, metric or (), step)
             attached.append({"file": str(path), "values": found.height, "left_over": others})
             if not as_json:
                 rest = f"; not measured here, left out: {', '.join(others)}" if others else ""

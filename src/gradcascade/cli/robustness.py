@@ -35,14 +35,21 @@ def robustness(
     orders: Annotated[
         str, typer.Option(help="Orders of the tensors, by name, also reversed and random:R; none if it is empty.")
     ] = ",".join(_ORDERS),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="New study to keep this in, with all of the other; for one that may not be written to."),
+    ] = None,
     engine: Engine = "auto",
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
     """Measure a sample of steps with other graphs, seeds, alpha, quantiles, orders and nulls; print what moves."""
+    from gradcascade.study.merging import merge_studies
     from gradcascade.study.study import Study
 
-    with Study.open(study) as opened:
+    if out is not None:
+        merge_studies([study], out)
+    with Study.open(out or study) as opened:
         found = _measured(opened, steps, replicates, orders, engine, threads)
         probe = opened.plan.probe
     if as_json:

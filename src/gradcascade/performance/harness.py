@@ -4,7 +4,7 @@ import fnmatch
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,8 @@ class _File:
     results: dict[str, Any]
     groups: frozenset[str]
     """Entries of the results that sum up others."""
+    told: bool = True
+    """Whether the file or its place names the step."""
 
 
 def tasks_of(family: str) -> Tasks:
@@ -67,13 +69,13 @@ def harness_files(place: Path) -> list[Path]:
     return [path for path in found if path.suffix == ".json" and _is_named_so(path.stem)]
 
 
-def read_lm_eval(folder: Path | str, family: str, report: Report = refuse) -> pl.DataFrame:
+def read_lm_eval(folder: Path | str, family: str, report: Report = refuse, step: int | None = None) -> pl.DataFrame:
     """Mean zero-shot accuracy of every model and step, from a folder of results of the harness, or one file of them.
 
     Before version 0.4 it writes ``{"results": {task: {"acc": value}}}`` anywhere, since then ``acc,none`` into
     ``{model}/results_{time}.json``. The step is that of the name, of ``model_args`` or else of a folder. Of several
     files with a time the newest value of each task counts, its ``acc_norm`` before its ``acc``. A model that lacks a
-    task is reported, as means over different tasks cannot be compared.
+    task is reported, as means over different tasks cannot be compared. ``step`` is that of a file that tells none.
     """
     root = Path(folder)
     if not root.exists():
@@ -87,11 +89,13 @@ def read_lm_eval(folder: Path | str, family: str, report: Report = refuse) -> pl
     tasks = tasks_of(family)
     together: dict[tuple[str, int], list[_File]] = defaultdict(list)
     for path in paths:
-        file = _opened(path, root)
+        file = _opened(path, root, step)
         if isinstance(file, Problem):
             report(file)
         else:
             together[file.model, file.step].append(file)
+    for (model, at), files in together.items():
+        _refuse_several(model, at, [file for file in files if not file.told])
     rows, versions = [], set[bool]()
     for (model, step), files in together.items():
         for some in [files] if all(file.date for file in files) else [[file] for file in files]:
@@ -111,12 +115,24 @@ def read_lm_eval(folder: Path | str, family: str, report: Report = refuse) -> pl
     return metric_table(rows, f"folder {folder}")
 
 
+def _refuse_several(model: str, step: int, files: Sequence[_File]) -> None:
+    """A step that was given is of one evaluation; several of a task would be of several steps."""
+    seen: dict[str, _File] = {}
+    for file in sorted(files, key=lambda file: file.date):
+        for task in file.results:
+            if (other := seen.setdefault(task, file)) is not file:
+                raise InputError(
+                    f"{other.path.name} and {file.path.name} both evaluate {task} of {model} and name no step, so "
+                    f"--step {step} can be that of one alone; name one file"
+                )
+
+
 def _is_named_so(stem: str) -> bool:
     named = _NAME_AND_STEP.fullmatch(stem)
     return bool(_DATE.search(stem) or stem == "results" or (named and named["name"]))
 
 
-def _opened(path: Path, root: Path) -> _File | Problem:
+def _opened(path: Path, root: Path, given: int | None = None) -> _File | Problem:
     content = read_object(path)
     if isinstance(content, Problem):
         return content
@@ -139,18 +155,22 @@ def _opened(path: Path, root: Path) -> _File | Problem:
         said = ", ".join(f"{step:,} in {where}" for where, step in steps.items())
         return Problem("two-steps", str(path), f"is of more than one training step ({said}); correct it or remove it")
     step = next(iter(steps.values()), step_of_folder)
+    if given is not None and step not in (None, given):
+        return Problem("two-steps", str(path), f"is of step {step:,}, and --step says {given:,}; leave --step out")
+    told_step, step = step is not None, given if step is None else step
     name = (named and named["name"]) or model or folder
     if step is None or not name:
         reason = (
             f"names no {'training step' if name else 'model'}, neither in its model_args (such as "
             "pretrained=owner/model,revision=step1000) nor in the names of the file and its folders; put it into a "
-            "folder of that name, such as model/step1000"
+            "folder of that name, such as model/step1000, or give the step of one file with --step"
         )
         return Problem("no-step", str(path), reason)
     subtasks, groups = content.get("group_subtasks"), content.get("groups")
     sums = {name for name, below in subtasks.items() if below} if isinstance(subtasks, dict) else set()
     sums.update(groups if isinstance(groups, dict) else ())
-    return _File(path, name, step, found["date"].replace(":", "-") if found else "", results, frozenset(sums))
+    date = found["date"].replace(":", "-") if found else ""
+    return _File(path, name, step, date, results, frozenset(sums), told_step)
 
 
 def _arguments(content: dict[str, Any]) -> dict[str, str]:

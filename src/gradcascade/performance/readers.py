@@ -17,18 +17,24 @@ _Row = tuple[str, str, int, str, float | None]
 
 
 def read_metrics(
-    path: Path | str, family: str | None = None, report: Report = refuse, only: Collection[str] = ()
+    path: Path | str,
+    family: str | None = None,
+    report: Report = refuse,
+    only: Collection[str] = (),
+    step: int | None = None,
 ) -> pl.DataFrame:
     """Read metrics from a table, results of the harness, or a folder of runs; `report` takes files it cannot read."""
     place = Path(path)
     if not place.is_dir() and not (place.is_file() and harness_files(place)):
+        _refuse_step(step, place)
         return read_table(place, family, only)
     if family is None:
         raise InputError(f"the folder {place} names no family; say which family it belongs to")
     if any(any(place.glob(f"{runs}eval_results/step_*.json")) for runs in ("", "*/", "runs/*/")):
+        _refuse_step(step, place)
         table = read_paloma(place, family, report)
     elif harness_files(place):
-        table = read_lm_eval(place, family, report)
+        table = read_lm_eval(place, family, report, step)
     else:
         raise InputError(
             f"{place} holds neither files named like 70m_step143000.json or results_2024-05-01T12-00-00.000000.json "
@@ -38,6 +44,11 @@ def read_metrics(
         known = ", ".join(table["metric"].unique().sort()) or "none"
         raise InputError(f"{place} has no metric {absent[0]!r}; it has {known}")
     return table.filter(pl.col("metric").is_in(list(only))) if only else table
+
+
+def _refuse_step(step: int | None, place: Path) -> None:
+    if step is not None:
+        raise InputError(f"--step is for results of the evaluation harness, and {place} has steps; leave it out")
 
 
 def read_paloma(folder: Path | str, family: str, report: Report = refuse) -> pl.DataFrame:

@@ -12,6 +12,7 @@ import polars as pl
 from gradcascade.errors import InputError
 from gradcascade.inference import infer
 from gradcascade.performance.association import channel_series
+from gradcascade.performance.metrics import metrics_over_runs
 from gradcascade.performance.schedules import Schedule, published_schedules
 from gradcascade.scaling.decomposition import decompose, window_null_parts
 from gradcascade.scaling.points import Points
@@ -118,6 +119,11 @@ class ReportData:
     def means(self) -> pl.DataFrame:
         """Channels of every scale and step, averaged over replicates."""
         return replicate_means(self.channels)
+
+    @cached_property
+    def mean_metrics(self) -> pl.DataFrame:
+        """External performance, averaged over the runs of a scale."""
+        return metrics_over_runs(self.metrics)
 
     @cached_property
     def series(self) -> pl.DataFrame:

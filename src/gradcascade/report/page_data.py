@@ -161,12 +161,10 @@ def _profiles(rows: pl.DataFrame, names: list[str], steps: pl.Series) -> list[li
 
 
 def _metrics(data: ReportData, family: str) -> list[dict[str, Any]]:
-    known = data.metrics.filter(pl.col("family") == family, pl.col("value").is_finite())
+    known = data.mean_metrics.filter(pl.col("family") == family, pl.col("value").is_finite())
     parts = []
     for name in sorted(known["metric"].unique().to_list()):
         rows = known.filter(pl.col("metric") == name)
-        if "run" in rows.columns:
-            rows = rows.filter(pl.col("run") == pl.col("run").min().over("scale", "step"))
         scales = [scale for scale in data.scales(family) if rows["scale"].eq(scale).any()]
         steps = rows["step"].unique().sort()
         values = [

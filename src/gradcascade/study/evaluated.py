@@ -59,13 +59,14 @@ def read_and_match(
     given: Mapping[str, Mapping[str, str]],
     only: Collection[str] = (),
     report: Report | None = None,
+    step: int | None = None,
 ) -> Matched:
     """Read metrics and match them; files that could not be read are said, and refused where nothing else is there."""
     from gradcascade.performance.matching import match
     from gradcascade.performance.readers import read_metrics
 
     problems: list[Problem] = []
-    table = read_metrics(path, family, report or problems.append, only)
+    table = read_metrics(path, family, report or problems.append, only, step)
     if table.is_empty() and problems:
         raise InputError(problems[0].sentence)
     matched = match(table, known, given)

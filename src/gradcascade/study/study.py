@@ -142,6 +142,7 @@ class Study:
         family: str | None = None,
         names: Mapping[str, str] | None = None,
         only: Collection[str] = (),
+        step: int | None = None,
     ) -> tuple[pl.DataFrame, list[str]]:
         """Take up external performance numbers; those of the same family, scale, run, step and metric are replaced.
 
@@ -155,6 +156,8 @@ class Study:
             The name that a scale, or a run of one (``"70m:3"``), has in the file, where it is none of its own.
         only : collection of str
             The metrics to take; by default all.
+        step : int, optional
+            The training step of results of the evaluation harness that name none.
 
         Returns
         -------
@@ -185,7 +188,7 @@ class Study:
         given = {self._family_of(label, scales, family): {} for label in names or {}}
         for label, name in (names or {}).items():
             given[self._family_of(label, scales, family)][label] = name
-        matched = read_and_match(path, known, family or alone, given, only)
+        matched = read_and_match(path, known, family or alone, given, only, step=step)
         if matched.metrics.is_empty():
             there = ", ".join(sorted(set(measured["scale"]))) or "none yet"
             raise InputError(

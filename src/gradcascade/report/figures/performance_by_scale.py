@@ -23,7 +23,7 @@ class PerformanceByScale(ReportFigure):
     order = 110
 
     def _frame(self) -> pl.DataFrame:
-        metrics = self.data.metrics.filter(pl.col("metric") == (self.metric or ""), pl.col("value").is_finite())
+        metrics = self.data.mean_metrics.filter(pl.col("metric") == (self.metric or ""), pl.col("value").is_finite())
         measured = self.data.means.filter(pl.col("variant") == "real")
         order = ["family", "field", "scale", "n", "step"]
         both = measured.join(metrics, on=["family", "scale", "step"], how="inner").sort(order)
