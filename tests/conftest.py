@@ -13,6 +13,7 @@ ALONE = (
     "training",
     "docs",
     "fields/kinds",
+    "live",
     "probe/engines/test_cuda.py",
     "sources/test_transformers.py",
     "sources/trainers",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,8 +25,10 @@ ENDS = ("before", "after")
 MORE = {"step": ("max_exp_avg_sq",)}
 """What an optimizer may keep besides the groups that end with this one."""
 
-UNKNOWN = "gradients"
-"""A group that no live model has: the gradients of several batches at the same parameters."""
+_UNKNOWN = "gradients"
+"""A group that no loop has: the gradients of several batches at the same parameters."""
+
+Field = NDArray[np.floating]
 
 
 @dataclass
@@ -33,16 +36,19 @@ class TakenField:
     """A field as it was taken from the model."""
 
     kind: str
-    values: NDArray[np.floating]
+    values: Field
     span: int | None = None
 
 
 def live_kind(name: str) -> FieldKind:
     """A kind of field that a training loop has; others are refused."""
     kind = FIELD_KINDS.find(name, argument="fields")
-    if all(UNKNOWN in way for way in kind.groups):
-        known = ", ".join(kind.name for kind in FIELD_KINDS.values() if not all(UNKNOWN in w for w in kind.groups))
-        raise InputError(f"{kind.plural} need several batches at the same parameters, which no loop has; use {known}")
+    known = [own.name for own in FIELD_KINDS.values() if not all(_UNKNOWN in way for way in own.groups)]
+    if kind.name not in known:
+        raise InputError(
+            f"{kind.plural} need several batches at the same parameters, which no loop has; choose from "
+            f"{', '.join(known)}"
+        )
     return kind
 
 
@@ -51,114 +57,131 @@ def of_two_moments(kind: FieldKind) -> bool:
     return ENDS in kind.groups
 
 
-class FieldMaker:
-    """The tensors that make up every field of a training, by name and in order, and how fields are made of them."""
+def of_gradients(kind: FieldKind) -> bool:
+    """Whether it is made from the gradients of one moment."""
+    return (GRADIENT,) in kind.groups
 
-    def __init__(self, tensors: Tensors, order: Sequence[str], shapes: Mapping[str, tuple[int, ...]], double: bool):
-        self.tensors, self.names, self.double = tensors, tuple(order), double
-        self.shapes = {name: tuple(shapes[name]) for name in order}
-        self.n = sum(int(np.prod(shape)) for shape in self.shapes.values())
+
+class FieldMaker:
+    """The tensors that make up every field of a training, by name and in order, and how fields are made of them.
+
+    Gradients become float32, as recorded ones are; the other kinds float64 where a parameter is.
+    """
+
+    def __init__(
+        self, tensors: Tensors, names: Sequence[str], shapes: Mapping[str, tuple[int, ...]], double: bool
+    ) -> None:
+        self.tensors, self.names = tensors, tuple(names)
+        self.shapes = {name: tuple(shapes[name]) for name in names}
+        self.n = sum(math.prod(shape) for shape in self.shapes.values())
+        self._double = double
 
     @property
     def description(self) -> Description:
         """What is in a field."""
-        return Description(tuple(self.shapes.items()), rule="manifest")
+        return Description(tuple(self.shapes.items()))
 
-    def check(self, now: ModelParameters) -> None:
-        """Refuse a model whose parameters are others than at the beginning."""
+    def check(self, now: ModelParameters) -> list[str]:
+        """Refuse a model that lacks parameters it had, or has them in other shapes; gives those trained since."""
+        shapes = now.shapes
         for name, shape in self.shapes.items():
-            there = now.stored.get(name)
-            if there is None:
+            if name not in now.stored:
                 raise InputError(f"the model no longer has {name}; make a new monitor for what it has now")
-            found = now.shapes[name]
-            if found != shape:
+            if shapes[name] != shape:
                 raise InputError(
-                    f"{name} has the shape {found} now and had {shape}, so its fields have another N; make a new "
-                    "monitor, with another scale or run"
+                    f"{name} has the shape {shapes[name]} now and had {shape}, so its fields have another N; make a "
+                    "new monitor, with another scale"
                 )
+        return [name for name in now.field if name not in self.shapes]
 
-    def parameters(self) -> NDArray[np.floating] | None:
-        """A flat copy of the parameters, as the beginning of an update."""
-        out = self._room(self.double) if self.tensors.measures else None
-        for place, _, array in self._arrays(PARAMETER):
+    def parameters(self) -> Field | None:
+        """A flat copy of the parameters, as the beginning of an update; None where other processes measure."""
+        out = self.room(double=self._double) if self.tensors.measures else None
+        for name, tensor in self.tensors.take(PARAMETER, self.names):
             if out is not None:
-                out[place] = np.asarray(array).reshape(-1)
+                self.place(out, name)[...] = array_of(tensor)
         return out
 
-    def update(self, kind: FieldKind, before: NDArray[np.floating] | None) -> NDArray[np.floating] | None:
+    def update(self, kind: FieldKind, before: Field | None) -> Field | None:
         """A field from the parameters before, whose array it takes, and those now."""
-        for place, name, array in self._arrays(PARAMETER):
+        for name, tensor in self.tensors.take(PARAMETER, self.names):
             if before is not None:
-                part = before[place].reshape(self.shapes[name])
-                part[...] = kind.make({"before": part, "after": array}, Optimizer())
+                place = self.place(before, name)
+                place[...] = self._made(kind, name, {"before": place, "after": array_of(tensor)}, Optimizer())
         return before
 
-    def field(self, kind: FieldKind, loss_scale: float = 1.0) -> tuple[NDArray[np.floating] | None, list[str]]:
+    def field(self, kind: FieldKind, loss_scale: float = 1.0) -> tuple[Field | None, list[str]]:
         """A field from gradients or the optimizer's state, and the names of tensors that are not there: zeros."""
-        way = self._way(kind)
-        of_gradients = way == (GRADIENT,)
-        out = self._room(self.double and not of_gradients) if self.tensors.measures else None
+        ways = self._ways(kind)
+        gradients = of_gradients(kind)
+        out = self.room(double=self._double and not gradients) if self.tensors.measures else None
         missing = []
-        groups = (*way, *(MORE.get(way[-1], ()) if not of_gradients else ()))
-        for parts in zip(*(self.tensors.take(group, self.names) for group in groups), strict=True):
+        for name, found in self._parts(ways):
             if out is None:
                 continue
-            name = parts[0][0]
-            place = out[self._places[name]]
-            found = {
-                group: array_of(value) for group, (_, value) in zip(groups, parts, strict=True) if value is not None
-            }
-            if any(group not in found for group in way):
+            place = self.place(out, name)
+            if not any(found.keys() >= set(way) for way in ways):
                 missing.append(name)
                 place[...] = 0
                 continue
-            made = kind.make(found, Optimizer() if of_gradients else self.tensors.settings(name))
-            if made.shape != self.shapes[name]:
-                raise InputError(f"{kind.plural} of {name} have the shape {made.shape}, not {self.shapes[name]}")
-            np.copyto(place.reshape(made.shape), made, casting="same_kind")
-        if out is not None and loss_scale != 1.0 and of_gradients:
-            out /= np.float32(loss_scale)
+            settings = Optimizer() if gradients else self.tensors.settings(name)
+            np.copyto(place, self._made(kind, name, found, settings), casting="same_kind")
+        if out is not None and gradients:
+            unscale(out, loss_scale)
         return out, missing
 
-    def there(self, kind: FieldKind) -> bool:
-        """Whether there is anything to make it of: the optimizer has made a step."""
-        return self.of_gradients(kind) or bool(self.tensors.state_keys())
-
-    @staticmethod
-    def of_gradients(kind: FieldKind) -> bool:
-        """Whether it is made from gradients."""
-        return (GRADIENT,) in kind.groups
-
-    def _way(self, kind: FieldKind) -> tuple[str, ...]:
-        """The groups it is made from here."""
-        if self.of_gradients(kind):
-            return (GRADIENT,)
+    def _ways(self, kind: FieldKind) -> list[tuple[str, ...]]:
+        """The ways in which it can be made here; several where optimizers differ."""
+        if of_gradients(kind):
+            return [(GRADIENT,)]
         there = self.tensors.state_keys()
-        way = next((way for way in kind.groups if there.issuperset(way)), None)
-        if way is None:
+        found = [way for way in kind.groups if there.issuperset(way)]
+        if not found:
             ways = ", or from ".join(" and ".join(way) for way in kind.groups)
             raise InputError(
                 f"{kind.plural} are made from {ways}, and this optimizer keeps {', '.join(sorted(there))}; leave "
                 f"{kind.name} out of fields"
             )
-        return way
-
-    @cached_property
-    def _places(self) -> dict[str, slice]:
-        found, start = {}, 0
-        for name, shape in self.shapes.items():
-            size = int(np.prod(shape))
-            found[name] = slice(start, start + size)
-            start += size
         return found
 
-    def _arrays(self, group: str) -> Iterator[tuple[slice, str, Any]]:
-        places = self._places
-        for name, tensor in self.tensors.take(group, self.names):
-            yield places[name], name, array_of(tensor)
+    def _parts(self, ways: Sequence[tuple[str, ...]]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What every tensor of a field is made from."""
+        groups = list(dict.fromkeys(group for way in ways for group in (*way, *MORE.get(way[-1], ()))))
+        for parts in zip(*(self.tensors.take(group, self.names) for group in groups), strict=True):
+            found = {
+                group: array_of(value) for group, (_, value) in zip(groups, parts, strict=True) if value is not None
+            }
+            yield parts[0][0], found
 
-    def _room(self, double: bool) -> NDArray[np.floating]:
+    def _made(self, kind: FieldKind, name: str, parts: Mapping[str, Any], settings: Optimizer) -> NDArray[Any]:
+        made = kind.make(parts, settings)
+        if made.shape != self.shapes[name]:
+            raise InputError(f"{kind.plural} of {name} have the shape {made.shape}, not {self.shapes[name]}")
+        return made
+
+    def room(self, *, double: bool = False) -> Field:
+        """Memory for a field."""
         return np.empty(self.n, np.float64 if double else np.float32)
+
+    def place(self, field: Field, name: str) -> NDArray[Any]:
+        """Where a tensor lies in a field, in its own shape."""
+        start, stop = self._places[name]
+        return field[start:stop].reshape(self.shapes[name])
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[int, int]]:
+        found, start = {}, 0
+        for name, shape in self.shapes.items():
+            stop = start + math.prod(shape)
+            found[name] = start, stop
+            start = stop
+        return found
+
+
+def unscale(field: Field, loss_scale: float) -> None:
+    """Divide a field by the factor that is in its gradients."""
+    if loss_scale != 1.0:
+        field /= field.dtype.type(loss_scale)
 
 
 def array_of(tensor: Any) -> NDArray[Any]:

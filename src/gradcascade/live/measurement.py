@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,11 @@ class MeasuredField(Cascade):
     """Optimizer steps that an update covers."""
     seconds: float = 0.0
     """Time that measuring it and its nulls took."""
+
+    def same_as(self, other: MeasuredField) -> bool:
+        """Whether the other is the same to the last bit, as far as these numbers tell."""
+        ours, theirs = ((one.tau, one.max_over_tau, *one.activity.tolist()) for one in (self, other))
+        return ours == theirs
 
     def numbers(self) -> dict[str, float]:
         """Its own numbers, and of each null their means over replicates, such as ``N2/v_rel``."""
@@ -68,11 +73,13 @@ class Measurement:
         return {**found, f"{prefix}/seconds": self.waited}
 
 
-def measured_field(kind: str, rows: list[dict[str, Any]], span: int | None) -> MeasuredField:
-    """From the rows of a store: the real field's, and its nulls'."""
-    cascades: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        cascades.setdefault(row["variant"], []).append({name: row[name] for name in _OF_CASCADE})
-    [real] = cascades.pop(REAL)
-    nulls = {name: tuple(Cascade(**one) for one in found) for name, found in cascades.items()}
-    return MeasuredField(**real, kind=kind, nulls=nulls, span=span, seconds=sum(row["seconds"] for row in rows))
+def measured_field(
+    kind: str, cascades: Sequence[tuple[str, Mapping[str, Any]]], span: int | None, seconds: float
+) -> MeasuredField:
+    """From cascades by variant, each given as a mapping: that of the real field, and those of its nulls."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for variant, values in cascades:
+        found.setdefault(variant, []).append({name: values[name] for name in _OF_CASCADE})
+    [real] = found.pop(REAL)
+    nulls = {name: tuple(Cascade(**one) for one in own) for name, own in found.items()}
+    return MeasuredField(**real, kind=kind, nulls=nulls, span=span, seconds=seconds)

@@ -5,33 +5,33 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gradcascade.errors import InputError
 from gradcascade.fields.statistics import content_hash
-from gradcascade.live.fields import TakenField
+from gradcascade.live.fields import Field, TakenField
 from gradcascade.live.measurement import MeasuredField, Measurement, measured_field
 from gradcascade.probe.relaxation import Probe
 from gradcascade.sources.base import Description, SnapshotRef
-from gradcascade.study.plan import FamilyPlan, Plan
-from gradcascade.study.snapshot import Job, UnmeasurableError, layout_hash_of, row_of
+from gradcascade.sources.contents import Described, Fields
+from gradcascade.study.contents import keep_contents
+from gradcascade.study.plan import Plan
+from gradcascade.study.snapshot import Job, UnmeasurableError, cascade_of, layout_hash_of, row_of
 from gradcascade.study.store import Contents
 from gradcascade.study.study import Study
 from gradcascade.study.variants import variants_of
 
-REVISION = "live"
+SOURCE = "live"
+"""What stands for the files of a measurement in a study."""
 
 
 @dataclass(frozen=True)
 class LiveReader:
     """Stands for the file that a recorded field would be read from."""
 
-    values: NDArray[np.floating]
+    values: Field
     description: Description
 
-    def __call__(self) -> NDArray[np.floating]:
+    def __call__(self) -> Field:
         """The field."""
         return self.values
 
@@ -41,8 +41,8 @@ class LiveReader:
 
 
 @dataclass(frozen=True)
-class Run:
-    """Which training is measured, by which plan."""
+class LiveRun:
+    """Which training is measured, by which plan, and into which study."""
 
     plan: Plan
     scale: str
@@ -50,32 +50,35 @@ class Run:
     probe: Probe
     study: Path | None
 
-    @property
-    def family(self) -> FamilyPlan:
-        """The only family of the plan."""
-        return self.plan.families[0]
+    def snapshot(self, field: TakenField, step: int, description: Description) -> SnapshotRef:
+        """A field under the name that it has in a study."""
+        reader = LiveReader(field.values, description)
+        named = (self.plan.families[0].name, self.scale, step, field.kind)
+        return SnapshotRef(*named, (), SOURCE, SOURCE, reader, run=self.run, span=field.span)
 
 
 @dataclass
 class Taken:
-    """Everything taken at one step."""
+    """Everything that was taken at one step."""
 
     step: int
     moment: str
-    fields: list[TakenField]
     loss_scale: float
     description: Description
+    fields: list[TakenField]
+    start: float
+    """When taking began, by the clock of performance."""
 
 
 class Measurer:
-    """Measures what was taken, always in one and the same thread, which alone uses the store."""
+    """Measures what was taken, in one thread, which alone uses the store."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: LiveRun) -> None:
         self._run = run
         self._open: Study | None = None
 
     def measure(self, taken: Taken) -> Measurement:
-        """Measure all fields of a step; fields that are not finite are skipped, and their reasons kept."""
+        """Measure all fields of a step; those that cannot be measured are skipped, with the reason."""
         start = time.perf_counter()
         found: dict[str, MeasuredField] = {}
         skipped: dict[str, str] = {}
@@ -83,49 +86,44 @@ class Measurer:
             try:
                 found[field.kind] = self._field(field, taken)
             except UnmeasurableError as error:
-                if np.isfinite(field.values).all():
-                    raise InputError(str(error)) from None
                 skipped[field.kind] = str(error)
         seconds = time.perf_counter() - start
-        return Measurement(taken.step, taken.moment, found, taken.loss_scale, seconds, seconds, skipped)
+        return Measurement(taken.step, taken.moment, found, taken.loss_scale, seconds, 0.0, skipped)
 
     def _field(self, field: TakenField, taken: Taken) -> MeasuredField:
-        run = self._run
-        reader = LiveReader(field.values, taken.description)
-        snapshot = SnapshotRef(
-            run.family.name,
-            run.scale,
-            taken.step,
-            field.kind,
-            (),
-            f"live: {taken.moment}",
-            REVISION,
-            reader,
-            run=run.run,
-            span=field.span,
-        )
-        study = self._study()
-        jobs = [Job(run.plan, run.probe, variant) for variant in variants_of(run.plan, taken.step)]
-        if study is None:
-            return measured_field(
-                field.kind, [row_of(snapshot, job, field.values, Contents("")) for job in jobs], field.span
-            )
-        contents = Contents(content_hash(field.values), layout_hash_of(snapshot))
-        try:
-            rows = [row_of(snapshot, job, field.values, contents) for job in jobs]
-        except UnmeasurableError as error:
-            study.store.refuse(snapshot.name, field.span, error.code, str(error))
-            raise
-        for row in rows:
-            study.store.add(row)
-        study.store.set_current(snapshot.name, field.span, contents, run.family.conventions(run.scale, run.run))
-        return measured_field(field.kind, rows, field.span)
-
-    def _study(self) -> Study | None:
+        start = time.perf_counter()
+        snapshot = self._run.snapshot(field, taken.step, taken.description)
+        jobs = [Job(self._run.plan, self._run.probe, variant) for variant in variants_of(self._run.plan, taken.step)]
         if self._run.study is None:
-            return None
+            cascades = [vars(cascade_of(snapshot, job, field.values)[1]) for job in jobs]
+        else:
+            cascades = self._rows(snapshot, jobs, field.values)
+        named = [(job.variant.name, found) for job, found in zip(jobs, cascades, strict=True)]
+        return measured_field(field.kind, named, field.span, time.perf_counter() - start)
+
+    def _rows(self, snapshot: SnapshotRef, jobs: list[Job], values: Field) -> list[dict[str, Any]]:
+        """Measure a field and keep it."""
+        store = self._study(snapshot).store
+        contents = Contents(content_hash(values), layout_hash_of(snapshot))
+        try:
+            rows = [row_of(snapshot, job, values, contents) for job in jobs]
+        except UnmeasurableError as error:
+            store.refuse(snapshot.name, snapshot.span, error.code, str(error))
+            raise
+        conventions = self._run.plan.families[0].conventions(snapshot.scale, snapshot.run)
+        store.keep(rows, snapshot.name, snapshot.span, contents, conventions)
+        return rows
+
+    def _study(self, snapshot: SnapshotRef) -> Study:
+        """The study, opened when something is to be kept."""
         if self._open is None:
+            assert self._run.study is not None
             self._open = Study.create(self._run.study, self._run.plan)
+            description = snapshot.describe()
+            assert description is not None
+            family = self._run.plan.families[0]
+            named = [Fields(family.name, snapshot.scale, snapshot.run, kind) for kind in family.fields]
+            keep_contents(self._run.study, dict.fromkeys(named, Described(snapshot, description)))
         return self._open
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gradcascade.errors import InputError
@@ -11,12 +11,12 @@ from gradcascade.live.parameters import ModelParameters, parameters_of
 from gradcascade.probe.tensor import refuse_part
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 GRADIENT, PARAMETER = "gradient", "parameter"
 """Groups of every model; any other group is a key of the optimizer's state, such as ``exp_avg``."""
 
-Taken = Iterator[tuple[str, "Tensor | None"]]
+Taken = Iterator[tuple[str, Any]]
 
 
 class Tensors(Protocol):
@@ -43,7 +43,7 @@ class Tensors(Protocol):
 
 
 def tensors_for(model: nn.Module, optimizer: Any, patterns: Sequence[str] | None) -> Tensors:
-    """Where the tensors of this model and optimizer come from."""
+    """Where the tensors of this model and its optimizer, or several, come from."""
     return LocalTensors(model, optimizer, patterns)
 
 
@@ -53,12 +53,15 @@ class LocalTensors:
     measures = True
 
     def __init__(self, model: nn.Module, optimizer: Any, patterns: Sequence[str] | None) -> None:
-        self._model, self._optimizer, self._patterns = model, optimizer, patterns
-        self._now = parameters_of(model, patterns)
+        self._model, self._patterns = model, patterns
+        self._optimizers = optimizers_of(optimizer)
+        self._now = self.describe()
 
     def describe(self) -> ModelParameters:
         """The parameters as they are now."""
         self._now = parameters_of(self._model, self._patterns)
+        groups = [group for own in self._optimizers for group in own.param_groups]
+        self._groups = {id(parameter): group for group in groups for parameter in group["params"]}
         return self._now
 
     def take(self, group: str, names: Sequence[str]) -> Taken:
@@ -67,33 +70,39 @@ class LocalTensors:
             parameter = self._now.stored[name]
             if group == PARAMETER:
                 found = parameter
-            elif group == GRADIENT:
-                found = parameter.grad
+            elif group == GRADIENT:  # one that was frozen may keep its last gradient
+                found = parameter.grad if parameter.requires_grad else None
             else:
-                found = self._optimizer.state.get(parameter, {}).get(group)
+                found = self._state(parameter).get(group)
             if found is not None and hasattr(found, "detach"):
                 refuse_part(name, found)
             yield name, found
 
     def state_keys(self) -> frozenset[str]:
         """What the optimizer keeps of the parameters; refused if it holds none of them."""
-        if self._optimizer is None:
+        if not self._optimizers:
             raise InputError("momentum and direction are the optimizer's; give it: gc.Monitor(model, optimizer)")
-        held = {id(parameter) for group in self._optimizer.param_groups for parameter in group["params"]}
-        if not any(id(parameter) in held for parameter in self._now.field.values()):
+        parameters = self._now.field.values()
+        if not any(id(parameter) in self._groups for parameter in parameters):
             raise InputError(
                 "the optimizer holds none of the parameters that are measured (it may keep copies of its own); leave "
                 "its kinds of field out, or give the optimizer of these parameters"
             )
-        state = self._optimizer.state
-        found = [state[parameter] for parameter in self._now.field.values() if parameter in state]
-        return frozenset(key for own in found for key, value in own.items() if value is not None)
+        states = [self._state(parameter) for parameter in parameters]
+        return frozenset(key for state in states for key, value in state.items() if value is not None)
 
     def settings(self, name: str) -> Optimizer:
         """The optimizer's settings for a parameter."""
-        parameter = self._now.stored[name]
-        for group in self._optimizer.param_groups:
-            if any(other is parameter for other in group["params"]):
-                betas = group.get("betas", (Optimizer.beta1, Optimizer.beta2))
-                return Optimizer(float(betas[0]), float(betas[1]), float(group.get("eps", Optimizer.eps)))
-        return Optimizer()
+        group = self._groups.get(id(self._now.stored[name]), {})
+        beta1, beta2 = group.get("betas", (Optimizer.beta1, Optimizer.beta2))
+        return Optimizer(float(beta1), float(beta2), float(group.get("eps", Optimizer.eps)))
+
+    def _state(self, parameter: nn.Parameter) -> Mapping[str, Any]:
+        return next((own.state[parameter] for own in self._optimizers if parameter in own.state), {})
+
+
+def optimizers_of(optimizer: Any) -> list[Any]:
+    """The optimizers of one argument: none, one, or several; what wraps them (accelerate) passes their state on."""
+    if optimizer is None:
+        return []
+    return list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]

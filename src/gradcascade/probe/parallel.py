@@ -77,16 +77,19 @@ def _renamed(function: Any, end: str) -> Any:
 
 
 def _compiled(function: Any, signature: str | None, **options: Any) -> Any:
-    """Compile and keep on disk: beside the source, in the user's cache, or else in a temporary folder."""
+    """Compile and keep on disk: beside the source, in the user's cache, or else in a temporary folder.
+
+    A kernel lets other threads of Python run meanwhile, such as that of a training which is measured beside it.
+    """
     given = () if signature is None else (signature,)
     njit: Any = numba.njit
     try:
-        return njit(*given, cache=True, **options)(function)
+        return njit(*given, cache=True, nogil=True, **options)(function)
     except RuntimeError as error:
         if "no locator available" not in str(error):
             raise
     keep = _use_temporary_folder()
-    return njit(*given, cache=keep, **options)(function)
+    return njit(*given, cache=keep, nogil=True, **options)(function)
 
 
 @cache

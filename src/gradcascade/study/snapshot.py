@@ -140,16 +140,21 @@ def key_of(snapshot: SnapshotRef, variant: Variant, contents: Contents) -> tuple
     return tuple(values[name] for name in KEY)
 
 
-def row_of(snapshot: SnapshotRef, job: Job, values: Any, contents: Contents) -> dict[str, Any]:
-    """Measure one cascade of a snapshot that was loaded: its row in a store."""
-    start = time.perf_counter()
+def cascade_of(snapshot: SnapshotRef, job: Job, values: Any) -> tuple[Any, Cascade]:
+    """Relax a variant of a snapshot that was loaded: the field that it is, and its cascade."""
     try:
         if job.variant.order:
             values = in_order(snapshot, values, job.variant.order)
         field = draw(job.plan, job.variant, values, job.probe.threads, snapshot.layout)
-        cascade: Cascade = job.probe(field)
+        return field, job.probe(field)
     except InputError as error:
         raise UnmeasurableError("unmeasurable", str(error)) from None
+
+
+def row_of(snapshot: SnapshotRef, job: Job, values: Any, contents: Contents) -> dict[str, Any]:
+    """Measure one cascade of a snapshot that was loaded: its row in a store."""
+    start = time.perf_counter()
+    field, cascade = cascade_of(snapshot, job, values)
     shape = kurtosis(field, thread_count(job.probe.threads))
     return {
         **dict(zip(KEY, key_of(snapshot, job.variant, contents), strict=True)),

@@ -237,6 +237,22 @@ class Store:
         """Keep one cascade, in one transaction; a cascade that is there already stays as it is."""
         self._write(_ADD, _stored(row))
 
+    def keep(
+        self,
+        rows: Sequence[dict[str, Any]],
+        name: Name,
+        span: int | None,
+        contents: Contents,
+        conventions: str,
+    ) -> None:
+        """Keep all cascades of a snapshot as what it is now, whatever it was or spanned, in one transaction."""
+        with self._transaction() as connection:
+            connection.executemany(_ADD, (_stored(row) for row in rows))
+            connection.execute(f"DELETE FROM refusals WHERE {_NAMED}", name)
+            connection.execute(f"DELETE FROM current WHERE {_NAMED} AND conventions = ?", (*name, conventions))
+            current = (*name, span or 0, *contents, conventions)
+            connection.execute("INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", current)
+
     def take_up(
         self, cascades: pl.DataFrame, current: pl.DataFrame, refusals: pl.DataFrame, metrics: pl.DataFrame
     ) -> None:
