@@ -1,10 +1,11 @@
 """What a monitor does in loops that are not plain; each has a row in docs/live.md."""
 
 import logging
+from typing import Any
 
 import pytest
 import torch
-from small_models import NAMES, adam, flat, gradient, loss_of, named, same, small, train
+from small_models import NAMES, adam, at, flat, gradient, loss_of, named, same, small, train
 from torch import nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 
@@ -22,7 +23,7 @@ def said(caplog):
 
 def measured(model, **options):
     """The gradient at hand."""
-    return gc.Monitor(model, every=1, strict=True, **options).after_backward(0)["gradient"]
+    return at(gc.Monitor(model, every=1, strict=True, **options))["gradient"]
 
 
 class Overflowing(torch.amp.GradScaler):
@@ -38,7 +39,7 @@ def test_a_gradient_that_is_none_enters_as_zeros_and_that_is_said_once(said):
     for step in (0, 1):
         model.zero_grad(set_to_none=True)
         model[0](torch.randn(4, 30)).square().sum().backward()
-        own = monitor.after_backward(step)["gradient"]
+        own = at(monitor, step)["gradient"]
         assert own.n == 2060
         assert own.zero_share >= 820 / 2060  # the second layer
         assert same(
@@ -68,7 +69,7 @@ def test_frozen_parameters_are_left_out_and_lora_leaves_its_own(said):
     loss_of(model, 0).backward()
     assert all(parameter.grad is None for name, parameter in model.named_parameters() if "lora_" not in name)
     own = dict(model.named_parameters())
-    assert same(monitor.after_backward(0)["gradient"], gc.Probe()(flat(own[name].grad for name in monitor.names)))
+    assert same(at(monitor, 0)["gradient"], gc.Probe()(flat(own[name].grad for name in monitor.names)))
     assert said() == []
 
 
@@ -92,7 +93,7 @@ def test_the_scale_of_the_loss_is_undone_before_and_after_unscaling(unscaled):
         scaler.scale(loss_of(model, step)).backward()
         if unscaled:
             scaler.unscale_(optimizer)
-        found = monitor.after_backward(step)
+        found = at(monitor, step)
         scaler.step(optimizer)
         scaler.update()
         assert found.moment == ("after unscaling" if unscaled else "after backward")
@@ -137,9 +138,9 @@ def test_accumulated_gradients_are_measured_when_they_are_complete():
     monitor = gc.Monitor(model, every=1, strict=True)
     for part in range(3):
         (loss_of(model, part) / 3).backward()
-    own = monitor.after_backward(0)["gradient"]
+    own = at(monitor, 0)["gradient"]
     twin = small()
-    (sum(loss_of(twin, part) / 3 for part in range(3))).backward()
+    torch.stack([loss_of(twin, part) / 3 for part in range(3)]).sum().backward()
     complete = gc.Probe()(flat(p.grad for p in named(twin)))
     assert own.tau == pytest.approx(complete.tau, rel=1e-5)
     assert (own.size, own.duration) == (complete.size, complete.duration)
@@ -151,7 +152,7 @@ def test_a_step_that_is_measured_again_counts_as_the_last_was(said, tmp_path):
         loss_of(model, 0).backward()
         monitor.after_backward(0)  # too early: in every part of an accumulation
         loss_of(model, 1).backward()
-        last = monitor.after_backward(0)["gradient"]
+        last = at(monitor, 0)["gradient"]
     assert said() == [
         "gradcascade: step 0 was measured before; with gradients accumulated over batches, call after_backward after "
         "the last of them (the last measurement counts)"
@@ -161,14 +162,15 @@ def test_a_step_that_is_measured_again_counts_as_the_last_was(said, tmp_path):
 
 
 def test_wrappers_change_neither_names_nor_order():
+    wrap: Any = torch.compile
     plain = small()
     expected = gradient(plain, 0)
     plain[0] = checkpoint_wrapper(plain[0])
-    model = torch.compile(nn.Sequential(torch.compile(plain, backend="eager")), backend="eager")
+    model = wrap(nn.Sequential(wrap(plain, backend="eager")), backend="eager")
     loss_of(model, 0).backward()
     monitor = gc.Monitor(model, every=1, strict=True)
     assert monitor.names == tuple(f"0.{name}" for name in NAMES)
-    assert same(monitor.after_backward(0)["gradient"], gc.Probe()(expected))
+    assert same(at(monitor, 0)["gradient"], gc.Probe()(expected))
 
 
 def test_tied_weights_count_once():
@@ -186,7 +188,7 @@ def test_tied_weights_count_once():
     model(torch.arange(9)).square().mean().backward()
     monitor = gc.Monitor(model, every=1, strict=True)
     assert (monitor.names, monitor.n) == (("embedding.weight",), 1000)
-    assert same(monitor.after_backward(0)["gradient"], gc.Probe()(model.embedding.weight.grad))
+    assert same(at(monitor, 0)["gradient"], gc.Probe()(model.embedding.weight.grad))
 
 
 def test_an_optimizer_that_steps_within_backward_is_measured_through_hooks(said):
@@ -232,7 +234,7 @@ def test_zero_grad_in_either_way_gives_the_same(to_none):
     for step in range(2):
         model.zero_grad(set_to_none=to_none)
         loss_of(model, step).backward()
-        assert same(monitor.after_backward(step)["gradient"], gc.Probe()(gradient(model, step)))
+        assert same(at(monitor, step)["gradient"], gc.Probe()(gradient(model, step)))
 
 
 def test_gradients_that_are_zero_or_old_are_said(said):
@@ -254,14 +256,14 @@ def test_parameters_that_come_to_be_trained_stay_out_and_that_is_said(said):
     model[0].requires_grad_(False)
     monitor = gc.Monitor(model, every=1, strict=True)
     loss_of(model, 0).backward()
-    assert monitor.after_backward(0)["gradient"].n == 820
+    assert at(monitor, 0)["gradient"].n == 820
     model[0].requires_grad_(True)
     loss_of(model, 1).backward()
-    assert monitor.after_backward(1)["gradient"].n == 820
+    assert at(monitor, 1)["gradient"].n == 820
     model[0].requires_grad_(True)
     model.append(nn.Linear(20, 2))
     loss_of(model, 2).backward()
-    assert monitor.after_backward(2)["gradient"].n == 820
+    assert at(monitor, 2)["gradient"].n == 820
     assert len([words for words in said() if "are trained since and stay out of the fields" in words]) == 2
 
 
@@ -274,7 +276,7 @@ def test_parameters_that_are_frozen_later_enter_as_zeros_not_as_their_last_gradi
     model[0].zero_grad()
     loss_of(model, 1).backward()
     assert model[2].weight.grad is not None
-    own = monitor.after_backward(1)["gradient"]
+    own = at(monitor, 1)["gradient"]
     first = torch.cat([model[0].weight.grad.reshape(-1), model[0].bias.grad, torch.zeros(820)])
     assert same(own, gc.Probe()(first))
     assert "2.weight and 1 more parameters had no gradient at step 1" in said()[0]
@@ -298,7 +300,7 @@ def test_parameters_that_are_replaced_in_the_same_shape_are_measured():
     monitor = gc.Monitor(model, every=1, strict=True)
     model[2] = nn.Linear(40, 20)
     loss_of(model, 0).backward()
-    assert same(monitor.after_backward(0)["gradient"], gc.Probe()(flat(p.grad for p in named(model))))
+    assert same(at(monitor, 0)["gradient"], gc.Probe()(flat(p.grad for p in named(model))))
 
 
 def _raising(*_, **__):
@@ -356,14 +358,14 @@ def test_two_optimizers_each_give_the_moments_of_their_parameters():
     for step in range(2):
         model.zero_grad()
         loss_of(model, step).backward()
-        found = monitor.after_backward(step)
-        states = [
-            flat([optimizers[0].state[p]["momentum_buffer"] for p in model[0].parameters()]) if step else None,
-            flat([optimizers[1].state[p]["exp_avg"] for p in model[2].parameters()]) if step else None,
-        ]
+        if step:
+            found = at(monitor, step)["momentum"]
+            first = [optimizers[0].state[p]["momentum_buffer"] for p in model[0].parameters()]
+            second = [optimizers[1].state[p]["exp_avg"] for p in model[2].parameters()]
+            assert same(found, gc.Probe()(flat([*first, *second])))
         for one in optimizers:
             one.step()
-    assert same(found["momentum"], gc.Probe()(torch.cat(states)))
+    assert monitor.measured == 1
 
 
 def test_moments_without_their_optimizer_are_refused(said):

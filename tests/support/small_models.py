@@ -1,5 +1,7 @@
 """A small model and the plain loop around it."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -7,7 +9,7 @@ NAMES = ("0.weight", "0.bias", "2.weight", "2.bias")
 """Its parameters in the canonical order."""
 
 
-def small(seed=0):
+def small(seed=0) -> Any:
     torch.manual_seed(seed)
     return nn.Sequential(nn.Linear(30, 40), nn.ReLU(), nn.Linear(40, 20))
 
@@ -15,6 +17,13 @@ def small(seed=0):
 def loss_of(model, step, dtype=torch.float32):
     batch = torch.randn(16, 30, generator=torch.Generator().manual_seed(step))
     return model(batch.to(dtype)).square().mean()
+
+
+def at(monitor, step=0, **options):
+    """What is measured at a step, which is something."""
+    found = monitor.after_backward(step, **options)
+    assert found is not None
+    return found
 
 
 def adam(model):
