@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -80,6 +81,8 @@ def left_out_in_words(left_out: Mapping[str, int]) -> str:
 def refuse_differing(described: Mapping[Fields, Described]) -> None:
     """Refuse a family whose scales have not the same tensors in the same order, naming the first difference.
 
+    So is a scale of which one layer lacks a tensor, or has it in another shape, where another scale's are all alike.
+
     Numbers between the dots of a name count layers, experts and the like, of which scales have more or fewer.
     """
     before: dict[tuple[str, str], list[Described]] = {}
@@ -98,6 +101,11 @@ def _compare(one: Described, other: Described) -> None:
                 f"{_where(side)} has the tensor {shown(lacking)} and {_where(opposite)} has none of that kind, so "
                 f"that their fields are not of the same parts of a model; leave it out with --tensors "
                 f"'!{_NUMBER.sub('*', lacking)}', or name the runs of different models in different families"
+            )
+        if odd := _uneven(side.description, opposite.description):
+            raise InputError(
+                f"{_where(side)} has {odd}, unlike its other layers, and all layers of {_where(opposite)} are alike; a "
+                "part of a model measured would pass for the whole: write or copy the checkpoints again"
             )
     if place := _first_out_of_order(*names):
         raise InputError(
@@ -123,6 +131,42 @@ def _lacking(mine: Sequence[str], theirs: Sequence[str]) -> str | None:
         if not (_contiguous(own.get(template)) and _contiguous(layers.get(template))):
             return name
     return None
+
+
+def _uneven(mine: Description, theirs: Description) -> str | None:
+    """Which tensor one layer lacks, or has in another shape, that has one shape in all layers of the other."""
+    own, others = _by_kind(mine), _by_kind(theirs)
+    layers, other_layers = _layers_of(own), _layers_of(others)
+    for kind, shapes in own.items():
+        beginning = kind.partition("#")[0]
+        there = {number for number, _ in shapes}
+        regular = {number for number, _ in others.get(kind, ())} == other_layers.get(beginning)
+        if kind == beginning or not regular or len({shape for _, shape in others[kind]}) > 1:
+            continue
+        if lacking := layers[beginning] - there:
+            return f"no {kind.replace('#', str(min(lacking)), 1)}"
+        known = Counter(shape for _, shape in shapes)
+        if len(known) > 1:
+            odd = known.most_common()[-1][0]
+            number = next(number for number, shape in shapes if shape == odd)
+            return f"{kind.replace('#', str(number), 1)} of shape {odd}"
+    return None
+
+
+def _by_kind(of: Description) -> dict[str, set[tuple[int, tuple[int, ...]]]]:
+    """The first number, which counts layers, and the shape of every tensor of a kind; 0 where there is no number."""
+    found: dict[str, set[tuple[int, tuple[int, ...]]]] = {}
+    for name, shape in of.tensors:
+        number = _NUMBER.search(name)
+        found.setdefault(_NUMBER.sub("#", name), set()).add((int(number[0]) if number else 0, shape))
+    return found
+
+
+def _layers_of(kinds: Mapping[str, set[tuple[int, tuple[int, ...]]]]) -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {}
+    for kind, shapes in kinds.items():
+        found.setdefault(kind.partition("#")[0], set()).update(number for number, _ in shapes)
+    return found
 
 
 def _layers(names: Sequence[str]) -> dict[str, set[tuple[int, ...]]]:

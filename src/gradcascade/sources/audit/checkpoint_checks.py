@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from gradcascade.sources.audit import evidence
 from gradcascade.sources.audit.findings import DIFFERENCE, FAULT, NOTE, WARNING, Finding, Spoiled
 from gradcascade.sources.audit.measurements import Distances, measure_distances
-from gradcascade.sources.audit.opened import LARGE, OpenedRun
+from gradcascade.sources.audit.opened import FEWEST, LARGE, OpenedRun
 from gradcascade.sources.audit.rules import late, misplaced, outliers, swapped
+from gradcascade.sources.audit.tensor_checks import exchanged, odd_tensors, twins
 
 NEARLY_ZERO = 0.01
 COARSE = 0.9
 RATHER_COARSE = 0.5
 _WHOLE = 0.9
+_RESTING = 0.1
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,14 @@ class _Series:
     @property
     def large(self) -> list[int]:
         return np.flatnonzero(self.distances.sizes >= LARGE).tolist()
+
+    @property
+    def lively(self) -> list[int]:
+        """Small tensors of which nearly all entries change at every difference but one or two."""
+        d = self.distances
+        small = (d.sizes >= FEWEST) & (d.sizes < LARGE)
+        still = (d.zeros > _RESTING * d.sizes).sum(axis=0)
+        return np.flatnonzero(small & (still <= min(2, (len(d.zeros) - 1) // 2))).tolist()
 
     def coarse(self, tensors: Any = slice(None)) -> NDArray[np.bool_]:
         """Which differences are hardly more than rounding in some tensors, by default all."""
@@ -49,7 +59,18 @@ def check_checkpoints(run: OpenedRun, progress: Callable[[int], None] | None = N
     series = _Series(run, steps, measure_distances([lambda step=step: run.tensors(step) for step in steps], progress))
     doubtful = np.zeros(len(steps), bool)
     found: list[Finding] = []
-    for check in (_identical, _stale_parts, _swapped, _out_of_place, _frozen, _coarse, _outliers):
+    for check in (
+        _identical,
+        _stale_parts,
+        _swapped,
+        _out_of_place,
+        _exchanged_names,
+        _odd_tensors,
+        _twins,
+        _frozen,
+        _coarse,
+        _outliers,
+    ):
         new = list(check(series, doubtful))
         found += new
         for finding in new:
@@ -66,7 +87,7 @@ def _identical(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding
     for members in whole:
         yield run.finding(evidence.IdenticalContents(), FAULT, [steps[k] for k in members])
     parts: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for t in series.large:
+    for t in (*series.large, *series.lively):
         for members in _places(digest[t] for digest in digests):
             if 1 < len(members) <= members[-1] - members[0] and members not in whole:
                 parts[members].append(t)
@@ -92,9 +113,29 @@ def _stale_parts(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Findi
         rests = d.zeros[k].sum() > RATHER_COARSE * d.sizes.sum()
         if len(others) < 2 or rests or (doubtful[k] and doubtful[k + 1]):
             continue
-        stale = [t for t in series.large if d.zeros[k, t] == d.sizes[t] and np.median(others[:, t]) < 0.5]
+        still = np.flatnonzero(d.zeros[k] == d.sizes)
+        stale = [t for t in series.large if t in still and np.median(others[:, t]) < 0.5]
+        stale += [t for t in series.lively if t in still and others[:, t].max() <= _RESTING]
         if stale:
             yield series.run.finding(evidence.StalePart(*_part(series, stale, pair[1])), FAULT, pair)
+
+
+def _exchanged_names(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
+    """Tensors under each other's name."""
+    yield from exchanged(series.run, series.steps, [*series.large, *series.lively])
+
+
+def _odd_tensors(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
+    """Tensors that change out of their own row, where nothing worse was found of the step."""
+    squares = np.array([series.run.scans[step].squares for step in series.steps])
+    for finding in odd_tensors(series.run, series.steps, series.distances, squares):
+        if not doubtful[series.steps.index(finding.steps[0])]:
+            yield finding
+
+
+def _twins(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
+    """Tensors that are another one again at every step."""
+    yield from twins(series.run, series.steps, series.distances)
 
 
 def _frozen(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]:
@@ -186,6 +227,12 @@ def _outliers(series: _Series, doubtful: NDArray[np.bool_]) -> Iterator[Finding]
         others = np.median(np.delete(norms, k)[~np.delete(touching, k)])
         odd = evidence.NormOutlier(float(norms[k] / others))
         yield series.run.finding(odd, FAULT, pair, (Spoiled(DIFFERENCE, pair[1]),))
+
+
+_CHECKS = (
+    _identical, _stale_parts, _swapped, _out_of_place, _exchanged_names, _odd_tensors, _twins, _frozen, _coarse,
+    _outliers,
+)  # fmt: skip
 
 
 def _part(series: _Series, tensors: Sequence[int], step: int) -> tuple[tuple[str, ...], str | None]:

@@ -246,24 +246,37 @@ class _Part(_Tensors):
 
 
 class CopiedPart(_Part, code="copied-part", needs={"checkpoints": 3}):
-    """A tensor of at least 1,024 entries comes back to where it was."""
+    """A tensor of at least 1,024 entries comes back to where it was; a smaller one where all its entries move."""
 
     words = "{self.subject} is the same at {at.when} and another in between"
+
+
+class CopiedGradient(_Tensors, code="copied-gradient", needs={"gradients": 2}):
+    """A tensor of at least 8 entries has the same values in the gradients of several steps, and the others do not."""
+
+    words = "{self.names} {self.lie} the same in the gradients of {at.when}"
+
+    @property
+    def lie(self) -> str:
+        """The verb that goes with the tensors."""
+        return "is" if len(self.tensors) == 1 else "are"
 
 
 class StalePart(_Part, code="stale-part", needs={"checkpoints": 4}):
     """A tensor of at least 1,024 entries does not change in a single one while the others move.
 
-    Only where more than half of its entries change in the median of the other differences.
+    Only where more than half of its entries change in the median of the other differences; of a smaller tensor, from
+    8 entries on, nine tenths in all of them.
     """
 
     words = "{self.subject} does not change at all {at.span}, while the other tensors do"
 
 
-class Frozen(Evidence, code="frozen", needs={"checkpoints": 2}):
+class Frozen(Evidence, code="frozen", needs={"checkpoints": 2, "gradients": 2}):
     """Tensors that are the same at every step while others change; a note.
 
-    Nothing trains them, so that their zeros count among the entries of every update.
+    Nothing trains them, so that their zeros count among the entries of every update. Of gradients, those that are
+    zero at every step.
     """
 
     tensors: tuple[str, ...]
@@ -272,11 +285,13 @@ class Frozen(Evidence, code="frozen", needs={"checkpoints": 2}):
 
     def sentence(self, at: Finding) -> str:
         verb = "never changes" if len(self.tensors) == 1 else "never change"
+        if at.what == "gradient":
+            verb = "is always zero" if len(self.tensors) == 1 else "are always zero"
         leave = " ".join(f"--tensors '!{name}'" for name in self.tensors[:3])
         share = f"{self.entries:,} of {self.of_entries:,} entries"
         return (
             f"{_names(self.tensors)} ({share}) {verb} from step {at.steps[0]} to step {at.steps[-1]}, while others "
-            f"do; if frozen on purpose, leave out what is not trained: {leave}"
+            f"{'are not' if at.what == 'gradient' else 'do'}; if frozen on purpose, leave out what is not trained: {leave}"
         )
 
 
@@ -312,6 +327,91 @@ class LatePart(_Part, code="late-part", needs={"checkpoints": 4}):
     """The same of some of the tensors."""
 
     words = "{self.subject} at step {at.steps[0]} {self.lies} " + _NEAR_THE_END
+
+
+class Exchanged(_Tensors, code="exchanged-names", needs={"checkpoints": 2}):
+    """Two tensors of one shape are each nearer to the other of the checkpoint before than to themselves.
+
+    With a and b before, a' and b' after: d(a', b) < 0.75 d(a', a) and d(b', a) < 0.75 d(b', b), over at most 4,096
+    entries; half instead of 0.75 below 32 entries. Tensors of less than 1,024 entries are compared if nearly all of
+    them change at nearly every step. An exchange at every step leaves no trace in the files.
+    """
+
+    words = "{self.names} have each other's values {at.span}: their names are exchanged at one of the two"
+
+
+class Transposed(_Tensors, code="transposed", needs={"checkpoints": 2}):
+    """A square matrix is nearer to the transpose of the one before than to itself, by half."""
+
+    words = "{self.names} {self.verb} turned over (transposed) {at.span}"
+
+    @property
+    def verb(self) -> str:
+        """The verb that goes with the tensors."""
+        return "is" if len(self.tensors) == 1 else "are"
+
+
+class OddTensor(_Tensors, code="odd-tensor", needs={"checkpoints": 4}):
+    """A tensor of at least 8 entries changes at one step out of its own row; a warning.
+
+    It leaves its way and comes back (both changes more than 4 times its usual one, and a detour of more than 3), its
+    first or last change is 20 times any other, or nothing of it is left where the others keep their values.
+    """
+
+    times_usual: float
+    words = (
+        "the change of {self.names} at step {at.steps[0]} is {self.times_usual:.3g} times the usual one, unlike the "
+        "other tensors': were its values drawn anew, or of another step?"
+    )
+
+
+class Twins(_Tensors, code="twins", needs={"checkpoints": 2}):
+    """Tensors that change and have the same values as another one at every step; a warning.
+
+    Tied or copied, they count more than once among the entries.
+    """
+
+    entries: int
+
+    def sentence(self, at: Finding) -> str:
+        return (
+            f"{self.names} hold the same values at every step, so that {self.entries:,} entries count more than "
+            f"once; leave out what is a copy: --tensors '!{self.tensors[-1]}'"
+        )
+
+
+class PartlyZero(_Tensors, code="partly-zero", needs={"checkpoints": 3, "gradients": 3}):
+    """Many more zeros in a tensor than at any other step; a warning.
+
+    At least 16 of them, and 4 times as many as at any other step. A tensor that is zero from the first step on, as
+    biases are, is none.
+    """
+
+    zeros: int
+    usual_zeros: int
+    words = (
+        "the {at.what} of step {at.steps[0]} has {self.zeros:,} zeros in {self.names}, and at most "
+        "{self.usual_zeros:,} at the other steps; a part of it may never have been written"
+    )
+
+
+class Rounded(Evidence, code="rounded", needs={"checkpoints": 2, "gradients": 2}):
+    """Numbers with fewer bits of fraction than those of the other steps, or than their stored type has.
+
+    Half precision has 10, bfloat16 7. A warning at some steps of a run; a note where all are so.
+    """
+
+    bits: int
+    usual_bits: int
+
+    def sentence(self, at: Finding) -> str:
+        kind = {7: " as bfloat16", 10: " as half precision"}.get(self.bits, "")
+        if len(at.steps) > 1:
+            return f"the {at.what}s {at.span} have only {self.bits} bits of fraction{kind}; nothing finer is left"
+        return (
+            f"the {at.what} of step {at.steps[0]} is rounded to {self.bits} bits of fraction{kind}, and the "
+            f"others to {self.usual_bits}"
+        )
 
 
 class SwappedLabels(Evidence, code="swapped-labels", needs={"checkpoints": 4}):

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from gradcascade.sources.audit.evidence import IdenticalContents, NormOutlier, ScaledCopy
-from gradcascade.sources.audit.findings import FAULT, WARNING, Finding
+from gradcascade.sources.audit.evidence import CopiedGradient, Frozen, IdenticalContents, NormOutlier, ScaledCopy
+from gradcascade.sources.audit.findings import FAULT, NOTE, WARNING, Finding
 from gradcascade.sources.audit.measurements import inner_product
-from gradcascade.sources.audit.opened import OpenedRun
+from gradcascade.sources.audit.opened import FEWEST, OpenedRun
 from gradcascade.sources.audit.rules import outliers
 
 PARALLEL = 1e-9
@@ -23,7 +23,7 @@ GRADIENT_EDGE_JUMP = 50.0
 
 def check_gradients(run: OpenedRun) -> list[Finding]:
     """Run every check of the gradients of a run, besides those of `open_run`."""
-    return [*_identical(run), *_parallel(run), *_outliers(run)]
+    return [*_identical(run), *_copied(run), *_always_zero(run), *_parallel(run), *_outliers(run)]
 
 
 def _identical(run: OpenedRun) -> Iterator[Finding]:
@@ -35,6 +35,34 @@ def _identical(run: OpenedRun) -> Iterator[Finding]:
     for members in same.values():
         if len(members) > 1:
             yield run.finding(IdenticalContents(), FAULT, members)
+
+
+def _copied(run: OpenedRun) -> Iterator[Finding]:
+    """Tensors with the same values at several steps, which no two gradients have; zeros are no sign of it."""
+    found: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    for t, name in enumerate(run.names):
+        same: dict[str, list[int]] = defaultdict(list)
+        for step, scanned in run.scans.items():
+            if scanned.squares[t] and run.sizes[t] >= FEWEST:
+                same[scanned.digests[t]].append(step)
+        for steps in same.values():
+            if len(steps) > 1:
+                found[tuple(steps)].append(name)
+    for steps, names in found.items():
+        if len(names) < len(run.names):
+            yield run.finding(CopiedGradient(tuple(names)), FAULT, steps)
+
+
+def _always_zero(run: OpenedRun) -> Iterator[Finding]:
+    """Tensors that are zero at every step while others are not."""
+    squares = np.array([scanned.squares for scanned in run.scans.values()])
+    if len(squares) < 2 or not squares.any():
+        return
+    if zero := np.flatnonzero(~squares.any(axis=0)).tolist():
+        steps = list(run.scans)
+        entries = sum(run.sizes[t] for t in zero)
+        found = Frozen(tuple(run.names[t] for t in zero), entries, sum(run.sizes))
+        yield run.finding(found, NOTE, (steps[0], steps[-1]))
 
 
 def _parallel(run: OpenedRun) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,11 @@ from gradcascade.errors import InputError, MissingError
 from gradcascade.sources.audit.findings import Evidence, Finding, Spoiled, field_of
 from gradcascade.sources.audit.stated_steps import Statement, stated_steps
 from gradcascade.sources.base import RunName
-from gradcascade.sources.checkpoint import INDEXED, WHOLE
+from gradcascade.sources.checkpoint import INDEXED, WHOLE, files_of
 from gradcascade.sources.checkpoints.huggingface import shards_named
-from gradcascade.sources.layouts.base import GRADIENTS, Run
+from gradcascade.sources.layouts.base import GRADIENTS, Run, Step
 from gradcascade.sources.layouts.step_folders import DYNAMICS
+from gradcascade.sources.naming import step_of_file
 from gradcascade.sources.stored import mark_of
 from gradcascade.sources.trees.base import Part, TreeFile
 from gradcascade.sources.trees.local import inside
@@ -56,6 +57,8 @@ class ListedStep:
     files: tuple[ListedFile, ...]
     named_shards: tuple[str, ...] = ()
     statements: tuple[Statement, ...] = ()
+    others: tuple[str, ...] = ()
+    """Names of the checkpoint's files where its kind is none of transformers'."""
 
     @property
     def checkpoint(self) -> tuple[ListedFile, ...]:
@@ -69,7 +72,7 @@ class ListedStep:
             named = [f for f in self.files if f.name in self.named_shards and f.name.endswith(suffix)]
             if index in names or shards:
                 return tuple(dict.fromkeys(shards + named))
-        return ()
+        return tuple(names[name] for name in self.others)
 
     def gradient(self, which: str) -> ListedFile | None:
         """The file of the ``"train"`` or ``"val"`` gradients, if it is there."""
@@ -136,10 +139,27 @@ def list_runs(family: str, root: Path, runs: Mapping[RunName, Run], progress: Pr
             read = {part.path for part in step.gradients.values()}
             beside = [f for f in run.tree.files(step.folder) if not _GRADIENT.fullmatch(f.name) or f.path in read]
             elsewhere = [TreeFile(path, 0) for path in read - {file.path for file in beside}]
-            steps.append(listed_step(step.step, [*beside, *elsewhere], step.folder, root))
+            listed = listed_step(step.step, [*beside, *elsewhere], step.folder, root)
+            steps.append(_with_checkpoint(listed, step, root))
             advance(f"{name} step {step.step}")
         found.append(ListedRun(name, tuple(steps), run.name))
     return Listing(family, str(root), tuple(found))
+
+
+def _with_checkpoint(listed: ListedStep, step: Step, root: Path) -> ListedStep:
+    """A step of a local tree with the files of a checkpoint that transformers does not name."""
+    if listed.checkpoint or step.checkpoint is None or step.checkpoint.path.endswith(INDEXED):
+        return listed
+    paths = [path for path in files_of(step.checkpoint.local_path) if path.is_file()]
+    number = re.compile(rf"(?<![0-9])0*{step.step}(?![0-9])")  # a file of the step's own name is that of all steps
+    names = [number.sub("N", path.name) if step_of_file(path.name) is not None else path.name for path in paths]
+    files = [
+        ListedFile(name, path.stat().st_size, _sha256(inside(root, path)), path)
+        for name, path in zip(names, paths, strict=True)
+    ]
+    stated = tuple(stated_steps(paths[0].parent, paths)) if paths else ()
+    statements = tuple(dict.fromkeys((*listed.statements, *stated)))
+    return replace(listed, files=(*listed.files, *files), others=tuple(names), statements=statements)
 
 
 def list_hub(source: HubSource, chosen: bool = False, progress: Progress | None = None) -> Listing:

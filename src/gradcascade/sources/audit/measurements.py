@@ -17,6 +17,9 @@ _BLOCK = 1 << 18
 # Bits of the fraction, and the exponent of the smallest normal number.
 _FORMATS = {"float16": (10, -14), "bfloat16": (7, -126), "float32": (23, -126), "float64": (52, -1022)}
 
+FRACTIONS = {dtype: bits for dtype, (bits, _) in _FORMATS.items()}
+"""Bits of the fraction of every type."""
+
 Tensors = Mapping[str, StoredTensor]
 
 
@@ -27,6 +30,8 @@ class Scan:
     squares: NDArray[np.float64]
     digests: tuple[str, ...]  # of the values, the same for +0 and -0 and for every stored type
     broken: tuple[str, ...]  # tensors with entries that are NaN, infinite, or too large to be squared in float64
+    zeros: NDArray[np.int64]
+    bits: int  # of the fraction that some number in the file makes use of
 
 
 @dataclass(frozen=True)
@@ -44,16 +49,26 @@ class Distances:
 
 def scan(tensors: Tensors) -> Scan:
     """Read every entry of a file once."""
-    squares, digests = [], []
+    squares, digests, zeros, bits = [], [], [], 0
     for tensor in tensors.values():
-        total, digest = 0.0, hashlib.blake2b(digest_size=16)
+        total, none, digest = 0.0, 0, hashlib.blake2b(digest_size=16)
         for block in blocks(tensor):
             total += _squares(block)
+            none += block.size - int(np.count_nonzero(block))
             digest.update(_comparable(block).data)
+            bits = max(bits, _fraction_bits(block))
         squares.append(total)
+        zeros.append(none)
         digests.append(digest.hexdigest())
     broken = tuple(name for name, total in zip(tensors, squares, strict=True) if not math.isfinite(total))
-    return Scan(np.array(squares), tuple(digests), broken)
+    return Scan(np.array(squares), tuple(digests), broken, np.array(zeros, np.int64), bits)
+
+
+def _fraction_bits(block: NDArray[np.floating]) -> int:
+    """Bits of the fraction up to the last one that is not zero in all of some numbers."""
+    kind, width = (np.uint64, 52) if block.dtype == np.float64 else (np.uint32, 23)
+    used = int(np.bitwise_or.reduce(np.ascontiguousarray(block).view(kind))) & ((1 << width) - 1)
+    return width - ((used & -used).bit_length() - 1) if used else 0
 
 
 def measure_distances(

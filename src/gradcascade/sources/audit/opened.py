@@ -12,9 +12,18 @@ from typing import Any
 import numpy as np
 
 from gradcascade.errors import InputError
-from gradcascade.sources.audit.evidence import NotFinite, StoredType, Structure, Unreadable, ZeroGradient, ZeroTensor
-from gradcascade.sources.audit.findings import FAULT, WARNING, Evidence, Finding, Spoiled, field_of, spoiled
-from gradcascade.sources.audit.measurements import Scan, scan
+from gradcascade.sources.audit.evidence import (
+    NotFinite,
+    PartlyZero,
+    Rounded,
+    StoredType,
+    Structure,
+    Unreadable,
+    ZeroGradient,
+    ZeroTensor,
+)
+from gradcascade.sources.audit.findings import FAULT, NOTE, WARNING, Evidence, Finding, Spoiled, field_of, spoiled
+from gradcascade.sources.audit.measurements import FRACTIONS, Scan, scan
 from gradcascade.sources.base import GRADIENT, RunName
 from gradcascade.sources.checkpoint import open_checkpoint
 from gradcascade.sources.choice import Choice
@@ -22,6 +31,12 @@ from gradcascade.sources.stored import StoredTensor
 
 LARGE = 1024
 """Entries from which on a tensor is judged by itself; in smaller ones chance is not small."""
+
+FEWEST = 8
+"""Entries from which on a tensor has a way of its own to compare."""
+
+_FEWEST_ZEROS, _MORE_ZEROS = 16, 4
+_FEWER_BITS = 3  # the last bits of half precision's subnormal numbers are not all in use
 
 
 @dataclass(frozen=True)
@@ -95,7 +110,8 @@ def open_run(
             progress(step)
     sizes = tuple(math.prod(shape) for shape in reference.values())
     opened = replace(everything, paths={step: paths[step] for step in scans}, scans=scans, names=names, sizes=sizes)
-    return replace(opened, findings=(*found, *_zero_tensors(opened)))
+    found += [*_zero_tensors(opened), *_partly_zero(opened), *_rounded(opened, types)]
+    return replace(opened, findings=tuple(found))
 
 
 def model_in(path: Path, select: tuple[str, ...] = ()) -> dict[str, StoredTensor]:
@@ -120,6 +136,37 @@ def _zero_tensors(run: OpenedRun) -> Iterator[Finding]:
         elif zero := tuple(run.names[t] for t in np.flatnonzero(zeros[step] & ~often)):
             severity = WARNING if step == steps[0] and run.what == GRADIENT else FAULT
             yield run.finding(ZeroTensor(zero), severity, [step])
+
+
+def _partly_zero(run: OpenedRun) -> Iterator[Finding]:
+    """Tensors with many more zeros at one step than at any other."""
+    steps = list(run.scans)
+    if len(steps) < 3:
+        return
+    zeros = np.array([run.scans[step].zeros for step in steps])
+    sizes = np.array(run.sizes)
+    for k, step in enumerate(steps):
+        usual = np.delete(zeros, k, axis=0).max(axis=0)
+        odd = (zeros[k] >= _FEWEST_ZEROS) & (zeros[k] > _MORE_ZEROS * usual)
+        odd &= (zeros[k] < sizes) | ((sizes < LARGE) & (k > 0))  # all of a large one has been said
+        for t in np.flatnonzero(odd):
+            yield run.finding(PartlyZero((run.names[t],), int(zeros[k, t]), int(usual[t])), WARNING, [step])
+
+
+def _rounded(run: OpenedRun, types: Mapping[str, str]) -> Iterator[Finding]:
+    """Files whose numbers are coarser than those of the others, or than the type they are stored in."""
+    bits = {step: scanned.bits for step, scanned in run.scans.items()}
+    stored = max((FRACTIONS[types[name]] for name in run.names), default=0)
+    usual = sorted(bits.values())[len(bits) // 2] if bits else 0
+    entries = sum(run.sizes)
+    if len(bits) < 2 or entries < LARGE:
+        return
+    coarse = run.what == GRADIENT and 0 < usual <= FRACTIONS["float16"]  # differences have a check of their own
+    if (coarse or usual + _FEWER_BITS <= stored) and max(bits.values()) == usual:
+        yield run.finding(Rounded(usual, stored), NOTE, list(bits))
+    for step, own in bits.items():
+        if 0 < own <= usual - _FEWER_BITS:
+            yield run.finding(Rounded(own, usual), WARNING, [step])
 
 
 def _usual(headers: Mapping[int, dict[str, StoredTensor]], what: str) -> dict[str, Any]:

@@ -12,10 +12,13 @@ from typing import Any
 
 from gradcascade.errors import InputError
 from gradcascade.sources.formats.safetensors import looks_like_safetensors
+from gradcascade.sources.formats.torch_save import open_values
 from gradcascade.sources.stored import MAX_HEADER, mapped
 from gradcascade.sources.tensors import open_tensors
 
 _KEYS = ("step", "global_step", "iteration")
+_COUNTERS = ("global_step", "global_steps", "iter_num", "step", "iteration")
+"""Numbers beside the model: Lightning, DeepSpeed, nanoGPT, common habits."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ def stated_steps(folder: Path, files: Iterable[Path]) -> list[Statement]:
 
     Known places: ``global_step`` in ``trainer_state.json`` (transformers); the tag ``global_stepN`` in ``latest``
     (DeepSpeed); one of `_KEYS` in the metadata of a safetensors file, or as a tensor of one integer in a file of
-    weights. An optimizer's own counters are left alone: they may count something else.
+    weights; one of `_COUNTERS` at the top of what ``torch.save`` wrote. An optimizer's own counters are left alone:
+    they may count something else.
     """
     found = []
     with contextlib.suppress(ValueError, RecursionError):
@@ -41,8 +45,10 @@ def stated_steps(folder: Path, files: Iterable[Path]) -> list[Statement]:
     if tag := re.fullmatch(r"global_step(\d{1,15})", _text(folder / "latest").strip()):
         found.append(Statement("latest", int(tag[1])))
     for file in files:
-        if file.suffix in (".safetensors", ".bin", ".pt"):
+        if file.suffix in (".safetensors", ".bin", ".pt", ".pth", ".ckpt"):
             found += _in_file(file)
+        if file.suffix in (".pt", ".pth", ".ckpt") and "optim_states" not in file.name:
+            found += _counters(file)
     return found
 
 
@@ -60,6 +66,16 @@ def _in_file(file: Path) -> list[Statement]:
         if tensor is not None and tensor.size == 1 and tensor.dtype in ("int64", "int32"):
             found.append(Statement(f"the tensor {key!r} in {file.name}", int(tensor.read().reshape(-1)[0])))
     return found
+
+
+def _counters(file: Path) -> list[Statement]:
+    """Whole numbers at the top of a trainer's state; objects in it are looked at and never made."""
+    try:
+        state = open_values(file, lambda reference: True)
+    except InputError:
+        return []
+    items = state.items() if isinstance(state, dict) else ()
+    return [Statement(f"{key} of the file", value) for key, value in items if key in _COUNTERS and type(value) is int]
 
 
 def _metadata(file: Path) -> dict[str, Any]:
