@@ -2,10 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sample_runs import save_safetensors
 
 from gradcascade.errors import InputError
 from gradcascade.sources.parameters import CONFIG, FLOATING, GRADIENTS, MANIFEST, PATTERNS, Evidence, contents_of
 from gradcascade.sources.stored import CODES, StoredTensor, row_major_strides
+from gradcascade.sources.tensors import open_tensors
 
 FILE = Path("model.safetensors")
 
@@ -138,3 +140,15 @@ def test_what_the_run_says_decides_and_must_all_be_there(rule, words):
 def test_a_file_without_parameters_is_refused():
     with pytest.raises(InputError, match="no parameters"):
         contents_of(many(a="int64"), FILE)
+
+
+def test_a_bias_named_as_a_mask_is_told_by_its_shape(tmp_path):
+    tensors = {
+        "layers.0.attention.weight": np.ones((4, 4), np.float32),
+        "layers.0.attention.bias": np.ones(4, np.float32),
+        "layers.1.attention.bias": np.ones((1, 1, 4, 4), np.float32),
+        "layers.1.attention.masked_bias": np.ones((), np.float32),
+    }
+    save_safetensors(tensors, tmp_path / "model.safetensors")
+    found = contents_of(open_tensors(tmp_path / "model.safetensors"), "it")
+    assert set(found.names) == {"layers.0.attention.weight", "layers.0.attention.bias"}

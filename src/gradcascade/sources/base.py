@@ -55,6 +55,7 @@ class Description:
     left_out: tuple[tuple[str, int], ...] = ()  # how many tensors of the files are not part of it, by reason
     rule: str = ""  # the evidence that decided, see parameters.RULE_WORDS
     order: str = ""  # the name of the order of the tensors
+    stored: tuple[str, ...] = ()  # types that the files hold the tensors in
 
     @property
     def entries(self) -> int:

@@ -53,14 +53,19 @@ def describe_fields(snapshots: Iterable[SnapshotRef]) -> dict[Fields, Described]
 def in_words(description: Description) -> str:
     """Tensors, entries, order, rule, what was left out: ``30 tensors, 18,672 entries in canonical order: ...``."""
     entries = f"{description.entries:,}"
-    return words(len(description.tensors), entries, description.rule, dict(description.left_out), description.order)
+    left_out = dict(description.left_out)
+    return words(len(description.tensors), entries, description.rule, left_out, description.order, description.stored)
 
 
-def words(tensors: int, entries: str, rule: str, left_out: Mapping[str, int], order: str = "") -> str:
+def words(
+    tensors: int, entries: str, rule: str, left_out: Mapping[str, int], order: str = "", stored: Sequence[str] = ()
+) -> str:
     """As `in_words`, of the numbers alone."""
     said = f"{tensors} tensor{'' if tensors == 1 else 's'}, {entries} entries"
     if order:
         said += f" in {order} order"
+    if set(stored) - {"float32"}:
+        said += f", stored as {' and '.join(stored)}"
     if rule:
         said += f": {rule_in_words(rule)}"
     if left_out:
@@ -104,8 +109,8 @@ def _compare(one: Described, other: Described) -> None:
             )
         if odd := _uneven(side.description, opposite.description):
             raise InputError(
-                f"{_where(side)} has {odd}, unlike its other layers, and all layers of {_where(opposite)} are alike; a "
-                "part of a model measured would pass for the whole: write or copy the checkpoints again"
+                f"{_where(side)} has {odd}, unlike its other layers, and all layers of {_where(opposite)} are alike; "
+                "a part of a model measured would pass for the whole: write or copy the checkpoints again"
             )
     if place := _first_out_of_order(*names):
         raise InputError(

@@ -129,7 +129,8 @@ def _described(part: Part, run: RunTensors, choice: Choice, opened: Callable[[Pa
     tensors, chosen = _chosen(choice, opened(path), path)
     left_out = tuple(Counter(chosen.left_out.values()).items())
     shapes = tuple((name, tensors[name].shape) for name in run.names(tensors, part, path))
-    return Description(shapes, left_out, chosen.rule, choice.order)
+    stored = tuple(dict.fromkeys(tensors[name].dtype for name, _ in shapes))
+    return Description(shapes, left_out, chosen.rule, choice.order, stored)
 
 
 def made(

@@ -102,7 +102,8 @@ def contents_of(tensors: Mapping[str, StoredTensor], where: Path | str, evidence
     left_out: dict[str, list[str]] = {}
     floating = []
     for name, tensor in tensors.items():
-        if _BUFFER.fullmatch(name):
+        bias = len(tensor.shape) == 1 and tensor.size > 1 and _MASK.fullmatch(name)  # a mask has one for every pair
+        if _BUFFER.fullmatch(name) and not bias:
             left_out.setdefault("buffer", []).append(name)
         elif tensor.dtype in FLOATS:
             floating.append(name)

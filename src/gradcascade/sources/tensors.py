@@ -58,7 +58,10 @@ def whole(tensors: Mapping[str, StoredTensor], path: Path) -> tuple[list[StoredT
     found = contents_of(named, path, Evidence(model_type=model_type(path)))
     left_out = {why: len(names) for why, names in found.left_out.items()} | ({TRAINER: len(state)} if state else {})
     shapes = tuple((name, named[name].shape) for name in found.names)
-    return [named[name] for name in found.names], Description(shapes, tuple(left_out.items()), found.rule)
+    stored = tuple(dict.fromkeys(named[name].dtype for name in found.names))
+    return [named[name] for name in found.names], Description(
+        shapes, tuple(left_out.items()), found.rule, stored=stored
+    )
 
 
 def read_field(path: Path | str, key: str | None = None) -> NDArray:

@@ -39,9 +39,11 @@ class FieldContents(TypedDict):
     """Name of the order of the tensors; empty where it is not known."""
     copies: list[str]
     """Checkpoints of the run that were passed over, since they hold a step again."""
+    stored: list[str]
+    """Types that the files hold the tensors in."""
 
 
-_LATER_KEYS = {"order": "", "copies": []}
+_LATER_KEYS = {"order": "", "copies": [], "stored": []}
 """What studies of earlier versions do not say."""
 
 
@@ -71,6 +73,7 @@ def rows_of(
             left_out=dict(own.description.left_out),
             order=own.description.order,
             copies=(copies or {}).get((key.family, key.scale, key.run), []),
+            stored=list(own.description.stored),
         )
         for key, own in described.items()
     ]
@@ -110,7 +113,11 @@ def lines(rows: Iterable[FieldContents]) -> list[str]:
     """What fields are made of in words; runs whose fields differ in entries alone share a line."""
     alike: dict[tuple, list[FieldContents]] = {}
     for row in rows:
-        kind = row["family"], row["field"], row["tensors"], row["rule"], row["order"], *row["left_out"].items()
+        kind = (
+            *(row["family"], row["field"], row["tensors"], row["rule"], row["order"]),
+            *row["left_out"].items(),
+            *row["stored"],
+        )
         alike.setdefault(kind, []).append(row)
     found = []
     for own in alike.values():
@@ -118,7 +125,7 @@ def lines(rows: Iterable[FieldContents]) -> list[str]:
         sizes = sorted({row["entries"] for row in own})
         entries = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
         row = own[0]
-        said = words(row["tensors"], entries, row["rule"], row["left_out"], row["order"])
+        said = words(row["tensors"], entries, row["rule"], row["left_out"], row["order"], row["stored"])
         found.append(f"{row['family']} / {runs} / {row['field']}: {said}")
     return found
 

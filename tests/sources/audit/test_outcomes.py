@@ -17,7 +17,7 @@ def ended(audit, scale: str = "w12") -> dict[str, tuple[str, str | None]]:
 def test_a_clean_family_passes_what_applies(tmp_path: Path) -> None:
     write_family(tmp_path)
     audit = audit_family(tmp_path)
-    few = {"missing-shard", "identical-shard", "label", "known", "zero-gradient", "scaled-copy"}
+    few = {"missing-shard", "identical-shard", "label", "known", "zero-gradient", "scaled-copy", "copied-gradient"}
     assert ended(audit) == {
         code: ("not applicable", "too few") if code in few else ("passed", None) for code in CHECKS
     }

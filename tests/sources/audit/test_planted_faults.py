@@ -304,6 +304,54 @@ def plant_missing_gradient(root: Path) -> None:
     gradient_file(root, 500).unlink()
 
 
+def plant_exchanged_names(root: Path) -> None:
+    def exchange(tensors: Tensors) -> Tensors:
+        one, other = "layers.0.attention.weight", "layers.1.attention.weight"
+        return tensors | {one: tensors[other], other: tensors[one]}
+
+    changed_file(model(root, 300), exchange)
+
+
+def plant_exchanged_gains(root: Path) -> None:
+    def exchange(tensors: Tensors) -> Tensors:
+        one, other = "layers.0.mlp.bias", "layers.1.mlp.bias"
+        return tensors | {one: tensors[other], other: tensors[one]}
+
+    changed_file(model(root, 300), exchange)
+
+
+def plant_transposed(root: Path) -> None:
+    name = "layers.1.attention.weight"
+    changed_file(model(root, 300), lambda tensors: tensors | {name: np.ascontiguousarray(tensors[name].T)})
+
+
+def plant_odd_tensor(root: Path) -> None:
+    name = "layers.1.norm.weight"
+    changed_file(model(root, 300), lambda tensors: tensors | {name: tensors[name] * np.float16(1.06)})
+
+
+def plant_unwritten_part(root: Path) -> None:
+    def spoil(tensors: Tensors) -> Tensors:
+        changed = tensors["_forward_module.layers.1.attention.o_proj"].copy()
+        changed[:8] = 0
+        return tensors | {"_forward_module.layers.1.attention.o_proj": changed}
+
+    changed_file(gradient_file(root, 500), spoil)
+
+
+def plant_rounded(root: Path) -> None:
+    def rounded(values: np.ndarray) -> np.ndarray:
+        return (values.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+
+    changed_file(gradient_file(root, 500), lambda tensors: {name: rounded(value) for name, value in tensors.items()})
+
+
+def plant_copied_gradient(root: Path) -> None:
+    name, before = "_forward_module.layers.1.attention.o_proj", {}
+    changed_file(gradient_file(root, 400), lambda tensors: before.update(tensors) or tensors)
+    changed_file(gradient_file(root, 500), lambda tensors: tensors | {name: before[name]})
+
+
 SAFE, BIN, GRADIENTS = "safetensors", "bin", "gradients"
 Plant = Callable[[Path], None]
 
@@ -341,6 +389,10 @@ FAULTS: list[tuple[str, Plant, str, str, tuple[int, ...], tuple[int, ...]]] = [
     (SAFE, plant_empty_file, "odd-size", FAULT, (300,), (300, 400)),
     (SAFE, plant_pointer, "unreadable", FAULT, (300,), (300, 400)),
     (SAFE, plant_missing_file, "missing-file", FAULT, (300,), (400,)),
+    (SAFE, plant_exchanged_names, "exchanged-names", FAULT, (300, 400), (300, 400)),
+    (SAFE, plant_exchanged_gains, "exchanged-names", FAULT, (200, 300), (300, 400)),
+    (SAFE, plant_transposed, "transposed", FAULT, (200, 300), (300, 400)),
+    (SAFE, plant_odd_tensor, "odd-tensor", WARNING, (300,), ()),
     (BIN, plant_shard_of_another_step, "identical-shard", FAULT, (300, 800), (300, 400)),
     (BIN, plant_unpublished_shard, "late-part", FAULT, (300,), (300, 400)),
     (BIN, plant_missing_shard, "missing-shard", FAULT, (300,), (300, 400)),
@@ -352,6 +404,9 @@ FAULTS: list[tuple[str, Plant, str, str, tuple[int, ...], tuple[int, ...]]] = [
     (GRADIENTS, plant_loss_scale, "norm-outlier", WARNING, (500,), ()),
     (GRADIENTS, plant_gradient_nan, "not-finite", FAULT, (500,), (500,)),
     (GRADIENTS, plant_gradient_of_another_model, "structure", FAULT, (500,), (500,)),
+    (GRADIENTS, plant_unwritten_part, "partly-zero", WARNING, (500,), ()),
+    (GRADIENTS, plant_rounded, "rounded", WARNING, (500,), ()),
+    (GRADIENTS, plant_copied_gradient, "copied-gradient", FAULT, (400, 500), (400, 500)),
     (GRADIENTS, plant_missing_gradient, "missing-file", WARNING, (500,), ()),
 ]
 
@@ -393,6 +448,7 @@ def test_every_check_fails_for_a_planted_fault_here_or_in_the_tests_named() -> N
         "identical-across-scales": "test_a_file_shared_by_two_scales_spoils_only_the_one_it_does_not_fit",
         "known": "test_listing_checks.py",
         "frozen": "test_frozen.py",
+        "twins": "test_tensor_checks.py",
     }
     planted = {code for _, _, code, *_ in FAULTS}
     assert planted | set(elsewhere) == set(CHECKS)

@@ -285,13 +285,14 @@ class Frozen(Evidence, code="frozen", needs={"checkpoints": 2, "gradients": 2}):
 
     def sentence(self, at: Finding) -> str:
         verb = "never changes" if len(self.tensors) == 1 else "never change"
+        others = "are not" if at.what == "gradient" else "do"
         if at.what == "gradient":
             verb = "is always zero" if len(self.tensors) == 1 else "are always zero"
         leave = " ".join(f"--tensors '!{name}'" for name in self.tensors[:3])
         share = f"{self.entries:,} of {self.of_entries:,} entries"
         return (
             f"{_names(self.tensors)} ({share}) {verb} from step {at.steps[0]} to step {at.steps[-1]}, while others "
-            f"{'are not' if at.what == 'gradient' else 'do'}; if frozen on purpose, leave out what is not trained: {leave}"
+            f"{others}; if frozen on purpose, leave out what is not trained: {leave}"
         )
 
 
@@ -366,18 +367,17 @@ class OddTensor(_Tensors, code="odd-tensor", needs={"checkpoints": 4}):
 
 
 class Twins(_Tensors, code="twins", needs={"checkpoints": 2}):
-    """Tensors that change and have the same values as another one at every step; a warning.
+    """Tensors that change and have the same values as another one at every step; a note.
 
-    Tied or copied, they count more than once among the entries.
+    They are copies, whose entries count more than once, or parameters with the same gradients from the same start, as
+    two biases that are added to one sum.
     """
 
     entries: int
-
-    def sentence(self, at: Finding) -> str:
-        return (
-            f"{self.names} hold the same values at every step, so that {self.entries:,} entries count more than "
-            f"once; leave out what is a copy: --tensors '!{self.tensors[-1]}'"
-        )
+    words = (
+        "{self.names} ({self.entries:,} entries) have the values of another tensor at every step: copies, to be left "
+        "out with --tensors '!NAME', or parameters that are trained alike, as two biases of one sum"
+    )
 
 
 class PartlyZero(_Tensors, code="partly-zero", needs={"checkpoints": 3, "gradients": 3}):
@@ -405,11 +405,12 @@ class Rounded(Evidence, code="rounded", needs={"checkpoints": 2, "gradients": 2}
     usual_bits: int
 
     def sentence(self, at: Finding) -> str:
+        step = at.steps[-1]
         kind = {7: " as bfloat16", 10: " as half precision"}.get(self.bits, "")
         if len(at.steps) > 1:
             return f"the {at.what}s {at.span} have only {self.bits} bits of fraction{kind}; nothing finer is left"
         return (
-            f"the {at.what} of step {at.steps[0]} is rounded to {self.bits} bits of fraction{kind}, and the "
+            f"the {at.what} of step {step} is rounded to {self.bits} bits of fraction{kind}, and the "
             f"others to {self.usual_bits}"
         )
 

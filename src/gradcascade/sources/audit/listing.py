@@ -15,6 +15,7 @@ from gradcascade.sources.audit.findings import Evidence, Finding, Spoiled, field
 from gradcascade.sources.audit.stated_steps import Statement, stated_steps
 from gradcascade.sources.base import RunName
 from gradcascade.sources.checkpoint import INDEXED, WHOLE, files_of
+from gradcascade.sources.checkpoints._distributed import METADATA
 from gradcascade.sources.checkpoints.huggingface import shards_named
 from gradcascade.sources.layouts.base import GRADIENTS, Run, Step
 from gradcascade.sources.layouts.step_folders import DYNAMICS
@@ -150,7 +151,8 @@ def _with_checkpoint(listed: ListedStep, step: Step, root: Path) -> ListedStep:
     """A step of a local tree with the files of a checkpoint that transformers does not name."""
     if listed.checkpoint or step.checkpoint is None or step.checkpoint.path.endswith(INDEXED):
         return listed
-    paths = [path for path in files_of(step.checkpoint.local_path) if path.is_file()]
+    # What only describes other files may be the same at two steps, and of any size.
+    paths = [path for path in files_of(step.checkpoint.local_path) if path.is_file() and path.name != METADATA]
     number = re.compile(rf"(?<![0-9])0*{step.step}(?![0-9])")  # a file of the step's own name is that of all steps
     names = [number.sub("N", path.name) if step_of_file(path.name) is not None else path.name for path in paths]
     files = [

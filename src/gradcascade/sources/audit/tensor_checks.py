@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.sources.audit.evidence import Exchanged, OddTensor, Transposed, Twins
-from gradcascade.sources.audit.findings import DIFFERENCE, FAULT, WARNING, Finding, Spoiled
+from gradcascade.sources.audit.findings import DIFFERENCE, FAULT, NOTE, WARNING, Finding, Spoiled
 from gradcascade.sources.audit.measurements import Distances
 from gradcascade.sources.audit.opened import FEWEST, OpenedRun
 from gradcascade.sources.audit.rules import DETOUR, JUMP
@@ -122,8 +122,7 @@ def twins(run: OpenedRun, steps: Sequence[int], distances: Distances) -> Iterato
     moves = (distances.zeros < distances.sizes).any(axis=0)
     for t in np.flatnonzero(moves & (distances.sizes >= FEWEST)):
         same[tuple(run.scans[step].digests[t] for step in steps)].append(int(t))
-    for members in same.values():
-        if len(members) > 1:
-            names = tuple(run.names[t] for t in members)
-            repeated = int(distances.sizes[members[1:]].sum())
-            yield run.finding(Twins(names, repeated), WARNING, (steps[0], steps[-1]))
+    copies = [t for members in same.values() for t in members[1:]]
+    if copies:
+        names = tuple(run.names[t] for t in copies)
+        yield run.finding(Twins(names, int(distances.sizes[copies].sum())), NOTE, (steps[0], steps[-1]))
