@@ -29,10 +29,9 @@ def test_a_tensor_stored_twice_at_every_step_is_noted(tmp_path):
 
 
 def test_gradients_that_are_always_zero_are_noted(tmp_path):
-    rng = np.random.default_rng(0)
+    rng, name = np.random.default_rng(0), "_forward_module.layers.0.attention.v_proj"
     for step in STEPS:
         tensors = gradient(rng, 8, step)
-        name = next(iter(tensors))
         save_pt(tensors | {name: tensors[name] * 0}, gradient_path(tmp_path, 8, step))
     (finding,) = found(tmp_path, "frozen")
     assert finding.severity == "note" and name.endswith(finding.evidence.data()["tensors"][0])
@@ -63,7 +62,7 @@ def test_files_and_steps_of_other_trainers_are_listed(tmp_path, name):
         model = {key: torch.tensor(value) for key, value in tensors.items()}
         torch.save({"model": model, "iter_num": step if step != 300 else 200}, path)
     (label,) = found(tmp_path, "label")
-    assert (label.steps, label.evidence.stated_step) == ((300,), 200)
+    assert (label.steps, label.evidence.data()["stated_step"]) == ((300,), 200)
     source, copy = tmp_path / name.format(100), tmp_path / name.format(200)
     copy.write_bytes(source.read_bytes())
     (identical,) = found(tmp_path, "identical-files")
