@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gradcascade.scaling.channels import channels
     from gradcascade.scaling.decomposition import decompose
     from gradcascade.scaling.exponents import closure_error, fit_exponents
+    from gradcascade.scaling.health import healthy, run_health
     from gradcascade.scaling.windows import default_window, summarise
     from gradcascade.study.plan import Plan, read_plan
     from gradcascade.study.runner import run
@@ -62,6 +63,7 @@ __all__ = [
     "default_window",
     "figures",
     "fit_exponents",
+    "healthy",
     "infer",
     "load_graph",
     "null",
@@ -69,6 +71,7 @@ __all__ = [
     "release",
     "robustness",
     "run",
+    "run_health",
     "summarise",
 ]
 
@@ -94,6 +97,8 @@ _HOME = {
     "default_window": "scaling.windows",
     "summarise": "scaling.windows",
     "infer": "inference",
+    "run_health": "scaling.health",
+    "healthy": "scaling.health",
     "release": "memory",
     "canonical_order": "tensor_names",
     "figures": "report.access",

@@ -15,6 +15,7 @@ from gradcascade.scaling.contrasts import field_contrasts
 from gradcascade.scaling.curvature import curvature, window_curvature
 from gradcascade.scaling.duration_law import duration_laws, window_duration_law
 from gradcascade.scaling.found_windows import find_windows
+from gradcascade.scaling.health import healthy_points, run_health
 from gradcascade.scaling.lack_of_fit import lack_of_fit, window_lack_of_fit
 from gradcascade.scaling.leave_one_out import leave_one_out
 from gradcascade.scaling.null_differences import null_differences, window_null_errors
@@ -50,8 +51,9 @@ def infer(
     dict of str to polars.DataFrame
         ``verdicts, intervals, differences, contrasts, null_errors, found_windows`` (over the window),
         ``leave_one_out, curvature, laws, compressibility, weighted, null_differences`` (per step),
-        ``window_curvature, window_laws, lack_of_fit, window_lack_of_fit``, ``runs``; with activity profiles
-        ``continuous``, ``rounding``, ``collapse``, ``window_collapse`` and ``duration_verdicts``; with metrics
+        ``window_curvature, window_laws, lack_of_fit, window_lack_of_fit``, ``runs``, ``health``; where a run is not
+        healthy ``healthy_intervals``; with activity profiles ``continuous``, ``rounding``, ``collapse``,
+        ``window_collapse`` and ``duration_verdicts``; with metrics
         ``metric_exponents`` (beta_PPL, alpha_acc) and ``associations``.
 
     Raises
@@ -79,7 +81,10 @@ def infer(
         "compressibility": compressibility_null(points.fits),
         "weighted": weighted_exponents(points),
         "runs": points.n_runs,
+        "health": run_health(points, metrics),
     }
+    if not tables["health"].is_empty():
+        tables["healthy_intervals"] = window_intervals(healthy_points(points, tables["health"]))
     if "activity" in points.rows.columns:
         collapses = collapses_of(points)
         tables |= {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradcascade.cli.columns import table
-from gradcascade.cli.options import Json, StableWindow, StudyFolder
+from gradcascade.cli.options import Healthy, Json, StableWindow, StudyFolder, wrapped
 from gradcascade.errors import InputError
 from gradcascade.fields.kinds import field_plural
 from gradcascade.vocabulary import EXPONENTS
@@ -37,6 +37,7 @@ def fit(
     rule: Annotated[
         WindowRule | None, typer.Option("--window-rule", help="Windows by a rule, instead of given ones.")
     ] = None,
+    healthy: Healthy = False,
     as_json: Json = False,
 ) -> None:
     """Fit the exponents at every step; print their mean and spread over the stable window, and the regime."""
@@ -46,7 +47,7 @@ def fit(
     if window and rule:
         raise InputError("--window and --window-rule are both given; give one of them")
     with Study.open(study) as opened:
-        data = report_data(opened, window, rule)
+        data = report_data(opened, window, rule, healthy=healthy)
         answers = data.answers if as_json else {}
     if as_json:
         typer.echo(
@@ -70,16 +71,19 @@ def fit(
     for empty in data.empty_windows:
         typer.echo(empty.sentence)
     print_inference(data)
+    print_health(data, healthy)
 
 
-def report_data(study: Study, window: tuple[int, int] | None = None, rule: WindowRule | None = None) -> ReportData:
+def report_data(
+    study: Study, window: tuple[int, int] | None = None, rule: WindowRule | None = None, *, healthy: bool = False
+) -> ReportData:
     """Everything the report is made from, of an open study."""
     from gradcascade.report.access import study_data
 
     if rule is None:
-        return study_data(study, window)
+        return study_data(study, window, healthy=healthy)
     cascades = study.cascades()
-    return study_data(study, None if cascades.is_empty() else window_of(cascades, rule))
+    return study_data(study, None if cascades.is_empty() else window_of(cascades, rule), healthy=healthy)
 
 
 def window_of(cascades: pl.DataFrame, rule: WindowRule) -> Window:
@@ -122,6 +126,21 @@ def print_inference(data: ReportData) -> None:
             listed = ", ".join(f"{scale} {count}" for scale, count in counts.select("scale", "n_runs").iter_rows())
             typer.echo(f"  Runs are treated as replicates of a scale and averaged; of each there are: {listed}.")
             typer.echo("  So the intervals across scales take scales as their units, not runs.")
+
+
+def print_health(data: ReportData, left_out: bool) -> None:
+    """Print which runs are not healthy, and what the exponents are without them."""
+    from gradcascade.report.answers.health import health_answer
+
+    if left_out:
+        typer.echo("Left out: what runs that are not healthy have from their first sick step on.")
+    elif (found := health_answer(data)) is not None:
+        typer.echo("Not healthy:")
+        for line in found.sentences:
+            typer.echo("\n".join(wrapped(line, "  ", 4)))
+        for row in found.table.to_dicts():
+            cells = (str(cell) for cell in row.values())
+            typer.echo("  " + ", ".join(f"{name} {cell}" for name, cell in zip(row, cells, strict=True)))
 
 
 def print_headline(data: ReportData) -> None:

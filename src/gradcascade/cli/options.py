@@ -41,6 +41,10 @@ def wrapped(text: str, start: str, indent: int) -> list[str]:
 NO_FAMILY = "{} names no family; add a [[families]] section with name, and path or hub"
 NO_SOURCE = "{} is not a folder of runs, nor one of {}; give one of them, or a plan.toml"
 NULL_NAMES = alternatives(NULLS)
+Healthy = Annotated[
+    bool,
+    typer.Option("--healthy", help="Leave out runs that are not healthy, each from its first sick step on."),
+]
 StudyFolder = Annotated[Path, typer.Argument(help="Folder of the study.")]
 StableWindow = Annotated[
     tuple[int, int] | None, typer.Option(help="First and last step of the stable window.", metavar="FIRST LAST")

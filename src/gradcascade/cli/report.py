@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from gradcascade.cli.fit import report_data
-from gradcascade.cli.options import Json, StableWindow, StudyFolder
+from gradcascade.cli.options import Healthy, Json, StableWindow, StudyFolder
 
 
 def report(
     study: StudyFolder,
     window: StableWindow = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: STUDY/report).")] = None,
+    healthy: Healthy = False,
     as_json: Json = False,
 ) -> None:
     """Write the report's index.html and its figures."""
@@ -21,5 +22,5 @@ def report(
     from gradcascade.study.study import Study
 
     with Study.open(study) as opened:
-        page = write_report(report_data(opened, window), out or study / "report")
+        page = write_report(report_data(opened, window, healthy=healthy), out or study / "report")
     typer.echo(json.dumps({"report": str(page)}) if as_json else f"report: {page}")

@@ -79,9 +79,13 @@ def figures(
     return {figure.name: figure for figure in all_figures(data)}
 
 
-def study_data(study: Study, window: Window = None, metrics: pl.DataFrame | None = None) -> ReportData:
+def study_data(
+    study: Study, window: Window = None, metrics: pl.DataFrame | None = None, *, healthy: bool = False
+) -> ReportData:
     """Gather everything the report is made from, of an open study."""
     from gradcascade.report.data import ReportData
+    from gradcascade.scaling.health import healthy as healthy_cascades
+    from gradcascade.scaling.health import run_health
     from gradcascade.study.contents import contents_table
     from gradcascade.study.plan import plan_toml
     from gradcascade.study.sensitivity import stored_robustness
@@ -90,14 +94,18 @@ def study_data(study: Study, window: Window = None, metrics: pl.DataFrame | None
     cascades = study.cascades()
     if cascades.is_empty():
         raise InputError(f"the study {study.folder} has no cascades yet; run `gradcascade measure` first")
+    metrics = study.metrics() if metrics is None else metrics
+    windows = study_windows(study.plan, cascades, window)
+    if healthy:
+        cascades = healthy_cascades(cascades, run_health(cascades, metrics))
     known = stored_robustness(study)
     return ReportData.from_tables(
         cascades,
-        study.metrics() if metrics is None else metrics,
+        metrics,
         probe=study.plan.probe.model_dump(),
         provenance=study.provenance(),
         plan_toml=plan_toml(study.plan),
-        window=study_windows(study.plan, cascades, window),
+        window=windows,
         refusals=study.refusals(),
         schedules=study.schedules(),
         robustness=None if known.table.is_empty() else known.table,

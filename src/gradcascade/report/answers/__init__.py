@@ -5,6 +5,7 @@ import polars as pl
 from gradcascade.report.answers import (
     checks,
     collapse,
+    health,
     null_draws,
     other_choices,
     outside,
@@ -24,12 +25,13 @@ KNOWN = {
     *("verdicts", "intervals", "differences", "contrasts", "null_differences", "null_errors", "found_windows"),
     *("leave_one_out", "curvature", "window_curvature", "laws", "window_laws", "compressibility", "weighted"),
     *("lack_of_fit", "window_lack_of_fit", "runs", "continuous", "rounding", "associations", "metric_exponents"),
-    *("collapse", "window_collapse", "duration_verdicts"),
+    *("collapse", "window_collapse", "duration_verdicts", "health", "healthy_intervals"),
 }
 """Tables of :func:`gradcascade.infer` that an answer below puts into words."""
 
 MAKERS = (
     outside.published_answer,
+    health.health_answer,
     regimes.verdict_answer,
     regimes.contrast_answer,
     regimes.interval_answer,
