@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gradcascade.performance.permutation import _random_phases, lag_test, residuals, shift_test, standardised
+from gradcascade.performance.permutation import (
+    _random_phases,
+    changes_test,
+    lag_test,
+    residuals,
+    shift_test,
+    smooth_trend,
+    standardised,
+    trend_test,
+)
 
 
 def series(count: int, steps: int, seed: int = 0) -> np.ndarray:
@@ -90,3 +99,39 @@ def test_residuals_are_those_of_least_squares() -> None:
         np.testing.assert_allclose(left, row - design @ np.linalg.lstsq(design, row, rcond=None)[0], atol=1e-9)
     assert (residuals(3 * controls[:1] + 1e6, controls) == 0).all()
     np.testing.assert_allclose(residuals(x, np.ones((1, 30))), x - x.mean(axis=1, keepdims=True))
+
+
+def trending(steps: int, seed: int) -> np.ndarray:
+    """Series, two by two, that share a learning curve and nothing else."""
+    rng = np.random.default_rng(seed)
+    curve = np.exp(-4 * np.arange(steps) / steps)
+    noise = rng.standard_normal((200, 2, steps))
+    for step in range(1, steps):
+        noise[..., step] = 0.9 * noise[..., step - 1] + np.sqrt(1 - 0.81) * noise[..., step]
+    return 10 * curve * np.array([1, -1])[:, None] + noise
+
+
+@pytest.mark.parametrize("steps", [21, 56])
+def test_a_shared_learning_curve_is_no_association(steps: int) -> None:
+    pairs = trending(steps, 3)
+    levels = shift_test(pairs[:, 0], pairs[:, 1])[1]
+    found = np.array([changes_test(*pair)[1] for pair in pairs])
+    assert (levels <= 0.05).mean() > 0.9 and (found <= 0.05).mean() <= 0.09
+    by_trend = np.array([trend_test(*pair) for pair in pairs])
+    assert (by_trend <= 0.05).mean() <= 0.12
+
+
+def test_changes_that_go_together_are_found_and_written_out() -> None:
+    pairs = trending(56, 4)
+    pairs[:, 1] += 2 * pairs[:, 0]
+    assert np.mean([changes_test(*pair)[1] <= 0.05 for pair in pairs]) > 0.95
+    x, y = pairs[0]
+    shapes = np.diff(smooth_trend(56)).T
+    rest = [v - shapes @ np.linalg.lstsq(shapes, v, rcond=None)[0] for v in (np.diff(x), np.diff(y))]
+    assert changes_test(x, y)[0] == pytest.approx(rest[0] @ rest[1] / np.sqrt((rest[0] ** 2).sum() * (rest[1] ** 2).sum()))
+
+
+def test_smooth_or_short_series_have_no_test_of_changes() -> None:
+    smooth, rough = np.linspace(0, 1, 30), np.random.default_rng(1).standard_normal(30)
+    assert np.isnan(changes_test(smooth, rough)).all() and np.isnan(changes_test(rough[:9], rough[:9])).all()
+    assert np.isnan(trend_test(rough[:9], rough[:9]))

@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.performance.metrics import FLOOR, metric_exponent
-from gradcascade.performance.permutation import MIN_MATCHED, lag_test, residuals, shift_test
+from gradcascade.performance.permutation import MIN_MATCHED, changes_test, lag_test, residuals, shift_test, trend_test
 from gradcascade.performance.schedules import Schedule, published_schedules
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.table_checks import require_columns
@@ -77,9 +77,13 @@ def associations(
 ) -> pl.DataFrame:
     """Associate every series with every metric of the same family and scale, over the steps that both have.
 
-    ``p_naive`` is as if steps were independent, ``p`` by shifts; ``partial`` given the learning rate; ``difference``
-    of the changes; ``lag`` where it is strongest (positive: the channel first); ``given_twin`` given the other of
-    `TWINS`; ``q`` by Benjamini and Hochberg, over the channels, scales and metrics of a family and field.
+    What counts is ``detrended``: the correlation of the changes from step to step, less a smooth trend of each
+    (:func:`gradcascade.performance.permutation.changes_test`), with its rate ``q_detrended``. The others describe: levels
+    with ``p`` by shifts and ``p_naive`` as if steps were independent, ``partial`` with both residualised linearly on the
+    learning rate; two series that merely have such trends reach as much with ``p_trend`` and ``p_partial_trend``.
+    ``difference`` is of the changes as they are; ``lag`` where levels correlate most strongly, up to a quarter of the
+    steps and at most ten (positive: the channel comes first); ``given_twin`` for v_rel given n_steps / N, and the
+    reverse. ``q`` are Benjamini and Hochberg's, over the channels, scales and metrics of a family and field.
     """
     require_columns(series, (*_SERIES, "step", "value"), "table of series")
     require_columns(metrics, ("family", "scale", "metric", "step", "value"), "table of metric series")
@@ -127,11 +131,14 @@ def _association(
     row["p_naive"] = _naive(float(row["pearson"]), len(steps))
     row |= _tested("spearman", rankdata(x, axis=1), rankdata(y, axis=1))
     row |= _tested("difference", np.diff(x), np.diff(y))
+    row |= dict(zip(("detrended", "p_detrended"), map(_number, changes_test(x[0], y[0])), strict=True))
+    row["p_trend"] = _number(trend_test(x[0], y[0]))
     lag, lagged, p = lag_test(x[0], y[0], min(10, len(steps) // 4))
     row |= {"lag": lag, "lagged": _number(lagged), "p_lagged": _number(p)}
     if schedule is not None:
         rate = schedule(np.array(steps))[None]
         row |= _tested("partial", residuals(x, rate), residuals(y, rate))
+        row["p_partial_trend"] = _number(trend_test(x[0], y[0], rate))
     if twin is not None and all(step in twin for step in steps):
         given = np.array([[twin[step] for step in steps]], dtype=np.float64)
         row |= _tested("given_twin", residuals(x, given), residuals(y, given))
@@ -159,7 +166,7 @@ def _with_rates(table: pl.DataFrame) -> pl.DataFrame:
     """Fill in the false-discovery rates of each family and field."""
     from scipy.stats import false_discovery_control
 
-    for p, q in (("p", "q"), *((f"p_{name}", f"q_{name}") for name in ("partial", "spearman", "difference"))):
+    for p, q in (("p", "q"), *((f"p_{name}", f"q_{name}") for name in ("partial", "spearman", "difference", "detrended"))):
         rates = np.full(table.height, np.nan)
         for _, part in table.with_row_index("_row").drop_nulls(p).group_by("family", "field"):
             rates[part["_row"].to_numpy()] = false_discovery_control(part[p].to_numpy())
@@ -168,6 +175,6 @@ def _with_rates(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def discoveries(associations: pl.DataFrame, rate: float = RATE) -> pl.DataFrame:
-    """Rows of :func:`associations` with q up to ``rate``, the strongest first."""
-    found = associations.filter(pl.col("pearson").is_not_null(), pl.col("q") <= rate)
-    return found.sort(pl.col("pearson").abs(), descending=True, maintain_order=True)
+    """Rows of :func:`associations` with q of changes up to ``rate``, the strongest first."""
+    found = associations.filter(pl.col("detrended").is_not_null(), pl.col("q_detrended") <= rate)
+    return found.sort(pl.col("detrended").abs(), descending=True, maintain_order=True)

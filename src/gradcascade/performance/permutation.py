@@ -3,7 +3,8 @@
 One series is shifted against the other, the end moved to the front, forwards and backwards in time. Each of the 2 T
 orders keeps the series' own correlation and breaks its tie to the other; the p value is the share of the orders with
 a correlation at least as strong. Reversal doubles the orders, so that 5 % can be met with 60 steps; it assumes that
-the series look alike in both directions of time. Trends break the test, as they break every other: test differences.
+the series look alike in both directions of time. Trends break the test, as they break every other of levels: two series
+that both change with training, for whatever reason, are strongly correlated. So what counts is :func:`changes_test`.
 """
 
 import numpy as np
@@ -30,6 +31,61 @@ def shift_test(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     backwards = np.fft.irfft(spectrum_x * spectrum_y, steps)
     strong = np.abs(np.concatenate([forwards, backwards], axis=1)) >= np.abs(r)[:, None] - _EQUAL
     return r, np.where(np.isfinite(r), strong.mean(axis=1), np.nan)
+
+
+def smooth_trend(steps: int) -> Floats:
+    """Shapes a smooth trend is made of, one a row: powers of the time and of its logarithm, fewer of short series."""
+    time = np.arange(steps) / max(steps - 1, 1)
+    log = np.log1p(np.arange(steps)) / np.log(max(steps, 2))
+    powers = 3 if steps >= 21 else 2 if steps >= 12 else 1
+    return np.stack([shape**power for power in range(1, powers + 1) for shape in (time, log)])
+
+
+def changes_test(x: Floats, y: Floats) -> tuple[float, float]:
+    """Correlation of the changes from step to step of two series, less a smooth trend of each, and its p by shifts.
+
+    The trend is taken out of every shifted series again: otherwise the shifts would keep what the observed order has
+    lost, and look stronger than it. What two series share only as a trend or as a learning curve does not count.
+    """
+    steps = x.size
+    if steps < MIN_MATCHED:
+        return np.nan, np.nan
+    basis = np.linalg.qr(np.diff(smooth_trend(steps)).T)[0]
+
+    def left(series: Floats) -> Floats:
+        return series - (series @ basis) @ basis.T
+
+    first, second = (_zero_if_smooth(left(np.diff(values)), values) for values in (x, y))
+    if not first.any() or not second.any():
+        return np.nan, np.nan
+    places = np.add.outer(np.arange(steps - 1), np.arange(steps - 1)) % (steps - 1)
+    orders = left(np.concatenate([second[places], second[::-1][places]]))
+    norm = np.linalg.norm(first)
+    found = orders @ first / (norm * np.maximum(np.linalg.norm(orders, axis=1), np.finfo(np.float64).tiny))
+    return float(found[0]), float((np.abs(found) >= abs(found[0]) - _EQUAL).mean())
+
+
+def trend_test(x: Floats, y: Floats, controls: Floats | None = None) -> float:
+    """How often two series of these smooth trends are correlated as strongly by themselves.
+
+    The second keeps its trend, and what is left of it is shifted; with ``controls`` both are residualised on them.
+    """
+    steps = x.size
+    if steps < MIN_MATCHED:
+        return np.nan
+    rest = residuals(y[None], smooth_trend(steps))[0]
+    places = np.add.outer(np.arange(steps), np.arange(steps)) % steps
+    orders = y - rest + np.concatenate([rest[places], rest[::-1][places]])
+    both = np.concatenate([x[None], orders])
+    unit = standardised(both if controls is None else residuals(both, controls))
+    found = unit[1:] @ unit[0]
+    known = np.isfinite(found)
+    return float((np.abs(found[known]) >= abs(found[0]) - _EQUAL).mean()) if known[0] else np.nan
+
+
+def _zero_if_smooth(rest: Floats, values: Floats) -> Floats:
+    rounding = 64 * np.finfo(np.float64).eps * np.abs(values).max()
+    return np.zeros_like(rest) if np.abs(rest).max() <= rounding else rest
 
 
 def lag_test(x: Floats, y: Floats, furthest: int, draws: int = 399, seed: int = 42) -> tuple[int, float, float]:
