@@ -32,8 +32,6 @@ def test_fit_says_that_runs_were_averaged_and_how_many(capsys: pytest.CaptureFix
     table = cascades(3).filter((pl.col("scale") != "d2") | (pl.col("run") == "0"))
     print_inference(ReportData.from_tables(table))
     said = capsys.readouterr().out
-    assert (
-        "Runs are treated as replicates of a scale and averaged; of each there are: d0 3, d1 3, d2 1, d3 3." in said
-    )
+    assert "The points are means of runs over the window; of each scale there are: d0 3, d1 3, d2 1, d3 3." in said
     print_inference(ReportData.from_tables(cascades(1)))
     assert "Runs are" not in capsys.readouterr().out

@@ -128,7 +128,9 @@ def test_changes_that_go_together_are_found_and_written_out() -> None:
     x, y = pairs[0]
     shapes = np.diff(smooth_trend(56)).T
     rest = [v - shapes @ np.linalg.lstsq(shapes, v, rcond=None)[0] for v in (np.diff(x), np.diff(y))]
-    assert changes_test(x, y)[0] == pytest.approx(rest[0] @ rest[1] / np.sqrt((rest[0] ** 2).sum() * (rest[1] ** 2).sum()))
+    assert changes_test(x, y)[0] == pytest.approx(
+        rest[0] @ rest[1] / np.sqrt((rest[0] ** 2).sum() * (rest[1] ** 2).sum())
+    )
 
 
 def test_smooth_or_short_series_have_no_test_of_changes() -> None:

@@ -38,7 +38,7 @@ def test_one_run_is_not_spoken_of(tmp_path: Path) -> None:
     refused = pl.DataFrame([row | {"reason": "it ends early"}], schema=polars_schema(REFUSAL_COLUMNS))
     data = ReportData.from_tables(with_runs("0"), refusals=refused)
     html = write_report(data, tmp_path).read_text(encoding="utf-8")
-    assert "averaged as replicates" not in html and '<th scope="col">run</th>' not in html
+    assert "Runs of a scale are averaged to one point" not in html and '<th scope="col">run</th>' not in html
     assert "it ends early" in html and ">unreadable<" not in html
     assert chart_data(data)["groups"][0]["runs"] == [[], [], [], []]
 
@@ -64,7 +64,7 @@ def test_metrics_of_several_runs_are_averaged_in_the_chart_and_the_figure() -> N
 def test_several_runs_are_named_and_said_to_be_averaged(tmp_path: Path) -> None:
     data = ReportData.from_tables(with_runs("0", "seed1").with_columns(ceiling=pl.col("run") == "seed1"))
     html = write_report(data, tmp_path).read_text(encoding="utf-8")
-    assert "Runs of a scale are averaged as replicates of it for now" in html
+    assert "Runs of a scale are averaged to one point" in html
     assert "d24 (N&nbsp;=&nbsp;36,864; runs 0, seed1)" in html
     assert html.count('<th scope="col">run</th>') + html.count('<th scope="col" class="number">run</th>') >= 2
     assert chart_data(data)["groups"][0]["runs"][0] == ["0", "seed1"]

@@ -96,3 +96,34 @@ def test_what_is_missing_is_said() -> None:
     equal = table.with_columns(duration=pl.lit(9.0))
     assert judged(equal)["verdict"] == "flat" and judged(equal)["z"] == 0
     assert verdicts(table.head(0)).is_empty()
+
+
+def test_of_many_fields_a_verdict_must_hold_over_all() -> None:
+    """Ten families: what one alone would show barely, all together do not."""
+    from statsmodels.stats.multitest import multipletests
+
+    tables = [planted(0.12, 0.06, noise=0.06).with_columns(family=pl.lit("a"))]
+    one = verdicts(tables[0], (0, 10**6)).row(0, named=True)
+    assert one["verdict"] == "duration-supported" and one["asked"] == 1 and one["p"] == one["p_adjusted"] < 0.05
+    rng = np.random.default_rng(9)
+    for k in range(9):
+        noise = planted(0.06, 0.06)
+        off = pl.Series(np.exp(0.3 * rng.standard_normal(noise.height)))
+        tables.append(noise.with_columns(duration=pl.col("duration") * off, family=pl.lit(f"b{k}")))
+    found = verdicts(pl.concat(tables), (0, 10**6))
+    np.testing.assert_allclose(
+        found["p_adjusted"], np.asarray(multipletests(found["p"].to_numpy(), method="holm")[1])
+    )
+    first = found.row(0, named=True)
+    assert first["p"] == one["p"] and first["asked"] == 10
+    if first["p_adjusted"] > 0.05:
+        assert first["verdict"] == "undecided" and "Taken alone it would be duration-supported" in first["sentence"]
+    else:
+        assert first["verdict"] == "duration-supported"
+
+
+def test_p_agrees_with_the_intervals() -> None:
+    for z, null in ((0.2, 0.06), (-0.1, 0.06), (0.0, 0.0), (0.07, 0.06), (0.1, 0.06)):
+        for noise in (0.02, 0.1, 0.2):
+            row = judged(planted(z, null, noise))
+            assert (row["verdict"] != "undecided") == (row["p"] <= 0.05)

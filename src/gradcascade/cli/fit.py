@@ -120,12 +120,14 @@ def print_inference(data: ReportData) -> None:
         for known in intervals.filter(*here, pl.col("exponent").is_in(["z", "delta"])).to_dicts():
             if known["mean"] is not None:
                 along = known["reason"] or f"{known['low']:+.3f} to {known['high']:+.3f}"
-                typer.echo(f"  {known['exponent']} = {known['mean']:+.3f}; 95 % along training: {along}")
+                typer.echo(
+                    f"  {known['exponent']} = {known['mean']:+.3f}; along training, of these very runs: {along}"
+                )
         counts = points.n_runs.filter(*here)
         if counts["n_runs"].max() not in (None, 1):
             listed = ", ".join(f"{scale} {count}" for scale, count in counts.select("scale", "n_runs").iter_rows())
-            typer.echo(f"  Runs are treated as replicates of a scale and averaged; of each there are: {listed}.")
-            typer.echo("  So the intervals across scales take scales as their units, not runs.")
+            typer.echo(f"  The points are means of runs over the window; of each scale there are: {listed}.")
+            typer.echo("  The unit of the intervals is the scale, since its runs share how far it lies off the law.")
 
 
 def print_health(data: ReportData, left_out: bool) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ORDERS = ("file", "canonical", "reversed", "grouped", "random:4")
 
 _NOTE = (
-    "95 % intervals over these steps, one by one. What moves is judged over all shifts looked at together\n"
+    "95 % intervals across scales, one by one. What moves is judged over all shifts looked at together\n"
     "(Benjamini and Hochberg): of those said to move, one in twenty may be chance. beta moves as delta."
 )
 

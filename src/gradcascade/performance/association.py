@@ -78,12 +78,13 @@ def associations(
     """Associate every series with every metric of the same family and scale, over the steps that both have.
 
     What counts is ``detrended``: the correlation of the changes from step to step, less a smooth trend of each
-    (:func:`gradcascade.performance.permutation.changes_test`), with its rate ``q_detrended``. The others describe: levels
-    with ``p`` by shifts and ``p_naive`` as if steps were independent, ``partial`` with both residualised linearly on the
-    learning rate; two series that merely have such trends reach as much with ``p_trend`` and ``p_partial_trend``.
-    ``difference`` is of the changes as they are; ``lag`` where levels correlate most strongly, up to a quarter of the
-    steps and at most ten (positive: the channel comes first); ``given_twin`` for v_rel given n_steps / N, and the
-    reverse. ``q`` are Benjamini and Hochberg's, over the channels, scales and metrics of a family and field.
+    (:func:`gradcascade.performance.permutation.changes_test`), with its rate ``q_detrended``. The others describe:
+    levels with ``p`` by shifts and ``p_naive`` as if steps were independent, ``partial`` with both residualised
+    linearly on the learning rate; two series that merely have such trends reach as much with ``p_trend`` and
+    ``p_partial_trend``. ``difference`` is of the changes as they are; ``lag`` where levels correlate most strongly,
+    up to a quarter of the steps and at most ten (positive: the channel comes first); ``given_twin`` for v_rel given
+    n_steps / N, and the reverse. ``q`` are Benjamini and Hochberg's, over the channels, scales and metrics of a
+    family and field.
     """
     require_columns(series, (*_SERIES, "step", "value"), "table of series")
     require_columns(metrics, ("family", "scale", "metric", "step", "value"), "table of metric series")
@@ -166,7 +167,10 @@ def _with_rates(table: pl.DataFrame) -> pl.DataFrame:
     """Fill in the false-discovery rates of each family and field."""
     from scipy.stats import false_discovery_control
 
-    for p, q in (("p", "q"), *((f"p_{name}", f"q_{name}") for name in ("partial", "spearman", "difference", "detrended"))):
+    for p, q in (
+        ("p", "q"),
+        *((f"p_{name}", f"q_{name}") for name in ("partial", "spearman", "difference", "detrended")),
+    ):
         rates = np.full(table.height, np.nan)
         for _, part in table.with_row_index("_row").drop_nulls(p).group_by("family", "field"):
             rates[part["_row"].to_numpy()] = false_discovery_control(part[p].to_numpy())

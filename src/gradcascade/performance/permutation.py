@@ -3,8 +3,9 @@
 One series is shifted against the other, the end moved to the front, forwards and backwards in time. Each of the 2 T
 orders keeps the series' own correlation and breaks its tie to the other; the p value is the share of the orders with
 a correlation at least as strong. Reversal doubles the orders, so that 5 % can be met with 60 steps; it assumes that
-the series look alike in both directions of time. Trends break the test, as they break every other of levels: two series
-that both change with training, for whatever reason, are strongly correlated. So what counts is :func:`changes_test`.
+the series look alike in both directions of time. Trends break the test, as they break every other of levels: two
+series that both change with training, for whatever reason, are strongly correlated. So what counts is
+:func:`changes_test`.
 """
 
 import numpy as np

@@ -8,7 +8,7 @@ import polars as pl
 from gradcascade.errors import InputError
 from gradcascade.scaling.fits import exponent_place
 from gradcascade.scaling.points import points_of
-from gradcascade.scaling.regression import CONFIDENCE, t_quantiles
+from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.scaling.table_checks import require_columns
 from gradcascade.scaling.window_means import window_differences, window_intervals
@@ -39,28 +39,22 @@ SHIFT_SCHEMA = (
 )
 """Columns of the table of shifts, in order."""
 
-_REASON = (
-    pl.when(pl.col("n_steps") == 1)
-    .then(pl.lit("one step has both; an interval needs two"))
-    .otherwise(pl.lit("no step has both (three scales each, none at the ceiling)"))
-)
-
 
 def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.DataFrame:
     """Compare every choice with the measurement as planned, at the same scales and all steps of the table.
 
-    The logarithms of both are subtracted step by step and scale by scale before a line is fitted (replicates are
-    averaged first), so what both share drops out. The interval is Student's, of the paired differences of the steps:
-    that of the mean over these very runs, of which the steps are an even sample. Where differences change slowly
-    along training such a sample does better than a random one, so correlation does not make the interval too narrow.
+    The logarithms of both are subtracted step by step and run by run before a line is fitted (replicates are averaged
+    first), so what both share drops out. The interval, ``se`` and ``p`` are those across scales, with the runs'
+    means of the differences as points (:mod:`gradcascade.scaling.window_means`): steps of one run say little more
+    than a few of them, and taken as independent they let one in five choices that do nothing "move" an exponent at a
+    correlation of 0.9.
 
     ``cascades`` has ``choice`` (a name, or ``"as planned"``) and ``kind`` (what the choice is of) in the place of
     ``variant``. The choice that moves an exponent farthest comes first: ``shift`` is the mean over ``n_steps`` steps
-    of choice less planned, with its ``sd`` over steps; ``scales_*`` ask whether other runs would show it. Of many
-    choices that do nothing some have a small ``p`` (paired t test), so ``p_adjusted`` is it after Benjamini and
-    Hochberg (1995) over the ``looked_at`` shifts of a family and field: all exponents but beta, which moves as delta,
-    and all choices, nulls apart. ``verdict`` is "moves" where it is up to 1 - ``confidence``: of those called so,
-    that share is expected to be chance.
+    of choice less planned, with its ``sd`` over steps. Of many choices that do nothing some have a small ``p``, so
+    ``p_adjusted`` is it after Benjamini and Hochberg (1995) over the ``looked_at`` shifts of a family and field: all
+    exponents but beta, which moves as delta, and all choices, nulls apart. ``verdict`` is "moves" where it is up to
+    1 - ``confidence``: of those called so, that share is expected to be chance.
     """
     require_columns(cascades, ("family", "field", "step", "kind", "choice"), "table of cascades")
     table = cascades.with_columns(variant=pl.col("choice"))
@@ -76,10 +70,6 @@ def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.
     base = base.select("family", "field", "exponent", planned=pl.col("mean"))
     parts = {name: (name, PLANNED) for name in choices["choice"]}
     found = window_differences(points, None, confidence, parts)
-    count = found.get_column("n_steps").to_numpy()
-    several = pl.col("n_steps") > 1
-    wide = t_quantiles(np.maximum(count - 1, 1), confidence) / np.sqrt(np.maximum(count, 1))
-    half = pl.when(several).then(pl.col("sd") * pl.Series(wide, dtype=pl.Float64))
     moved = pl.when(pl.col("low").is_null()).then(pl.lit(UNKNOWN))
     moved = moved.when((pl.col("shift").abs() < _ROUNDING) & (pl.col("sd") < _ROUNDING)).then(pl.lit(SAME))
     moved = moved.when(pl.col("p_adjusted") <= 1 - confidence).then(pl.lit(MOVES)).otherwise(pl.lit(NOISE))
@@ -87,15 +77,15 @@ def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.
     return (
         found.rename({"difference": "choice", "mean": "shift"})
         .with_columns(
-            low=pl.col("shift") - half,
-            high=pl.col("shift") + half,
-            se=pl.when(several).then(pl.col("sd") / pl.col("n_steps").sqrt()),
-            degrees=pl.when(several).then(pl.col("n_steps") - 1),
+            low=pl.col("scales_low"),
+            high=pl.col("scales_high"),
+            se=pl.col("scales_se"),
+            degrees=pl.when(pl.col("scales_se").is_not_null()).then(pl.col("n_scales") - 2),
         )
         .join(choices, on="choice", how="left")
         .join(base, on=["family", "field", "exponent"], how="left")
         .pipe(_adjusted)
-        .with_columns(verdict=moved, reason=pl.when(pl.col("low").is_null()).then(_REASON))
+        .with_columns(verdict=moved, reason=pl.col("scales_reason"))
         .sort("family", "field", place, pl.col("shift").abs(), "choice", descending=[*[False] * 3, True, False])
         .sort("family", "field", place, pl.col("shift").is_null(), maintain_order=True)
         .select(pl.col(name).cast(kind) for name, kind in SHIFT_SCHEMA.items())
@@ -107,7 +97,8 @@ def _adjusted(shifts: pl.DataFrame) -> pl.DataFrame:
     from scipy.special import stdtr
     from scipy.stats import false_discovery_control
 
-    shift, se, degrees = (shifts[name].cast(pl.Float64).to_numpy() for name in ("shift", "se", "degrees"))
+    names = ("scales_value", "se", "degrees")
+    shift, se, degrees = (shifts[name].cast(pl.Float64).to_numpy() for name in names)
     with np.errstate(divide="ignore", invalid="ignore"):
         score = np.where(np.abs(shift) < _ROUNDING, 0.0, np.abs(shift) / se)
         p = np.where(np.isnan(degrees), np.nan, 2 * stdtr(np.where(np.isnan(degrees), 1.0, degrees), -score))

@@ -19,7 +19,7 @@ from gradcascade.tables.inferred import INFERRED
 from gradcascade.vocabulary import REAL
 
 PAIRED, INDEPENDENT = "paired", "independent"
-"""Logarithms subtracted scale by scale before a line is fitted; or one line for each, and Welch's interval."""
+"""Logarithms subtracted scale by scale before a line is fitted; or one line for each."""
 
 UNEQUAL_N, NO_COMMON_STEPS, NO_COMMON_RUNS = "unequal-n", "no-common-steps", "no-common-runs"
 """Why two fields are not paired, and why they cannot be set against each other at all."""
@@ -37,7 +37,7 @@ def field_contrasts(cascades: Cascades, window: Window = None, confidence: float
     Only scales that both have count; ``unmatched`` names the others. Where every scale has as many entries in one
     field as in the other, logarithms are subtracted step by step and scale by scale: what the runs share drops out.
     Where not, that difference would itself depend on N: ``code`` is "unequal-n", with the first such scale and both
-    numbers, and each field has a line of its own (interval after Welch, Biometrika 34, 1947).
+    numbers, and each field has a line of its own (:func:`gradcascade.scaling.comparison.independent_difference`).
     """
     points = points_of(cascades, window)
     found = []

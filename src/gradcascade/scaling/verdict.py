@@ -3,16 +3,21 @@
 All intervals are across scales (:mod:`gradcascade.scaling.window_means`), so that neither the correlation of steps
 nor the difference between runs makes a verdict look surer than it is. A difference of regimes must show in a 95 %
 interval; equivalence is shown by a 90 % interval inside the margin, which is the two one-sided tests at 5 %
-(Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15, 1987).
+(Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15, 1987). Every family and field asks once more, so a
+verdict must hold after Holm's correction over all of them: then at most one table of verdicts in twenty holds a
+wrong one.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from gradcascade.errors import InputError
+from gradcascade.scaling.claims import LEVEL
+from gradcascade.scaling.multiplicity import holm
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.window_means import window_differences, window_intervals
 from gradcascade.scaling.windows import Window
@@ -59,7 +64,23 @@ def verdicts(
         real, close = (({e: table.get((*group, REAL, e), {}) for e in ("z", "delta")}) for table in (sure, narrow))
         total = {e: totals.get((*group, "total", e), {}) for e in ("z", "delta")}
         rows.append({"family": group[0], "field": group[1]} | _judged(real, close, total, margin, null))
-    return pl.DataFrame(rows, schema=VERDICT_SCHEMA)
+    return pl.DataFrame(_of_all(rows), schema=VERDICT_SCHEMA)
+
+
+def _of_all(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Take back the verdicts that do not hold over all families and fields together."""
+    known = np.array([np.nan if row["p"] is None else row["p"] for row in rows], dtype=np.float64)
+    asked = int(np.isfinite(known).sum())
+    for row, p in zip(rows, holm(known), strict=True):
+        row |= {"p_adjusted": None if np.isnan(p) else float(p), "asked": asked}
+        if row["verdict"] != UNDECIDED and not p <= LEVEL:
+            alone = row["sentence"][:1].lower() + row["sentence"][1:]
+            row["sentence"] = (
+                f"Taken alone it would be {row['verdict']} (p = {row['p']:.2g}), but {asked} fields were judged, and "
+                f"over all of them that is not shown (p = {p:.2g}): {alone}"
+            )
+            row["verdict"] = UNDECIDED
+    return rows
 
 
 def _rows(table: pl.DataFrame, what: str) -> dict[tuple[str, ...], dict[str, Any]]:
@@ -76,6 +97,10 @@ def _judged(real: Parts, close: Parts, total: Parts, margin: float, null: str | 
         above = noisy and total["z"]["scales_low"] > 0 and total["delta"]["scales_high"] < 0
         below = noisy and total["z"]["scales_high"] < 0
     verdict = SUPPORTED if above else FLAT if flat else BELOW if below else UNDECIDED
+    p = _p_values(real, total, margin)
+    if not total or not total["z"].get("scales_se"):
+        p |= {SUPPORTED: None, BELOW: None}
+    known = [value for value in p.values() if value is not None]
     answers = {
         f"{name}{suffix}{end}": part.get(column)
         for parts, suffix in ((real, ""), (total, "_total"))
@@ -91,8 +116,40 @@ def _judged(real: Parts, close: Parts, total: Parts, margin: float, null: str | 
         "flat": flat,
         "below_null": below,
         **answers,
+        "p": p[verdict] if verdict in p else min(known, default=None),
         "n_scales": real["z"].get("n_scales", 0),
+        "n_runs": real["z"].get("n_runs", 0),
         "n_steps": real["z"].get("scales_steps", 0),
+    }
+
+
+def _p_values(real: Parts, total: Parts, margin: float) -> dict[str, float | None]:
+    """By how much chance each verdict would be given at most: the largest p of what it needs."""
+
+    def tail(part: dict[str, Any], beyond: float, sign: int) -> float | None:
+        """Chance of a value as far as this above (sign 1) or below ``beyond``, if the true one were there."""
+        from scipy.special import stdtr
+
+        if part.get("scales_low") is None:
+            return None
+        apart = sign * (part["scales_value"] - beyond)
+        if part["scales_se"] == 0:
+            return 0.0 if apart > 0 else 1.0
+        return float(stdtr(part["n_scales"] - 2, -apart / part["scales_se"]))
+
+    def needs(*parts: float | None) -> float | None:
+        known = [part for part in parts if part is not None]
+        return min(max(known), 1.0) if len(known) == len(parts) else None
+
+    def twice(value: float | None) -> float | None:
+        return None if value is None else 2 * value
+
+    z, delta = total.get("z", {}), total.get("delta", {})
+    inside = [tail(real[name], sign * -margin, sign) for name in ("z", "delta") for sign in (1, -1)]
+    return {
+        SUPPORTED: needs(twice(tail(z, 0, 1)), twice(tail(delta, 0, -1))),
+        FLAT: needs(*inside),
+        BELOW: needs(twice(tail(z, 0, -1))),
     }
 
 

@@ -32,5 +32,5 @@ def test_runs_of_a_scale_are_said_to_be_averaged() -> None:
     more = pl.concat([one.with_columns(run=pl.lit("0")), again.with_columns(run=pl.lit("seed1"))])
     data = ReportData.from_tables(one)
     data.__dict__["several_runs"] = ReportData.several_runs.func(dataclasses.replace(data, cascades=more))  # pyright: ignore
-    assert "the runs of d48 (2 runs) are averaged as replicates of their scale for now" in lead(data)
+    assert "a scale is one point, the mean of its runs: d48 (2 runs)" in lead(data)
     assert "one run of a scale may differ" in lead(ReportData.from_tables(one.with_columns(run=pl.lit("0"))))

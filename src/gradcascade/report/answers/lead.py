@@ -30,6 +30,11 @@ def lead(data: ReportData) -> str:
         span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         wide = " so intervals are wide, and" if counts[0] <= FEW_SCALES else ""
         sentences.append(f"Each statement rests on {span} scales,{wide or ' and'} {_runs(data)}.")
+    asked = max((row["asked"] or 0 for row in rows), default=0)
+    if asked > 1:
+        sentences.append(
+            f"{asked} families and fields were judged, and a verdict counts only if it holds over all of them."
+        )
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -49,7 +54,7 @@ def _runs(data: ReportData) -> str:
     if not several:
         return "one run of a scale may differ from the next"
     of = listed(f"{scale} ({len(runs)} runs)" for (_, scale), runs in several.items())
-    return f"the runs of {of} are averaged as replicates of their scale for now"
+    return f"a scale is one point, the mean of its runs: {of}"
 
 
 def _contrast(data: ReportData, row: Mapping[str, Any]) -> str:

@@ -60,15 +60,15 @@ def association_answer(data: ReportData) -> Answer | None:
     else:
         strong = discoveries(known)
         sentences = [
-            f"Beyond a smooth trend, which almost everything has along training, the changes from step to step go together "
-            f"more than chance explains in {strong.height:,} of {known.height:,} pairs of a channel and a metric (q at most "
-            f"{RATE:g}). None of this shows a cause."
+            "Beyond a smooth trend, which almost everything has along training, the changes from step to step go "
+            f"together more than chance explains in {strong.height:,} of {known.height:,} pairs of a channel and a "
+            f"metric (q at most {RATE:g}). None of this shows a cause."
         ]
         for row in strong.head(3).to_dicts():
             sentences.append(
                 f"{label(data, row)}, scale {row['scale']}: {CHANNELS.get(row['channel'], row['channel'])} with "
-                f"{row['metric']}, r of changes = {signed(row['detrended'], 2)} over {row['n_steps']:,} steps (of levels "
-                f"{signed(row['pearson'], 2)}, which series with such trends reach by themselves with p = "
+                f"{row['metric']}, r of changes = {signed(row['detrended'], 2)} over {row['n_steps']:,} steps (of "
+                f"levels {signed(row['pearson'], 2)}, which series with such trends reach by themselves with p = "
                 f"{row['p_trend']:.2g})."
             )
     rows = full.sort("q_detrended", pl.col("detrended").abs(), descending=[False, True], nulls_last=True)

@@ -21,6 +21,9 @@ def window_answer(data: ReportData) -> Answer:
             seen = " and ".join(words for name, words in names.items() if row[name])
             seen = f"{seen} it" if seen else "neither start-up nor drift"
             said = f"the plateau of v_rel found is {found}, with {seen}"
+            unclear = [words.split()[1] for name, words in names.items() if row[name] is None]
+            if unclear:
+                said += f"; a {' and a '.join(unclear)} cannot be told from the correlation of the steps"
         missing = empty.get((row["family"], row["field"]))
         if missing:
             sentences.append(f"{missing.sentence}. Nothing is averaged over it.")
@@ -31,8 +34,8 @@ def window_answer(data: ReportData) -> Answer:
                 "field": row["field"],
                 "window used": f"{first:,} to {last:,}",
                 "window found": f"{row['first']:,} to {row['last']:,}",
-                "start-up": "yes" if row["startup"] else "no",
-                "drift": "yes" if row["drift"] else "no",
+                "start-up": _said(row["startup"], row["reason"]),
+                "drift": _said(row["drift"], row["reason"]),
                 "first step found": _range(row["first_low"], row["first_high"]),
                 "last step found": _range(row["last_low"], row["last_high"]),
                 "steps looked at": row["n_steps"],
@@ -45,3 +48,9 @@ def _range(low: int | None, high: int | None) -> str | None:
     if low is None or high is None:
         return None
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _said(found: bool | None, reason: str | None) -> str:
+    if found is None:
+        return "no" if reason else "cannot be told"
+    return "yes" if found else "no"
