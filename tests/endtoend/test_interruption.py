@@ -12,14 +12,17 @@ from pathlib import Path
 
 import pytest
 from sample_runs import write_pico_run
+from warm import Warm
 
 import gradcascade as gc
 
 KILLS = 20
 
 
-def start(folder, study, *options):
+def start(folder, study, *options, warm=False):
     words = ["measure", "runs", "--out", study, "--replicates", "4", *options]
+    if warm:
+        return Warm(folder, *words)
     return subprocess.Popen([sys.executable, "-m", "gradcascade", *words], cwd=folder, stderr=subprocess.DEVNULL)
 
 
@@ -48,8 +51,9 @@ def test_twenty_kills_lose_and_double_nothing(tmp_path):
     kills, seen = 0, []
     while kills < KILLS:
         before = count(tmp_path / "broken" / "cascades.sqlite")
-        process = start(tmp_path, "broken")
-        if moments.random() < 0.7:  # most of the time while cascades are being written
+        writing = moments.random() < 0.7
+        process = start(tmp_path, "broken", warm=writing)
+        if writing:  # most of the time while cascades are being written
             while count(tmp_path / "broken" / "cascades.sqlite") == before and process.poll() is None:
                 time.sleep(0.001)
             time.sleep(moments.uniform(0, 0.02))
