@@ -8,14 +8,18 @@ DOCS_STAMP := $(VENV)/.installed-docs
 # torch and Numba threads would spin against each other on small machines.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint types docs clean
+.PHONY: demo test lint types beside docs clean
 
 demo: $(STAMP)
 	$(BIN)/gradcascade demo --out demo
 
-test: lint types
-	$(BIN)/pytest -m "not alone" -n 2 --dist loadfile
+# The types are checked beside the tests, by one core, while these leave it idle now and then.
+test: lint
+	$(MAKE) -j 2 types beside
 	$(BIN)/pytest -m alone
+
+beside: $(STAMP)
+	$(BIN)/pytest -m "not alone" -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
