@@ -16,8 +16,8 @@ import gradcascade as gc
 from gradcascade.study.plan import FamilyPlan
 
 
-def start(*words, cwd=None):
-    words = [sys.executable, "-W", "error", "-m", "gradcascade", *map(str, words)]
+def start(*words, cwd=None, run=("-m", "gradcascade")):
+    words = [sys.executable, "-W", "error", *run, *map(str, words)]
     pipe = subprocess.PIPE
     return subprocess.Popen(words, cwd=cwd, stdout=pipe, stderr=pipe, text=True)
 
@@ -38,7 +38,9 @@ def planned(folder):
 
 @pytest.fixture
 def view(planned):
-    process = start("view", planned)
+    # How long it waits between two reports is told in tests/view/test_live.py; here the last one comes at once.
+    code = "from gradcascade.view import live; live.PATIENCE = 0; from gradcascade.cli.main import main; main()"
+    process = start("view", planned, run=("-c", code))
     assert process.stdout is not None
     line = process.stdout.readline()
     found = re.fullmatch(r"the report of \S+ is at (http://127\.0\.0\.1:\d+/) \(Ctrl-C ends\)\n", line)
