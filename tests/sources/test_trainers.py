@@ -290,6 +290,23 @@ def test_all_gradients_of_a_run_have_one_order_whatever_format_each_step_has(tmp
         assert ref.load().tolist() == [1, 1, 1, 2, 2, 2]
 
 
+def test_a_first_gradient_that_lacks_a_tensor_is_refused_and_not_all_others(tmp_path: Path) -> None:
+    """Experts no token was routed to have no gradient, most likely at the start."""
+    for step in (0, 1, 2, 3):
+        tensors = {"a": np.full(3, step, np.float32), "expert": np.full(2, step, np.float32)}
+        weights = {**tensors, "frozen": np.ones(4, np.float32)}
+        if step == 0:
+            del tensors["expert"]
+        save_pt(tensors, tmp_path / f"step_{step}" / "gradients.pt")
+        save_pt(weights, tmp_path / f"step_{step}" / "pytorch_model.bin")
+    gradients = [ref for ref in discover(tmp_path).snapshots() if ref.field == "gradient"]
+    updates = [ref for ref in discover(tmp_path).snapshots() if ref.field == "update"]
+    with pytest.raises(InputError, match=r"step_0/gradients\.pt lacks the tensor expert, which .*step_1/gradients"):
+        gradients[0].load()
+    assert [ref.load().tolist() for ref in gradients[1:]] == [[step] * 5 for step in (1, 2, 3)]
+    assert [ref.load().size for ref in updates] == [5, 5, 5]
+
+
 @pytest.mark.parametrize("folder", ["", "run", "runs/run"])
 def test_steps_without_a_file_that_is_read_are_named_with_the_files_that_are(tmp_path: Path, folder: str) -> None:
     step = tmp_path / folder / "checkpoint-5"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from gradcascade.errors import InputError
 from gradcascade.sources.containers import TRAINER, model_part
@@ -17,6 +20,7 @@ from gradcascade.sources.tensors import nearest, open_tensors
 from gradcascade.tensor_names import ordered, plain_names, short_name
 
 Tensors = Mapping[str, StoredTensor]
+T = TypeVar("T")
 
 
 def arranged(names: Sequence[str], reference: Sequence[str], key: Callable[[str], str]) -> list[str]:
@@ -37,6 +41,23 @@ def selected(names: Sequence[str], patterns: Sequence[str], where: str) -> list[
         if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
             raise InputError(f"{where}: no tensor matches {shown(pattern)}; {nearest(pattern, names)}")
     return [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def readable(paths: Iterable[Path], read: Callable[[Path], T]) -> Iterator[T]:
+    """What is read of each file, without those that are refused: their own snapshots are, for that."""
+    for path in paths:
+        with suppress(InputError):
+            yield read(path)
+
+
+def usual(found: Iterable[T], alike: Callable[[T], Hashable]) -> T | None:
+    """Of the first three the one that another is like, else the first: one odd file does not speak for all."""
+    seen: list[T] = []
+    for one in islice(found, 3):
+        if same := [other for other in seen if alike(other) == alike(one)]:
+            return same[0]
+        seen.append(one)
+    return seen[0] if seen else None
 
 
 @dataclass
@@ -167,13 +188,9 @@ class Choice:
         return Evidence(model_type=model_type(Path(where)))
 
     def _recorded_names(self) -> tuple[str, ...] | None:
-        """Names in the first gradient file of the run that can be read."""
-        for path in self.like:
-            try:
-                return _names_in(path, replace(self, gradients=True, like=()), mark_of(path))
-            except InputError:  # its own snapshot is refused for that
-                continue
-        return None
+        """Names in the gradient files of the run."""
+        choice = replace(self, gradients=True, like=())
+        return usual(readable(self.like, lambda path: _names_in(path, choice, mark_of(path))), frozenset)
 
     @property
     def by_short_name(self) -> bool:

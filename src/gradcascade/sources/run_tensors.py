@@ -10,7 +10,7 @@ from typing import Protocol
 
 from gradcascade.errors import InputError
 from gradcascade.sources.checkpoint import Signature, open_checkpoint, signature
-from gradcascade.sources.choice import Choice, arranged
+from gradcascade.sources.choice import Choice, arranged, readable, usual
 from gradcascade.sources.pico_tensors import model_order
 from gradcascade.sources.stored import StoredTensor
 from gradcascade.sources.tensors import open_tensors
@@ -36,23 +36,20 @@ class RunTensors(Protocol):
 
 @dataclass(frozen=True)
 class GradientsOnDisk:
-    """A gradient has the tensors, shapes and order of the first gradient file of its run that can be read."""
+    """A gradient has the tensors and shapes that are usual in its run, in the order of the first file with them."""
 
     files: tuple[Path, ...]
     choice: Choice
 
     def names(self, tensors: Mapping[str, StoredTensor], part: Part, path: Path) -> list[str]:
-        """Names in the order of the run's first readable file."""
-        for reference in self.files:
-            if reference == path:
-                break
-            try:
-                known = self.choice.of(open_tensors(reference), str(reference))
-            except InputError:  # its own snapshot is refused for that, the others need not be
-                continue
-            same_model(tensors, str(path), known, str(reference))
-            return list(known)
-        return list(tensors)
+        """Names in the order of the run's usual file."""
+        found = readable(self.files, lambda file: (file, _shapes_in(file, self.choice, signature(file))))
+        reference, _ = usual(found, lambda one: frozenset(one[1])) or (path, ())
+        if reference == path:
+            return list(tensors)
+        known = self.choice.of(open_tensors(reference), str(reference))
+        same_model(tensors, str(path), known, str(reference))
+        return list(known)
 
     def shapes(self) -> None:
         """Known once a file is opened."""
@@ -131,6 +128,11 @@ class CheckpointsOnDisk:
     def marks(self) -> tuple[Path, ...]:
         """Files besides a snapshot's own that its values depend on."""
         return (*self.order_from[:1], *self.recorded[:1])
+
+
+@functools.lru_cache(maxsize=64)
+def _shapes_in(path: Path, choice: Choice, signature: Signature) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    return tuple((name, tensor.shape) for name, tensor in choice.of(open_tensors(path), str(path)).items())
 
 
 @functools.lru_cache(maxsize=64)
