@@ -50,7 +50,7 @@ def given(page):
     model.add_module("attn", torch.nn.ModuleDict({name: torch.nn.Linear(4, 4) for name in ("v_proj", "o_proj")}))
     attention: torch.nn.ModuleDict = model.attn  # type: ignore[assignment]
     loss = attention["o_proj"](attention["v_proj"](torch.ones(3, 4))).square().mean()
-    return {"model": model, "loss": loss, "step": 0}
+    return {"model": model, "loss": loss, "step": 0, "optimizer": torch.optim.AdamW(model.parameters())}
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON)
@@ -65,7 +65,11 @@ def test_every_python_block_runs(page, desk, tmp_path, monkeypatch):
 
 
 def readme(names):
-    """The recorded run measures as it is: one gradient of the two tensors that the patterns name."""
+    """The loop is measured, and the recorded run measures as it is: one gradient of the tensors that are named."""
+    assert (names["monitor"].measured, names["monitor"].errors.total()) == (1, 0)
+    names["monitor"].close()
+    with gc.Study.open("live-study") as study:
+        assert study.cascades().select("step", "field", "n").rows() == [(0, "gradient", 2 * (4 * 4 + 4))]
     [snapshot] = discover("runs/my-run").snapshots()
     assert (snapshot.field, snapshot.load().size) == ("gradient", 2 * 4 * 4)
     plan = gc.Plan(families=(FamilyPlan(name="mine", path="../runs/my-run"),))
@@ -83,7 +87,19 @@ def tutorial(names):
         assert of_scale["n"].unique().to_list() == [2 * 4 * width * width]
 
 
-promised = {"README.md": readme, "docs/tutorial.md": tutorial}
+def live(names):
+    """Four gradients, three of each of the others, all with a null; and updates say that they cover one step."""
+    monitor = names["monitor"]
+    assert (monitor.measured, monitor.errors.total(), monitor.skipped.total()) == (4, 0, 0)
+    assert [step for step, _ in names["scalars"]] == [0, 10, 20, 30]
+    assert len(names["scalars"][-1][1]) == 4 * 2 * 8 + 1
+    with gc.Study.open("live-study") as study:
+        table = study.cascades()
+    assert table.height == (4 + 3 * 3) * 2
+    assert table.filter(field="update")["span"].unique().to_list() == [1]
+
+
+promised = {"README.md": readme, "docs/live.md": live, "docs/tutorial.md": tutorial}
 """What a reader of a page comes for, checked after its examples ran."""
 
 
