@@ -45,10 +45,14 @@ def test_every_answer_is_there_and_has_no_nan() -> None:
     )
     answers = infer(cascades, (5, 29), metrics)
     assert not nan_cells(answers)
-    assert [name for name, answer in answers.items() if answer.is_empty()] == ["contrasts"]  # one kind of field
+    assert [name for name, answer in answers.items() if answer.is_empty()] == [
+        "contrasts",
+        "run_intervals",
+    ]  # one field, one run
     assert_frame_equal(answers["verdicts"], verdicts(cascades, (5, 29)))
     plain = infer(cascades.drop("activity"))
     of_profiles = {"continuous", "rounding", "collapse", "window_collapse", "duration_verdicts"}
+    of_profiles |= {"duration_intervals", "run_intervals"}
     assert set(answers) - set(plain) == of_profiles | {"metric_exponents", "associations"}
 
 

@@ -14,13 +14,14 @@ from gradcascade.scaling.continuous import fit_continuous, rounding
 from gradcascade.scaling.contrasts import field_contrasts
 from gradcascade.scaling.curvature import curvature, window_curvature
 from gradcascade.scaling.duration_law import duration_laws, window_duration_law
+from gradcascade.scaling.durations import by_duration, duration_intervals, duration_verdicts, run_intervals
 from gradcascade.scaling.found_windows import find_windows
 from gradcascade.scaling.health import healthy_points, run_health
 from gradcascade.scaling.lack_of_fit import lack_of_fit, window_lack_of_fit
 from gradcascade.scaling.leave_one_out import leave_one_out
 from gradcascade.scaling.null_differences import null_differences, window_null_errors
 from gradcascade.scaling.points import Cascades, points_of
-from gradcascade.scaling.profile_collapse import collapses_of, duration_verdicts, fit_collapse, window_collapse
+from gradcascade.scaling.profile_collapse import collapses_of, fit_collapse, window_collapse
 from gradcascade.scaling.verdict import verdicts
 from gradcascade.scaling.weighted import weighted_exponents
 from gradcascade.scaling.window_means import all_parts, window_differences, window_intervals
@@ -53,8 +54,8 @@ def infer(
         ``leave_one_out, curvature, laws, compressibility, weighted, null_differences`` (per step),
         ``window_curvature, window_laws, lack_of_fit, window_lack_of_fit``, ``runs``, ``health``; where a run is not
         healthy ``healthy_intervals``; with activity profiles ``continuous``, ``rounding``, ``collapse``,
-        ``window_collapse`` and ``duration_verdicts``; with metrics
-        ``metric_exponents`` (beta_PPL, alpha_acc) and ``associations``.
+        ``window_collapse``, ``duration_verdicts``, ``duration_intervals`` and ``run_intervals`` (empty without
+        several runs); with metrics ``metric_exponents`` (beta_PPL, alpha_acc) and ``associations``.
 
     Raises
     ------
@@ -87,12 +88,15 @@ def infer(
         tables["healthy_intervals"] = window_intervals(healthy_points(points, tables["health"]))
     if "activity" in points.rows.columns:
         collapses = collapses_of(points)
+        durations = by_duration(points, collapses["duration"])
         tables |= {
             "continuous": fit_continuous(points),
             "rounding": rounding(points),
             "collapse": fit_collapse(collapses),
             "window_collapse": window_collapse(collapses, points),
-            "duration_verdicts": duration_verdicts(points, collapses["duration"]),
+            "duration_verdicts": duration_verdicts(durations),
+            "duration_intervals": duration_intervals(durations),
+            "run_intervals": run_intervals(durations),
         }
     if metrics is not None and metrics.height:
         metrics = metrics_over_runs(metrics)

@@ -13,7 +13,6 @@ from gradcascade.scaling.profile_collapse import (
     WINDOW_SCHEMA,
     collapse_of,
     collapses_of,
-    duration_verdicts,
     fit_collapse,
     window_collapse,
 )
@@ -118,14 +117,6 @@ def test_runs_and_draws_are_sets_of_their_own() -> None:
     pairs = np.array([(planted[scale, run], value) for scale, run, value in found.iter_rows()])
     off = pairs - pairs.mean(axis=0)
     assert off[:, 1] == pytest.approx(off[:, 0], abs=0.03)
-
-
-def test_verdicts_by_three_durations(pico: pl.DataFrame) -> None:
-    found = duration_verdicts(pico, collapse_of(pico, "duration"))
-    assert found["duration"].to_list() == ["n_steps", "continuous", "profile"]
-    assert found["verdict"][2] == "duration-supported"
-    widths = (found["z_high"] - found["z_low"]).to_list()
-    assert widths[2] < min(widths[:2]) / 4
 
 
 def test_two_scales_and_profiles_that_do_not_meet_have_reasons(pico: pl.DataFrame) -> None:

@@ -71,3 +71,33 @@ def test_every_setting_that_changes_a_run_is_described():
     assert first_difference(base, describe(FamilyConfig(), 48, TEXT))
     other = Corpus("text", np.ones(100, np.uint8), TEXT.held_out)
     assert first_difference(base, describe(FamilyConfig(), 24, other))
+
+
+def test_further_runs_have_the_next_seeds_and_names_of_their_own() -> None:
+    config = FamilyConfig(widths=(24, 48, 96), runs=(3, 1, 2), seed=7)
+    found = [(training.width, training.name, training.label, training.config.seed) for training in config.trainings]
+    assert found == [
+        (24, "nano-d24", "d24", 7),
+        (24, "nano-d24-seed8", "d24, seed 8", 8),
+        (24, "nano-d24-seed9", "d24, seed 9", 9),
+        (48, "nano-d48", "d48", 7),
+        (96, "nano-d96", "d96", 7),
+        (96, "nano-d96-seed8", "d96, seed 8", 8),
+    ]
+    assert FamilyConfig(widths=(24, 48), runs=(1, 1)) == FamilyConfig(widths=(24, 48))
+
+
+def test_the_first_run_is_described_as_an_only_one_is() -> None:
+    """So that a family of one run of each scale can be continued with more."""
+    alone, several = FamilyConfig(), FamilyConfig(runs=(3, 3, 3, 1))
+    first, second, *_ = several.trainings
+    assert describe(first.config, first.width, TEXT, first.name) == describe(alone, 24, TEXT)
+    old, new = (describe(run.config, run.width, TEXT, run.name) for run in (first, second))
+    assert first_difference(old, new) == ("training.seed", 42, 43)
+    assert new["checkpointing"]["run_name"] == "nano-d24-seed43"
+
+
+@pytest.mark.parametrize("runs", [(1, 2), (1, 1, 0, 1), (1, 1, 1, 1, 1)])
+def test_runs_are_given_for_every_width(runs: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="one number of at least 1 for each of the 4 widths"):
+        FamilyConfig(runs=runs)

@@ -226,6 +226,17 @@ def test_scales_trained_together_do_not_touch_each_other(config, trained, tmp_pa
     assert digests(runs[0]) == digests(trained)
 
 
+def test_further_runs_of_a_scale_differ_and_leave_the_first_as_it_is(config, trained, tmp_path):
+    several = FamilyConfig(**{**SETTINGS, "widths": (24,), "runs": (2,)}, text=config.text)
+    reports: list[StepReport] = []
+    first, second = train_family(several, tmp_path, reports.append)
+    assert (first.name, second.name) == ("nano-d24", f"nano-d24-seed{config.seed + 1}")
+    assert digests(first) == digests(trained)
+    same = {name for name, digest in digests(second).items() if digests(first)[name] == digest}
+    assert same == {"manifest.json"}
+    assert {report.scale for report in reports} == {"d24", f"d24, seed {config.seed + 1}"}
+
+
 def test_one_interruption_stops_all_scales(config, tmp_path):
     """And all of them continue to the same bits as each alone."""
     together = FamilyConfig(**{**SETTINGS, "widths": (24, 48, 72)}, text=config.text)

@@ -2,8 +2,9 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,10 @@ from gradcascade.cli.fit import print_headline, report_data
 from gradcascade.cli.measure import folder_family, measure_plan
 from gradcascade.cli.options import Json
 from gradcascade.cli.train import train_with_progress
+from gradcascade.errors import InputError
+
+if TYPE_CHECKING:
+    from gradcascade.training.config import FamilyConfig
 
 
 def demo(
@@ -18,6 +23,12 @@ def demo(
         "demo"
     ),
     quick: Annotated[bool, typer.Option("--quick", help="Smaller models and fewer steps.")] = False,
+    runs: Annotated[
+        int | None,
+        typer.Option(
+            help="Trainings of each scale but the largest, which takes half of the time (default: 3, quick 1).", min=1
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a family, measure gradients and updates with their nulls, fit the exponents, write the report."""
@@ -28,6 +39,9 @@ def demo(
 
     start = time.perf_counter()
     config = FamilyConfig.quick() if quick else FamilyConfig()
+    several = runs or (1 if quick else 3)
+    config = replace(config, runs=(*(several for _ in config.widths[1:]), 1))
+    _check_runs(config, out / "runs")
     train_with_progress(config, out)
     folder = out / "study"
     nulls = NullPlan(replicates=1 if quick else 3)  # one realisation of a null is noisy
@@ -42,3 +56,14 @@ def demo(
         return
     print_headline(data)
     typer.echo(f"report: {page}  ({time.perf_counter() - start:.0f} s)")
+
+
+def _check_runs(config: FamilyConfig, folder: Path) -> None:
+    """Refuse a folder with runs that were not asked for: they would be measured and change every number."""
+    asked = {training.name for training in config.trainings}
+    more = sorted(path.name for path in folder.glob("*") if path.name not in asked) if folder.is_dir() else []
+    if more:
+        raise InputError(
+            f"{folder} also holds {', '.join(more)}; ask for as many runs as there are with --runs, or choose another "
+            "folder with --out"
+        )

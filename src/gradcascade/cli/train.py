@@ -27,6 +27,9 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
     warmup: Annotated[int, typer.Option(help="Steps of warm-up.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the weights and the batches.")] = 42,
+    runs: Annotated[
+        str, typer.Option(help="Trainings of each scale, one number or one for each width; seeds count up.")
+    ] = "1",
     text: Annotated[
         list[Path] | None,
         typer.Option(help="Text to train on (repeatable; default: the sources of Python's library)."),
@@ -36,8 +39,11 @@ def train(
     """Train a family of small decoders on text and record gradients, checkpoints and perplexities."""
     from gradcascade.training.config import FamilyConfig
 
+    known = whole_numbers(widths, "--widths", "24,48,96")
+    each = whole_numbers(runs, "--runs", "3,3,1")
     config = FamilyConfig(
-        widths=whole_numbers(widths, "--widths", "24,48,96"),
+        widths=known,
+        runs=each * len(known) if len(each) == 1 else each,
         steps=steps,
         record_every=record_every,
         batch=batch,
@@ -47,11 +53,11 @@ def train(
         seed=seed,
         text=tuple(text or ()),
     )
-    runs = train_with_progress(config, out)
+    folders = train_with_progress(config, out)
     if as_json:
-        typer.echo(json.dumps({"runs": [str(run) for run in runs]}))
+        typer.echo(json.dumps({"runs": [str(folder) for folder in folders]}))
     else:
-        typer.echo(f"{len(runs)} runs in {out / 'runs'}; measure them with: gradcascade measure {out} --out STUDY")
+        typer.echo(f"{len(folders)} runs in {out / 'runs'}; measure them with: gradcascade measure {out} --out STUDY")
 
 
 def train_with_progress(config: FamilyConfig, out: Path) -> list[Path]:

@@ -20,10 +20,9 @@ from gradcascade.scaling.collapse import FORMS, HIGHEST, LOWEST, Curves, Distanc
 from gradcascade.scaling.points import Cascades, Points, points_of
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
 from gradcascade.scaling.table_checks import FIT_KEYS
-from gradcascade.scaling.verdict import verdicts
 from gradcascade.scaling.weighted import draw_variances
 from gradcascade.scaling.window_means import window_intervals
-from gradcascade.scaling.windows import Window, in_window
+from gradcascade.scaling.windows import in_window
 from gradcascade.tables.inferred import INFERRED
 
 STEP_SCHEMA = INFERRED["collapse"].schema
@@ -130,15 +129,6 @@ def window_collapse(collapses: dict[str, Collapse], plain: Points) -> pl.DataFra
     table = table.with_columns(pl.col("n_steps").fill_null(0), r2_high=_r2_high(table["r2_high"]))
     return table.sort(*_GROUP, pl.col("form") != FORMS[0]).select(
         pl.col(name).cast(kind) for name, kind in WINDOW_SCHEMA.items()
-    )
-
-
-def duration_verdicts(cascades: Cascades, collapse: Collapse, window: Window = None) -> pl.DataFrame:
-    """The verdicts by every duration: n_steps as published, the extinction time, and the stretch of the profile."""
-    points = points_of(cascades, window)
-    by = {"n_steps": points, "continuous": points.continuous, "profile": collapse.points}
-    return pl.concat(verdicts(one).insert_column(2, pl.lit(name).alias("duration")) for name, one in by.items()).sort(
-        "family", "field", maintain_order=True
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ HELD_OUT = "perplexity"
 
 @dataclass(frozen=True)
 class FamilyConfig:
-    """Settings of a family; every scale is trained with the same ones, on the same batches."""
+    """Settings of a family; every scale is trained with the same ones, and runs of one seed on the same batches."""
 
     widths: tuple[int, ...] = (24, 48, 96, 192)
     """d_model of each scale, multiples of 24, ascending."""
@@ -42,15 +42,23 @@ class FamilyConfig:
     """CPU threads of each run; results agree bit for bit only for equal numbers."""
     text: tuple[Path, ...] = ()
     """Files to learn from; none means the sources of Python's standard library."""
+    runs: tuple[int, ...] = ()
+    """Trainings of each scale, by width; none means one of each. Further ones have the next seeds."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
+        object.__setattr__(self, "runs", tuple(self.runs) or (1,) * len(self.widths))
         object.__setattr__(self, "text", tuple(Path(path) for path in self.text))
         if not self.widths or list(self.widths) != sorted(set(self.widths)):
             raise InputError(f"widths must be different and ascending, got {list(self.widths)}; try 24, 48, 96, 192")
         for width in self.widths:
             if width < 24 or width % 24:
                 raise InputError(f"model width {width} is not a multiple of 24; choose such as 24, 48, 96 or 192")
+        if len(self.runs) != len(self.widths) or min(self.runs) < 1:
+            raise InputError(
+                f"runs must be one number of at least 1 for each of the {len(self.widths)} widths, got "
+                f"{', '.join(map(str, self.runs))}"
+            )
         for name in ("steps", "record_every", "batch", "context", "evaluation", "threads"):
             least = 2 if name == "context" else 1
             if getattr(self, name) < least:
@@ -68,6 +76,15 @@ class FamilyConfig:
         return cls((24, 48, 96), steps=40, record_every=8, batch=8, context=32, warmup=8, evaluation=32, text=text)
 
     @property
+    def trainings(self) -> tuple[Training, ...]:
+        """Every run, by width and then by seed."""
+        return tuple(
+            Training(width, run_name(width, self.seed + more if more else None), replace(self, seed=self.seed + more))
+            for width, count in zip(self.widths, self.runs, strict=True)
+            for more in range(count)
+        )
+
+    @property
     def recorded_steps(self) -> tuple[int, ...]:
         """Steps at which gradient, checkpoint and perplexity are recorded, ascending."""
         return (*range(0, self.steps, self.record_every), self.steps)
@@ -77,7 +94,21 @@ class FamilyConfig:
         return self.learning_rate * min(1.0, (step + 1) / self.warmup) if self.warmup else self.learning_rate
 
 
-def describe(config: FamilyConfig, width: int, corpus: Corpus) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Training:
+    """One run: its width, the name of its folder, and the settings with its seed."""
+
+    width: int
+    name: str
+    config: FamilyConfig
+
+    @property
+    def label(self) -> str:
+        """Such as ``d24``, or ``d24, seed 43`` for a further run of the scale."""
+        return self.name.removeprefix(f"{FAMILY}-").replace("-seed", ", seed ")
+
+
+def describe(config: FamilyConfig, width: int, corpus: Corpus, name: str | None = None) -> dict[str, Any]:
     """Everything that determines a run, under the names of Pico's ``training_config.yaml`` where it has one."""
     from gradcascade.training import decoder
 
@@ -115,16 +146,16 @@ def describe(config: FamilyConfig, width: int, corpus: Corpus) -> dict[str, Any]
         },
         "evaluation": {"metrics": [HELD_OUT], "sequences": config.evaluation, "bytes": len(corpus.held_out)},
         "checkpointing": {
-            "run_name": run_name(width),
+            "run_name": name or run_name(width),
             "save_every_n_steps": config.record_every,
             "learning_dynamics": {"layer_suffixes": [pattern.split("*.")[1] for pattern in PICO_PATTERNS]},
         },
     }
 
 
-def run_name(width: int) -> str:
-    """Folder name of the run of one scale, such as ``nano-d24``."""
-    return f"{FAMILY}-d{width}"
+def run_name(width: int, seed: int | None = None) -> str:
+    """Folder name of a run: ``nano-d24`` for the first one of a scale, ``nano-d24-seed43`` for a further one."""
+    return f"{FAMILY}-d{width}" + ("" if seed is None else f"-seed{seed}")
 
 
 def first_difference(

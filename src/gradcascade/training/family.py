@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gradcascade.errors import InputError
-from gradcascade.training.config import FamilyConfig, run_name
+from gradcascade.training.config import FamilyConfig
 from gradcascade.training.corpus import read_corpus
 from gradcascade.training.run import StepReport, train_run
 
@@ -22,17 +22,18 @@ _MARGIN = 20_000_000
 def train_family(
     config: FamilyConfig, out: Path | str, on_step: Callable[[StepReport], None] | None = None
 ) -> list[Path]:
-    """Train every scale, as many at once as there are CPUs, or continue where an earlier call was interrupted.
+    """Train every run, as many at once as there are CPUs, or continue where an earlier call was interrupted.
 
     Interrupted and continued, it gives the same files bit for bit as uninterrupted, on the same machine, whatever the
-    number of CPUs. Runs are written to ``<out>/runs/nano-d<width>``; the result lists these folders by width.
+    number of CPUs. Runs are written to ``<out>/runs/nano-d<width>``, further ones of a scale to
+    ``nano-d<width>-seed<seed>``; the result lists these folders by width and seed.
     ``on_step`` is called after every step, from one of several threads at a time, and once for a finished run.
     """
     require_torch()
     corpus = read_corpus(config.text)
     corpus.batch(config.seed, 0, 1, config.context)
     corpus.evaluation(1, config.context)
-    folders = {width: Path(out) / "runs" / run_name(width) for width in config.widths}
+    folders = {training: Path(out) / "runs" / training.name for training in config.trainings}
     _check_room(config, Path(out), list(folders.values()))
 
     stop, one_at_a_time = threading.Event(), threading.Lock()
@@ -45,8 +46,9 @@ def train_family(
                 on_step(step)
 
     with _workers(config.threads) as pool:
-        largest_first = sorted(config.widths, reverse=True)  # the last to finish is then a short one
-        runs = [pool.submit(train_run, config, corpus, width, folders[width], report) for width in largest_first]
+        # The last to finish is then a short one.
+        largest_first = sorted(folders, key=lambda training: training.width, reverse=True)
+        runs = [pool.submit(train_run, training, corpus, folders[training], report) for training in largest_first]
         try:
             for run in as_completed(runs):
                 run.result()
@@ -88,7 +90,7 @@ def expected_bytes(config: FamilyConfig) -> int:
     """Bytes on disk of a family's records and of what is kept while it trains."""
     from gradcascade.training.decoder import DecoderShape
 
-    shapes = [DecoderShape(width, config.context) for width in config.widths]
+    shapes = [DecoderShape(training.width, config.context) for training in config.trainings]
     record = sum(4 * (shape.parameters + shape.recorded_entries) for shape in shapes)
     resume = 2 * 3 * 4 * sum(shape.parameters for shape in shapes)  # the old one stays until the new one is whole
     return len(config.recorded_steps) * record + resume + _MARGIN

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gradcascade.errors import InputError
 from gradcascade.files import staged, sweep
 from gradcascade.live.recorder import PICO_PATTERNS, Recorder
-from gradcascade.training.config import HELD_OUT, FamilyConfig, describe, first_difference
+from gradcascade.training.config import HELD_OUT, Training, describe, first_difference
 from gradcascade.training.corpus import Corpus
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class StepReport:
     """How far a run is."""
 
     scale: str
-    """Such as ``d24``."""
+    """Such as ``d24``, or ``d24, seed 43`` for a further run of it."""
     step: int
     """Optimizer steps made."""
     total: int
@@ -46,19 +46,15 @@ class StepReport:
 
 
 def train_run(
-    config: FamilyConfig,
-    corpus: Corpus,
-    width: int,
-    folder: Path,
-    on_step: Callable[[StepReport], None] | None = None,
+    training: Training, corpus: Corpus, folder: Path, on_step: Callable[[StepReport], None] | None = None
 ) -> None:
-    """Train one scale, or continue; step t has the parameters after t updates and the unclipped gradient there."""
+    """Make one run, or continue; step t has the parameters after t updates and the unclipped gradient there."""
     import torch
 
     from gradcascade.training.decoder import Decoder, DecoderShape
 
-    claim(folder, describe(config, width, corpus))
-    scale = f"d{width}"
+    config, width, scale = training.config, training.width, training.label
+    claim(folder, describe(config, width, corpus, training.name))
     finished = folder / "finished.json"
     if finished.exists():
         if on_step:

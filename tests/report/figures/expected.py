@@ -180,6 +180,41 @@ def orders(figure: Any) -> list[Marks]:
     return found
 
 
+def forest(figure: Any) -> list[Marks]:
+    frame, keys = figure.frame(), ["family", "field", "row", "variant", "run"]
+    durations = ["n_steps", "continuous", "profile"]
+    heights: dict[Any, float] = {}
+    before, place = None, 0.0
+    for key in frame.select(keys).unique(maintain_order=True).rows():
+        place -= 1.6 if before and before != key[:2] else 1.0
+        heights[key], before = place, key[:2]
+    found = []
+    for name in QUANTITIES:
+        here: Marks = Counter()
+        rows = frame.filter(pl.col("quantity") == name)
+        several = Counter(rows.select(keys).rows())
+        for row in rows.iter_rows(named=True):
+            key = tuple(row[part] for part in keys)
+            y = heights[key] + (0.27 * (1 - durations.index(row["duration"])) if several[key] > 1 else 0.0)
+            here[mark("point", row["value"], y)] += 1
+            if row["low"] is not None:
+                here[mark("whisker", row["low"], y, row["high"], y)] += 1
+        found.append(here)
+    return found
+
+
+def collapse(figure: Any) -> list[Marks]:
+    return [
+        points(rows.filter(pl.col("variant") == variant), "scaled_step", "height")
+        for rows in _groups(figure)
+        for variant in ("real", "N0")
+    ]
+
+
+def collapse_plane(figure: Any) -> list[Marks]:
+    return [points(rows, "R2_z", "quality") + points(rows, "R2_z", "shape_quality") for rows in _groups(figure)]
+
+
 EXPECTED: dict[str, Callable[[Any], list[Marks]]] = {
     "transport": transport,
     "window": window,
@@ -197,4 +232,7 @@ EXPECTED: dict[str, Callable[[Any], list[Marks]]] = {
     "gradient-update": gradient_update,
     "robustness": robustness,
     "orders": orders,
+    "forest": forest,
+    "collapse": collapse,
+    "collapse-plane": collapse_plane,
 }

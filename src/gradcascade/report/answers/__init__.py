@@ -25,7 +25,8 @@ KNOWN = {
     *("verdicts", "intervals", "differences", "contrasts", "null_differences", "null_errors", "found_windows"),
     *("leave_one_out", "curvature", "window_curvature", "laws", "window_laws", "compressibility", "weighted"),
     *("lack_of_fit", "window_lack_of_fit", "runs", "continuous", "rounding", "associations", "metric_exponents"),
-    *("collapse", "window_collapse", "duration_verdicts", "health", "healthy_intervals"),
+    *("collapse", "window_collapse", "duration_verdicts", "duration_intervals", "run_intervals"),
+    *("health", "healthy_intervals"),
 }
 """Tables of :func:`gradcascade.infer` that an answer below puts into words."""
 
