@@ -64,6 +64,6 @@ def _check_runs(config: FamilyConfig, folder: Path) -> None:
     more = sorted(path.name for path in folder.glob("*") if path.name not in asked) if folder.is_dir() else []
     if more:
         raise InputError(
-            f"{folder} also holds {', '.join(more)}; ask for as many runs as there are with --runs, or choose another "
-            "folder with --out"
+            f"{folder} also holds {', '.join(more)}; ask with --runs for as many runs as there are, or choose "
+            "another folder with --out"
         )

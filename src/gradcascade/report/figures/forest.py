@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gradcascade.report.data import Group
 from gradcascade.report.drawing.canvas import Canvas
 from gradcascade.report.drawing.figure import ReportFigure
 from gradcascade.report.drawing.marks import column
