@@ -1,5 +1,7 @@
 """``gradcascade demo``: everything from text to a report, on real data."""
 
+from __future__ import annotations
+
 import json
 import time
 from dataclasses import replace
