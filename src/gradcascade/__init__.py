@@ -18,6 +18,7 @@ from gradcascade.errors import InputError
 if TYPE_CHECKING:
     from gradcascade.fields.drawing import null
     from gradcascade.inference import infer
+    from gradcascade.live.full import full_gradients, full_parameters, full_states
     from gradcascade.live.measurement import Measurement
     from gradcascade.live.monitor import Monitor
     from gradcascade.live.recorder import Recorder
@@ -63,6 +64,9 @@ __all__ = [
     "default_window",
     "figures",
     "fit_exponents",
+    "full_gradients",
+    "full_parameters",
+    "full_states",
     "healthy",
     "infer",
     "load_graph",
@@ -90,6 +94,9 @@ _HOME = {
     "Measurement": "live.measurement",
     "Monitor": "live.monitor",
     "Recorder": "live.recorder",
+    "full_gradients": "live.full",
+    "full_parameters": "live.full",
+    "full_states": "live.full",
     "channels": "scaling.channels",
     "closure_error": "scaling.exponents",
     "fit_exponents": "scaling.exponents",

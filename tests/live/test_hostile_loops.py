@@ -404,7 +404,7 @@ def test_gradients_that_were_not_averaged_over_processes_are_refused():
     assert not wrapped._forward_pre_hooks
 
 
-@pytest.mark.parametrize(("mark", "words"), [("full_tensor", "DTensor"), ("ds_id", "ZeRO-3")])
+@pytest.mark.parametrize(("mark", "words"), [("_fsdp_flattened", "FSDP"), ("tensor_model_parallel", "Megatron")])
 def test_a_part_of_a_tensor_is_never_measured(mark, words):
     model = small()
     setattr(model[0].weight, mark, 1)

@@ -22,8 +22,9 @@ from gradcascade.live.measuring import LiveRun, Taken
 from gradcascade.live.parameters import some_of
 from gradcascade.live.recorder import Recorder
 from gradcascade.live.scaling import AFTER_BACKWARD, LossScale
+from gradcascade.live.sharded import tensors_for
 from gradcascade.live.synchronisation import Synchronisation
-from gradcascade.live.tensors import Tensors, optimizers_of, tensors_for
+from gradcascade.live.tensors import Tensors, optimizers_of
 from gradcascade.live.worker import Worker
 from gradcascade.numbers import whole
 from gradcascade.probe.relaxation import Probe

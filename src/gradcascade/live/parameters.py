@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from gradcascade.tensor_names import plain_names
 
 if TYPE_CHECKING:
     from torch import nn
+
+    ShapeOf = Callable[[str, nn.Parameter], tuple[int, ...]]
 
 _WEIGHT = ".weight"
 
@@ -38,8 +40,13 @@ class ModelParameters:
         return {parameter.name: parameter.shape for parameter in self.manifest.parameters}
 
 
-def parameters_of(model: nn.Module, patterns: Sequence[str] | None) -> ModelParameters:
-    """Describe a model; ``patterns`` as :class:`gradcascade.Recorder` takes them, None for all that is trainable."""
+def parameters_of(
+    model: nn.Module, patterns: Sequence[str] | None, shape_of: ShapeOf | None = None
+) -> ModelParameters:
+    """Describe a model; ``patterns`` as :class:`gradcascade.Recorder` takes them, None for all that is trainable.
+
+    Where parts of tensors are gathered, ``shape_of`` gives their whole shapes; else they are refused.
+    """
     every = dict(model.named_parameters(remove_duplicate=False))
     plain = plain_names(every)
     first: dict[int, str] = {}
@@ -47,7 +54,8 @@ def parameters_of(model: nn.Module, patterns: Sequence[str] | None) -> ModelPara
         first.setdefault(id(parameter), plain[name])
     stored = {first[id(parameter)]: parameter for parameter in every.values()}
     for name, parameter in stored.items():
-        refuse_part(name, parameter)
+        if shape_of is None:
+            refuse_part(name, parameter)
     chosen = {plain[name] for name in _matching(plain, patterns)} if patterns is not None else set(plain.values())
     chosen = {first[id(parameter)] for name, parameter in every.items() if plain[name] in chosen}
     frozen = tuple(name for name, parameter in stored.items() if name in chosen and not parameter.requires_grad)
@@ -58,7 +66,7 @@ def parameters_of(model: nn.Module, patterns: Sequence[str] | None) -> ModelPara
     described = tuple(
         Parameter(
             name=plain[name],
-            shape=tuple(parameter.shape),
+            shape=shape_of(plain[name], parameter) if shape_of else tuple(parameter.shape),
             dtype=str(parameter.dtype).removeprefix("torch."),
             trainable=parameter.requires_grad,
             tied_to=None if first[id(parameter)] == plain[name] else first[id(parameter)],

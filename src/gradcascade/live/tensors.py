@@ -13,6 +13,8 @@ from gradcascade.probe.tensor import refuse_part
 if TYPE_CHECKING:
     from torch import nn
 
+    from gradcascade.live.parameters import ShapeOf
+
 GRADIENT, PARAMETER = "gradient", "parameter"
 """Groups of every model; any other group is a key of the optimizer's state, such as ``exp_avg``."""
 
@@ -30,7 +32,10 @@ class Tensors(Protocol):
         ...
 
     def take(self, group: str, names: Sequence[str]) -> Taken:
-        """The tensors of a group in this order, None where there is none; nothing where `measures` is false."""
+        """The tensors of a group in this order, None where there is none or `measures` is false.
+
+        All processes must ask for the next tensor equally often, and in the same order of groups.
+        """
         ...
 
     def state_keys(self) -> frozenset[str]:
@@ -42,15 +47,11 @@ class Tensors(Protocol):
         ...
 
 
-def tensors_for(model: nn.Module, optimizer: Any, patterns: Sequence[str] | None) -> Tensors:
-    """Where the tensors of this model and its optimizer, or several, come from."""
-    return LocalTensors(model, optimizer, patterns)
-
-
 class LocalTensors:
     """Tensors that this process holds in full; parts of tensors are refused."""
 
     measures = True
+    _shape_of: ShapeOf | None = None
 
     def __init__(self, model: nn.Module, optimizer: Any, patterns: Sequence[str] | None) -> None:
         self._model, self._patterns = model, patterns
@@ -59,7 +60,7 @@ class LocalTensors:
 
     def describe(self) -> ModelParameters:
         """The parameters as they are now."""
-        self._now = parameters_of(self._model, self._patterns)
+        self._now = parameters_of(self._model, self._patterns, self._shape_of)
         groups = [group for own in self._optimizers for group in own.param_groups]
         self._groups = {id(parameter): group for group in groups for parameter in group["params"]}
         return self._now
@@ -74,9 +75,7 @@ class LocalTensors:
                 found = parameter.grad if parameter.requires_grad else None
             else:
                 found = self._state(parameter).get(group)
-            if found is not None and hasattr(found, "detach"):
-                refuse_part(name, found)
-            yield name, found
+            yield name, self._whole(name, found) if hasattr(found, "detach") else found
 
     def state_keys(self) -> frozenset[str]:
         """What the optimizer keeps of the parameters; refused if it holds none of them."""
@@ -99,6 +98,11 @@ class LocalTensors:
 
     def _state(self, parameter: nn.Parameter) -> Mapping[str, Any]:
         return next((own.state[parameter] for own in self._optimizers if parameter in own.state), {})
+
+    def _whole(self, name: str, tensor: Any) -> Any:
+        """The tensor, of which this process must hold all."""
+        refuse_part(name, tensor)
+        return tensor
 
 
 def optimizers_of(optimizer: Any) -> list[Any]:

@@ -54,6 +54,8 @@ def refuse_part(name: str, tensor: Any) -> None:
         how = "sharded by FSDP"
     elif hasattr(tensor, "ds_id"):
         how = "partitioned by DeepSpeed ZeRO-3"
+    elif getattr(tensor, "tensor_model_parallel", False):
+        how = "split by Megatron's tensor parallelism"
     else:
         return
     raise InputError(f"{name} is {how}: this process holds a part of it; {advice}")

@@ -1,0 +1,138 @@
+"""One of two processes that train the same model in every way: ``sharded_worker.py FOLDER RANK``; rank 0 writes."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+root, rank = Path(sys.argv[1]), int(sys.argv[2])
+os.environ |= {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1", "LOCAL_RANK": str(rank), "CUDA_VISIBLE_DEVICES": ""}
+os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
+os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GRADCASCADE_THREADS": "1"}
+
+import torch  # noqa: E402, reads the environment
+import torch.distributed as dist  # noqa: E402
+from sharded_models import STEPS, WAYS, Net, loss_of, make_optimizer  # noqa: E402
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard  # noqa: E402
+from torch.distributed.fsdp.wrap import ModuleWrapPolicy  # noqa: E402
+from torch.nn.parallel import DistributedDataParallel  # noqa: E402
+
+import gradcascade as gc  # noqa: E402
+
+torch.set_num_threads(1)
+dist.init_process_group("gloo", init_method=f"file://{root}/store", rank=rank, world_size=2)
+said: list[str] = []
+handler = logging.Handler()
+handler.emit = lambda record: said.append(record.getMessage())
+logging.getLogger("gradcascade").addHandler(handler)
+
+
+def engine_of(net, optimizer, stage):
+    import deepspeed
+
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # else it is compiled, which takes half a minute
+    if not deepspeed.comm.is_initialized():
+        deepspeed.init_distributed("gloo", init_method=f"file://{root}/store", rank=rank, world_size=2)
+    config = {
+        "train_batch_size": 2,
+        "zero_optimization": {"stage": stage, "stage3_param_persistence_threshold": 0},
+        "zero_allow_untested_optimizer": True,
+        "gradient_clipping": 0.0,
+    }
+    return deepspeed.initialize(model=net, optimizer=optimizer, config=config)[0]
+
+
+def wrapped(net, way):
+    if way == "ddp":
+        return DistributedDataParallel(net)
+    if way == "fsdp1":
+        policy = ModuleWrapPolicy({torch.nn.Sequential})
+        return FullyShardedDataParallel(
+            net, auto_wrap_policy=policy, use_orig_params=True, device_id=torch.device("cpu")
+        )
+    if way == "fsdp2":
+        for block in net.blocks:
+            fully_shard(block)
+        return fully_shard(net)
+    return net
+
+
+def train(way):
+    net = Net()
+    engine: Any = None
+    optimizer: Any
+    if way.startswith("zero"):
+        engine = engine_of(net, make_optimizer(net), int(way[-1]))
+        model, optimizer = engine, engine.optimizer
+    else:
+        model = wrapped(net, way)
+        optimizer = make_optimizer(model)
+    kinds = ("gradient", "momentum", "direction", "update")
+    monitor = gc.Monitor(model, optimizer, every=1, fields=kinds, strict=True, nulls=("N2",))
+    found = {"gradients": [], "parameters": [], "states": [], "numbers": []}
+    for step in range(STEPS):
+        if engine is None:
+            optimizer.zero_grad()
+            loss_of(model, step, rank).backward()
+        else:
+            engine.backward(loss_of(engine, step, rank))
+        found["gradients"].append({name: value.clone() for name, value in gc.full_gradients(model)})
+        found["parameters"].append({name: value.clone() for name, value in gc.full_parameters(model)})
+        if step:
+            states = gc.full_states(model, optimizer, "exp_avg")
+            found["states"].append({name: value.clone() for name, value in states})
+        measured = monitor.after_backward(step)
+        found["numbers"].append(measured and measured.scalars())
+        (engine or optimizer).step()
+    monitor.close()
+    return found
+
+
+def refusals():
+    """What a sharded model says where nothing gathers it."""
+    found = {}
+    model = wrapped(Net(), "fsdp2")
+    loss_of(model, 0, rank).backward()
+    sharded = {name: parameter.grad for name, parameter in model.named_parameters()}
+    flat = FullyShardedDataParallel(Net(), device_id=torch.device("cpu"))
+    for name, what in {
+        "probe": lambda: gc.Probe()(sharded),
+        "recorder": lambda: gc.Recorder(root / f"recorded{rank}", model),
+        "recorder of fsdp1": lambda: gc.Recorder(root / f"recorded{rank}", wrapped(Net(), "fsdp1")),
+        "flat": lambda: gc.Monitor(flat),
+    }.items():
+        try:
+            what()
+            found[name] = "nothing"
+        except gc.InputError as error:
+            found[name] = str(error)
+    return found
+
+
+def different():
+    """What is said where processes have gradients of their own."""
+    said.clear()
+    net = Net()
+    monitor = gc.Monitor(net, every=1, strict=True)
+    loss_of(net, 0, rank).backward()
+    monitor.after_backward(0)
+    dist.barrier()
+    alone = []
+    if rank == 0:  # a loop that guards its measuring must not stop
+        gc.live.processes.PATIENCE = gc.live.processes.timedelta(seconds=0.2)
+        alone = [gc.Monitor(net, every=1, strict=True).after_backward(0)]
+    dist.barrier()
+    return list(said), bool(alone and alone[0])
+
+
+torch.manual_seed(0)
+results: dict[str, Any] = {way: train(way) for way in WAYS}
+results |= {"said": list(said), "refusals": refusals(), "different": different()}
+if rank == 0:
+    torch.save(results, root / "found.pt")
+else:
+    assert all(not any(found["gradients"]) for way, found in results.items() if way in WAYS)
+    assert not any(found["numbers"][0] for way, found in results.items() if way in WAYS)
+dist.barrier()
+dist.destroy_process_group()

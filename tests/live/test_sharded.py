@@ -1,0 +1,104 @@
+"""Models that two processes train together: DDP, FSDP, FSDP2 and DeepSpeed's ZeRO really run, on CPUs with gloo."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from sharded_models import STEPS, WAYS, one_process
+
+import gradcascade as gc
+
+HERE = Path(__file__).parent
+EXACT = ("ddp", "fsdp1", "fsdp2", "zero0", "zero1", "zero2")
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    root = tmp_path_factory.mktemp("sharded")
+    more = {"PYTHONPATH": os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))}
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, str(HERE / "sharded_worker.py"), str(root), str(rank)],
+            env={**os.environ, **more},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        said = [process.communicate(timeout=150)[0] for process in ranks]
+    finally:
+        for process in ranks:
+            process.kill()
+    assert [process.returncode for process in ranks] == [0, 0], said[0][-3000:] + said[1][-3000:]
+    return torch.load(root / "found.pt")
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return one_process()
+
+
+@pytest.mark.parametrize("what", ["gradients", "parameters", "states"])
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_gathered_is_that_of_one_process(found, alone, way, what):
+    own, expected = found[way][what], alone[what]
+    assert len(own) == len(expected) >= 1
+    for one, other in zip(own, expected, strict=True):
+        assert list(one) == list(other)
+        for name, tensor in other.items():
+            assert one[name].dtype == torch.float32
+            tolerance = 0 if way in EXACT else 1e-6
+            torch.testing.assert_close(one[name], tensor, rtol=tolerance, atol=tolerance / 100)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_monitor_measures_the_whole_fields_on_the_first_process(found, way):
+    """The numbers are those of the probe on what was gathered apart: gradient, momentum, direction, update."""
+    own = found[way]
+    probe = gc.Probe()
+    for step in range(STEPS):
+        fields = {"gradient": own["gradients"][step]}
+        if step:
+            first = own["states"][0]
+            names = list(first)
+            assert own["numbers"][step]["gradcascade/direction/n"] == sum(first[name].numel() for name in names)
+            fields["momentum"] = first
+            before, after = (own["parameters"][k] for k in (step - 1, step))
+            fields["update"] = {name: after[name] - before[name] for name in names}
+        for kind, field in fields.items():
+            cascade = probe(field)
+            for number in ("n", "size", "duration", "tau", "v_rel"):
+                assert own["numbers"][step][f"gradcascade/{kind}/{number}"] == getattr(cascade, number)
+            assert own["numbers"][step][f"gradcascade/{kind}/N2/n"] == cascade.n
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_directions_are_those_of_one_process(found, alone, way):
+    own, expected = found[way]["numbers"][1], gc.Probe()(alone["directions"][0])
+    assert own["gradcascade/direction/size"] == expected.size or way not in EXACT
+    assert own["gradcascade/direction/tau"] == pytest.approx(expected.tau, rel=0 if way in EXACT else 1e-6)
+
+
+def test_nothing_is_said_where_processes_agree(found):
+    assert found["said"] == []
+
+
+def test_processes_that_differ_are_said_and_one_that_is_alone_goes_on(found):
+    said, measured = found["different"]
+    assert "gradients of 1 of 2 processes are not those of rank 0" in said[0]
+    assert "only this process measures" in said[1]
+    assert measured
+
+
+def test_parts_are_refused_where_nothing_gathers_them(found):
+    refused = found["refusals"]
+    assert "blocks.0.0.weight is sharded over processes (a DTensor" in refused["probe"]
+    assert "gc.full_gradients(model)" in refused["probe"]
+    assert "DTensor" in refused["recorder"]
+    assert "sharded by FSDP" in refused["recorder of fsdp1"]
+    assert "use_orig_params=True" in refused["flat"]
