@@ -786,16 +786,16 @@ def main() -> None:
     parser.add_argument("--show", default=WRONG, help="outcomes whose mutants are listed with their words")
     given = parser.parse_args()
     only = [name for name in given.only.split(";") if name]
-    results = list(
-        campaign(range(given.mutants), given.seed, given.layouts.split(","), only, given.scopes.split(","))
-    )
+    results = []
+    numbers = range(given.mutants)
+    for result in campaign(numbers, given.seed, given.layouts.split(","), only, given.scopes.split(",")):
+        results.append(result)
+        if result.outcome in given.show.split(","):
+            what = f"{result.layout}, {result.mutation}, {result.scope}"
+            print(f"{result.outcome} {result.number}: {what}: {result.words}", flush=True)
     print(table(results, lambda result: f"{result.mutation}, {result.scope}"))
     print()
     print(table(results, lambda result: result.layout))
-    for result in results:
-        if result.outcome in given.show.split(","):
-            what = f"{result.layout}, {result.mutation}, {result.scope}"
-            print(f"\n{result.outcome} {result.number}: {what}: {result.words}")
 
 
 if __name__ == "__main__":

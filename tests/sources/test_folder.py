@@ -15,6 +15,7 @@ from toys import add_module
 from gradcascade.errors import InputError
 from gradcascade.fields.kinds import FIELD_KINDS
 from gradcascade.sources import discover, flatten
+from gradcascade.sources.audit import audit_family
 
 STEPS = (0, 20, 100)
 
@@ -344,6 +345,28 @@ def test_links_out_of_the_folder_are_refused(own: Path, tmp_path: Path) -> None:
     (step / "model.safetensors").symlink_to(tmp_path / "elsewhere.safetensors")
     with pytest.raises(InputError, match="leads out of"):
         discover(own)
+
+
+def test_links_out_of_the_folder_are_followed_if_that_is_asked_for(own: Path, tmp_path: Path) -> None:
+    whole = {ref.place: ref.load() for ref in discover(own).snapshots()}
+    step = own / "runs" / "nano-d6" / "checkpoints" / "step_20"
+    shutil.move(step, tmp_path / "scratch")
+    step.symlink_to(tmp_path / "scratch")
+    with pytest.raises(InputError, match="allow it with --allow-links"):
+        discover(own)
+    linked = {ref.place: ref.load() for ref in discover(own, links=True).snapshots()}
+    assert list(linked) == list(whole) and all(np.array_equal(linked[place], whole[place]) for place in whole)
+    assert audit_family(own, links=True).listing.runs[0].steps
+
+
+@pytest.mark.parametrize("place", ["step_20", "step_20/model.safetensors"])
+@pytest.mark.parametrize("links", [False, True])
+def test_links_in_a_circle_are_refused_in_a_sentence(own: Path, tmp_path: Path, place: str, links: bool) -> None:
+    path = own / "runs" / "nano-d6" / "checkpoints" / place
+    shutil.move(path, tmp_path / "away")
+    path.symlink_to(path.name)
+    with pytest.raises(InputError, match=f"{place} is a symbolic link that leads in a circle"):
+        discover(own, links=links)
 
 
 def test_a_relative_link_within_the_folder_is_fine(own: Path) -> None:

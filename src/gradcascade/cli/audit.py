@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gradcascade.cli.options import NO_FAMILY, NO_SOURCE, Json, counted, wrapped
+from gradcascade.cli.options import NO_FAMILY, NO_SOURCE, Json, Links, counted, wrapped
 from gradcascade.cli.progress import ProgressDisplay
 from gradcascade.errors import InputError
 
@@ -30,13 +30,14 @@ def audit(
         Path | None,
         typer.Option(help="Quarantine list to write; measure applies STUDY/quarantine.toml by default."),
     ] = None,
+    links: Links = False,
     as_json: Json = False,
 ) -> None:
     """Find missing, duplicated, mislabelled and broken snapshots, and list those to quarantine."""
     from gradcascade.sources.audit.quarantine_list import Quarantine, write_quarantine
 
     with ProgressDisplay() as display:
-        audits = _audits(source, family, contents, display.update)
+        audits = _audits(source, family, contents, display.update, links)
     quarantine = Quarantine()
     for done in audits:
         quarantine = quarantine.merged(done.quarantine)
@@ -55,7 +56,7 @@ def audit(
 
 
 def _audits(
-    source: str, family: str | None, contents: bool, progress: Callable[[str, int, int, str], None]
+    source: str, family: str | None, contents: bool, progress: Callable[[str, int, int, str], None], links: bool
 ) -> list[Audit]:
     from gradcascade import families
     from gradcascade.sources.audit import audit_family
@@ -83,6 +84,7 @@ def _audits(
                 select=entry.tensors,
                 fields=entry.fields,
                 order=entry.order,
+                links=links or entry.links,
             )
             for entry in plan.families
         ]
@@ -90,7 +92,7 @@ def _audits(
         return [_of_hub(preset.model_copy(update={"name": family or preset.name}), progress)]
     if not Path(source).is_dir():
         raise InputError(NO_SOURCE.format(source, ", ".join(families.families())))
-    return [audit_family(Path(source), family, contents=contents, progress=progress)]
+    return [audit_family(Path(source), family, contents=contents, progress=progress, links=links)]
 
 
 def _of_hub(entry: FamilyPlan, progress: Callable[[str, int, int, str], None]) -> Audit:

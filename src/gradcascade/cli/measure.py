@@ -19,6 +19,7 @@ from gradcascade.cli.options import (
     GraphKind,
     GraphSeed,
     Json,
+    Links,
     MaxSteps,
     Quantile,
     Threads,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _SOURCES = "Published families (`gradcascade families` lists them), folders of runs, or one plan.toml."
 
 _PLANNED = (
-    "family", "nulls", "replicates", "seed", "fields", "tensors", "order",
+    "family", "nulls", "replicates", "seed", "fields", "tensors", "order", "links",
     "alpha", "quantile", "graph", "graph_seed", "max_steps",
 )  # fmt: skip
 
@@ -71,6 +72,7 @@ def measure(
             show_default="canonical",
         ),
     ] = None,
+    links: Links = False,
     alpha: Alpha = 0.3,
     quantile: Quantile = 0.9,
     graph: GraphKind = DEFAULT_GRAPH,
@@ -99,7 +101,7 @@ def measure(
     if len(sources) == 1 and sources[0].endswith(".toml"):
         plan_file = Path(sources[0])
         if given:
-            option = given[0].replace("_", "-")
+            option = "allow-links" if given[0] == "links" else given[0].replace("_", "-")
             raise InputError(f"--{option} is given beside {plan_file}, which decides it; set it in the plan instead")
         plan = read_plan(plan_file)
         moved = tuple(_moved(entry, plan_file.parent, out) for entry in plan.families)
@@ -107,7 +109,7 @@ def measure(
     else:
         chosen = _listed(nulls, NULLS.names)  # options before files
         kinds = fields if "fields" in given else None
-        families = [_family(source, family, kinds, tuple(tensors or ()), order, out) for source in sources]
+        families = [_family(source, family, kinds, tuple(tensors or ()), order, out, links) for source in sources]
         settings = {"alpha": alpha, "quantile": quantile, "graph": graph, "graph_seed": graph_seed}
         asked = {
             "probe": {**settings, "max_steps": max_steps},
@@ -188,15 +190,24 @@ def folder_family(
     fields: tuple[str, ...],
     tensors: tuple[str, ...] = (),
     order: str = "canonical",
+    links: bool = False,
 ) -> FamilyPlan:
     """Plan of a family that lies in a folder, with the path as seen from the study."""
     from gradcascade.study.plan import FamilyPlan
 
-    return FamilyPlan(name=name, path=_relative(folder, study), fields=fields, tensors=tensors, order=order)
+    return FamilyPlan(
+        name=name, path=_relative(folder, study), fields=fields, tensors=tensors, order=order, links=links
+    )
 
 
 def _family(
-    source: str, name: str | None, fields: str | None, tensors: tuple[str, ...], order: str | None, out: Path
+    source: str,
+    name: str | None,
+    fields: str | None,
+    tensors: tuple[str, ...],
+    order: str | None,
+    out: Path,
+    links: bool,
 ) -> FamilyPlan:
     """Plan of one source; ``fields`` are None if the command line does not name any."""
     from gradcascade import families
@@ -222,10 +233,10 @@ def _family(
     known = read_plan(out / "plan.toml").families if (out / "plan.toml").is_file() else ()
     named = [entry.name for entry in known if entry.path == _relative(folder, out)]
     # What a study has keeps its name, whatever runs come beside it, and its order, whatever the default is now.
-    found = discover(folder, family=name or (named[0] if len(named) == 1 else None)).family
+    found = discover(folder, family=name or (named[0] if len(named) == 1 else None), links=links).family
     default = str(FamilyPlan.model_fields["order"].default)
     kept = next((entry.order for entry in known if entry.name == found), default)
-    return folder_family(folder, out, found, kinds, tensors, order or kept)
+    return folder_family(folder, out, found, kinds, tensors, order or kept, links)
 
 
 def _moved(entry: FamilyPlan, origin: Path, out: Path) -> FamilyPlan:

@@ -49,6 +49,9 @@ StudyFolder = Annotated[Path, typer.Argument(help="Folder of the study.")]
 StableWindow = Annotated[
     tuple[int, int] | None, typer.Option(help="First and last step of the stable window.", metavar="FIRST LAST")
 ]
+Links = Annotated[
+    bool, typer.Option("--allow-links", help="Follow symbolic links that lead out of the folder, to a scratch disk.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Alpha = Annotated[float, typer.Option(help="Share of its value that an active node passes on, in (0, 1).")]
 Quantile = Annotated[float, typer.Option(help="The threshold is this quantile of the magnitudes, in (0, 1).")]

@@ -91,6 +91,7 @@ def discover(
     select: Sequence[str] = (),
     scales: Mapping[str, str] | None = None,
     runs: Mapping[str, Mapping[str, str]] | None = None,
+    links: bool = False,
 ) -> FolderSource:
     """Find the runs of a family; only listings are read, and headers where runs may be of one scale.
 
@@ -103,19 +104,21 @@ def discover(
     ``{"d96": {"1": "first", "2": "second"}}``. By default every run is a scale named as its folder is, but runs whose
     names differ in a seed-like part alone (``d96-seed1``, ``d96-seed2``) and whose fields have the same size are runs
     of one scale.
+
+    Symbolic links that lead out of the folder are followed if `links`, and refused otherwise.
     """
     reading = Reading(family or "", tuple(fields), which, order, label, tuple(select))  # checks them first
     root = Path(folder)
-    found, named = named_runs(root, family, scales, runs, reading)
+    found, named = named_runs(root, family, scales, runs, reading, links=links)
     return FolderSource(root, named, replace(reading, family=found))
 
 
-def find_runs(root: Path) -> list[Run]:
+def find_runs(root: Path, *, links: bool = False) -> list[Run]:
     """The runs in ``runs/``, in the folder itself, or in the folders it holds; by name, numbers in their order."""
     if not root.is_dir():
         problem = "is not a folder" if root.exists() else "does not exist"
         raise InputError(f"{root} {problem}; give a folder of runs")
-    tree = LocalTree(root)
+    tree = LocalTree(root, links)
     if "runs" in tree.folders():
         found = [_run(tree, f"runs/{name}", name) for name in tree.folders("runs")]
     else:
@@ -133,13 +136,15 @@ def named_runs(
     scales: Mapping[str, str] | None = None,
     runs: Mapping[str, Mapping[str, str]] | None = None,
     reading: Reading | None = None,
+    *,
+    links: bool = False,
 ) -> tuple[str, dict[RunName, Run]]:
     """The family's name, and its runs by scale and label; see `discover`."""
     home = root.resolve()
     name = home.parent.name if home.name in ("runs", "checkpoints") else home.name
     sizes = (reading or Reading("")).entries
     if scales is None and runs is None:
-        found = find_runs(root)
+        found = find_runs(root, links=links)
         by_name = {run.name: run for run in found}
         labels = labelled(list(by_name), lambda names: _differing([by_name[name] for name in names], sizes) is None)
         bases = list(dict.fromkeys(base for base, _ in labels))
@@ -150,7 +155,7 @@ def named_runs(
         return family, dict(sorted(named.items(), key=lambda item: order[item[0].scale]))
     paths = {RunName(scale): path for scale, path in (scales or {}).items()}
     paths |= {RunName(scale, label): path for scale, own in (runs or {}).items() for label, path in own.items()}
-    chosen = {run: _named_run(root, run, path) for run, path in paths.items()}
+    chosen = {run: _named_run(root, run, path, links) for run, path in paths.items()}
     _refuse_repeated(chosen)
     for scale, own in (runs or {}).items():
         members = [chosen[RunName(scale, label)] for label in own]
@@ -205,11 +210,11 @@ def _folder(run: Run) -> Path:
     return Path(run.tree.name, run.folder)
 
 
-def _named_run(root: Path, name: RunName, path: str) -> Run:
+def _named_run(root: Path, name: RunName, path: str, links: bool) -> Run:
     folder = root / path
     if not folder.is_dir():
         raise InputError(f"{folder}, the run of scale {name}, is not a folder; correct the plan")
-    tree = LocalTree(root)
+    tree = LocalTree(root, links)
     tree.check(path)
     run = _run(tree, path, folder.resolve().name)
     if run is None:

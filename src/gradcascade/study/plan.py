@@ -150,6 +150,8 @@ class FamilyPlan(_Strict):
     """The run of each scale, a folder as seen from path; by default every run, named as its folder is."""
     runs: dict[str, dict[str, str]] | None = None
     """Several runs of a scale, by scale and label: a folder each, as seen from path."""
+    links: bool = False
+    """Whether symbolic links that lead out of the folder are followed."""
     window: StableWindow | None = None
     """Stable window of the family; by default that of ``fit``, that of a published family on the hub, or else the
     last two thirds of the steps."""
@@ -213,7 +215,7 @@ class FamilyPlan(_Strict):
             kept = {"name", "gradients", "order", "label", *chosen}
             return {"hub": self.hub.layout, **self.model_dump(include=kept)}
         unset = {name for name in ("tensors", "scales", "runs") if not getattr(self, name)}
-        return self.model_dump(exclude={"hub", "evaluations", "evaluation_names", "window", *unset})
+        return self.model_dump(exclude={"hub", "evaluations", "evaluation_names", "window", "links", *unset})
 
     def asks_for(self, scale: str, step: int, field: str, run: str = ALONE) -> bool:
         """Whether a snapshot, by its label, is one that is to be measured, as far as the plan alone tells."""

@@ -80,6 +80,7 @@ def open_source(study: Path, family: FamilyPlan, watch: Callable[[str, int, int]
         select=family.tensors,
         scales=family.scales,
         runs=family.runs,
+        links=family.links,
     )
 
 

@@ -86,13 +86,14 @@ def audit_family(
     select: Sequence[str] = (),
     fields: Sequence[str] = FIELDS,
     order: str = "canonical",
+    links: bool = False,
 ) -> Audit:
     """Audit a family in a folder, its tensors too if `contents`; other options as `discover` takes them."""
 
     def show(name: str) -> Progress | None:
         return functools.partial(progress, name) if progress else None
 
-    name, found_runs = named_runs(folder, family, scales, runs)
+    name, found_runs = named_runs(folder, family, scales, runs, links=links)
     listing = list_runs(name, folder, found_runs, show("listing"))
     audit = audit_listing(listing, label=label, gradients=gradients)
     copies = {run_name: run.copies for run_name, run in found_runs.items() if run.copies}

@@ -21,7 +21,7 @@ from gradcascade.sources.layouts.base import GRADIENTS, Run, Step
 from gradcascade.sources.layouts.step_folders import DYNAMICS
 from gradcascade.sources.naming import step_of_file
 from gradcascade.sources.stored import mark_of
-from gradcascade.sources.trees.base import Part, TreeFile
+from gradcascade.sources.trees.base import Part, Tree, TreeFile
 from gradcascade.sources.trees.local import inside
 
 if TYPE_CHECKING:
@@ -140,11 +140,16 @@ def list_runs(family: str, root: Path, runs: Mapping[RunName, Run], progress: Pr
             read = {part.path for part in step.gradients.values()}
             beside = [f for f in run.tree.files(step.folder) if not _GRADIENT.fullmatch(f.name) or f.path in read]
             elsewhere = [TreeFile(path, 0) for path in read - {file.path for file in beside}]
-            listed = listed_step(step.step, [*beside, *elsewhere], step.folder, root)
+            listed = listed_step(step.step, [*beside, *elsewhere], step.folder, root, links=_links(run.tree))
             steps.append(_with_checkpoint(listed, step, root))
             advance(f"{name} step {step.step}")
         found.append(ListedRun(name, tuple(steps), run.name))
     return Listing(family, str(root), tuple(found))
+
+
+def _links(tree: Tree) -> bool:
+    """Whether links out of a tree are followed."""
+    return getattr(tree, "links", False)
 
 
 def _with_checkpoint(listed: ListedStep, step: Step, root: Path) -> ListedStep:
@@ -156,7 +161,7 @@ def _with_checkpoint(listed: ListedStep, step: Step, root: Path) -> ListedStep:
     number = re.compile(rf"(?<![0-9])0*{step.step}(?![0-9])")  # a file of the step's own name is that of all steps
     names = [number.sub("N", path.name) if step_of_file(path.name) is not None else path.name for path in paths]
     files = [
-        ListedFile(name, path.stat().st_size, _sha256(inside(root, path)), path)
+        ListedFile(name, path.stat().st_size, _sha256(inside(root, path, links=_links(step.tree))), path)
         for name, path in zip(names, paths, strict=True)
     ]
     stated = tuple(stated_steps(paths[0].parent, paths)) if paths else ()
@@ -187,7 +192,9 @@ def _listed(part: Part) -> list[TreeFile]:
     return [file for file in files if not part.single or file.path == part.path]
 
 
-def listed_step(step: int, files: Iterable[TreeFile], folder: str = "", root: Path | None = None) -> ListedStep:
+def listed_step(
+    step: int, files: Iterable[TreeFile], folder: str = "", root: Path | None = None, *, links: bool = False
+) -> ListedStep:
     """A step with those of its files that matter; of a local tree (`root`), hashed, and with what they state."""
     here = None if root is None else root / folder
     indexes = [here / name for name in INDEXED] if here else []
@@ -202,7 +209,7 @@ def listed_step(step: int, files: Iterable[TreeFile], folder: str = "", root: Pa
         if path is None or root is None:
             listed.append(ListedFile(name, file.size, file.sha256))
         elif path.is_file():
-            listed.append(ListedFile(name, path.stat().st_size, _sha256(inside(root, path)), path))
+            listed.append(ListedFile(name, path.stat().st_size, _sha256(inside(root, path, links=links)), path))
     stated = stated_steps(here, [file.path for file in listed if file.path]) if here else ()
     return ListedStep(step, tuple(listed), named, tuple(stated))
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from gradcascade.errors import InputError
 from gradcascade.sources.trees.base import Fetch, Part, TreeFile
 
+_CIRCLE = "{} is a symbolic link that leads in a circle; remove it"
+
 
 @dataclass(frozen=True)
 class LocalTree:
-    """A folder that the user named; symbolic links may not lead out of it."""
+    """A folder that the user named; symbolic links may lead out of it only if that was asked for."""
 
     root: Path
+    links: bool = False
     revision = ""
     local = True
 
@@ -45,13 +48,19 @@ class LocalTree:
         if not path.is_dir():
             return []
         try:
-            return sorted(os.scandir(path), key=lambda entry: entry.name)
+            found = sorted(os.scandir(path), key=lambda entry: entry.name)
         except OSError as error:
             raise InputError(f"{path} cannot be listed ({error.strerror}); check its permissions") from None
+        for entry in found:
+            try:
+                entry.is_dir()
+            except OSError:
+                raise InputError(_CIRCLE.format(entry.path)) from None
+        return found
 
     def check(self, path: str) -> None:
         """Refuse a path that symbolic links lead out of the folder."""
-        inside(self.root, self.root / path)
+        inside(self.root, self.root / path, links=self.links)
 
     def small_folder(self, folder: str) -> Path:
         """The folder itself."""
@@ -70,12 +79,17 @@ def _size(entry: os.DirEntry[str]) -> int:
         return 0
 
 
-def inside(root: Path, path: Path) -> Path:
-    """The path, refused if symbolic links lead it out of a folder."""
+def inside(root: Path, path: Path, *, links: bool = False) -> Path:
+    """The path, refused if symbolic links lead it out of a folder and `links` does not allow it, or in a circle."""
     try:
         within = path.resolve().is_relative_to(root.resolve())
+        with suppress(FileNotFoundError):  # whoever reads it says so
+            path.stat()
     except (OSError, RuntimeError):
-        raise InputError(f"{path} is a symbolic link that leads nowhere; remove it") from None
-    if not within:
-        raise InputError(f"{path} is a symbolic link that leads out of {root}; put the files themselves there")
+        raise InputError(_CIRCLE.format(path)) from None
+    if not (within or links):
+        raise InputError(
+            f"{path} is a symbolic link that leads out of {root}; put the files themselves there, or "
+            "allow it with --allow-links (links = true in a plan)"
+        )
     return path
