@@ -63,7 +63,6 @@ def infer(
         As :func:`gradcascade.scaling.exponents.fit_exponents`, or if the window is not two ordered steps.
     """
     points = points_of(cascades, window)
-    laws = duration_laws(points)
     tables = {
         "verdicts": verdicts(points),
         "intervals": window_intervals(points),
@@ -77,8 +76,8 @@ def infer(
         "window_curvature": window_curvature(points),
         "lack_of_fit": lack_of_fit(points),
         "window_lack_of_fit": window_lack_of_fit(points),
-        "laws": laws,
-        "window_laws": window_duration_law(laws, points.windows),
+        "laws": duration_laws(points),
+        "window_laws": window_duration_law(points),
         "compressibility": compressibility_null(points.fits),
         "weighted": weighted_exponents(points),
         "runs": points.n_runs,

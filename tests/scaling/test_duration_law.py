@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import statsmodels.api as sm
 from scipy import optimize
 
 from gradcascade.scaling.duration_law import duration_laws, window_duration_law
@@ -75,13 +76,13 @@ def planted(law: Callable[[np.ndarray], np.ndarray], noise: float, steps: int = 
     ("name", "law"), [("power", lambda n: 3 * n**0.2), ("logarithm", lambda n: -5 + 4 * np.log(n))], ids=["p", "l"]
 )
 def test_a_planted_law_is_found_over_the_window(name: str, law: Callable[[np.ndarray], np.ndarray]) -> None:
-    found = window_duration_law(duration_laws(planted(law, 0.02)), (0, 39)).row(0, named=True)
+    found = window_duration_law(planted(law, 0.02), (0, 39)).row(0, named=True)
     assert found["law"] == name and found["n_steps"] == 40
     assert (found["mean"] > 0) == (name == "power")
 
 
 def test_a_growth_too_small_to_tell_is_undecided() -> None:
-    found = window_duration_law(duration_laws(planted(lambda n: 8 * n**0.01, 0.05)), (0, 39)).row(0, named=True)
+    found = window_duration_law(planted(lambda n: 8 * n**0.01, 0.05), (0, 39)).row(0, named=True)
     assert found["law"] == "undecided" and found["low"] < 0 < found["high"]
 
 
@@ -94,6 +95,21 @@ def test_what_is_missing_is_said(cascades: Build) -> None:
     assert row["difference"] is None and row["rss_power"] == 0 and row["z"] == 0
     exact = planted(lambda n: n**0.1, 0.0, 2)
     assert duration_laws(exact)["reason"][0] == "a law fits exactly: there is no noise to weigh the laws by"
-    assert window_duration_law(duration_laws(equal))["law"].to_list() == [None]
-    assert window_duration_law(duration_laws(equal))["reason"].to_list() == ["no step in the window has the value"]
+    found = window_duration_law(equal)
+    assert found["law"].to_list() == [None] and found["n_steps"].to_list() == [0]
+    assert found["reason"].to_list()[0].startswith("all durations are equal, or lie on a power law")
+    three = window_duration_law(table.filter(pl.col("scale") != "d24"))
+    assert three["reason"].to_list() == ["only 3 scales of different n: to weigh two laws takes 4"]
     assert duration_laws(table.head(0)).is_empty()
+
+
+def test_the_weight_is_that_of_the_j_test() -> None:
+    table = planted(lambda n: 3 * n**0.2, 0.05, 10)
+    row = window_duration_law(table, (0, 9)).row(0, named=True)
+    means = table.group_by("n").agg(pl.col("duration").log().mean()).sort("n")
+    x, y = np.log(means["n"].to_numpy()), means["duration"].to_numpy()
+    fit: Any = optimize.curve_fit(lambda x, a, b: np.log(a + b * x), x, y, p0=(1.0, 3.0))[0]
+    logarithm, power = np.log(fit[0] + fit[1] * x), np.polyval(np.polyfit(x, y, 1), x)
+    known = sm.OLS(y, np.column_stack([np.ones(5), x, logarithm - power])).fit()
+    expected = [known.params[2], *known.conf_int()[2]]
+    np.testing.assert_allclose([row[name] for name in ("weight", "low", "high")], expected, rtol=1e-3)

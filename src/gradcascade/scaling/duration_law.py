@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gradcascade.scaling.along_training import over_window
+from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, points_of
-from gradcascade.scaling.regression import group_means
+from gradcascade.scaling.regression import CONFIDENCE, group_means, t_quantiles
+from gradcascade.scaling.run_errors import coefficient_errors, size_means
 from gradcascade.scaling.table_checks import FIT_KEYS, group_starts
-from gradcascade.scaling.windows import Window
+from gradcascade.scaling.window_means import RunSteps, trajectories
+from gradcascade.scaling.windows import Window, in_window
+from gradcascade.tables.inferred import INFERRED
 
 LAWS = {"constant": 2, "logarithm": 3, "power": 3}
 """The laws compared, and the parameters of each, the variance of the noise among them."""
+
+MIN_WEIGHED = 4
+"""Fewest scales that can weigh two laws of two parameters each."""
+
+WINDOW_SCHEMA = INFERRED["window_laws"].schema
+STEPS = ("mean", "sd", "n_steps", "law")
 
 _GRID = 161
 _HALVINGS = 60
@@ -69,22 +80,66 @@ def duration_laws(cascades: Cascades) -> pl.DataFrame:
     )
 
 
-def window_duration_law(laws: pl.DataFrame, window: Window = None) -> pl.DataFrame:
+def window_duration_law(cascades: Cascades, window: Window = None, confidence: float = CONFIDENCE) -> pl.DataFrame:
     """Say which of the power law and the logarithm the window prefers, if it does.
 
-    The mean difference of the criteria is judged by its interval along training, in the manner of Vuong (Econometrica
-    57, 1989). Single steps of a few scales decide nothing: the laws differ by a curvature of about -z^2 / 2.
+    The runs' means are fitted by ``power + weight (logarithm - power)``, each law at its own best fit (the J test of
+    Davidson and MacKinnon, Econometrica 49, 1981). A law is preferred if the interval of the weight, across scales
+    with k - 3 degrees of freedom, holds its own weight (0 of the power law, 1 of the logarithm) and not that of the
+    other. The laws differ by a curvature of about -z^2 / 2, so few scales decide nothing. ``mean`` and ``sd`` are of
+    the differences of the criteria of single steps, which describe these runs.
     """
-    found = over_window(laws, ("family", "field", "variant"), "difference", window)
-    law = (
-        pl.when(pl.col("low") > 0)
-        .then(pl.lit("power"))
-        .when(pl.col("high") < 0)
-        .then(pl.lit("logarithm"))
-        .when(pl.col("low").is_not_null())
-        .then(pl.lit("undecided"))
+    points = points_of(cascades, window)
+    laws = duration_laws(points)
+    used = pl.col("difference").drop_nulls()
+    steps = (
+        laws.filter(in_window(laws, points.windows))
+        .group_by("family", "field", "variant")
+        .agg(mean=used.mean(), sd=used.std(), n_steps=used.len())
     )
-    return found.with_columns(law=law)
+    rows = [_weighed(each, confidence) for each in trajectories(points)]
+    table = pl.DataFrame(rows, schema={name: kind for name, kind in WINDOW_SCHEMA.items() if name not in STEPS})
+    joined = table.join(steps, on=["family", "field", "variant"], how="left", maintain_order="left").with_columns(
+        pl.col("n_steps").fill_null(0)
+    )
+    holds_power, holds_log = (pl.lit(value).is_between(pl.col("low"), pl.col("high")) for value in (0.0, 1.0))
+    law = (
+        pl.when(pl.col("low").is_null())
+        .then(None)
+        .when(holds_power & ~holds_log)
+        .then(pl.lit("power"))
+        .when(holds_log & ~holds_power)
+        .then(pl.lit("logarithm"))
+        .otherwise(pl.lit("undecided"))
+    )
+    return joined.with_columns(law=law).select(pl.col(name).cast(kind) for name, kind in WINDOW_SCHEMA.items())
+
+
+def _weighed(each: RunSteps, confidence: float) -> dict[str, Any]:
+    """Weight of the logarithm beside the power law in the means of the runs, with its interval."""
+    means = each.means()
+    row: dict[str, Any] = dict(zip(("family", "field", "variant"), each.name, strict=True))
+    row |= {"n_scales": means.sizes, "n_runs": int(means.size.size), "reason": means.reason}
+    if means.reason is None and means.sizes < MIN_WEIGHED:
+        row["reason"] = f"only {means.sizes} scales of different n: to weigh two laws takes {MIN_WEIGHED}"
+    if row["reason"] is not None:
+        return row
+    sizes = size_means(means)
+    place = list(EXPONENTS).index("z")
+    dx, y = sizes.log_n - sizes.log_n.mean(), sizes.means[place]
+    dy = y - y.mean()
+    slope = dx @ dy / (dx @ dx)
+    rest = np.abs(dy - slope * dx).max()
+    if rest <= 8 * np.finfo(np.float64).eps * (1 + np.abs(y).max()):
+        return row | {
+            "reason": "all durations are equal, or lie on a power law: there is no noise to weigh the laws by"
+        }
+    shape = np.log1p(_growth(dx, dy, np.zeros(1, dtype=np.intp), np.array([dx.size], dtype=np.intp))[0] * dx)
+    design = np.stack([np.ones(dx.size), dx, shape - shape.mean() - slope * dx], axis=1)
+    weight = float(np.linalg.pinv(design)[2] @ y)
+    se = float(coefficient_errors(sizes, design, 2)[0][place])
+    half = float(t_quantiles(np.array([dx.size - 3]), confidence)[0]) * se
+    return row | {"weight": weight, "low": weight - half, "high": weight + half}
 
 
 def _fits(x: Floats, y: Floats, starts: NDArray[np.intp]) -> dict[str, Floats]:
