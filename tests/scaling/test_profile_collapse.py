@@ -119,6 +119,18 @@ def test_runs_and_draws_are_sets_of_their_own() -> None:
     assert off[:, 1] == pytest.approx(off[:, 0], abs=0.03)
 
 
+def test_a_draw_that_runs_share_counts_once(pico: pl.DataFrame) -> None:
+    """N0 follows from N and the seed alone, so it is the same for all runs of a scale."""
+    twice = pl.concat([pico, pico.with_columns(run=pl.lit("1"))])
+    alone, shared = (only(fit_collapse(collapses_of(each)), "N0", "duration") for each in (pico, twice))
+    assert shared["quality"].to_list() == pytest.approx(alone["quality"].to_list())
+    assert shared["shape_quality"].to_list() == pytest.approx(alone["shape_quality"].to_list())
+    assert shared["value"].to_list() == pytest.approx(alone["value"].to_list())
+    errors = [window_collapse(collapses_of(cascades), Points.of(cascades)) for cascades in (pico, twice)]
+    first, second = (only(found, "N0", "duration")["draws_se"][0] for found in errors)
+    assert first == pytest.approx(second)
+
+
 def test_two_scales_and_profiles_that_do_not_meet_have_reasons(pico: pl.DataFrame) -> None:
     two = pico.filter(pl.col("scale").is_in(["s0", "s1"]))
     found = fit_collapse(collapses_of(two))

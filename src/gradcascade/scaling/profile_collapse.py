@@ -24,6 +24,7 @@ from gradcascade.scaling.weighted import draw_variances
 from gradcascade.scaling.window_means import window_intervals
 from gradcascade.scaling.windows import in_window
 from gradcascade.tables.inferred import INFERRED
+from gradcascade.vocabulary import REAL
 
 STEP_SCHEMA = INFERRED["collapse"].schema
 """Columns of the collapse at single steps, in order."""
@@ -54,12 +55,17 @@ def collapse_of(cascades: Cascades, form: str) -> Collapse:
     points = points_of(cascades)
     rows = points.rows.with_row_index("_row")
     known = rows.filter("included", pl.col("activity").list.len() > 0)
+    # Runs of a scale share the draws of N0; a draw counts once.
+    same = [*FIT_KEYS, "scale", "replicate", pl.col("activity").hash()]
+    run = pl.when(pl.col("variant") == REAL).then("run").fill_null("")
+    known = known.with_columns(_first=pl.col("_row").first().over(*same, run))
     found, stretch = [], np.full(rows.height, np.nan)
-    for part in known.partition_by(_GROUP, maintain_order=True):
+    for part in known.filter(pl.col("_row") == pl.col("_first")).partition_by(_GROUP, maintain_order=True):
         steps, numbers, own = _trajectory(part, form)
         columns = {name: pl.Series(values, dtype=pl.Float64).fill_nan(None) for name, values in numbers.items()}
         found.append(part.select(_GROUP)[:1].join(pl.DataFrame({"step": steps, **columns}), how="cross"))
         stretch[part["_row"].to_numpy()] = own
+    stretch[known["_row"].to_numpy()] = stretch[known["_first"].to_numpy()]
     times = pl.Series("_time", stretch, dtype=pl.Float64).fill_nan(None)
     lost = pl.col("included") & pl.col("_time").is_null()
     level = (pl.col("duration").cast(pl.Float64).log() - pl.col("_time")).mean().over(FIT_KEYS)

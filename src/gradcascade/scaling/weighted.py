@@ -9,7 +9,7 @@ from gradcascade.scaling.fits import beside_fits
 from gradcascade.scaling.points import Cascades, Points, points_of
 from gradcascade.scaling.regression import MIN_SCALES, t_quantiles
 from gradcascade.scaling.table_checks import FIT_KEYS
-from gradcascade.vocabulary import EXPONENT_CHANNELS
+from gradcascade.vocabulary import EXPONENT_CHANNELS, REAL
 
 _SCALE = ("family", "field", "variant", "scale")
 
@@ -37,6 +37,10 @@ def draw_variances(points: Points, channel: str) -> pl.DataFrame:
     ``_variance`` is null if no step has two replicates; ``_units`` divides it for the mean of the scale at that step.
     """
     rows = points.rows.filter("included")
+    # Runs of a scale share the draws of a null that follows from N and the seed alone; such a draw counts once.
+    run = pl.when(pl.col("variant") == REAL).then("run").fill_null("")
+    drawn = [*FIT_KEYS, "scale", "replicate", "size", "duration"]
+    rows = rows.filter(pl.col("run") == pl.col("run").first().over(*drawn, run))
     parts = _variances(rows, pl.col(channel).cast(pl.Float64).log(), [*FIT_KEYS, "scale", "run"])
     runs, units = pl.len(), pl.col("_units")
     of_mean = pl.when(runs == 1).then(units.first()).otherwise(runs**2 / (1 / units).sum())

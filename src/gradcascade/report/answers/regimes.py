@@ -1,5 +1,8 @@
 """The first answers: which regime, how the exponents stand to the nulls, and gradients against updates."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import polars as pl
 
 from gradcascade.report.answers.base import (
@@ -31,6 +34,16 @@ def verdict_answer(data: ReportData) -> Answer:
     return answer("verdicts", [*sentences, *_other_durations(data)], full, full, margin=MARGIN)
 
 
+def _against_null(row: Mapping[str, Any]) -> str:
+    """Write z with its interval and that of its difference to the null, and say where that is small as a whole."""
+    told = f"z = {signed(row['z'])}, {interval(row['z_low'], row['z_high'])}"
+    low, high = row["z_total_low"], row["z_total_high"]
+    if low is None:
+        return told
+    none = f", so within {MARGIN:g} of it" if -MARGIN < low < high < MARGIN else ""
+    return f"{told}; less that of {row['null']} {signed(row['z_total'])}, {interval(low, high)}{none}"
+
+
 def _other_durations(data: ReportData) -> list[str]:
     """The verdict by the extinction time and by the whole profile, beside that by n_steps as published."""
     if "duration_verdicts" not in data.answers:
@@ -41,7 +54,7 @@ def _other_durations(data: ReportData) -> list[str]:
     sentences = []
     for row in data.answers["verdicts"].to_dicts():
         parts = [
-            f"{other['verdict']} by {words} (z = {signed(other['z'])}, {interval(other['z_low'], other['z_high'])})"
+            f"{other['verdict']} by {words} ({_against_null(other)})"
             for name, words in OTHER_DURATIONS.items()
             if (other := rows.get((row["family"], row["field"], name))) and other["z_low"] is not None
         ]
