@@ -51,6 +51,9 @@ def test_several_trainings_go_into_one_study(tmp_path):
     with gc.Study.open(tmp_path / "s") as study:
         assert sorted(study.cascades()["scale"].unique()) == ["d20", "d40"]
     rows = contents_of_study(tmp_path / "s")
+    assert {(row["order"], *row["stored"], row["rule"]) for row in rows} == {
+        ("canonical", "float32", "the parameters that were trained when measuring began")
+    }
     assert [(row["scale"], row["field"], row["tensors"], row["entries"]) for row in rows] == [
         (f"d{width}", field, 4, 31 * width + 20 * (width + 1)) for width in WIDTHS[:2] for field in OPTIONS["fields"]
     ]

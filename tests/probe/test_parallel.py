@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import unprivileged
 
-from gradcascade.probe import cache, parallel
+from gradcascade.probe import cache, parallel, threshold
+from gradcascade.probe.engines import serial
 from gradcascade.probe.threshold import survey
 
 PROGRAM = """
@@ -140,3 +141,8 @@ def test_an_interrupt_within_a_kernel_is_an_interrupt(interrupts):
             interrupts(wait)
             while True:
                 survey(field, 2)
+
+
+@pytest.mark.parametrize("kernel", [threshold._survey, serial._spread])
+def test_kernels_let_other_threads_of_python_run(kernel):
+    assert kernel.targetoptions["nogil"]

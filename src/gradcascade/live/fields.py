@@ -68,18 +68,11 @@ class FieldMaker:
     Gradients become float32, as recorded ones are; the other kinds float64 where a parameter is.
     """
 
-    def __init__(
-        self, tensors: Tensors, names: Sequence[str], shapes: Mapping[str, tuple[int, ...]], double: bool
-    ) -> None:
-        self.tensors, self.names = tensors, tuple(names)
-        self.shapes = {name: tuple(shapes[name]) for name in names}
-        self.n = sum(math.prod(shape) for shape in self.shapes.values())
-        self._double = double
-
-    @property
-    def description(self) -> Description:
-        """What is in a field."""
-        return Description(tuple(self.shapes.items()))
+    def __init__(self, tensors: Tensors, description: Description) -> None:
+        self.tensors, self.description = tensors, description
+        self.shapes = {name: tuple(shape) for name, shape in description.tensors}
+        self.names, self.n = tuple(self.shapes), description.entries
+        self._double = "float64" in description.stored
 
     def check(self, now: ModelParameters) -> list[str]:
         """Refuse a model that lacks parameters it had, or has them in other shapes; gives those trained since."""

@@ -31,7 +31,6 @@ from gradcascade.probe.relaxation import Probe
 from gradcascade.sources.base import ALONE
 from gradcascade.study.plan import Plan, make_plan
 from gradcascade.study.study import Study
-from gradcascade.tensor_names import ordered
 
 if TYPE_CHECKING:
     from torch import nn
@@ -135,8 +134,7 @@ class Monitor:
         self._spanning = [kind for kind in kinds if of_two_moments(kind)]
         self._tensors = tensors or tensors_for(model, optimizer, patterns)
         now = self._tensors.describe()
-        double = any(parameter.dtype == "float64" for parameter in now.manifest.parameters if parameter.in_field)
-        self._maker = FieldMaker(self._tensors, ordered(now.manifest.field, order), now.shapes, double)
+        self._maker = FieldMaker(self._tensors, now.description(order))
         self._scale = LossScale(scaler, optimizers_of(optimizer))
         self._synchronisation = Synchronisation(model)
         self._recorder = None if record is None else Recorder(record, model, patterns)

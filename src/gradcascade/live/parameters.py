@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gradcascade import __version__
 from gradcascade.errors import InputError
 from gradcascade.probe.tensor import refuse_part
+from gradcascade.sources.base import Description
 from gradcascade.sources.manifest import Manifest, Parameter
-from gradcascade.tensor_names import plain_names
+from gradcascade.tensor_names import ordered, plain_names
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,7 +37,25 @@ class ModelParameters:
     """Those that the patterns name and that are not trained."""
     manifest: Manifest
 
-    @property
+    def description(self, order: str) -> Description:
+        """What the fields hold, with the tensors in an order by its name."""
+        every = self.manifest.parameters
+        in_field = [own for own in every if own.in_field]
+        reasons = Counter(
+            "tied" if own.tied_to else "chosen otherwise" if own.trainable else "frozen"
+            for own in every
+            if not own.in_field
+        )
+        chosen = "that the patterns name" if self.manifest.patterns else "that were trained when measuring began"
+        return Description(
+            tuple((name, self.shapes[name]) for name in ordered([own.name for own in in_field], order)),
+            tuple(reasons.items()),
+            f"the parameters {chosen}",
+            order,
+            tuple(sorted({own.dtype for own in in_field})),
+        )
+
+    @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Whole shapes by name."""
         return {parameter.name: parameter.shape for parameter in self.manifest.parameters}
