@@ -13,7 +13,7 @@ from matplotlib.collections import LineCollection, PolyCollection, QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from gradcascade.report.drawing.figure import Drawing
+from gradcascade.report.drawing.figure import ReportFigure
 from gradcascade.report.drawing.style import GUIDE
 
 Marks = Counter[tuple[Any, ...]]
@@ -103,7 +103,7 @@ def whiskers(x: Iterable[float], low: Iterable[float | None], high: Iterable[flo
     return Counter(mark("whisker", p, a, p, b) for p, a, b in spans if a is not None and b is not None)
 
 
-def compare(drawing: Drawing, figure: Figure, expected: Callable[[Drawing], list[Marks]]) -> None:
+def compare(drawing: ReportFigure, figure: Figure, expected: Callable[[ReportFigure], list[Marks]]) -> None:
     """Fail unless every panel shows what the frame holds, each datum as often, and nothing else."""
     want, axes = expected(drawing), panels(figure)
     assert len(want) == len(axes)

@@ -164,12 +164,9 @@ def _plain(intervals: pl.DataFrame) -> pl.DataFrame:
 
 
 def _limits(rows: pl.DataFrame) -> tuple[float, float]:
-    """Limits that show zero and every value, and of the intervals all but the widest tenth."""
-    values = [0.0, *rows["value"].to_list()]
-    ends = rows.select(pl.col("low").quantile(0.05), pl.col("high").quantile(0.95)).row(0)
-    low, high = (
-        min([*values, *(e for e in ends if e is not None)]),
-        max([*values, *(e for e in ends if e is not None)]),
-    )
+    """Limits that show zero and every value, and of the intervals all but the widest tenth; those of runs may pass."""
+    widest = rows.filter(pl.col("row") != "run").select(pl.col("low").quantile(0.05), pl.col("high").quantile(0.95))
+    known = [0.0, *rows["value"].to_list(), *(end for end in widest.row(0) if end is not None)]
+    low, high = min(known), max(known)
     room = 0.06 * (high - low) or 0.1
     return low - room, high + room
