@@ -164,7 +164,7 @@ def _plain(intervals: pl.DataFrame) -> pl.DataFrame:
 
 
 def _limits(rows: pl.DataFrame) -> tuple[float, float]:
-    """Limits that show zero and every value, and of the intervals all but the widest tenth; those of runs may pass."""
+    """Limits that show zero, every value, and all but the widest tenth of the intervals but those of single runs."""
     widest = rows.filter(pl.col("row") != "run").select(pl.col("low").quantile(0.05), pl.col("high").quantile(0.95))
     known = [0.0, *rows["value"].to_list(), *(end for end in widest.row(0) if end is not None)]
     low, high = min(known), max(known)
