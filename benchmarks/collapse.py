@@ -3,8 +3,8 @@
     python benchmarks/collapse.py [--repetitions 2000]
 
 Cascades are branching processes with Poisson offspring: log A_l / log A_0 falls as (1 - l / (T N^z))^power. Runs
-differ by a factor of their lifetime, of the given SD. For each case: bias and SD of z over the repetitions, the mean S
-of one power of N and of the shape alone, and, last, how often the 95 % interval of the stretches covers the planted z.
+differ by a factor of their lifetime, of the given SD. For each case: bias and SD of z over the repetitions, the mean
+S of one power of N and of the shape alone, and how often the 95 % interval of the stretches covers the planted z.
 """
 
 from __future__ import annotations
