@@ -22,7 +22,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO} if hasattr(errno
 
 _COMMANDS = (
     "demo", "train", "probe", "graph", "cache", "families", "audit", "measure", "merge", "metrics", "fit", "compare",
-    "robustness", "report", "view", "export", "bench",
+    "robustness", "design", "report", "view", "export", "bench",
 )  # fmt: skip
 """Modules beside this one, each with a function of its own name, in the order of the help."""
 
