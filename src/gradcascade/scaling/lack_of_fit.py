@@ -4,7 +4,7 @@ The classical F takes runs of all scales as equally noisy: ``F = (SS_lof / (k - 
 are not, the scales' own variances stand below it, ``SS_lof / sum (1 - h_i) s_i^2``, with both degrees of freedom
 after Satterthwaite (Brown and Forsythe, Technometrics 16, 1974; Mehrotra, Communications in Statistics B 26, 1997).
 That one finds too little with few runs and never too much, the classical one twice too much where scales differ
-(benchmarks/coverage.py); so it gives ``p``, and the classical one ``p_equal``.
+(benchmarks/interval_coverage.py); so it gives ``p``, and the classical one ``p_equal``.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The deviation of a scale from the law is random, and seeds of one scale share it; so the unit is the scale, with its
 mean over runs as the point, and k - p degrees of freedom for k scales and p coefficients. The coefficients are those
 of ordinary least squares, so that beta = D - z stays exact. How they are said to err depends on what is known;
-benchmarks/coverage.py compares the choices.
+benchmarks/interval_coverage.py compares the choices.
 
 *runs*: some scale has several runs. Their variance is smoothed over the scales (log variance linear in log N, the
 slope shrunk towards none), and what the residuals hold beyond it is a variance that all scales share. The residuals

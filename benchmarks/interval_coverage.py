@@ -1,6 +1,6 @@
 """How often intervals and tests hold where runs of a scale differ, before runs were the unit and now.
 
-python benchmarks/coverage.py [--repetitions 2000] [--only intervals,along,...]
+python benchmarks/interval_coverage.py [--repetitions 2000] [--only intervals,along,...]
 
 Prints the tables of the chapter "Runs as the unit" of docs/validation.md. Seeds are fixed; every repetition is one
 family of a table of cascades, answered through the same functions that a study is fitted by. "Before" is the rule
