@@ -113,6 +113,8 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "live":  # gc.live.huggingface.TransportCallback
+        return import_module("gradcascade.live")
     if name not in _HOME:
         raise AttributeError(f"module 'gradcascade' has no attribute {name!r}")
     return getattr(import_module(f"gradcascade.{_HOME[name]}"), name)

@@ -154,7 +154,8 @@ def independent_difference(a: Mapping[str, Any], b: Mapping[str, Any], confidenc
     """Second less first of two independent rows of window means, with its interval, and that along training.
 
     The degrees of freedom are the mean of Welch's (Biometrika 34, 1947) and of the smaller of the two: with two and
-    more of them, Welch's alone cover 93 to 96.5 %, less where scales scatter unequally (benchmarks/interval_coverage.py).
+    more of them, Welch's alone cover 93 to 96.5 %, less where scales scatter unequally
+    (benchmarks/interval_coverage.py).
     """
     from scipy.stats import t
 

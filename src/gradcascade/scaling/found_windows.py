@@ -6,8 +6,8 @@ of the steps is fitted by least squares, neighbouring steps allowed to be correl
 if Schwarz's criterion, with the ends counted twice, is better for it.
 
 A strongly correlated series without either often looks as if it had one. So where what is left is correlated, each
-must also explain more than it does in all but one in forty such series of correlation 0.95 (benchmarks/interval_coverage.py):
-below that it cannot be told, and the window is that without it.
+must also explain more than it does in all but one in forty such series of correlation 0.95
+(benchmarks/interval_coverage.py): below that it cannot be told, and the window is that without it.
 """
 
 from __future__ import annotations
