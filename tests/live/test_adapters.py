@@ -1,6 +1,7 @@
 """Adapters within the real trainers: their numbers are those of the probe on gradients computed apart."""
 
 import warnings
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,9 @@ class Net(nn.Module):
         return {"loss": self.b(torch.tanh(self.a(x))).square().mean()}
 
 
-DATA = [{"x": torch.randn(6, generator=torch.Generator().manual_seed(k))} for k in range(4 * ACCUMULATED * STEPS)]
+DATA: Any = [
+    {"x": torch.randn(6, generator=torch.Generator().manual_seed(k))} for k in range(4 * ACCUMULATED * STEPS)
+]
 
 
 def expected(steps=STEPS, learning_rate=0.1):

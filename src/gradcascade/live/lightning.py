@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-try:
-    from lightning.pytorch import Callback
-except ImportError:  # the same under its older name
-    from pytorch_lightning import Callback
+from lightning.pytorch import Callback
 
 from gradcascade.live.measurement import Measurement
 from gradcascade.live.monitor import Monitor
