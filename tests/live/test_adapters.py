@@ -24,7 +24,8 @@ class Net(nn.Module):
         return {"loss": self.b(torch.tanh(self.a(x))).square().mean()}
 
 
-DATA: Any = [
+GENERATORS = [torch.Generator().manual_seed(k) for k in range(4 * ACCUMULATED * STEPS)]
+DATA: Any = [{"x": torch.randn(6, generator=one)} for one in GENERATORS]
     {"x": torch.randn(6, generator=torch.Generator().manual_seed(k))} for k in range(4 * ACCUMULATED * STEPS)
 ]
 
