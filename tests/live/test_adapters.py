@@ -26,8 +26,6 @@ class Net(nn.Module):
 
 GENERATORS = [torch.Generator().manual_seed(k) for k in range(4 * ACCUMULATED * STEPS)]
 DATA: Any = [{"x": torch.randn(6, generator=one)} for one in GENERATORS]
-    {"x": torch.randn(6, generator=torch.Generator().manual_seed(k))} for k in range(4 * ACCUMULATED * STEPS)
-]
 
 
 def expected(steps=STEPS, learning_rate=0.1):
