@@ -43,7 +43,7 @@ class TransportCallback(Callback):
                 trainer, self.monitor.after_backward(trainer.global_step, loss_scale=1.0, moment=BEFORE_CLIPPING)
             )
 
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Measure updates: ``global_step`` counts the step that was just made."""
         if self.monitor is not None and trainer.global_step:
             self._log(trainer, self.monitor.after_step(trainer.global_step - 1))
