@@ -41,7 +41,7 @@ def window(figure: Any) -> list[Marks]:
 
 def exponents(figure: Any) -> list[Marks]:
     return [
-        lines(own, ["variant"], "step", "value")
+        lines(own, ["variant", "duration"], "step", "value")
         + sum((bands(part) for _, part in own.group_by("variant")), Counter())
         for rows in _groups(figure)
         for own in (rows.filter(pl.col("quantity") == name) for name in QUANTITIES)

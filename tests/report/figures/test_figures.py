@@ -85,7 +85,7 @@ def test_a_gap_in_the_fits_is_a_gap_in_the_line(data: ReportData) -> None:
     hit = (pl.col("step") == 100) & pl.col("scale").is_in(["d24", "d48"]) & (pl.col("variant") == "real")
     gappy = ReportData.from_tables(data.cascades.with_columns(ceiling=hit))
     frame = ExponentsOverSteps(gappy).frame()
-    assert frame.filter(pl.col("step") == 100, pl.col("variant") == "real")["value"].null_count() == 6
+    assert frame.filter(pl.col("step") == 100, pl.col("variant") == "real")["value"].null_count() == 8
     axes = ExponentsOverSteps(gappy).plot().axes[0]
     assert any(np.isnan(np.asarray(line.get_ydata(), float)).sum() == 1 for line in axes.lines)
 
