@@ -28,7 +28,7 @@ class ExponentsOverSteps(ReportFigure):
     """D - 1, z and delta against step with 95 % intervals, real and null; z also by extinction times.
 
     Columns: family, field, variant, quantity ("D - 1", "z", "delta"), duration ("n_steps", "continuous"), step,
-    value, low, high (null where no exponent could be fitted, and low and high for extinction times), se, n_scales, and
+    value, low, high (null where no exponent could be fitted, and low, high for extinction times), se, n_scales, and
     median (11-step rolling median; null where none is drawn).
     """
 
