@@ -88,10 +88,9 @@ class Design:
         x = np.log(self.sizes) - np.mean(np.log(self.sizes))
         k, weights, v = x.size, x / (x @ x), self.variances
         maker = np.eye(k) - 1 / k - np.outer(x, x) / (x @ x)
-        alone = max(self.runs) == 1
-        if alone and k >= MIN_HC3:
+        if k >= MIN_HC3:
             form = maker @ np.diag((weights / np.diag(maker)) ** 2) @ maker
-        elif alone:
+        elif max(self.runs) == 1:
             form = maker * (weights @ weights) / (k - 2)
         else:
             form = maker * (weights**2 @ v) / (np.diag(maker) @ v)

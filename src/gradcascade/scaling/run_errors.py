@@ -8,9 +8,9 @@ benchmarks/interval_coverage.py compares the choices.
 *runs*: some scale has several runs. Their variance is smoothed over the scales (log variance linear in log N, the
 slope shrunk towards none), and what the residuals hold beyond it is a variance that all scales share. The residuals
 then set the size of the error and this only its shape: ``RSS a'Va / tr(MV)``, with a the coefficient's weights, M
-the residual maker. *hc3*: one run of each of eight or more scales; every residual stands for its own variance
-(MacKinnon and White, Journal of Econometrics 29, 1985). *ordinary*: one run of each of fewer scales, taken as
-equally noisy.
+the residual maker; of eight and more scales it is at least that of hc3. *hc3*: one run of each of eight or more
+scales; every residual stands for its own variance (MacKinnon and White, Journal of Econometrics 29, 1985).
+*ordinary*: one run of each of fewer scales, taken as equally noisy.
 """
 
 from __future__ import annotations
@@ -66,17 +66,18 @@ def coefficient_errors(sizes: SizeMeans, design: Floats, which: int) -> tuple[Fl
     weights, maker = inverse[which], np.eye(scales) - design @ inverse
     rest = sizes.means @ maker.T
     left, squares = np.diag(maker), (rest**2).sum(axis=1)
+    hc3 = np.sqrt((rest**2) @ (weights / np.where(left > 1e-9, left, 1.0)) ** 2)
     if (sizes.runs == 1).all():
         if scales >= MIN_HC3:
-            safe = np.where(left > 1e-9, left, 1.0)
-            return np.sqrt((rest**2) @ (weights / safe) ** 2), HC3
+            return hc3, HC3
         return np.sqrt(squares / (scales - terms) * (weights @ weights)), ORDINARY
     own = smooth_variances(sizes) / sizes.runs
     common = np.maximum(0.0, (squares - own @ left) / (scales - terms))
     shape = own + common[:, None]
     total = shape @ left
     shape = np.where(total[:, None] > 0, shape, 1.0)
-    return np.sqrt(squares * (shape @ weights**2) / (shape @ left)), RUNS
+    se = np.sqrt(squares * (shape @ weights**2) / (shape @ left))
+    return np.maximum(se, hc3) if scales >= MIN_HC3 else se, RUNS
 
 
 def smooth_variances(sizes: SizeMeans) -> Floats:
