@@ -5,13 +5,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from harness_results import NAMED_TASKS, harness_results, renamed, write, written_today
+from harness_results import harness_results, renamed, write, written_today
 
 from gradcascade.errors import InputError
 from gradcascade.evaluations import Problem
 from gradcascade.performance.harness import tasks_of
 from gradcascade.performance.metrics import METRIC_SCHEMA, metric_exponent, metric_exponents
-from gradcascade.performance.readers import read_lm_eval, read_metrics, read_paloma, read_table
+from gradcascade.performance.readers import NAMED_TASKS, read_lm_eval, read_metrics, read_paloma, read_table
 
 
 def test_the_named_tasks_are_those_of_the_publication() -> None:

@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gradcascade.performance.harness import tasks_of
-
-NAMED_TASKS = tasks_of("pythia").named
+from gradcascade.performance.readers import NAMED_TASKS
 
 
 def harness_results() -> dict[str, dict[str, float]]:

@@ -8,9 +8,12 @@ import polars as pl
 
 from gradcascade.errors import InputError
 from gradcascade.evaluations import Report, read_results, refuse
-from gradcascade.performance.harness import harness_files, read_lm_eval
+from gradcascade.performance.harness import harness_files, read_lm_eval, tasks_of
 from gradcascade.performance.metrics import metric_table
 from gradcascade.performance.tables import read_table
+
+NAMED_TASKS = tasks_of("pythia").named
+"""The tasks of the published mean accuracy besides those of MMLU."""
 
 _PALOMA_FILE = re.compile(r"step_(?P<step>\d+)\.json")
 _Row = tuple[str, str, int, str, float | None]
