@@ -4,8 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gradcascade.cli.fit import print_inference
+from gradcascade.cli.fit import _print_borrowed, print_inference
 from gradcascade.report.data import ReportData
+from gradcascade.scaling.borrowed import borrowed_intervals
 
 
 def cascades(runs: int) -> pl.DataFrame:
@@ -34,4 +35,15 @@ def test_fit_says_that_runs_were_averaged_and_how_many(capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert "The points are means of runs over the window; of each scale there are: d0 3, d1 3, d2 1, d3 3." in said
     print_inference(ReportData.from_tables(cascades(1)))
-    assert "Runs are" not in capsys.readouterr().out
+    assert "means of runs" not in capsys.readouterr().out
+
+
+def test_borrowed_intervals_are_named_with_what_they_assume(capsys: pytest.CaptureFixture[str]) -> None:
+    noise = pl.Series(np.exp(0.05 * np.random.default_rng(1).standard_normal(12)))
+    lender = cascades(3)
+    keys = lender.select("scale", "run").unique(maintain_order=True).with_columns(off=noise)
+    lender = lender.join(keys, on=["scale", "run"]).with_columns(pl.col("duration") * pl.col("off")).drop("off")
+    _print_borrowed(borrowed_intervals(cascades(1), lender))
+    said = capsys.readouterr().out
+    assert said.startswith("with the scatter between runs borrowed, if runs here scatter alike and scales follow")
+    assert "degrees of freedom)" in said and "z = " in said
