@@ -127,3 +127,11 @@ def test_p_agrees_with_the_intervals() -> None:
         for noise in (0.02, 0.1, 0.2):
             row = judged(planted(z, null, noise))
             assert (row["verdict"] != "undecided") == (row["p"] <= 0.05)
+
+
+def test_each_alone_if_asked() -> None:
+    tables = [planted(0.2, 0.06, 0.02 + 0.02 * k).with_columns(family=pl.lit(f"f{k}")) for k in range(4)]
+    alone = verdicts(pl.concat(tables), (0, 10**6), together=False)
+    ones = [verdicts(table, (0, 10**6)).row(0, named=True) for table in tables]
+    assert alone["verdict"].to_list() == [row["verdict"] for row in ones]
+    assert alone["sentence"].to_list() == [row["sentence"] for row in ones]

@@ -42,14 +42,19 @@ _ENDS = {"": "scales_value", "_low": "scales_low", "_high": "scales_high"}
 
 
 def verdicts(
-    cascades: Cascades, window: Window = None, margin: float = MARGIN, null: str | None = None
+    cascades: Cascades,
+    window: Window = None,
+    margin: float = MARGIN,
+    null: str | None = None,
+    *,
+    together: bool = True,
 ) -> pl.DataFrame:
     """Judge every family and field.
 
     *Duration-supported*: z is above that of the null and delta below it. *Flat*: z and delta are both equivalent to
     zero within the margin. *Below the null*: z is below that of the null. The first that holds, in this order, is the
     verdict; the sentence names what else holds. Where none is shown, the verdict is *undecided*, which is no sign of
-    any of them.
+    any of them. Unless ``together`` is false, a verdict must hold over all families and fields of the table.
     """
     if not margin > 0:
         raise InputError(f"the margin of flatness must be above 0, got {margin}")
@@ -64,16 +69,16 @@ def verdicts(
         real, close = (({e: table.get((*group, REAL, e), {}) for e in ("z", "delta")}) for table in (sure, narrow))
         total = {e: totals.get((*group, "total", e), {}) for e in ("z", "delta")}
         rows.append({"family": group[0], "field": group[1]} | _judged(real, close, total, margin, null))
-    return pl.DataFrame(_of_all(rows), schema=VERDICT_SCHEMA)
+    return pl.DataFrame(_of_all(rows, together), schema=VERDICT_SCHEMA)
 
 
-def _of_all(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _of_all(rows: list[dict[str, Any]], together: bool) -> list[dict[str, Any]]:
     """Take back the verdicts that do not hold over all families and fields together."""
     known = np.array([np.nan if row["p"] is None else row["p"] for row in rows], dtype=np.float64)
     asked = int(np.isfinite(known).sum())
     for row, p in zip(rows, holm(known), strict=True):
         row |= {"p_adjusted": None if np.isnan(p) else float(p), "asked": asked}
-        if row["verdict"] != UNDECIDED and not p <= LEVEL:
+        if together and row["verdict"] != UNDECIDED and not p <= LEVEL:
             alone = row["sentence"][:1].lower() + row["sentence"][1:]
             row["sentence"] = (
                 f"Taken alone it would be {row['verdict']} (p = {row['p']:.2g}), but {asked} fields were judged, and "
