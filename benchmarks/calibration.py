@@ -291,7 +291,12 @@ def regimes(repetitions: int, scales: int) -> None:
         noise = planted(
             rng, repetitions, scales, z=null, level=9.0, noise=0.0, white=0.06, variant="N0", replicates=3
         )
-        found = verdicts(pl.concat([real, noise]), (0, 10**9), together=False).get_column("verdict").to_numpy().astype(str)
+        found = (
+            verdicts(pl.concat([real, noise]), (0, 10**9), together=False)
+            .get_column("verdict")
+            .to_numpy()
+            .astype(str)
+        )
         true = {SUPPORTED: z > null, FLAT: abs(z) <= MARGIN, BELOW: z < null}
         shares = {name: float(np.mean(found == name)) for name in (*true, "undecided")}
         wrong = sum(shares[name] for name, holds in true.items() if not holds)
