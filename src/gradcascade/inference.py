@@ -13,6 +13,7 @@ from gradcascade.scaling.compressibility import compressibility_null
 from gradcascade.scaling.continuous import fit_continuous, rounding
 from gradcascade.scaling.contrasts import field_contrasts
 from gradcascade.scaling.curvature import curvature, window_curvature
+from gradcascade.scaling.design import designs
 from gradcascade.scaling.duration_law import duration_laws, window_duration_law
 from gradcascade.scaling.durations import by_duration, duration_intervals, duration_verdicts, run_intervals
 from gradcascade.scaling.found_windows import find_windows
@@ -22,6 +23,7 @@ from gradcascade.scaling.leave_one_out import leave_one_out
 from gradcascade.scaling.null_differences import null_differences, window_null_errors
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.profile_collapse import collapses_of, fit_collapse, window_collapse
+from gradcascade.scaling.variance_split import variance_split
 from gradcascade.scaling.verdict import verdicts
 from gradcascade.scaling.weighted import weighted_exponents
 from gradcascade.scaling.window_means import all_parts, window_differences, window_intervals
@@ -52,10 +54,10 @@ def infer(
     dict of str to polars.DataFrame
         ``verdicts, intervals, differences, contrasts, null_errors, found_windows`` (over the window),
         ``leave_one_out, curvature, laws, compressibility, weighted, null_differences`` (per step),
-        ``window_curvature, window_laws, lack_of_fit, window_lack_of_fit``, ``runs``, ``health``; where a run is not
-        healthy ``healthy_intervals``; with activity profiles ``continuous``, ``rounding``, ``collapse``,
-        ``window_collapse``, ``duration_verdicts``, ``duration_intervals`` and ``run_intervals`` (empty without
-        several runs); with metrics ``metric_exponents`` (beta_PPL, alpha_acc) and ``associations``.
+        ``window_curvature, window_laws, lack_of_fit, window_lack_of_fit``, ``runs, variances, designs``, ``health``;
+        where a run is not healthy ``healthy_intervals``; with activity profiles ``continuous``, ``rounding``,
+        ``collapse``, ``window_collapse``, ``duration_verdicts``, ``duration_intervals`` and ``run_intervals`` (empty
+        without several runs); with metrics ``metric_exponents`` (beta_PPL, alpha_acc) and ``associations``.
 
     Raises
     ------
@@ -81,6 +83,8 @@ def infer(
         "compressibility": compressibility_null(points.fits),
         "weighted": weighted_exponents(points),
         "runs": points.n_runs,
+        "variances": variance_split(points),
+        "designs": designs(points),
         "health": run_health(points, metrics),
     }
     if not tables["health"].is_empty():

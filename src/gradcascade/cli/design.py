@@ -1,7 +1,7 @@
 """``gradcascade design``: what a number of scales and runs will show, and the cheapest way to show a difference."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,7 +45,7 @@ def design(
     as_json: Json = False,
 ) -> None:
     """Say how wide the interval of an exponent will be, which difference it shows, and what more runs would give."""
-    from gradcascade.scaling.design import Design, cheapest_design
+    from gradcascade.scaling.design import Design, cheapest_design, further
 
     if (study is None) == (not sizes):
         raise InputError("give the folder of a study, or --sizes with --run-sd, and not both")
@@ -64,7 +64,7 @@ def design(
             ),
             "as given",
         )  # fmt: skip
-    rows = [_row(words, each, power) for words, each in _variants(known)]
+    rows = [_row(words, each, power) for words, each in further(known)]
     cost = _numbers(costs, "--costs") if costs else None
     best = cheapest_design(known, difference, cost, power) if difference else None
     if as_json:
@@ -81,22 +81,6 @@ def design(
         typer.echo(
             f"cheapest for a difference of {difference:g}: {each} (chance {best.power(difference or 0.0):.0%})"
         )
-
-
-def _variants(known: "Design") -> list[tuple[str, "Design"]]:
-    """The design, with more runs of every size, and with one more size."""
-    ratio = (known.sizes[-1] / known.sizes[0]) ** (1 / (len(known.sizes) - 1))
-    more = [("as it is", known)]
-    for extra in (1, 2, 5):
-        plural = "s" if extra > 1 else ""
-        more.append((f"{extra} more run{plural} of each", replace(known, runs=tuple(r + extra for r in known.runs))))
-    larger = replace(
-        known,
-        sizes=(*known.sizes, round(known.sizes[-1] * ratio)),
-        runs=(*known.runs, known.runs[-1]),
-        run_sd=(*known.run_sd, known.run_sd[-1]),
-    )
-    return [*more, (f"one more size, {larger.sizes[-1]:,}"[:25], larger)]
 
 
 def _row(words: str, each: "Design", power: float) -> dict[str, Any]:

@@ -12,16 +12,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
-from gradcascade.scaling.run_errors import MIN_HC3, SizeMeans, size_means
-from gradcascade.scaling.window_means import slopes_across, trajectories
+from gradcascade.scaling.run_errors import MIN_HC3, SizeMeans, scatter, size_means
+from gradcascade.scaling.window_means import trajectories
 from gradcascade.scaling.windows import Window
+from gradcascade.tables.inferred import INFERRED
 from gradcascade.vocabulary import REAL
+
+DESIGN_SCHEMA = INFERRED["designs"].schema
+"""Columns of the designs, in order."""
 
 POWER = 0.8
 """Chance of showing a difference that a design is asked for."""
@@ -180,29 +185,60 @@ def measured_design(
     found = {each.name: each for each in trajectories(points)}.get((family, field, REAL))
     means = found.means() if found is not None else None
     if means is None or means.reason or means.sizes < MIN_SCALES:
-        why = means.reason if means is not None and means.reason else "no real field of these was measured"
+        why = (means.reason if means is not None else None) or "no real field of these was measured"
         raise InputError(f"{family}, {field}: {why}; give the sizes and the scatter instead of a study")
     sizes = _small_first(size_means(means))
     place = list(EXPONENTS).index(exponent)
-    x, y = sizes.log_n - sizes.log_n.mean(), sizes.means[place]
-    k, free = x.size, int((sizes.runs - 1).sum())
-    rest = y - y.mean() - slopes_across(sizes)[0][place] * x
-    about = float(rest @ rest) / (k - 2)
+    k, free = sizes.log_n.size, int((sizes.runs - 1).sum())
+    run, off = (float(variance[place]) ** 0.5 for variance in scatter(sizes))
     n = tuple(np.rint(np.exp(sizes.log_n)).astype(int).tolist())
     runs = tuple(sizes.runs.tolist())
     if not free:
-        return Design.of(
-            n, runs, about**0.5
-        ), f"the scatter of the {k} scales about their line ({k - 2} degrees of freedom)"
-    several = sizes.runs > 1
-    pooled = float((sizes.variance[place, several] * (sizes.runs[several] - 1)).sum()) / free
-    left = np.diag(np.eye(k) - 1 / k - np.outer(x, x) / (x @ x))
-    off = max(0.0, about - pooled * float(left @ (1 / sizes.runs)) / (k - 2)) ** 0.5
-    return Design.of(
-        n, runs, pooled**0.5, scale_sd=off
-    ), f"the scatter of {sizes.runs.sum()} runs ({free} degrees of freedom)"
+        return Design.of(n, runs, off), f"the scatter of the {k} scales about their line ({k - 2} degrees of freedom)"
+    words = f"the scatter of {sizes.runs.sum()} runs ({free} degrees of freedom)"
+    return Design.of(n, runs, run, scale_sd=off), words
 
 
 def _small_first(sizes: SizeMeans) -> SizeMeans:
     order = np.argsort(sizes.log_n)
     return SizeMeans(sizes.log_n[order], sizes.means[:, order], sizes.variance[:, order], sizes.runs[order])
+
+
+def designs(cascades: Cascades, window: Window = None) -> pl.DataFrame:
+    """What z and delta of every real field are known to as measured, and would be with more runs and one more size.
+
+    With the scatter of :func:`measured_design`; ``smallest`` is the difference that is shown in four of five cases.
+    """
+    points = points_of(cascades, window)
+    rows: list[dict[str, Any]] = []
+    for family, field in points.windows:
+        for exponent in ("z", "delta"):
+            names = {"family": family, "field": field, "exponent": exponent}
+            try:
+                known, source = measured_design(points, family, field, exponent)
+            except InputError as error:
+                rows.append(names | {"reason": str(error)})
+                continue
+            rows += [
+                names
+                | {"design": words, "half_width": each.half_width(), "smallest": each.smallest(), "scatter": source}
+                | {"n_scales": len(each.sizes), "n_runs": sum(each.runs)}
+                for words, each in further(known)
+            ]
+    return pl.DataFrame(rows, schema=DESIGN_SCHEMA)
+
+
+def further(known: Design) -> list[tuple[str, Design]]:
+    """The design itself, with more runs of every size, and with one larger size; in words."""
+    ratio = (known.sizes[-1] / known.sizes[0]) ** (1 / (len(known.sizes) - 1))
+    more = [("as it is", known)]
+    for extra in (1, 2, 5):
+        words = f"{extra} more run{'s' * (extra > 1)} of each"
+        more.append((words, replace(known, runs=tuple(count + extra for count in known.runs))))
+    larger = replace(
+        known,
+        sizes=(*known.sizes, round(known.sizes[-1] * ratio)),
+        runs=(*known.runs, known.runs[-1]),
+        run_sd=(*known.run_sd, known.run_sd[-1]),
+    )
+    return [*more, (f"one more size, {larger.sizes[-1]:.2g}", larger)]

@@ -102,3 +102,18 @@ def smooth_variances(sizes: SizeMeans) -> Floats:
     trend = (logs * weight) @ (x - middle) / (precision + spread) if spread > 0 else np.zeros(len(level))
     found = np.exp(level[:, None] + trend[:, None] * (sizes.log_n - middle))
     return np.where(pooled[:, None] > 0, found, 0.0)
+
+
+def scatter(sizes: SizeMeans) -> tuple[Floats, Floats]:
+    """Variance between the runs of a size, and of sizes off the line beyond it, of every channel.
+
+    The first is NaN where every size has one run; then the second holds all of the scatter about the line.
+    """
+    x, k, free = sizes.log_n - sizes.log_n.mean(), sizes.log_n.size, int((sizes.runs - 1).sum())
+    maker = np.eye(k) - 1 / k - np.outer(x, x) / (x @ x)
+    about = ((sizes.means @ maker.T) ** 2).sum(axis=1) / (k - 2)
+    if not free:
+        return np.full(about.shape, np.nan), about
+    several = sizes.runs > 1
+    pooled = (sizes.variance[:, several] * (sizes.runs[several] - 1)).sum(axis=1) / free
+    return pooled, np.maximum(0.0, about - pooled * float(np.diag(maker) @ (1 / sizes.runs)) / (k - 2))

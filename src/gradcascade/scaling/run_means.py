@@ -57,7 +57,7 @@ def run_means(x: Floats, logs: Floats, scale: NDArray[np.int64]) -> RunMeans:
         places, means = x.mean(axis=0), logs.mean(axis=1)
     else:
         places = np.where(there, x, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
-        means = _two_way(np.where(there, logs, 0), there)
+        means = two_way(np.where(there, logs, 0), there)
     size = _sizes(places)
     names = np.unique(scale[kept]).size
     reason = None
@@ -95,7 +95,7 @@ def _joined(there: Flags) -> Flags:
     return np.asarray(labels == np.bincount(labels).argmax())
 
 
-def _two_way(logs: Floats, there: Flags) -> Floats:
+def two_way(logs: Floats, there: Flags) -> Floats:
     """Effects of the runs, shape (channels, runs), at the mean of the steps' effects."""
     weight = there.astype(np.float64)
     used = weight.sum(axis=1) > 0

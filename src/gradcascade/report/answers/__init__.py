@@ -5,6 +5,7 @@ import polars as pl
 from gradcascade.report.answers import (
     checks,
     collapse,
+    further_runs,
     health,
     null_draws,
     other_choices,
@@ -24,7 +25,17 @@ __all__ = ["Answer", "all_answers", "lead"]
 KNOWN = {
     *("verdicts", "intervals", "differences", "contrasts", "null_differences", "null_errors", "found_windows"),
     *("leave_one_out", "curvature", "window_curvature", "laws", "window_laws", "compressibility", "weighted"),
-    *("lack_of_fit", "window_lack_of_fit", "runs", "continuous", "rounding", "associations", "metric_exponents"),
+    *(
+        "variances",
+        "designs",
+        "lack_of_fit",
+        "window_lack_of_fit",
+        "runs",
+        "continuous",
+        "rounding",
+        "associations",
+        "metric_exponents",
+    ),
     *("collapse", "window_collapse", "duration_verdicts", "duration_intervals", "run_intervals"),
     *("health", "healthy_intervals"),
 }
@@ -42,6 +53,8 @@ MAKERS = (
     checks.leave_one_out_answer,
     shapes.curvature_answer,
     shapes.law_answer,
+    further_runs.variance_answer,
+    further_runs.design_answer,
     checks.compressibility_answer,
     rounding.rounding_answer,
     collapse.collapse_answer,

@@ -1,0 +1,76 @@
+"""Where the logarithm of a channel varies: between scales off the law, runs, steps, and draws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from gradcascade.scaling.fits import EXPONENTS
+from gradcascade.scaling.points import Cascades, Points, points_of
+from gradcascade.scaling.regression import MIN_SCALES
+from gradcascade.scaling.run_errors import scatter, size_means
+from gradcascade.scaling.run_means import Flags, Floats, two_way
+from gradcascade.scaling.weighted import draw_variances
+from gradcascade.scaling.window_means import RunSteps, trajectories
+from gradcascade.scaling.windows import Window
+from gradcascade.tables.inferred import INFERRED
+from gradcascade.vocabulary import EXPONENT_CHANNELS
+
+SPLIT_SCHEMA = INFERRED["variances"].schema
+
+
+def variance_split(cascades: Cascades, window: Window = None) -> pl.DataFrame:
+    """Standard deviations of the logarithm of every channel, by what makes them, over the window.
+
+    By moments of a two-way model of runs and steps. A run's own level and the mean of its correlated steps cannot be
+    told apart, so ``run_sd`` is of runs' means over the window. Nothing negative is left of a variance: it counts as
+    0.
+    """
+    points = points_of(cascades, window)
+    draws = {channel: _draws(points, channel) for channel in EXPONENT_CHANNELS.values()}
+    rows = []
+    for each in trajectories(points):
+        names = dict(zip(("family", "field", "variant"), each.name, strict=True))
+        parts = _parts(each)
+        for place, channel in enumerate(EXPONENT_CHANNELS.values()):
+            found = {name: float(sd[place]) for name, sd in parts[0].items() if np.isfinite(sd[place])}
+            rows.append(names | {"channel": channel, "draw_sd": draws[channel].get(each.name)} | found | parts[1])
+    return pl.DataFrame(rows, schema=SPLIT_SCHEMA)
+
+
+def _draws(points: Points, channel: str) -> dict[tuple[str, str, str], float]:
+    """SD between the draws of a null at one step, pooled over scales and steps."""
+    known = draw_variances(points, channel).drop_nulls("_variance")
+    key = ["family", "field", "variant"]
+    each = (
+        known.unique([*key, "scale"])
+        .group_by(key)
+        .agg((pl.col("_variance") * pl.col("_degrees")).sum() / pl.col("_degrees").sum())
+    )
+    return {row[:3]: row[3] ** 0.5 for row in each.iter_rows()}
+
+
+def _parts(each: RunSteps) -> tuple[dict[str, Floats], dict[str, Any]]:
+    means = each.means()
+    counts: dict[str, Any] = {"n_scales": means.sizes, "n_runs": int(means.size.size), "n_steps": means.steps}
+    if means.reason or means.sizes < MIN_SCALES:
+        return {}, counts | {"reason": means.reason or "the scales have fewer than three different n"}
+    there: Flags = np.isfinite(each.x)
+    used = there.any(axis=1)
+    there, logs = there[used], np.where(there, each.logs, 0.0)[:, used]
+    nothing = np.full(len(EXPONENTS), np.nan)
+    steps, runs, cells = *there.shape, int(there.sum())
+    rest = common = nothing
+    free = cells - runs - steps + 1
+    if free > 0:
+        levels = two_way(logs, there)
+        off = np.where(there, logs - levels[:, None], 0.0)
+        effects = off.sum(axis=2) / there.sum(axis=1)
+        left = np.where(there, off - effects[:, :, None], 0.0)
+        rest = (left**2).sum(axis=(1, 2)) / free
+        common = np.maximum(0.0, effects.var(axis=1, ddof=1) - rest * (1 / there.sum(axis=1)).mean())
+    run, scale = scatter(size_means(means))
+    found = {"scale_sd": scale, "run_sd": run, "common_sd": common, "step_sd": rest}
+    return {name: np.sqrt(value) for name, value in found.items()}, counts
