@@ -128,3 +128,26 @@ def test_ctrl_c_ends_two_workers_and_the_study_goes_on(tmp_path):
     assert process.returncode != 0 and "Traceback" not in said
     assert workers_of(tmp_path) == []
     assert start(tmp_path, "study", "--workers", "2").wait(120) == 0
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
+def test_sigterm_to_all_processes_of_a_job_ends_two_workers_after_their_cascades(tmp_path):
+    write_pico_run(tmp_path / "runs" / "tiny-d12", tuple(range(0, 60, 10)), 12)
+    words = ["measure", "runs", "--out", "study", "--replicates", "4", "--workers", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gradcascade", *words],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while count(tmp_path / "study" / "cascades.sqlite") < 5 and process.poll() is None:
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGTERM)  # as Slurm does: to all of them
+    _, said = process.communicate(timeout=120)
+    stored = count(tmp_path / "study" / "cascades.sqlite")
+    assert process.returncode == 143
+    assert f"stopped by SIGTERM with {11 * 13 - stored} cascades still to be measured" in said
+    assert workers_of(tmp_path) == []
+    assert start(tmp_path, "study", "--workers", "2").wait(120) == 0
+    assert count(tmp_path / "study" / "cascades.sqlite") == 11 * 13

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradcascade.cli.fit import print_headline, report_data
-from gradcascade.cli.measure import folder_family, measure_plan
+from gradcascade.cli.measure import end_if_stopped, folder_family, measure_plan
 from gradcascade.cli.options import Json
 from gradcascade.cli.train import train_with_progress
 from gradcascade.errors import InputError
@@ -36,6 +36,7 @@ def demo(
     """Train a family, measure gradients and updates with their nulls, fit the exponents, write the report."""
     from gradcascade.report.page import write_report
     from gradcascade.study.plan import NullPlan, Plan
+    from gradcascade.study.stopping import asked_to_stop
     from gradcascade.study.study import Study
     from gradcascade.training.config import FAMILY, FamilyConfig
 
@@ -49,7 +50,9 @@ def demo(
     nulls = NullPlan(replicates=1 if quick else 3)  # one realisation of a null is noisy
     # The family is recorded as Pico-LM is, so its fields have the order that Pico-LM's published ones have.
     family = folder_family(out / "runs", folder, FAMILY, ("gradient", "update"), order="file")
-    measure_plan(Plan(families=(family,), nulls=nulls), folder)
+    with asked_to_stop() as stop:
+        outcome = measure_plan(Plan(families=(family,), nulls=nulls), folder, stop=stop)
+    end_if_stopped(outcome, stop)
     with Study.open(folder) as study:
         data = report_data(study)
     page = write_report(data, folder / "report")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +34,7 @@ from gradcascade.probe.graphs import DEFAULT_GRAPH
 if TYPE_CHECKING:
     from gradcascade.study.plan import FamilyPlan, Plan
     from gradcascade.study.runner import Outcome
+    from gradcascade.study.stopping import Stop
 
 _SOURCES = "Published families (`gradcascade families` lists them), folders of runs, or one plan.toml."
 
@@ -121,6 +122,7 @@ def measure(
         raise InputError(NO_FAMILY.format(sources[0]))
     from gradcascade.study.quarantine import check_quarantine
     from gradcascade.study.runner import choose_executor
+    from gradcascade.study.stopping import asked_to_stop
     from gradcascade.study.variants import make_probe
 
     make_probe(plan, engine=engine, threads=threads)  # complain about settings before anything is written
@@ -132,18 +134,31 @@ def measure(
 
         describe(plan, out, threads, as_json, quarantine)
         return
-    outcome = measure_plan(plan, out, engine, threads, quarantine, workers)
+    with asked_to_stop() as stop:
+        outcome = measure_plan(plan, out, engine, threads, quarantine, workers, stop)
     if as_json:
-        done = {"measured": outcome.measured, "known": outcome.known}
+        done = {"measured": outcome.measured, "known": outcome.known, "left": outcome.left}
         typer.echo(json.dumps({**done, "refused": outcome.refused, "quarantined": outcome.quarantined}))
     else:
         if outcome.quarantined:
             listed = out / "quarantine.toml"
             typer.echo(f"{len(outcome.quarantined)} snapshots left out: in {listed}, or known to be corrupted")
         typer.echo(f"{outcome.measured} cascades measured, {outcome.known} known before; study: {out}")
+    end_if_stopped(outcome, stop)
     if outcome.refused:
         missing = set(outcome.missing)
         raise InputError(said([words for words in outcome.refused if words not in missing], outcome.missing))
+
+
+def end_if_stopped(outcome: Outcome, stop: Stop) -> None:
+    """Say how to go on where a signal ended the measurement, and exit as a shell reports that signal."""
+    if outcome.left and stop.signal:
+        typer.echo(
+            f"gradcascade: stopped by {stop.signal.name} with {outcome.left} cascades still to be measured; everything "
+            "measured is stored, and the same command continues",
+            err=True,
+        )
+        raise typer.Exit(128 + stop.signal)
 
 
 def measure_plan(
@@ -153,6 +168,7 @@ def measure_plan(
     threads: int | None = None,
     quarantine: Path | None = None,
     workers: int = 1,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Measure a plan into a study, with a progress bar; ``quarantine`` is a list to put into the study."""
     import numpy as np
@@ -180,7 +196,9 @@ def measure_plan(
         with Study.create(out, plan) as study:
             if quarantine is not None:
                 keep_quarantine(quarantine, out)
-            return run(study, engine=engine, threads=threads, progress=show, opened=opened, workers=workers)
+            return run(
+                study, engine=engine, threads=threads, progress=show, opened=opened, workers=workers, stop=stop
+            )
 
 
 def folder_family(

@@ -57,6 +57,8 @@ class Outcome:
     quarantined: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     """Evaluation and configuration files that could not be read."""
+    left: int = 0
+    """Cascades that are still to be measured, because the run was asked to stop."""
 
 
 def open_source(study: Path, family: FamilyPlan, watch: Callable[[str, int, int], None] | None = None) -> Source:
@@ -93,6 +95,7 @@ def run(
     opened: Mapping[str, Source] | None = None,
     workers: int = 1,
     executor: str | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Measure what the plan asks for and the store does not have.
 
@@ -113,6 +116,8 @@ def run(
     executor : str, optional
         One of :data:`gradcascade.study.executors.EXECUTORS`; by default ``"serial"`` for one worker, else
         ``"processes"``.
+    stop : callable, optional
+        Asked after every cascade; once it gives True the run ends as soon as every cascade under way is stored.
 
     Returns
     -------
@@ -135,7 +140,7 @@ def run(
             stack.callback(source.close)
             sources.append((family, source))
         probe = make_probe(study.plan, engine=engine, threads=threads)
-        return _run(study, sources, probe, progress, partial(chosen.execute, workers=workers))
+        return _run(study, sources, probe, progress, partial(chosen.execute, workers=workers), stop)
 
 
 def choose_executor(plan: Plan, workers: int, executor: str | None = None) -> Executor:
@@ -157,6 +162,7 @@ def _run(
     probe: Probe,
     progress: Callable[[Progress], None] | None,
     execute: Execute,
+    stop: Callable[[], bool],
 ) -> Outcome:
     snapshots = [(family, snapshot) for family, source in sources for snapshot in source.snapshots()]
     snapshots, quarantined = _left_out(study, sources, snapshots)
@@ -206,7 +212,7 @@ def _run(
         tally.skipped += jobs
 
     jobs_done: Counter[int] = Counter()
-    with closing(writer.measure(works(), execute)) as events:
+    with closing(writer.measure(works(), execute, stop)) as events:
         for work, event in events:
             at = work.snapshot
             if isinstance(event, Read):
@@ -221,7 +227,8 @@ def _run(
             elif isinstance(event, Refused):
                 refuse(work.number, at, event.code, event.reason, each - jobs_done[work.number])
     refused = tuple(tally.refused[number] for number in sorted(tally.refused))
-    return Outcome(tally.measured, tally.known, (*missing, *refused), quarantined, tuple(missing))
+    left = tally.total - tally.done
+    return Outcome(tally.measured, tally.known, (*missing, *refused), quarantined, tuple(missing), left)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from gradcascade.sources.base import SnapshotRef
 from gradcascade.study.executors import Execute, Finished
 from gradcascade.study.plan import FamilyPlan
-from gradcascade.study.snapshot import Event, Job, Measured, Read, Task
+from gradcascade.study.snapshot import Event, Job, Measured, Read, Refused, Task
 from gradcascade.study.store import KEY, SNAPSHOT, Store
 
 
@@ -37,12 +37,20 @@ class Writer:
         for key in self.keys:
             self._own[key[: len(SNAPSHOT)]].add(key)
 
-    def measure(self, works: Iterable[Work], execute: Execute) -> Generator[tuple[Work, Event | Finished]]:
-        """Measure what is missing of every work; events come after what they say is in the store."""
+    def measure(
+        self, works: Iterable[Work], execute: Execute, stop: Callable[[], bool] = lambda: False
+    ) -> Generator[tuple[Work, Event | Finished]]:
+        """Measure what is missing of every work; events come after what they say is in the store.
+
+        Once ``stop`` says so, no work is begun, and each under way ends with its present cascade.
+        """
+        awaited: set[int] | None = None
         under_way: dict[int, tuple[Work, str]] = {}
 
         def tasks() -> Iterator[tuple[int, Task]]:
             for work in works:
+                if stop():
+                    return
                 state = _state(work.snapshot)
                 under_way[work.number] = work, state
                 known = self._own[(*work.snapshot.name, work.snapshot.span or 0)]
@@ -59,6 +67,12 @@ class Writer:
                 elif isinstance(event, Finished):
                     del under_way[number]
                 yield work, event
+                if stop():
+                    awaited = set(under_way) if awaited is None else awaited
+                    if isinstance(event, Measured | Refused | Finished):
+                        awaited.discard(number)
+                    if not awaited:
+                        return
 
     def _keep(self, row: dict[str, Any]) -> None:
         self.store.add(row)

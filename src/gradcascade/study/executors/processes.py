@@ -16,6 +16,9 @@ from multiprocessing.process import BaseProcess
 from gradcascade.errors import InputError
 from gradcascade.study.executors.base import Executor, Finished, Numbered
 from gradcascade.study.snapshot import Event, Measured, Read, Task, measure
+from gradcascade.study.stopping import SIGNALS
+
+_IGNORED = {signal.SIGINT, *SIGNALS}
 
 _DEATHS = 2
 """After so many workers were killed with the same snapshot, it is taken for the cause."""
@@ -49,7 +52,8 @@ class _Worker:
 
 def _work(connection: Connection) -> None:
     """Measure what arrives, until the other side is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
     try:
         while True:
             try:
@@ -68,12 +72,12 @@ def _work(connection: Connection) -> None:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Start workers that ignore Ctrl-C; this process receives it and ends them."""
+    """Start workers that ignore Ctrl-C and what asks to stop: all processes receive it, and this one ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
     resource_tracker.ensure_running()  # else it is started here, and unblocks the signal when it was
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED)
     try:
         yield
     finally:
@@ -133,7 +137,7 @@ class _Pool:
         workers = [*self.busy.values(), *self.idle]
         for worker in workers:
             worker.connection.close()
-            worker.process.terminate()
+            worker.process.kill()  # SIGTERM is ignored
         for worker in workers:
             worker.process.join(10)
 
