@@ -2,6 +2,7 @@ import sqlite3
 
 import polars as pl
 import pytest
+from stored_rows import row
 
 from gradcascade.errors import InputError
 from gradcascade.sources.base import Name
@@ -9,17 +10,6 @@ from gradcascade.study.store import COLUMNS, METRIC_COLUMNS, Contents, Store
 
 NAME = Name("nano", "d24", "0", 10, "gradient")
 UPDATE = NAME._replace(field="update")
-
-
-def row(**changes):
-    base = {
-        "family": "nano", "scale": "d24", "run": "0", "step": 10, "field": "gradient", "span": None,
-        "variant": "real", "replicate": 0,
-        "n": 100, "tau": 0.5, "size": 13, "duration": 2, "ceiling": False, "activity": [10, 3], "max_over_tau": 2.0,
-        "kurtosis": None, "zero_share": 0.0, "source": "here", "revision": "local", "content_hash": "c",
-        "layout_hash": "", "probe_hash": "p", "seed": 0, "seconds": 0.1,
-    }  # fmt: skip
-    return {**base, **changes}
 
 
 @pytest.fixture

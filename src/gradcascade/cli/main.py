@@ -17,7 +17,7 @@ from gradcascade.errors import InputError
 _INTERRUPTED = 130
 """Exit code with which a command ends on Ctrl-C."""
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+_NO_ROOM = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE") if hasattr(errno, name)}
 """What the system says where there is no room, or a disk fails."""
 
 _COMMANDS = (

@@ -34,6 +34,7 @@ from gradcascade.probe.graphs import DEFAULT_GRAPH
 if TYPE_CHECKING:
     from gradcascade.study.plan import FamilyPlan, Plan
     from gradcascade.study.runner import Outcome
+    from gradcascade.study.shards import Shard
     from gradcascade.study.stopping import Stop
 
 _SOURCES = "Published families (`gradcascade families` lists them), folders of runs, or one plan.toml."
@@ -85,6 +86,19 @@ def measure(
         int,
         typer.Option(min=1, help="Snapshots measured at once, each in a process; threads are divided among them."),
     ] = 1,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Measure one of N parts, into a study of its own in --out; slurm: the part of an array's task.",
+        ),
+    ] = None,
+    journal: Annotated[
+        str,
+        typer.Option(
+            help="How the store is written: wal, rollback (one process at a time), or auto: by the file system."
+        ),
+    ] = "auto",
     quarantine: Annotated[
         Path | None,
         typer.Option(help="List of snapshots to leave out, written by audit --out; it is copied into the study."),
@@ -97,6 +111,7 @@ def measure(
     """Measure every field of the sources and its nulls; each cascade is stored as soon as it is measured."""
     from gradcascade.study.plan import make_plan, read_plan
 
+    part, out = _part(shard, out, dry_run)
     origins = {name: context.get_parameter_source(name) for name in _PLANNED}
     given = [name for name, origin in origins.items() if origin is not None and origin.name == "COMMANDLINE"]
     if len(sources) == 1 and sources[0].endswith(".toml"):
@@ -120,6 +135,7 @@ def measure(
         plan = make_plan(asked, "these sources and options")
     if not plan.families:
         raise InputError(NO_FAMILY.format(sources[0]))
+    from gradcascade.study.journal import rolls_back
     from gradcascade.study.quarantine import check_quarantine
     from gradcascade.study.runner import choose_executor
     from gradcascade.study.stopping import asked_to_stop
@@ -127,6 +143,7 @@ def measure(
 
     make_probe(plan, engine=engine, threads=threads)  # complain about settings before anything is written
     choose_executor(plan, workers)
+    rolls_back(out, journal)
     if quarantine is not None:
         check_quarantine(quarantine, plan)
     if dry_run:
@@ -135,7 +152,7 @@ def measure(
         describe(plan, out, threads, as_json, quarantine)
         return
     with asked_to_stop() as stop:
-        outcome = measure_plan(plan, out, engine, threads, quarantine, workers, stop)
+        outcome = measure_plan(plan, out, engine, threads, quarantine, workers, stop, part, journal)
     if as_json:
         done = {"measured": outcome.measured, "known": outcome.known, "left": outcome.left}
         typer.echo(json.dumps({**done, "refused": outcome.refused, "quarantined": outcome.quarantined}))
@@ -150,12 +167,27 @@ def measure(
         raise InputError(said([words for words in outcome.refused if words not in missing], outcome.missing))
 
 
+def _part(shard: str | None, out: Path, dry_run: bool) -> tuple[Shard | None, Path]:
+    """The shard that is asked for, and the folder of its study."""
+    if shard is None:
+        return None, out
+    from gradcascade.study.shards import SLURM, read_shard
+
+    if dry_run:
+        raise InputError("--dry-run tells what the whole plan takes; leave --shard out")
+    part = read_shard(shard, os.environ)
+    if shard == SLURM:
+        task = os.environ["SLURM_ARRAY_TASK_ID"]
+        typer.echo(f"gradcascade: {part}, since SLURM_ARRAY_TASK_ID is {task}", err=True)
+    return part, part.folder(out)
+
+
 def end_if_stopped(outcome: Outcome, stop: Stop) -> None:
     """Say how to go on where a signal ended the measurement, and exit as a shell reports that signal."""
     if outcome.left and stop.signal:
         typer.echo(
-            f"gradcascade: stopped by {stop.signal.name} with {outcome.left} cascades still to be measured; everything "
-            "measured is stored, and the same command continues",
+            f"gradcascade: stopped by {stop.signal.name} with {outcome.left} cascades still to be measured; "
+            "everything measured is stored, and the same command continues",
             err=True,
         )
         raise typer.Exit(128 + stop.signal)
@@ -169,6 +201,8 @@ def measure_plan(
     quarantine: Path | None = None,
     workers: int = 1,
     stop: Callable[[], bool] = lambda: False,
+    shard: Shard | None = None,
+    journal: str = "auto",
 ) -> Outcome:
     """Measure a plan into a study, with a progress bar; ``quarantine`` is a list to put into the study."""
     import numpy as np
@@ -193,11 +227,18 @@ def measure_plan(
         opened = {entry.name: open_source(out, entry, watch) for entry in plan.families}
         if engine in ("auto", "cpu"):
             warm_up(make_probe(plan, threads=threads), np.float32)
-        with Study.create(out, plan) as study:
+        with Study.create(out, plan, journal=journal) as study:
             if quarantine is not None:
                 keep_quarantine(quarantine, out)
             return run(
-                study, engine=engine, threads=threads, progress=show, opened=opened, workers=workers, stop=stop
+                study,
+                engine=engine,
+                threads=threads,
+                progress=show,
+                opened=opened,
+                workers=workers,
+                stop=stop,
+                shard=shard,
             )
 
 

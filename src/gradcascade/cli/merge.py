@@ -9,7 +9,7 @@ import typer
 from gradcascade.cli.options import Json
 from gradcascade.errors import InputError
 
-_SOURCES = "Studies of one plan, or tables of cascades (.csv, .parquet, .json)."
+_SOURCES = "Studies of one plan, folders of shards, or tables of cascades (.csv, .parquet, .json)."
 _SHOWN = 10
 """Gaps that are told one by one."""
 
@@ -51,13 +51,19 @@ def merge(
             | {"variant": gap.variant, "steps": list(gap.steps)}
             for gap in merged.missing
         ]
+        unmeasured = [
+            {"shard": lack.shard.number, "of": lack.shard.of, "snapshots": lack.snapshots}
+            for lack in merged.unmeasured
+        ]
         counts = {"study": str(out), "cascades": merged.cascades, "doubles": merged.doubles}
-        typer.echo(json.dumps(counts | {"missing": missing, "notes": list(merged.notes)}))
+        typer.echo(json.dumps(counts | {"missing": missing, "unmeasured": unmeasured, "notes": list(merged.notes)}))
         return
     doubles = f"; {merged.doubles} stood in several and are kept once" if merged.doubles else ""
     typer.echo(f"{merged.cascades} cascades in {out}{doubles}")
     for note in merged.notes:
         typer.echo(f"  {note}")
+    for lack in merged.unmeasured:
+        typer.echo(f"  {lack.sentence}")
     for gap in merged.missing[:_SHOWN]:
         typer.echo(f"  {gap.sentence}")
     if len(merged.missing) > _SHOWN:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -22,6 +23,7 @@ from gradcascade.study.contents import FILE as CONTENTS
 from gradcascade.study.contents import contents_of_studies
 from gradcascade.study.plan import FamilyPlan, Plan, study_path
 from gradcascade.study.schedules import FILE as SCHEDULES
+from gradcascade.study.shards import Key, Shard, divisions_of, shards_in
 from gradcascade.study.store import KEY, SNAPSHOT
 from gradcascade.study.study import Study
 from gradcascade.study.variants import variants_of
@@ -53,6 +55,21 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class Unmeasured:
+    """Snapshots of a shard that are not measured in full, and not refused either."""
+
+    shard: Shard
+    snapshots: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What is to be measured yet, in words."""
+        listed = "; ".join(self.snapshots[:3]) + ("; ..." if len(self.snapshots) > 3 else "")
+        word = "snapshot" if len(self.snapshots) == 1 else "snapshots"
+        return f"{self.shard} still has to measure {len(self.snapshots)} {word} ({listed})"
+
+
+@dataclass(frozen=True)
 class Merged:
     """What was joined."""
 
@@ -62,6 +79,8 @@ class Merged:
     missing: tuple[Missing, ...]
     notes: tuple[str, ...] = ()
     """What else is to be said, a sentence each."""
+    unmeasured: tuple[Unmeasured, ...] = ()
+    """What shards still have to measure, those that are not among the studies too."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +98,14 @@ class Contents:
 
 
 def merge_studies(folders: Sequence[Path], out: Path) -> Merged:
-    """Join studies into a new one; nothing is left at ``out`` if they do not fit."""
+    """Join studies into a new one; nothing is left at ``out`` if they do not fit.
+
+    They may still be being measured: what is stored when they are opened is joined. A folder of shards stands for
+    all of them.
+    """
+    folders = [one for folder in folders for one in _shards_or_study(folder)]
     with ExitStack() as stack:
-        studies = [stack.enter_context(Study.open(folder)) for folder in folders]
+        studies = [stack.enter_context(Study.open(folder, read_only=True)) for folder in folders]
         plan = _one_plan(studies, out)
         cascades, doubles = _one_table([study.store.cascades() for study in studies], folders)
         current = _one_current([study.store.current() for study in studies], folders)
@@ -97,11 +121,19 @@ def merge_studies(folders: Sequence[Path], out: Path) -> Merged:
             for study in studies
         ]
     contents = Contents(plan, cascades, current, refusals, metrics, {"merged": parts}, files)
-    return Merged(cascades.height, doubles, write_study(contents, out), tuple(notes))
+    missing, unmeasured = write_study(contents, out, divisions_of(folders))
+    return Merged(cascades.height, doubles, missing, tuple(notes), unmeasured)
 
 
-def write_study(contents: Contents, out: Path) -> tuple[Missing, ...]:
-    """Write a new study as a whole or not at all; gives what it lacks."""
+def _shards_or_study(folder: Path) -> list[Path]:
+    inside = [] if (folder / "plan.toml").is_file() else [shard for _, shard in shards_in(folder)]
+    return inside or [folder]
+
+
+def write_study(
+    contents: Contents, out: Path, divisions: Mapping[Key, Iterable[Shard]] = MappingProxyType({})
+) -> tuple[tuple[Missing, ...], tuple[Unmeasured, ...]]:
+    """Write a new study as a whole or not at all; gives what it lacks, and what shards have still to measure."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} holds something already; give --out a new or empty folder")
     try:
@@ -113,7 +145,7 @@ def write_study(contents: Contents, out: Path) -> tuple[Missing, ...]:
         folder = scratch / "study"
         with Study.create(folder, contents.plan) as study:
             study.store.take_up(contents.cascades, contents.current, contents.refusals, contents.metrics)
-            missing = missing_of(study)
+            missing, unmeasured = missing_of(study), unmeasured_of(study, divisions)
         provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8")) | contents.provenance
         (folder / "provenance.json").write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
         for name, text in contents.files.items():
@@ -125,7 +157,21 @@ def write_study(contents: Contents, out: Path) -> tuple[Missing, ...]:
         raise InputError(f"{out} cannot be written ({error.strerror}); choose another --out") from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return missing
+    return missing, unmeasured
+
+
+def unmeasured_of(study: Study, divisions: Mapping[Key, Iterable[Shard]]) -> tuple[Unmeasured, ...]:
+    """Snapshots that shards were to measure, and that neither have all their cascades nor were refused."""
+    each = len(variants_of(study.plan, 0))
+    span = pl.col("span").fill_null(0)
+    counts = study.cascades().with_columns(span).group_by(SNAPSHOT).len().filter(pl.col("len") >= each)
+    done = {*counts.select(SNAPSHOT).rows(), *study.refusals().with_columns(span).select(SNAPSHOT).rows()}
+    lacking: dict[Shard, list[str]] = {}
+    for key, owners in divisions.items():
+        if key not in done:
+            for shard in owners:
+                lacking.setdefault(shard, []).append(_snapshot(dict(zip(SNAPSHOT, key, strict=True))))
+    return tuple(Unmeasured(shard, tuple(lacking[shard])) for shard in sorted(lacking))
 
 
 def missing_of(study: Study) -> tuple[Missing, ...]:

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from gradcascade.scratch import writable
 
+_LOGS = ("-wal", "-journal")
+"""What may lie beside a store and belong to it, by the ends of the names."""
+
 _ATTEMPTS = 20
 """Copies that are tried while somebody else changes the file."""
 
@@ -62,8 +65,9 @@ def in_memory(path: Path) -> sqlite3.Connection:
 def _copy(path: Path, memory: sqlite3.Connection) -> None:
     with tempfile.TemporaryDirectory() as folder:
         options = "immutable=1"  # SQLite would make a log and an index of it, even to read only
-        if log_of(path):
-            shutil.copyfile(_beside(path, "-wal"), Path(folder) / f"{path.name}-wal")
+        if logs := [end for end in _LOGS if _has(path, end)]:
+            for end in logs:
+                shutil.copyfile(_beside(path, end), Path(folder) / f"{path.name}{end}")
             path, options = Path(shutil.copyfile(path, Path(folder) / path.name)), "mode=rw"
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{options}", uri=True)) as source:
             source.backup(memory)
@@ -71,21 +75,27 @@ def _copy(path: Path, memory: sqlite3.Connection) -> None:
 
 def log_of(path: Path) -> bool:
     """Whether a store has a log with something in it."""
-    log = _beside(path, "-wal")
-    return log.exists() and log.stat().st_size > 0
+    return _has(path, "-wal")
+
+
+def _has(path: Path, end: str) -> bool:
+    try:
+        return _beside(path, end).stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _beside(path: Path, end: str) -> Path:
     return path.with_name(f"{path.name}{end}")
 
 
-def _state(path: Path) -> list[tuple[int, int] | None]:
-    """Changes whenever the file or its log was written."""
-    found: list[tuple[int, int] | None] = []
-    for file in (path, _beside(path, "-wal")):
+def _state(path: Path) -> list[tuple[int, int, bytes] | None]:
+    """Changes whenever the file, its log or its journal was written; the header counts the changes."""
+    found: list[tuple[int, int, bytes] | None] = []
+    for place in (path, *(_beside(path, end) for end in _LOGS)):
         state = None
-        with suppress(FileNotFoundError):
-            stat = file.stat()
-            state = stat.st_mtime_ns, stat.st_size
+        with suppress(FileNotFoundError), place.open("rb") as file:  # opened, so that a network's server is asked
+            stat = os.fstat(file.fileno())
+            state = stat.st_mtime_ns, stat.st_size, file.read(100)
         found.append(state)
     return found

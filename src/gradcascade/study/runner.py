@@ -26,6 +26,7 @@ from gradcascade.study.gaps import Gaps
 from gradcascade.study.plan import FamilyPlan, Plan, study_path
 from gradcascade.study.quarantine import quarantined
 from gradcascade.study.schedules import describe_schedule, keep_schedules, published_name
+from gradcascade.study.shards import Shard, divide, keep_division
 from gradcascade.study.snapshot import Job, Measured, Read, Refused, UnmeasurableError
 from gradcascade.study.study import Study
 from gradcascade.study.variants import make_probe, variants_of
@@ -96,6 +97,7 @@ def run(
     workers: int = 1,
     executor: str | None = None,
     stop: Callable[[], bool] = lambda: False,
+    shard: Shard | None = None,
 ) -> Outcome:
     """Measure what the plan asks for and the store does not have.
 
@@ -118,6 +120,8 @@ def run(
         ``"processes"``.
     stop : callable, optional
         Asked after every cascade; once it gives True the run ends as soon as every cascade under way is stored.
+    shard : Shard, optional
+        The part of the snapshots to measure; by default all.
 
     Returns
     -------
@@ -140,7 +144,7 @@ def run(
             stack.callback(source.close)
             sources.append((family, source))
         probe = make_probe(study.plan, engine=engine, threads=threads)
-        return _run(study, sources, probe, progress, partial(chosen.execute, workers=workers), stop)
+        return _run(study, sources, probe, progress, partial(chosen.execute, workers=workers), stop, shard)
 
 
 def choose_executor(plan: Plan, workers: int, executor: str | None = None) -> Executor:
@@ -163,6 +167,7 @@ def _run(
     progress: Callable[[Progress], None] | None,
     execute: Execute,
     stop: Callable[[], bool],
+    shard: Shard | None,
 ) -> Outcome:
     snapshots = [(family, snapshot) for family, source in sources for snapshot in source.snapshots()]
     snapshots, quarantined = _left_out(study, sources, snapshots)
@@ -186,6 +191,11 @@ def _run(
     spans: dict[Name, set[int | None]] = {}
     for _, snapshot in snapshots:
         spans.setdefault(snapshot.name, set()).add(snapshot.span)
+    if shard is not None:  # only now: what the other shards have decides about gaps and descriptions too
+        every = [snapshot for _, snapshot in snapshots]
+        shards = divide(every, shard.of, [source for _, source in sources])
+        keep_division(study.folder, shard, every, shards)
+        snapshots = [one for one, number in zip(snapshots, shards, strict=True) if number == shard.number]
     each = len(variants_of(study.plan, 0))
     tally = _Tally(each * len(snapshots))
 

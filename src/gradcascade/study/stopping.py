@@ -19,6 +19,7 @@ class Stop:
         self.signal: signal.Signals | None = None
 
     def __call__(self) -> bool:
+        """Whether a signal arrived."""
         return self.signal is not None
 
     def ask(self, number: int, _: object = None) -> None:

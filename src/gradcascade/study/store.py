@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sqlite3
+import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from gradcascade import vocabulary
 from gradcascade.errors import InputError
 from gradcascade.sources.base import Name
 from gradcascade.study import migration, reading
+from gradcascade.study.journal import JournalWarning, Lock, rolls_back, why_not_written
 from gradcascade.vocabulary import CASCADE_COLUMNS, REFUSAL_COLUMNS, polars_schema
 
 VERSION = 2
@@ -88,11 +91,24 @@ _LOG = logging.getLogger(__name__)
 class Store:
     """Measurements of one study; the SQLite file is made if it does not exist."""
 
-    def __init__(self, path: Path, migrated: Callable[[], None] | None = None) -> None:
-        """Open the file; one of format 1 is migrated at the first write, after which ``migrated`` is called."""
+    def __init__(
+        self,
+        path: Path,
+        migrated: Callable[[], None] | None = None,
+        *,
+        read_only: bool = False,
+        journal: str = "auto",
+    ) -> None:
+        """Open the file; one of format 1 is migrated at the first write, after which ``migrated`` is called.
+
+        ``journal`` is one of :data:`gradcascade.study.journal.JOURNALS`. With a rollback journal the file is copied
+        into memory, and locked at the first write.
+        """
         self.path = path
         self._migrated = migrated
-        self._old = False
+        self._old = self._copied = False
+        self._lock: Lock | None = None
+        self._rolls_back, self._why_rollback = rolls_back(path, journal)
         self._closed: str | None = None
         """Why nothing can be written, if so."""
         with self._explained():
@@ -101,16 +117,29 @@ class Store:
                 self._connection = reading.in_memory(path)
                 with self._open_transaction():
                     migration.migrate(self._connection, _SCHEMA, VERSION)
-            elif why := reading.why_read_only(path):
+            elif why := ("it was opened to be read" if read_only else reading.why_read_only(path)):
                 self._read_only(why)
+            elif self._rolls_back:
+                self._copied = True
+                self._read()
             else:
                 self._connect()
 
     def _read_only(self, why: str) -> None:
         self._closed = why
-        self._connection = reading.connect(self.path)
+        self._read()
+
+    def _read(self) -> None:
+        """Open a copy of one moment; of a file that is not there, or not begun, an empty one."""
+        there = self.path.is_file() and self.path.stat().st_size
+        if there:
+            self._connection = (reading.in_memory if self._rolls_back else reading.connect)(self.path)
+        else:
+            self._connection = sqlite3.connect(":memory:", isolation_level=None)
         try:
-            self._check_version()
+            if not self._check_version():
+                self._connection.executescript(f"{_SCHEMA} PRAGMA user_version = {VERSION};")
+            self._connection.execute("BEGIN")  # what a writer beside this one adds is not seen half
         except BaseException:
             self._connection.close()
             raise
@@ -127,11 +156,43 @@ class Store:
         return tables
 
     def _connect(self) -> None:
-        # An absolute path: SQLite may take "file:x" for an address instead of a name.
-        self._connection = sqlite3.connect(self.path.absolute(), timeout=60, isolation_level=None)
+        lock = Lock(self.path)
+        if self._rolls_back:
+            if self._why_rollback:
+                warnings.warn(
+                    f"{self.path.parent} is on {self._why_rollback}, where SQLite's write-ahead log is not safe: "
+                    "it is written with a rollback journal, by one process at a time",
+                    JournalWarning,
+                    stacklevel=4,
+                )
+            lock.take()
+            self._lock = lock
+        else:
+            lock.refuse_if_held()
         try:
+            self._open()
+        except BaseException:
+            self._unlock()
+            raise
+
+    def _unlock(self) -> None:
+        if self._lock:
+            self._lock.release()
+        self._lock = None
+
+    def _open(self) -> None:
+        # An absolute path: SQLite may take "file:x" for an address instead of a name.
+        address = self.path.absolute().as_uri()
+        if self._rolls_back and os.name == "posix":
+            address += (
+                "?vfs=unix-none"  # locks of network file systems may hang, fail or do nothing: the file is held
+            )
+        self._connection = sqlite3.connect(address, uri=True, timeout=60, isolation_level=None)
+        try:
+            if self._rolls_back:
+                self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             tables = self._check_version()
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute(f"PRAGMA journal_mode = {'TRUNCATE' if self._rolls_back else 'WAL'}")
             self._connection.execute("PRAGMA synchronous = FULL")
             if not tables:
                 self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
@@ -150,6 +211,13 @@ class Store:
                 f"the study {self.path.parent} can be read but not written ({why}); copy it to a folder where you "
                 "may write and give that one"
             )
+        if self._lock:
+            self._lock.check()
+        if self._copied:
+            with self._explained():
+                self._connection.close()
+                self._connect()
+            self._copied = False
         if not self._old:
             return
         with self._explained():
@@ -172,6 +240,7 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+        self._unlock()
 
     def __enter__(self) -> Store:
         return self
@@ -185,11 +254,17 @@ class Store:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            said = str(error)
-            if "disk is full" in said or "disk I/O" in said:
+            said, code = str(error), getattr(error, "sqlite_errorname", "")
+            if code == "SQLITE_FULL":
                 raise InputError(
                     f"there is no room left on the disk of {self.path}; free some and run the same command again "
                     "(everything measured so far is kept)"
+                ) from None
+            if code.startswith("SQLITE_IOERR"):  # SQLite keeps what the system said to itself
+                why = why_not_written(self.path.parent) or f"{said}, {code}"
+                raise InputError(
+                    f"{self.path} could not be read or written ({why}); see to its disk, quota or file server and "
+                    "run the same command again (everything measured so far is kept)"
                 ) from None
             if "not a database" in said or "malformed" in said:
                 raise InputError(

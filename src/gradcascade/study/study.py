@@ -43,13 +43,15 @@ class Study:
         self.store = store
 
     @classmethod
-    def open(cls, folder: str | Path) -> Study:
+    def open(cls, folder: str | Path, *, read_only: bool = False) -> Study:
         """Open a study that exists.
 
         Parameters
         ----------
         folder : str or pathlib.Path
             Its folder.
+        read_only : bool
+            See one moment of it, whoever writes it meanwhile, and refuse to write.
 
         Raises
         ------
@@ -61,10 +63,10 @@ class Study:
             raise InputError(f"{folder} is not a study (it has no plan.toml); make one with `gradcascade measure`")
         _check_format(folder)
         plan = read_plan(folder / "plan.toml")
-        return cls(folder, plan, Store(folder / "cascades.sqlite", lambda: _write(folder, plan)))
+        return cls(folder, plan, Store(folder / "cascades.sqlite", lambda: _write(folder, plan), read_only=read_only))
 
     @classmethod
-    def create(cls, folder: str | Path, plan: Plan) -> Study:
+    def create(cls, folder: str | Path, plan: Plan, *, journal: str = "auto") -> Study:
         """Make a study, or open the one that is there and add what the plan has beyond it.
 
         Parameters
@@ -73,6 +75,9 @@ class Study:
             Its folder; made if it does not exist.
         plan : Plan
             What to measure. New families are added to those that are there.
+        journal : str
+            ``"wal"``, ``"rollback"`` (one writer at a time, for network file systems), or ``"auto"``, which chooses
+            by the file system.
 
         Raises
         ------
@@ -87,7 +92,7 @@ class Study:
         elif folder.exists() and (not folder.is_dir() or any(map(_foreign, folder.iterdir()))):
             raise InputError(f"{folder} holds something other than a study; give --out a new or empty folder")
         _write(folder, plan)
-        return cls(folder, plan, Store(folder / "cascades.sqlite"))
+        return cls(folder, plan, Store(folder / "cascades.sqlite", journal=journal))
 
     def cascades(self, *, everything: bool = False) -> pl.DataFrame:
         """Table of the cascades.
@@ -325,7 +330,7 @@ def _measured_families(folder: Path) -> set[str]:
     path = folder / "cascades.sqlite"
     if not path.is_file():
         return set()
-    with Store(path) as store:
+    with Store(path, read_only=True) as store:
         return store.families()
 
 

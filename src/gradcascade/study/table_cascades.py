@@ -74,7 +74,7 @@ def merge_tables(
         {"computed elsewhere": {"settings of the probe": settings, "tables": origins}},
         {},
     )
-    return Merged(table.height, 0, write_study(contents, out), tuple(notes))
+    return Merged(table.height, 0, write_study(contents, out)[0], tuple(notes))
 
 
 def _check_profiles(table: pl.DataFrame) -> None:
