@@ -182,7 +182,7 @@ from gradcascade.errors import InputError
 from gradcascade.study.store import Store
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store = Store(Path({str(path)!r}), journal={mode!r})
-resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
 added = 0
 try:
     for step in range(1000):

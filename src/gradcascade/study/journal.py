@@ -89,7 +89,7 @@ def why_not_written(folder: Path) -> str:
     trial = folder / f".writing-{uuid.uuid4().hex}"
     try:
         with trial.open("wb") as file:
-            file.write(bytes(1 << 16))
+            file.write(bytes(1 << 20))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:

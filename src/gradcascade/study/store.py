@@ -119,6 +119,8 @@ class Store:
                     migration.migrate(self._connection, _SCHEMA, VERSION)
             elif why := ("it was opened to be read" if read_only else reading.why_read_only(path)):
                 self._read_only(why)
+                if read_only:
+                    self._connection.execute("BEGIN")  # one moment, whatever a writer adds
             elif self._rolls_back:
                 self._copied = True
                 self._read()
@@ -130,7 +132,7 @@ class Store:
         self._read()
 
     def _read(self) -> None:
-        """Open a copy of one moment; of a file that is not there, or not begun, an empty one."""
+        """Open the file to be read, or a copy of it; of one that is not there, or not begun, an empty one."""
         there = self.path.is_file() and self.path.stat().st_size
         if there:
             self._connection = (reading.in_memory if self._rolls_back else reading.connect)(self.path)
@@ -139,7 +141,6 @@ class Store:
         try:
             if not self._check_version():
                 self._connection.executescript(f"{_SCHEMA} PRAGMA user_version = {VERSION};")
-            self._connection.execute("BEGIN")  # what a writer beside this one adds is not seen half
         except BaseException:
             self._connection.close()
             raise
