@@ -9,11 +9,23 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 
 class PickleError(Exception):
     """The pickle is broken or asks for something outside dictionaries of tensors; the text completes a sentence."""
+
+
+class Text(Protocol):
+    """The bytes of a pickle: in memory, or mapped."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> bytes: ...
+
+    def find(self, sub: bytes, start: int, /) -> int:
+        """Where some bytes come first, as `bytes.find` gives it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,7 @@ _FIXED = {
     b"q": "<B", b"r": "<I", b"h": "<B", b"j": "<I",
 }  # fmt: skip
 _COUNTED = {b"X": "<I", b"\x8c": "<B", b"\x8d": "<Q", b"\x8a": "<B"}
+_BYTES = {b"C": "<B", b"B": "<I", b"\x8e": "<Q"}
 _CONSTANTS: dict[bytes, Any] = {b"N": None, b"\x88": True, b"\x89": False}
 _FORBIDDEN = {
     b"i": "INST", b"o": "OBJ", b"\x81": "NEWOBJ", b"\x92": "NEWOBJ_EX", b"P": "PERSID",
@@ -58,18 +71,26 @@ class Unpickler:
     ``allow`` is called with each `Global` the pickle names and raises `PickleError` for all but the known ones;
     ``build`` gives the description that stands for a call, ``storage`` that of a stored array. With ``records``
     objects of the allowed names become inert :class:`Record` descriptions; without, a pickle with any is refused.
+    ``blob`` is given the place and the length of bytes in the pickle, which are not read; without it they are
+    refused. More than ``most`` bytes besides are refused.
     """
 
     def __init__(
         self,
-        data: bytes,
+        data: Text,
         allow: Callable[[Global], None],
         build: Callable[[Global, tuple], Any],
         storage: Callable[[Any], Any],
         *,
         records: bool = False,
+        blob: Callable[[int, int], Any] | None = None,
+        start: int = 0,
+        most: int | None = None,
     ) -> None:
-        self._data, self._position, self._records = data, 0, records
+        self.position = start
+        """Where the next instruction begins; after `run`, where what follows the pickle does."""
+        self._data, self._records, self._blob = data, records, blob
+        self._left = len(data) if most is None else most
         self._allow, self._build, self._storage = allow, build, storage
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
@@ -92,6 +113,9 @@ class Unpickler:
             (length,) = struct.unpack(_COUNTED[code], self._take(struct.calcsize(_COUNTED[code])))
             text = self._take(length)
             self._stack.append(int.from_bytes(text, "little", signed=True) if code == b"\x8a" else _text(text))
+        elif code in _BYTES and self._blob:
+            (length,) = struct.unpack(_BYTES[code], self._take(struct.calcsize(_BYTES[code])))
+            self._stack.append(self._blob(self.position, self._skip(length)))
         elif code in _PLAIN:
             _PLAIN[code](self)
         elif code == b"\x81" and self._records:
@@ -114,15 +138,24 @@ class Unpickler:
             raise PickleError(f"has the unknown pickle version {number}")
 
     def _take(self, count: int) -> bytes:
-        end = self._position + count
+        end = self.position + count
         if end > len(self._data):
             raise PickleError("is cut off in the middle of its description")
-        taken, self._position = self._data[self._position : end], end
+        self._left -= count
+        if self._left < 0:
+            raise PickleError("describes more than a dictionary of tensors needs")
+        taken, self.position = self._data[self.position : end], end
         return taken
 
+    def _skip(self, count: int) -> int:
+        if count > len(self._data) - self.position:
+            raise PickleError("is cut off in the middle of its bytes")
+        self.position += count
+        return count
+
     def _line(self) -> str:
-        end = self._data.find(b"\n", self._position)
-        line = self._take((end if end >= 0 else len(self._data)) + 1 - self._position)
+        end = self._data.find(b"\n", self.position)
+        line = self._take((end if end >= 0 else len(self._data)) + 1 - self.position)
         return _text(line[:-1])
 
     def _top(self) -> Any:
