@@ -190,6 +190,9 @@ EXPONENT = text("exponent", f"Which exponent the row is about: {_one_of(EXPONENT
 N_SCALES = whole("n_scales", "scale", "Number of scales that entered the fit.")
 REASON = text("reason", "Why numbers of this row are missing, in words; missing itself where none is.", True)
 
+DRAW = 1_000
+"""What the replicates of one draw of the data are apart from those of the next; a plan asks for fewer."""
+
 CASCADE_COLUMNS = (
     FAMILY,
     SCALE,
@@ -198,7 +201,11 @@ CASCADE_COLUMNS = (
     FIELD,
     SPAN,
     VARIANT,
-    whole("replicate", "", "Number of the null's replicate, from 0; 0 for the real field."),
+    whole(
+        "replicate",
+        "",
+        f"Number of the null's replicate, from 0; 0 for the real field; {DRAW:,} more for each draw of the data.",
+    ),
     whole("n", "entry", "Entries of the field, N."),
     number("tau", "unit of the field", "Threshold: the quantile of the magnitudes; missing if computed elsewhere."),
     whole("size", "activation", f"Size s: {CHANNELS['size'].description}."),

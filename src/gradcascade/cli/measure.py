@@ -279,13 +279,14 @@ def _family(
     if not kinds:
         raise InputError("--fields names no kind of field; choose gradient, update, or both")
     if preset := presets().get(source):
-        if fields is not None and kinds != preset.fields:
-            raise InputError(f"{source} has {preset.fields[0]} fields only; leave --fields out")
+        if fields is not None and not set(kinds) <= set(preset.fields):
+            raise InputError(f"{source} has {' and '.join(preset.fields)} fields only; leave --fields out")
         if tensors:
             raise InputError(f"{source} has its published tensors; leave --tensors out")
         if order not in (None, preset.order):
             raise InputError(f"{source} has its tensors in the order {preset.order}; leave --order out")
-        return preset.model_copy(update={"name": name or preset.name})
+        chosen = preset.fields if fields is None else kinds
+        return preset.model_copy(update={"name": name or preset.name, "fields": chosen})
     folder = Path(source)
     if not folder.is_dir():
         raise InputError(NO_SOURCE.format(source, ", ".join(families.families())))

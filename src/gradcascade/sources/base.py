@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 GRADIENT = "gradient"
 UPDATE = "update"
+MEAN_GRADIENT = "mean-gradient"
 FIELDS = (GRADIENT, UPDATE)
 
 
@@ -87,6 +88,8 @@ class SnapshotRef:
     """Loads it. It can be pickled, so that a snapshot can be measured in another process."""
     run: str = ALONE  # which training of the scale it is from: its seed, or any label
     span: int | None = None  # optimizer steps that an update covers; None for gradients
+    draw: int | None = None
+    """Which of several batches at the same weights a gradient is of; None where there is one."""
 
     @property
     def name(self) -> Name:
@@ -96,7 +99,8 @@ class SnapshotRef:
     @property
     def place(self) -> str:
         """What it is called within its family, for messages: ``d96, run 1, step 20, update``."""
-        return f"{RunName(self.scale, self.run)}, step {self.step}, {self.field}"
+        of = f", draw {self.draw} of the data" if self.draw is not None else ""
+        return f"{RunName(self.scale, self.run)}, step {self.step}, {self.field}{of}"
 
     def load(self) -> NDArray[np.floating]:
         """Read the field: shape (N,), float32, or float64 where files hold it; half precision is widened exactly.

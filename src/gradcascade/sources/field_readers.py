@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError, MissingError
 from gradcascade.fields.kinds import FieldKind, Optimizer
-from gradcascade.sources.base import UPDATE, Description
+from gradcascade.sources.base import MEAN_GRADIENT, UPDATE, Description
 from gradcascade.sources.checkpoint import open_checkpoint
 from gradcascade.sources.choice import Choice, Chosen
 from gradcascade.sources.recorded_tensors import RecordedTensors
@@ -24,8 +24,9 @@ from gradcascade.sources.trees.base import Part
 Opened = Mapping[str, StoredTensor]
 
 FROM_GRADIENT = ("gradient",)
+FROM_GRADIENTS = ("gradients",)
 FROM_CHECKPOINTS = ("before", "after")
-"""Groups of tensors that a kind of field may be made from here: those of one file, and of two checkpoints."""
+"""Groups of tensors that a kind of field may be made from here: those of one file, of several, of two checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,64 @@ class GradientReader:
     def without(self, files: Collection[Path]) -> GradientReader:
         """The same, not compared with files that are in quarantine."""
         return replace(self, run=self.run.without(files)) if isinstance(self.run, GradientsOnDisk) else self
+
+
+@dataclass(frozen=True)
+class MeanReader:
+    """Loads a field made from gradients of several batches at the same weights, on disk or on the hub."""
+
+    draws: tuple[Part, ...]
+    run: RunTensors
+    choice: Choice
+    kind: FieldKind
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What is read."""
+        return self.draws
+
+    def __call__(self) -> NDArray[np.floating]:
+        """Load the field, shape (N,)."""
+        if self.kind.name == MEAN_GRADIENT:
+            return self._mean()
+        with self.draws[0].tree.holding(self.draws) as fetch:
+            opened = [self._opened(part, fetch(part)) for part in self.draws]
+            names = list(opened[0])
+            return np.concatenate([self._made(opened, name) for name in names])
+
+    def _mean(self) -> NDArray[np.floating]:
+        """What the kind's declaration does, with one file on disk and one gradient in memory beside the sum."""
+        total, dtype = np.zeros(0), np.dtype(np.float32)
+        for part in self.draws:
+            with part.tree.holding([part]) as fetch:
+                tensors = self._opened(part, fetch(part))
+                out = empty_field(list(tensors.values()))
+                dtype = np.result_type(dtype, out.dtype)
+                total = total if total.size else np.zeros(out.size)
+                start = 0
+                for tensor in tensors.values():
+                    piece = total[start : start + tensor.size].reshape(tensor.shape)
+                    piece += tensor.read_field()
+                    start += tensor.size
+        total /= len(self.draws)
+        return total.astype(dtype, copy=False)
+
+    def _opened(self, part: Part, path: Path) -> dict[str, StoredTensor]:
+        """Tensors in the order of the field."""
+        tensors, _ = _chosen(self.choice, open_tensors(path), path)
+        return {name: tensors[name] for name in self.run.names(tensors, part, path)}
+
+    def _made(self, opened: Sequence[Opened], name: str) -> NDArray[np.floating]:
+        parts = {"gradients": [tensors[name].read_field() for tensors in opened]}
+        return np.asarray(self.kind.make(parts, Optimizer())).reshape(-1)
+
+    def describe(self) -> Description | None:
+        """The tensors of the field in order; None on the hub before the first of the run was loaded."""
+        return _described(self.draws[0], self.run, self.choice, open_tensors)
+
+    def in_order(self, order: str) -> MeanReader:
+        """The same with another of the `ORDERS`."""
+        return replace(self, choice=replace(self.choice, order=order), run=self.run.in_order(order))
 
 
 @dataclass(frozen=True)

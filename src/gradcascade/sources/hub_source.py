@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from gradcascade import families
 from gradcascade.errors import InputError, SourceLostError
 from gradcascade.evaluations import Problem
-from gradcascade.sources.base import GRADIENT, UPDATE, RunName, SnapshotRef
+from gradcascade.sources.base import UPDATE, RunName, SnapshotRef
 from gradcascade.sources.evaluations import metrics_table, read_evaluations
 from gradcascade.sources.layouts import LAYOUTS
 from gradcascade.sources.layouts.base import Layout, Run
 from gradcascade.sources.naming import step_of_evaluation
-from gradcascade.sources.snapshots import Reading
+from gradcascade.sources.snapshots import Reading, from_gradients, known_place
 from gradcascade.sources.trees.base import Part, TreeFile
 from gradcascade.sources.trees.hub.address import Address
 from gradcascade.sources.trees.hub.client import HubClient
@@ -50,7 +50,7 @@ class Found:
     def downloads(self, snapshots: Collection[SnapshotRef]) -> int:
         """How many checkpoints or gradients are downloaded for some of the snapshots."""
         wanted = set(snapshots).intersection(self.snapshots)
-        return len({part for snapshot in wanted for part in getattr(snapshot.reader, "parts", ())})
+        return len({(at.field, part) for at in wanted for part in getattr(at.reader, "parts", ())})
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,14 @@ def discover_hub(
     order: str = "file",
     label: str = "later",
     select: tuple[str, ...] = (),
+    fields: tuple[str, ...] | None = None,
 ) -> HubSource:
     """Find a family on the hub: its repositories by run, laid out as one of the `LAYOUTS`.
 
     A step that is asked for and not there is refused when it is loaded, and no difference is taken across it.
     """
     chosen = LAYOUTS.find(layout, argument="layout")
-    reading = Reading(family, chosen.fields, which, order, label, select)
+    reading = Reading(family, fields or chosen.fields, which, order, label, select)
     names = [address.name for address in repositories.values()]
     found = []
     for name, address in repositories.items():
@@ -142,7 +143,7 @@ def discover_hub(
 def _found(remote: RemoteRun, layout: Layout, reading: Reading) -> Found:
     run = layout.on_hub(remote, reading.which) if layout.on_hub else _in_folders(remote, layout)
     field = reading.fields[0]
-    there = run.parts(reading.which if field == GRADIENT else None)
+    there = run.parts(reading.which if from_gradients(field) else None)
     asked = tuple(sorted(there if remote.asked is None else remote.asked))
     known = [step for step in asked if step in there]
     if field == UPDATE and (len(asked) < 2 or not known):
@@ -152,7 +153,8 @@ def _found(remote: RemoteRun, layout: Layout, reading: Reading) -> Found:
             "or other steps"
         )
     files = _listed(there[known[-1]]) if known else []
-    published = reading.select == families.chosen_tensors(remote.address.name)
+    place = known_place(remote.address.name, run.folder)
+    published = reading.select == families.chosen_tensors(place)
     size = sum(file.size for file in files)
     return Found(
         remote.name,
@@ -164,8 +166,7 @@ def _found(remote: RemoteRun, layout: Layout, reading: Reading) -> Found:
         files=len(files) or 1,
         size=size,
         held=2 if field == UPDATE else 1,
-        entries=(published and families.expected_entries(remote.address.name))
-        or size // (2 if field == UPDATE else 4),
+        entries=(published and families.expected_entries(place)) or size // (2 if field == UPDATE else 4),
     )
 
 

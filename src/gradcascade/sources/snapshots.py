@@ -15,21 +15,42 @@ from gradcascade.fields.kinds import FIELD_KINDS, FieldKind
 from gradcascade.sources.base import ALONE, FIELDS, SnapshotRef
 from gradcascade.sources.checkpoint import files_of
 from gradcascade.sources.choice import Choice
-from gradcascade.sources.field_readers import FROM_CHECKPOINTS, FROM_GRADIENT, Absent, GradientReader, UpdateReader
+from gradcascade.sources.field_readers import (
+    FROM_CHECKPOINTS,
+    FROM_GRADIENT,
+    FROM_GRADIENTS,
+    Absent,
+    GradientReader,
+    MeanReader,
+    UpdateReader,
+)
 from gradcascade.sources.layouts.base import GRADIENTS, Run
 from gradcascade.sources.manifest import read_manifest
 from gradcascade.sources.recorded_tensors import RecordedTensors
-from gradcascade.sources.run_tensors import CheckpointsOnDisk, GradientsOnDisk
+from gradcascade.sources.run_tensors import CheckpointsOnDisk, GradientsOnDisk, RunTensors
 from gradcascade.sources.trees.base import Part
 from gradcascade.tensor_names import ORDERS
 
 LABELS = ("later", "earlier")
 
+Reader = GradientReader | MeanReader | UpdateReader
+
 
 def readable_kinds() -> list[str]:
-    """Kinds of field that can be made from what runs have: recorded gradients, and checkpoints."""
-    ways = {FROM_GRADIENT, FROM_CHECKPOINTS}
+    """Kinds of field that can be made from what runs have: recorded gradients, several of a step, and checkpoints."""
+    ways = {FROM_GRADIENT, FROM_GRADIENTS, FROM_CHECKPOINTS}
     return [name for name, kind in FIELD_KINDS.items() if ways & set(kind.groups)]
+
+
+def from_gradients(field: str) -> bool:
+    """Whether a kind of field is made from recorded gradients, and not from checkpoints."""
+    return bool({FROM_GRADIENT, FROM_GRADIENTS} & set(FIELD_KINDS[field].groups))
+
+
+def known_place(repository: str, folder: str) -> str:
+    """A repository as families know it: with the folder where several models lie in one, else without."""
+    place = f"{repository}:{folder}"
+    return place if folder and families.expected_entries(place) is not None else repository
 
 
 @dataclass(frozen=True)
@@ -67,7 +88,10 @@ class Reading:
         """
         found: list[SnapshotRef] = []
         for kind in (FIELD_KINDS[field] for field in self.fields):
-            make = self._of_gradients if FROM_GRADIENT in kind.groups else self._of_checkpoints
+            if FROM_GRADIENTS in kind.groups:
+                make = self._of_draws
+            else:
+                make = self._of_gradients if FROM_GRADIENT in kind.groups else self._of_checkpoints
             found += make(run, scale, asked, kind)
         return [replace(snapshot, run=label) for snapshot in found]
 
@@ -83,20 +107,45 @@ class Reading:
     def _of_gradients(
         self, run: Run, scale: str, asked: Collection[int] | None, kind: FieldKind
     ) -> Iterator[SnapshotRef]:
-        parts = run.parts(self.which)
+        parts, draws = run.parts(self.which), run.draws(self.which)
         choice = self._choice(run, gradients=True)
         for step in sorted(parts if asked is None else asked):
             if part := parts.get(step):
-                tensors = (
-                    GradientsOnDisk(tuple(other.local_path for other in parts.values()), choice)
-                    if run.tree.local
-                    else self._recorded(part, run, kind.name)
-                )
-                yield self._snapshot(scale, step, kind.name, GradientReader(part, tensors, choice, kind))
+                tensors = self._tensors_of(run, part, choice, kind)
+                for draw, own in draws.get(step, {None: part}).items():
+                    reader = GradientReader(own, tensors, choice, kind)
+                    yield replace(self._snapshot(scale, step, kind.name, reader), draw=draw)
             else:
                 reason = f"{run.name} has no {self.which} gradient of step {step}; leave the step out"
-                source = f"{run.tree.name}: step {step}"
-                yield SnapshotRef(self.family, scale, step, kind.name, (), source, "nothing", Absent(reason))
+                yield self._absent(run, scale, step, kind, reason)
+
+    def _of_draws(
+        self, run: Run, scale: str, asked: Collection[int] | None, kind: FieldKind
+    ) -> Iterator[SnapshotRef]:
+        draws = run.draws(self.which)
+        if not draws:
+            raise InputError(
+                f"{run.name} has no step with the gradients of several batches, of which {kind.plural} are made; "
+                f"leave {kind.name} out of the fields"
+            )
+        choice = self._choice(run, gradients=True)
+        for step in sorted(run.parts(self.which) if asked is None else asked):
+            own = tuple(draws.get(step, {}).values())
+            if len(own) > 1:
+                tensors = self._tensors_of(run, own[0], choice, kind)
+                yield self._snapshot(scale, step, kind.name, MeanReader(own, tensors, choice, kind))
+            else:
+                reason = f"{run.name} has {len(own) or 'no'} gradient of step {step}, and {kind.plural} take several"
+                yield self._absent(run, scale, step, kind, reason)
+
+    def _tensors_of(self, run: Run, part: Part, choice: Choice, kind: FieldKind) -> RunTensors:
+        if not run.tree.local:
+            return self._recorded(part, run, kind.name)
+        return GradientsOnDisk(tuple(other.local_path for other in run.parts(self.which).values()), choice)
+
+    def _absent(self, run: Run, scale: str, step: int, kind: FieldKind, reason: str) -> SnapshotRef:
+        source = f"{run.tree.name}: step {step}"
+        return SnapshotRef(self.family, scale, step, kind.name, (), source, "nothing", Absent(reason))
 
     def _of_checkpoints(
         self, run: Run, scale: str, asked: Collection[int] | None, kind: FieldKind
@@ -146,17 +195,17 @@ class Reading:
     def _recorded(self, part: Part, run: Run, field: str) -> RecordedTensors:
         kind = "" if field == run.layout.fields[0] else f"-{field}"
         chosen = f"-{hashlib.blake2b(repr(self.select).encode(), digest_size=4).hexdigest()}" if self.select else ""
-        published = self.select == families.chosen_tensors(part.tree.name)
+        place = known_place(part.tree.name, run.folder)
+        published = self.select == families.chosen_tensors(place)
         path = part.tree.small_folder("") / f"tensors{kind}{chosen}.json"
-        return RecordedTensors(path, part.tree.name, self.order, published)
+        return RecordedTensors(path, place, self.order, published)
 
-    def _snapshot(
-        self, scale: str, step: int, field: str, reader: GradientReader | UpdateReader, span: int | None = None
-    ) -> SnapshotRef:
+    def _snapshot(self, scale: str, step: int, field: str, reader: Reader, span: int | None = None) -> SnapshotRef:
         parts = reader.parts
-        source = " minus ".join(part.source for part in parts)
+        minus = isinstance(reader, UpdateReader)
+        source = (" minus " if minus else " and ").join(part.source for part in parts)
         if not parts[0].tree.local:
-            revision = " minus ".join(part.tree.revision for part in parts)
+            revision = " minus ".join(part.tree.revision for part in (parts if minus else parts[:1]))
             source = f"{parts[0].tree.name}: {source}"
             return SnapshotRef(self.family, scale, step, field, (), source, revision, reader, span=span)
         files = tuple(file for part in parts for file in files_of(part.local_path))
@@ -164,7 +213,7 @@ class Reading:
         return SnapshotRef(self.family, scale, step, field, files, source, mark, reader, span=span)
 
 
-def _mark(files: tuple[Path, ...], reader: GradientReader | UpdateReader) -> str:
+def _mark(files: tuple[Path, ...], reader: Reader) -> str:
     """``local-`` and twelve hexadecimal digits from sizes, times of change and the choice; contents are not read."""
     others = reader.run.marks if isinstance(reader.run, GradientsOnDisk | CheckpointsOnDisk) else ()
     lines = [reader.choice.mark]

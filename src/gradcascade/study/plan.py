@@ -24,7 +24,7 @@ from gradcascade.registry import Registry
 from gradcascade.sources.base import ALONE, UPDATE, RunName
 from gradcascade.sources.layouts import LAYOUTS
 from gradcascade.tensor_names import ordered
-from gradcascade.vocabulary import PUBLISHED_NULLS
+from gradcascade.vocabulary import DRAW, PUBLISHED_NULLS
 
 
 def _known(registry: Registry[Any]) -> AfterValidator:
@@ -68,11 +68,14 @@ class NullPlan(_Strict):
     """Which nulls are measured beside every real field, and how they are seeded (``seed + step``)."""
 
     kinds: tuple[Null, ...] = PUBLISHED_NULLS
-    replicates: int = Field(default=1, ge=1)
+    replicates: int = Field(default=1, ge=1, lt=DRAW)
     seed: int = 42
     deviation: Literal["population", "sample"] = "population"
     clip: float = Field(default=CLIP, gt=1, allow_inf_nan=False)
     """Multiple of the threshold that the clipped field is cut to."""
+
+
+_OF_DRAW = "draw"
 
 
 def _ordered(window: tuple[int, int]) -> tuple[int, int]:
@@ -230,10 +233,17 @@ class FamilyPlan(_Strict):
             steps = steps[1:] if self.label == "later" else steps[:-1]
         return RunName(scale, run) in self.hub.places and (steps is None or step in steps)
 
-    def conventions(self, scale: str, run: str = ALONE) -> str:
-        """What decides which numbers stand for a step of a run, as text."""
+    def conventions(self, scale: str, run: str = ALONE, draw: int | None = None) -> str:
+        """What decides which numbers stand for a step of a run, or for one draw of the data there, as text."""
         place = self._place_of(scale, run)
-        return " ".join([self.gradients, self.order, self.label, *self.tensors, *([f"of {place}"] if place else [])])
+        which = f"{_OF_DRAW} {draw} " if draw is not None else ""
+        placed = [f"of {place}"] if place else []
+        return which + " ".join([self.gradients, self.order, self.label, *self.tensors, *placed])
+
+
+def without_draw(conventions: str) -> str:
+    """Conventions without the draw of the data, of which a step may have several."""
+    return re.sub(f"^{_OF_DRAW} [0-9]+ ", "", conventions)
 
 
 class Plan(_Strict):

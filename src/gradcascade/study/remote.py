@@ -36,6 +36,7 @@ def open_hub(study: Path, family: FamilyPlan, watch: Callable[[str, int, int], N
         order=family.order,
         label=family.label,
         select=family.tensors,
+        fields=family.fields,
     )
 
 

@@ -206,7 +206,8 @@ def _run(
             if before is not None and before is not by_name[family.name]:
                 before.close()  # what one family leaves on disk must not lie beside the next
             before = by_name[family.name]
-            jobs = tuple(Job(study.plan, probe, variant) for variant in variants_of(study.plan, snapshot.step))
+            variants = variants_of(study.plan, snapshot.step, snapshot.draw)
+            jobs = tuple(Job(study.plan, probe, variant) for variant in variants)
             try:
                 if gaps.measured_before(snapshot, jobs, writer.keys):
                     tally.known += each
@@ -216,9 +217,14 @@ def _run(
                 continue
             yield Work(number, family, snapshot, jobs)
 
+    lacking: dict[Name, tuple[str, str]] = {}
+
     def refuse(number: int, at: SnapshotRef, code: str, reason: str, jobs: int) -> None:
-        study.store.refuse(at.name, at.span, code, reason, spans[at.name])
         tally.refused[number] = f"{at.place}: {reason}"
+        if at.draw is not None:  # the other draws of the step stay
+            reason = "; ".join([*lacking.get(at.name, ())[1:], f"draw {at.draw} of the data: {reason}"])
+            lacking[at.name] = code, reason
+        study.store.refuse(at.name, at.span, code, reason, spans[at.name])
         tally.skipped += jobs
 
     jobs_done: Counter[int] = Counter()
@@ -226,8 +232,10 @@ def _run(
         for work, event in events:
             at = work.snapshot
             if isinstance(event, Read):
-                conventions = work.family.conventions(at.scale, at.run)
+                conventions = work.family.conventions(at.scale, at.run, at.draw)
                 study.store.set_current(at.name, at.span, event.contents, conventions, spans[at.name])
+                if at.name in lacking:
+                    study.store.refuse(at.name, at.span, *lacking[at.name], spans[at.name])
             elif isinstance(event, Measured):
                 jobs_done[work.number] += 1
                 tally.measured += event.row is not None

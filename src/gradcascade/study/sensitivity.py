@@ -153,8 +153,11 @@ def stored_robustness(study: Study) -> Stored:
 def sample(
     study: Study, sources: Sequence[tuple[FamilyPlan, Source]], steps: int
 ) -> list[tuple[FamilyPlan, SnapshotRef]]:
-    """Choose snapshots of a few steps, evenly over the window, that as many scales as possible have."""
-    found = [(family, at) for family, source in sources for at in source.snapshots()]
+    """Choose snapshots of a few steps, evenly over the window, that as many scales as possible have.
+
+    Of several draws of the data at a step that is the first.
+    """
+    found = [(family, at) for family, source in sources for at in source.snapshots() if not at.draw]
     reasons = quarantined(study.folder, sources, [at for _, at in found])
     gaps = Gaps.of(study, found)
     found = [(family, at) for family, at in found if at.name not in reasons and not gaps.too_long(at)]

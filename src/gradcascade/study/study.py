@@ -15,10 +15,11 @@ import polars as pl
 from gradcascade.errors import InputError
 from gradcascade.files import SCRATCH, write_whole
 from gradcascade.sources.audit.quarantine_list import FILE as QUARANTINE
-from gradcascade.study.plan import FORMAT, FamilyPlan, Plan, plan_toml, read_plan, written_format
+from gradcascade.study.plan import FORMAT, FamilyPlan, Plan, plan_toml, read_plan, without_draw, written_format
 from gradcascade.study.store import KEY, SNAPSHOT, Store
 from gradcascade.study.variants import needs_layout, unseeded, variants_of
 from gradcascade.study.windows import published_window
+from gradcascade.vocabulary import DRAW
 
 if TYPE_CHECKING:
     from gradcascade.performance.schedules import Schedule
@@ -125,11 +126,12 @@ class Study:
         current = self.store.current()
         wanted = [
             name in families
-            and conventions == families[name].conventions(scale, run)
+            and without_draw(conventions) == families[name].conventions(scale, run)
             and families[name].asks_for(scale, step, field, run)
             for name, scale, run, step, field, _span, _content, _layout, conventions in current.iter_rows()
         ]
-        return current.filter(pl.Series(wanted, dtype=pl.Boolean)).drop("conventions")
+        # Several draws of the data may be the same.
+        return current.filter(pl.Series(wanted, dtype=pl.Boolean)).drop("conventions").unique(maintain_order=True)
 
     def _asked_for(self, table: pl.DataFrame) -> pl.DataFrame:
         asked = pl.DataFrame(
@@ -137,7 +139,9 @@ class Study:
             schema={"variant": pl.String, "replicate": pl.Int64, "probe_hash": pl.String, "base": pl.Int64},
             orient="row",
         )
-        found = of_contents(table, self.current()).join(asked, on=["variant", "replicate", "probe_hash"])
+        found = of_contents(table, self.current()).with_columns(_of_draw=pl.col("replicate") % DRAW)
+        asked = asked.rename({"replicate": "_of_draw"})
+        found = found.join(asked, on=["variant", "_of_draw", "probe_hash"]).drop("_of_draw")
         step = pl.when(pl.col("variant").is_in(unseeded())).then(0).otherwise("step")
         return found.filter(pl.col("seed") == pl.col("base") + step).drop("base")
 

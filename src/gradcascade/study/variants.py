@@ -14,7 +14,7 @@ from gradcascade.fields.nulls import NULLS, NullSettings, undrawn
 from gradcascade.fields.tensor_sizes import TensorSizes
 from gradcascade.probe.relaxation import Probe
 from gradcascade.study.plan import Plan
-from gradcascade.vocabulary import REAL
+from gradcascade.vocabulary import DRAW, REAL
 
 
 def unseeded() -> tuple[str, ...]:
@@ -29,6 +29,7 @@ class Variant:
     name: str
     """``"real"`` or the kind of the null."""
     replicate: int
+    """Of a null, from 0; :data:`DRAW` more for each draw of the data."""
     seed: int
     """The plan's seed plus the step; 0 where nothing is drawn."""
     probe_hash: str
@@ -52,15 +53,16 @@ def make_probe(plan: Plan, *, engine: str = "auto", threads: int | None = None) 
     return Probe(**plan.probe.model_dump(), engine=engine, threads=threads)
 
 
-def variants_of(plan: Plan, step: int) -> list[Variant]:
-    """Everything the plan measures of a snapshot of this step."""
+def variants_of(plan: Plan, step: int, draw: int | None = None) -> list[Variant]:
+    """Everything the plan measures of a snapshot of this step, and of one of several draws of the data."""
+    first = DRAW * (draw or 0)
     plain = make_probe(plan).hash
-    result = [Variant(REAL, 0, 0, plain)]
+    result = [Variant(REAL, first, 0, plain)]
     for kind in plan.nulls.kinds:
         setting = NULLS[kind].setting(NullSettings(plan.nulls.deviation, plan.nulls.clip, plan.probe.quantile))
         name = plain if setting is None else hashlib.sha256(f"{plain}:{setting}".encode()).hexdigest()[:16]
         seeds = [plan.nulls.seed + step] * plan.nulls.replicates if NULLS[kind].drawn else [0]
-        result += [Variant(kind, replicate, seed, name) for replicate, seed in enumerate(seeds)]
+        result += [Variant(kind, first + replicate, seed, name) for replicate, seed in enumerate(seeds)]
     return result
 
 

@@ -83,7 +83,9 @@ class Writer:
 
 def _content_name(work: Work) -> str:
     """What a snapshot's values follow from, apart from the state of its files."""
-    return json.dumps([*work.snapshot.name[1:], work.snapshot.span, work.family.reading()], sort_keys=True)
+    at = work.snapshot
+    which = [] if at.draw is None else [f"draw {at.draw}"]
+    return json.dumps([*at.name[1:], at.span, work.family.reading(), *which], sort_keys=True)
 
 
 def _state(snapshot: SnapshotRef) -> str:

@@ -24,6 +24,8 @@ class Step:
     gradients: Mapping[str, Part] = field(default_factory=dict)
     """By ``"train"`` and ``"val"``, those that are there."""
     checkpoint: Part | None = None
+    draws: Mapping[int, Part] = field(default_factory=dict)
+    """Where there are gradients of several batches at the same weights, each by its number; above is the first."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,10 @@ class Run:
         """By step, the gradients of ``"train"`` or ``"val"``; of None, the checkpoints."""
         found = {step.step: step.gradients.get(which) if which else step.checkpoint for step in self.steps}
         return {step: part for step, part in found.items() if part}
+
+    def draws(self, which: str) -> dict[int, Mapping[int, Part]]:
+        """By step and number, gradients of several batches at the same weights; none of validation."""
+        return {step.step: step.draws for step in self.steps if step.draws} if which == "train" else {}
 
 
 @dataclass(frozen=True)

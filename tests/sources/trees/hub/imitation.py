@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-LARGE = (".pt", ".bin", ".safetensors", ".arrow")
+LARGE = (".pt", ".bin", ".safetensors", ".arrow", ".pickle")
 
 
 @functools.cache
@@ -233,6 +233,10 @@ class _Hub(_Handler):
             return
         if parts[:2] == ["api", "models"]:
             name, what, rest = "/".join(parts[2:4]), parts[4], parts[5:]
+        elif parts[:2] == ["api", "datasets"]:
+            name, what, rest = "/".join(parts[1:4]), parts[4], parts[5:]
+        elif parts[0] == "datasets":
+            name, what, rest = "/".join(parts[:3]), parts[3], parts[4:]
         else:
             name, what, rest = "/".join(parts[:2]), parts[2], parts[3:]
         remote = self.imitation.repositories.get(name)

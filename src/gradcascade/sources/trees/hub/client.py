@@ -14,7 +14,7 @@ from gradcascade.sources.trees.base import TreeFile
 from gradcascade.sources.trees.hub.download import Download
 from gradcascade.sources.trees.hub.session import Session, as_hub, read_json
 
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_NAME = re.compile(r"(?:datasets/)?[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _SHA = re.compile(r"[0-9a-f]{40}")
 
 
@@ -30,7 +30,7 @@ class HubClient(Session):
     """A session with a hub, of whose repositories it tells."""
 
     def repository(self, name: str) -> Repository:
-        """A repository of models, ``owner/name``."""
+        """A repository of models, ``owner/name``, or of a data set, ``datasets/owner/name``."""
         if not _NAME.fullmatch(name) or ".." in name:
             raise InputError(f"{shown(name)} is not a repository; name one like EleutherAI/pythia-70m")
         return Repository(self, name)
@@ -38,15 +38,20 @@ class HubClient(Session):
 
 @dataclass(frozen=True)
 class Repository:
-    """One repository of models on the hub; its methods raise as :meth:`Session.get`."""
+    """One repository of models or data on the hub; its methods raise as :meth:`Session.get`."""
 
     client: HubClient = field(repr=False)
     name: str
+    """``owner/name``, of a data set ``datasets/owner/name``, as in addresses of files."""
+
+    @property
+    def _api(self) -> str:
+        return self.name if self.name.startswith("datasets/") else f"models/{self.name}"
 
     def branches(self) -> dict[str, str]:
         """Commits that the branches end in, by the branches' names."""
         what = f"the list of branches of {self.name}"
-        answer = self.client.get(f"{self.client.endpoint}/api/models/{self.name}/refs", what, read_json)
+        answer = self.client.get(f"{self.client.endpoint}/api/{self._api}/refs", what, read_json)
         with as_hub(self.client.endpoint, what):
             return {item["name"]: _sha(item["targetCommit"]) for item in answer["branches"]}
 
@@ -54,12 +59,15 @@ class Repository:
         """Commits of a branch, the newest first."""
         what = f"the list of commits of {self.name} at {revision}"
         with as_hub(self.client.endpoint, what):
-            items = self.client.listing(f"{self.name}/commits/{quote(revision, safe='')}", what)
+            items = self.client.listing(f"{self._api}/commits/{quote(revision, safe='')}", what)
             return [Commit(_sha(item["id"]), str(item["title"])) for item in items]
 
-    def known_files(self, revision: str) -> list[TreeFile] | None:
-        """All files of a commit, if they were listed before."""
-        return self.client.listed.get((self.name, revision, "", True))
+    def known_files(self, revision: str, folder: str = "") -> list[TreeFile] | None:
+        """All files of a commit, or of a folder around the one named, if they were listed before."""
+        while True:
+            if (found := self.client.listed.get((self.name, revision, folder, True))) is not None or not folder:
+                return found
+            folder = folder.rpartition("/")[0]
 
     def files(self, revision: str, folder: str = "", *, recursive: bool = True) -> list[TreeFile]:
         """Files at a commit or branch in a folder, by default all; what a commit has is asked for once."""
@@ -67,7 +75,7 @@ class Repository:
         if key in self.client.listed:
             return self.client.listed[key]
         what = f"the list of files of {self.name} at {revision}"
-        path = f"{self.name}/tree/{quote(revision, safe='')}" + (f"/{quote(folder, safe='')}" if folder else "")
+        path = f"{self._api}/tree/{quote(revision, safe='')}" + (f"/{quote(folder, safe='')}" if folder else "")
         with as_hub(self.client.endpoint, what):
             items = self.client.listing(path, what, {"recursive": str(recursive).lower(), "expand": "false"})
             found = [_listed_file(item) for item in items if item["type"] == "file"]

@@ -171,7 +171,7 @@ class Session:
 
     def listing(self, path: str, what: str, params: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
         """Items of a listing of the hub, page by page."""
-        url: str | None = f"{self.endpoint}/api/models/{path}"
+        url: str | None = f"{self.endpoint}/api/{path}"
         asked = set[str]()
         while url:
             if url in asked or len(asked) >= MAX_PAGES:  # pages that go in a circle never end

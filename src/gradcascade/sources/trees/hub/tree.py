@@ -33,7 +33,7 @@ class HubTree:
 
     def files(self, folder: str = "", *, recursive: bool = False) -> list[TreeFile]:
         """Files in a folder; a listing of the whole commit serves all its folders."""
-        whole = self.repository.known_files(self.revision)
+        whole = self.repository.known_files(self.revision, folder)
         if whole is None and not (recursive and not folder):
             try:
                 return self.repository.files(self.revision, folder, recursive=recursive)
