@@ -211,13 +211,13 @@ def bends(repetitions: int) -> None:
 
     heading(
         "Bends of z claimed (%): before by the interval along training, now across scales, alone and (of all) "
-        "after Holm over D, z and delta; runs differ by 5 %, 12 steps, phi 0.6:",
+        "after Holm over D, z and delta; runs differ by 5 %, phi 0.6, 56 steps, 12 of several runs:",
         ["scales x runs", "curvature", "before", "now", "of all"],
     )
     for number, (scales, runs) in enumerate([*DESIGNS, (5, 1)]):
         for bend in (0.0, 0.02):
             rng = np.random.default_rng([25, number])
-            table, _ = families(rng, repetitions, scales, runs, bend=bend)
+            table, _ = families(rng, repetitions, scales, runs, bend=bend, steps=56 if runs == 1 else 12)
             window = (0, 10**9)
             some = table.filter(pl.col("family") < f"{min(repetitions, 400):05}")
             keys = ("family", "field", "variant", "exponent")
@@ -424,6 +424,26 @@ def verdicts_of_many(repetitions: int) -> None:
         line(f"{scales} x {runs}", asked, 100 * alone / count, 100 * over / count)
 
 
+def borrowed(repetitions: int) -> None:
+    """Scatter of runs taken from another family."""
+    from gradcascade.scaling.borrowed import borrowed_intervals
+
+    heading(
+        "Intervals of four scales of one run with the scatter between runs (5 %) of another family, 5 x 9, "
+        "covering the planted z (%), by how much more the borrower's runs scatter, and half widths beside those "
+        "across scales:",
+        ["scatter", "covers", "half width", "across scales"],
+    )
+    for number, times in enumerate((0.7, 1.0, 1.5, 2.0)):
+        rng = np.random.default_rng([35, number])
+        lender, _ = families(rng, 1, 5, 9)
+        table, _ = families(rng, repetitions, 4, run_sd=0.05 * times, noise=0.08 * times)
+        found = of_z(borrowed_intervals(table, lender, (0, 10**9), (0, 10**9)))
+        half = found.select((pl.col("high") - pl.col("low")).median() / 2).item()
+        own = of_z(window_intervals(table, (0, 10**9), along=False))
+        line(f"x {times:g}", covered(found, "low", "high", Z), f"{half:.4f}", half_width(own))
+
+
 def designs(repetitions: int) -> None:
     """What a design is said to give beside what it gives."""
     from gradcascade.scaling.design import Design
@@ -474,6 +494,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "moves": moves,
     "verdicts": verdicts_of_many,
     "design": designs,
+    "borrowed": borrowed,
     "speed": speed,
 }
 

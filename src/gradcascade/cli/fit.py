@@ -109,7 +109,7 @@ def _print_borrowed(borrowed: pl.DataFrame) -> None:
         else:
             typer.echo(
                 f"  {name} = {row['value']:+.3f} (95 % interval {row['low']:+.3f} to {row['high']:+.3f}; runs of "
-                f"{row['lender']} differ by {row['run_sd']:.1%}, {row['degrees']} degrees of freedom)"
+                f"{row['lender']} differ by {100 * row['run_sd']:.1f} %, {row['degrees']} degrees of freedom)"
             )
 
 

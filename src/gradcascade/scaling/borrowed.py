@@ -2,7 +2,7 @@
 
 Nothing measured says that runs of one family scatter as those of another, nor that its scales follow the law
 otherwise: if its runs scatter 1.5 times as much, such an interval of 95 % covers 81 to 83 %
-(benchmarks/coverage.py). So they are only given where asked for, and no verdict rests on them.
+(benchmarks/interval_coverage.py). So they are only given where asked for, and no verdict rests on them.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from gradcascade.vocabulary import SYMBOLS
 PARTS = {
     "run_sd": "between runs of a scale",
     "common_sd": "from step to step, all runs alike",
-    "step_sd": "from step to step",
+    "step_sd": "from step to step, each run its own",
 }
 
 
@@ -22,8 +22,8 @@ def variance_answer(data: ReportData) -> Answer:
             sentences.append(f"{label(data, row)}: {row['reason'] or 'there are too few scales'}.")
             continue
         alone = " (of which runs are a part: there is one of each)" if row["run_sd"] is None else ""
-        parts = [f"{row['scale_sd']:.1%} between scales, off the power law{alone}"]
-        parts += [f"{row[name]:.1%} {words}" for name, words in PARTS.items() if row[name] is not None]
+        parts = [f"{100 * row['scale_sd']:.1f} % between scales, off the power law{alone}"]
+        parts += [f"{100 * row[name]:.1f} % {words}" for name, words in PARTS.items() if row[name] is not None]
         sentences.append(f"{label(data, row)}: durations vary by {', '.join(parts)} (SD of the logarithm).")
     return answer("variances", sentences, full, data.answers["variances"])
 
