@@ -125,11 +125,13 @@ def _best(
         if not gated:
             break
         fails = np.zeros((count, 2), dtype=bool)
+        chosen = np.stack([with_parts[0][begin], with_parts[1][end]], axis=1)
+        # What is left without a part: neither it nor another that was not chosen either.
+        few = (chosen[:, 0, None] | ~with_parts[0])[:, :, None] & (chosen[:, 1, None] | ~with_parts[1])[:, None]
         for part, least in enumerate((STARTUP_GAIN, DRIFT_GAIN)):
-            chosen = with_parts[part][(begin, end)[part]]
-            without = (~with_parts[0][:, None] if part == 0 else ~with_parts[1][None]) & wide & kept
+            without = (~with_parts[0][:, None] if part == 0 else ~with_parts[1][None]) & wide & few
             gain = np.where(without, rest, np.inf).reshape(count, -1).min(axis=1) - rest[places, begin, end]
-            fails[:, part] = chosen & (gain < least)
+            fails[:, part] = chosen[:, part] & (gain < least)
         # One at a time: without the drift, the start-up may explain more.
         fails[fails.all(axis=1), 0] = False
         if not fails.any():
