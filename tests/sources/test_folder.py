@@ -418,7 +418,9 @@ KIND = '''
 
 
 def test_a_kind_of_field_is_one_file(family: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="there is no field 'growth'; choose from gradient, update"):
+    with pytest.raises(
+        InputError, match="there is no field 'growth'; choose from gradient, update, momentum, direction"
+    ):
         discover(family, fields=["growth"])
     with pytest.raises(InputError, match="there is no field 'momentum'"):  # it needs what these files do not have
         discover(family, fields=["momentum"])

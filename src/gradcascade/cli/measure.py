@@ -58,7 +58,9 @@ def measure(
     ] = ("N0,N1,N2"),
     replicates: Annotated[int, typer.Option(min=1, help="Replicates of each null.")] = 1,
     seed: Annotated[int, typer.Option(help="Nulls are seeded with this number plus the step.")] = 42,
-    fields: Annotated[str, typer.Option(help="Kinds of field: gradient, update, or both.")] = "gradient,update",
+    fields: Annotated[
+        str, typer.Option(help="Kinds of field: gradient, update, momentum, direction; separated by commas.")
+    ] = "gradient,update",
     tensors: Annotated[
         list[str] | None,
         typer.Option(
@@ -277,7 +279,7 @@ def _family(
 
     kinds = ("gradient", "update") if fields is None else _listed(fields, readable_kinds())
     if not kinds:
-        raise InputError("--fields names no kind of field; choose gradient, update, or both")
+        raise InputError(f"--fields names no kind of field; choose from {', '.join(readable_kinds())}")
     if preset := presets().get(source):
         if fields is not None and not set(kinds) <= set(preset.fields):
             raise InputError(f"{source} has {' and '.join(preset.fields)} fields only; leave --fields out")

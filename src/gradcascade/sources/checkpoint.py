@@ -7,10 +7,13 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from gradcascade.errors import InputError
 from gradcascade.memory import on_release
 from gradcascade.sources.checkpoints import CHECKPOINTS
 from gradcascade.sources.checkpoints.base import Checkpoint
 from gradcascade.sources.checkpoints.huggingface import INDEXED, WHOLE
+from gradcascade.sources.optimizer_files import BESIDE, state_within
+from gradcascade.sources.optimizer_state import OptimizerState
 from gradcascade.sources.stored import Mark, StoredTensor, mark_of
 from gradcascade.sources.tensors import open_tensors
 from gradcascade.sources.trees.base import TreeFile
@@ -63,10 +66,34 @@ def described(path: Path) -> dict[str, StoredTensor]:
     return kind.open(path) if kind else open_tensors(path)
 
 
+def open_state(path: Path) -> OptimizerState:
+    """The optimizer's state that belongs to a checkpoint, without reading values; refused if it is not there."""
+    return _opened_state(path, tuple(mark_of(file) for file in state_files(path)))
+
+
+@functools.lru_cache(maxsize=1)
+def _opened_state(path: Path, signature: Signature) -> OptimizerState:
+    kind = _kind(path)
+    found = kind.state(path) if kind else state_within(path)
+    if found is None:
+        raise InputError(
+            f"{path} comes without an optimizer's state, in it or beside it ({', '.join(BESIDE)}), from which this "
+            "kind of field is made; copy it there, or leave the kind out of --fields"
+        )
+    return found
+
+
+def state_files(path: Path) -> tuple[Path, ...]:
+    """The files of a checkpoint and of its optimizer's state, those that exist; never fails."""
+    kind = _kind(path)
+    return tuple(dict.fromkeys((*files_of(path), *(kind.state_files(path) if kind else ()))))
+
+
 @on_release
 def close_checkpoints() -> None:
     """Close the checkpoints that `open_checkpoint` holds open; until then a deleted one keeps its place on disk."""
     _opened.cache_clear()
+    _opened_state.cache_clear()
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
@@ -93,6 +120,8 @@ __all__ = [
     "described",
     "files_of",
     "open_checkpoint",
+    "open_state",
     "opening_file",
     "signature",
+    "state_files",
 ]

@@ -70,6 +70,12 @@ class Chosen:
     rule: str = ""
     """The evidence that decided, see :mod:`gradcascade.sources.parameters`."""
 
+    @property
+    def tied(self) -> dict[str, str]:
+        """Of those left out because they are another one again, its name."""
+        said = (name.removesuffix(")").partition(" (is ") for name, why in self.left_out.items() if why == "tied")
+        return {name: first for name, _, first in said}
+
 
 def parameters(tensors: Tensors) -> dict[str, StoredTensor]:
     """The trainable parameters of a checkpoint, as far as the file alone tells."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gradcascade.errors import InputError
 from gradcascade.evaluations import Problem
+from gradcascade.fields.kinds import Optimizer
 from gradcascade.sources.base import FIELDS, RunName, SnapshotRef
 from gradcascade.sources.checkpoints import CHECKPOINTS
 from gradcascade.sources.evaluations import metrics_table, read_evaluations
@@ -51,7 +52,8 @@ class FolderSource:
             wanted, which = " or ".join(self.reading.fields), self.reading.which
             raise InputError(
                 f"{self.root} holds no {wanted} field: gradients are learning_dynamics/{which}_gradients.pt or "
-                f"{which}_gradients.safetensors of a step, and an update takes two checkpoints of a run"
+                f"{which}_gradients.safetensors of a step, an update takes two checkpoints of a run, and other kinds "
+                "take a checkpoint with the optimizer's state"
             )
         return found
 
@@ -92,6 +94,7 @@ def discover(
     scales: Mapping[str, str] | None = None,
     runs: Mapping[str, Mapping[str, str]] | None = None,
     links: bool = False,
+    optimizer: Optimizer | None = None,
 ) -> FolderSource:
     """Find the runs of a family; only listings are read, and headers where runs may be of one scale.
 
@@ -105,9 +108,10 @@ def discover(
     names differ in a seed-like part alone (``d96-seed1``, ``d96-seed2``) and whose fields have the same size are runs
     of one scale.
 
-    Symbolic links that lead out of the folder are followed if `links`, and refused otherwise.
+    Symbolic links that lead out of the folder are followed if `links`, and refused otherwise. `optimizer` has Adam's
+    settings, for directions from files that do not have them.
     """
-    reading = Reading(family or "", tuple(fields), which, order, label, tuple(select))  # checks them first
+    reading = Reading(family or "", tuple(fields), which, order, label, tuple(select), optimizer)  # checks them first
     root = Path(folder)
     found, named = named_runs(root, family, scales, runs, reading, links=links)
     return FolderSource(root, named, replace(reading, family=found))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from gradcascade import families
 from gradcascade.errors import InputError
-from gradcascade.fields.kinds import FIELD_KINDS, FieldKind
+from gradcascade.fields.kinds import FIELD_KINDS, FieldKind, Optimizer
 from gradcascade.sources.base import ALONE, FIELDS, SnapshotRef
-from gradcascade.sources.checkpoint import files_of
+from gradcascade.sources.checkpoint import files_of, state_files
 from gradcascade.sources.choice import Choice
 from gradcascade.sources.field_readers import (
     FROM_CHECKPOINTS,
@@ -28,18 +28,19 @@ from gradcascade.sources.layouts.base import GRADIENTS, Run
 from gradcascade.sources.manifest import read_manifest
 from gradcascade.sources.recorded_tensors import RecordedTensors
 from gradcascade.sources.run_tensors import CheckpointsOnDisk, GradientsOnDisk, RunTensors
+from gradcascade.sources.state_reader import StateReader, from_state
 from gradcascade.sources.trees.base import Part
 from gradcascade.tensor_names import ORDERS
 
 LABELS = ("later", "earlier")
 
-Reader = GradientReader | MeanReader | UpdateReader
+Reader = GradientReader | MeanReader | UpdateReader | StateReader
 
 
 def readable_kinds() -> list[str]:
-    """Kinds of field that can be made from what runs have: recorded gradients, several of a step, and checkpoints."""
+    """Kinds of field that can be made from what runs have: gradients, checkpoints, and optimizers' states."""
     ways = {FROM_GRADIENT, FROM_GRADIENTS, FROM_CHECKPOINTS}
-    return [name for name, kind in FIELD_KINDS.items() if ways & set(kind.groups)]
+    return [name for name, kind in FIELD_KINDS.items() if ways & set(kind.groups) or from_state(kind)]
 
 
 def from_gradients(field: str) -> bool:
@@ -67,6 +68,8 @@ class Reading:
     """The step that labels an update."""
     select: tuple[str, ...] = ()
     """Shell patterns on tensor names; by default the layout's rule decides."""
+    optimizer: Optimizer | None = None
+    """Adam's settings, where the files of the optimizer do not have them."""
 
     def __post_init__(self) -> None:
         for what, values, known in (
@@ -88,7 +91,9 @@ class Reading:
         """
         found: list[SnapshotRef] = []
         for kind in (FIELD_KINDS[field] for field in self.fields):
-            if FROM_GRADIENTS in kind.groups:
+            if from_state(kind):
+                make = self._of_states
+            elif FROM_GRADIENTS in kind.groups:
                 make = self._of_draws
             else:
                 make = self._of_gradients if FROM_GRADIENT in kind.groups else self._of_checkpoints
@@ -174,6 +179,21 @@ class Reading:
             span = later - earlier
             yield SnapshotRef(self.family, scale, step, kind.name, (), source, revision, absent, span=span)
 
+    def _of_states(
+        self, run: Run, scale: str, asked: Collection[int] | None, kind: FieldKind
+    ) -> Iterator[SnapshotRef]:
+        """From every checkpoint, what its optimizer keeps."""
+        parts = run.parts(None)
+        choice = self._choice(run)
+        for step in sorted(parts if asked is None else asked):
+            if part := parts.get(step):
+                tensors = self._on_disk(run, part, choice) if run.tree.local else self._recorded(part, run, kind.name)
+                yield self._snapshot(scale, step, kind.name, StateReader(part, tensors, choice, kind, self.optimizer))
+            else:
+                reason = f"{run.name} has no {run.layout.step_name.format(step)}; leave the step out"
+                source = f"{run.tree.name}: step {step}"
+                yield SnapshotRef(self.family, scale, step, kind.name, (), source, "nothing", Absent(reason))
+
     def _choice(self, run: Run, *, gradients: bool = False) -> Choice:
         if not run.tree.local:
             return Choice(run.layout.rule, self.select, "file", gradients)
@@ -208,7 +228,8 @@ class Reading:
             revision = " minus ".join(part.tree.revision for part in (parts if minus else parts[:1]))
             source = f"{parts[0].tree.name}: {source}"
             return SnapshotRef(self.family, scale, step, field, (), source, revision, reader, span=span)
-        files = tuple(file for part in parts for file in files_of(part.local_path))
+        files_in = state_files if isinstance(reader, StateReader) else files_of
+        files = tuple(file for part in parts for file in files_in(part.local_path))
         mark = _mark(files, reader)
         return SnapshotRef(self.family, scale, step, field, files, source, mark, reader, span=span)
 
@@ -217,6 +238,8 @@ def _mark(files: tuple[Path, ...], reader: Reader) -> str:
     """``local-`` and twelve hexadecimal digits from sizes, times of change and the choice; contents are not read."""
     others = reader.run.marks if isinstance(reader.run, GradientsOnDisk | CheckpointsOnDisk) else ()
     lines = [reader.choice.mark]
+    if isinstance(reader, StateReader) and reader.optimizer:
+        lines.append(repr(reader.optimizer))
     for file in (*files, *others):
         try:
             status = file.stat()

@@ -12,7 +12,7 @@ from gradcascade.errors import InputError
 from gradcascade.fields.drawing import null
 from gradcascade.fields.statistics import content_hash, kurtosis
 from gradcascade.sources.base import UPDATE, RunName
-from gradcascade.sources.contents import describe_fields, refuse_differing
+from gradcascade.sources.contents import Fields, describe_fields, refuse_differing
 from gradcascade.sources.hub_source import HubSource
 from gradcascade.study.contents import FieldContents, copies_in, rows_of
 from gradcascade.study.plan import Plan
@@ -69,13 +69,15 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
     there = [snapshot for _, source in sources for snapshot in source.snapshots()]
     left_out = quarantined(study, sources, there, quarantine)
     kept = {s for s in there if s.name not in left_out}
+    described = describe_fields(snapshot for snapshot in there if snapshot in kept)
     for snapshot in (s for s in there if s in kept):
         run = RunName(snapshot.scale, snapshot.run)
         steps.setdefault(f"{snapshot.family} / {run} / {snapshot.field}", []).append(snapshot.step)
         size = sum(file.stat().st_size for file in snapshot.files)
         read += size
-        if snapshot.files:  # float32, of two checkpoints or of one file
-            entries.append(size // (8 if snapshot.field == UPDATE else 4))
+        if snapshot.files:  # what cannot be read is taken for float32, of two checkpoints or of one file
+            known = described.get(Fields(snapshot.family, snapshot.scale, snapshot.run, snapshot.field))
+            entries.append(known.description.entries if known else size // (8 if snapshot.field == UPDATE else 4))
     for _, source in sources:
         if isinstance(source, HubSource):
             remote = True
@@ -86,7 +88,6 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
                 files += found.downloads(own) * found.files
                 small += len(found.run.small)
                 held = max(held, min(found.held, found.downloads(own)) * found.size)
-    described = describe_fields(snapshot for snapshot in there if snapshot in kept)
     refuse_differing(described)
     copies = copies_in(source for _, source in sources)
     if there and not kept:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from gradcascade import families
 from gradcascade.errors import InputError
-from gradcascade.fields.kinds import FIELD_KINDS
+from gradcascade.fields.kinds import FIELD_KINDS, Optimizer
 from gradcascade.fields.nulls import NULLS
 from gradcascade.fields.nulls.base import CLIP
 from gradcascade.probe.graphs import DEFAULT_GRAPH
@@ -134,6 +134,19 @@ class HubPlan(_Strict):
         return self
 
 
+class OptimizerPlan(_Strict):
+    """Settings of Adam, for optimizer states whose files do not have them."""
+
+    beta1: float = Field(ge=0, lt=1)
+    beta2: float = Field(ge=0, lt=1)
+    eps: float = Field(ge=0, allow_inf_nan=False)
+
+    @property
+    def settings(self) -> Optimizer:
+        """As the kinds of field take them."""
+        return Optimizer(self.beta1, self.beta2, self.eps)
+
+
 class FamilyPlan(_Strict):
     """One family of models of several scales: in a folder, or on the hub."""
 
@@ -153,6 +166,8 @@ class FamilyPlan(_Strict):
     """The run of each scale, a folder as seen from path; by default every run, named as its folder is."""
     runs: dict[str, dict[str, str]] | None = None
     """Several runs of a scale, by scale and label: a folder each, as seen from path."""
+    optimizer: OptimizerPlan | None = None
+    """Adam's settings, which a direction needs, where the files of the optimizer do not have them."""
     links: bool = False
     """Whether symbolic links that lead out of the folder are followed."""
     window: StableWindow | None = None
@@ -214,10 +229,10 @@ class FamilyPlan(_Strict):
     def reading(self) -> dict[str, Any]:
         """What decides which values are read from the same files."""
         if self.hub:
-            chosen = {"tensors"} if self.tensors else set()
+            chosen = {name for name in ("tensors", "optimizer") if getattr(self, name)}
             kept = {"name", "gradients", "order", "label", *chosen}
             return {"hub": self.hub.layout, **self.model_dump(include=kept)}
-        unset = {name for name in ("tensors", "scales", "runs") if not getattr(self, name)}
+        unset = {name for name in ("tensors", "scales", "runs", "optimizer") if not getattr(self, name)}
         return self.model_dump(exclude={"hub", "evaluations", "evaluation_names", "window", "links", *unset})
 
     def asks_for(self, scale: str, step: int, field: str, run: str = ALONE) -> bool:
@@ -237,8 +252,9 @@ class FamilyPlan(_Strict):
         """What decides which numbers stand for a step of a run, or for one draw of the data there, as text."""
         place = self._place_of(scale, run)
         which = f"{_OF_DRAW} {draw} " if draw is not None else ""
+        given = [repr(self.optimizer)] if self.optimizer else []
         placed = [f"of {place}"] if place else []
-        return which + " ".join([self.gradients, self.order, self.label, *self.tensors, *placed])
+        return which + " ".join([self.gradients, self.order, self.label, *self.tensors, *given, *placed])
 
 
 def without_draw(conventions: str) -> str:

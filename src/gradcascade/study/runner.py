@@ -84,6 +84,7 @@ def open_source(study: Path, family: FamilyPlan, watch: Callable[[str, int, int]
         scales=family.scales,
         runs=family.runs,
         links=family.links,
+        optimizer=family.optimizer.settings if family.optimizer else None,
     )
 
 

@@ -10,14 +10,14 @@ os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world), "MASTER_ADDR": "loca
 
 import deepspeed  # noqa: E402, reads the environment
 import torch  # noqa: E402
-from deepspeed.utils import safe_get_full_fp32_param  # noqa: E402
+from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_optimizer_state  # noqa: E402
 from small_models import SAVED, WIDTHS, Small, run_of, tokens  # noqa: E402
 
 deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # else it is compiled, which takes half a minute
 deepspeed.init_distributed("gloo", init_method=f"file://{root}/store", rank=rank, world_size=world)
 
 for stage in (0, 1, 2, 3):
-    truth = {}
+    truth, moments = {}, {}
     for width in WIDTHS:
         net = Small(width)
         optimizer = torch.optim.AdamW(
@@ -41,7 +41,17 @@ for stage in (0, 1, 2, 3):
                 engine.save_checkpoint(str(run_of(root / f"stage{stage}", width)), tag=f"global_step{step}")
                 named = list(net.named_parameters())
                 full = [(name, safe_get_full_fp32_param(p) if stage else p.detach()) for name, p in named]
+                if stage in (1, 2):  # it links them after the first group's first step, when the others have none yet
+                    engine.optimizer._hp_optimizer_states_linked = False
+                    engine.optimizer._lazy_init_hp_params_optimizer_state()
+                kept = {}
+                for key in ("exp_avg", "exp_avg_sq"):
+                    for name, p in named:
+                        value = safe_get_full_optimizer_state(p, key) if stage else optimizer.state[p][key]
+                        kept.setdefault(key, {})[name] = value.clone()
+                moments.setdefault(width, {})[step] = kept
                 truth.setdefault(width, {})[step] = {name: value.clone() for name, value in full if value is not None}
     if rank == 0:
         torch.save(truth, root / f"truth{stage}.pt")
+        torch.save(moments, root / f"moments{stage}.pt")
 torch.distributed.destroy_process_group()

@@ -47,6 +47,23 @@ def check_updates(root, truth):
         np.testing.assert_array_equal(ref.load(), wanted.numpy())
 
 
+def check_moments(root, moments, betas=(0.9, 0.999), eps=1e-8):
+    """Momenta as torch has them; directions as AdamW's formula gives them in double precision."""
+    found = discover(root, fields=["momentum", "direction"], order="canonical").snapshots()
+    wanted = [(f"d{w}", kind, step) for w in WIDTHS for kind in ("momentum", "direction") for step in SAVED]
+    assert [(ref.scale, ref.field, ref.step) for ref in found] == wanted
+    for ref in found:
+        mean, square = (moments[int(ref.scale[1:])][ref.step][key] for key in ("exp_avg", "exp_avg_sq"))
+        names = by_name(mean)
+        assert [name for name, _ in ref.layout() or ()] == names
+        values = [mean[name].float() for name in names]
+        if ref.field == "direction":
+            roots = [(square[name].double() / (1 - betas[1] ** ref.step)).sqrt() + eps for name in names]
+            means = [mean[name].double() / (1 - betas[0] ** ref.step) for name in names]
+            values = [(one / root).float() for one, root in zip(means, roots, strict=True)]
+        np.testing.assert_array_equal(ref.load(), torch.cat([value.reshape(-1) for value in values]).numpy())
+
+
 @pytest.fixture(scope="module", params=["transformers_trainer", "lightning", "accelerate", "ddp"])
 def trained(request, tmp_path_factory):
     for library in NEEDS.get(request.param, ()):
@@ -105,6 +122,7 @@ def deepspeed_runs(tmp_path_factory):
 def test_deepspeed_of_every_stage(deepspeed_runs, stage):
     truth = torch.load(deepspeed_runs / f"truth{stage}.pt")
     check_updates(deepspeed_runs / f"stage{stage}", truth)
+    check_moments(deepspeed_runs / f"stage{stage}", torch.load(deepspeed_runs / f"moments{stage}.pt"))
 
 
 def test_adapters_are_refused_with_what_to_do(tmp_path):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradcascade.errors import InputError
+from gradcascade.sources.optimizer_files import files_beside, state_beside
+from gradcascade.sources.optimizer_state import OptimizerState
 from gradcascade.sources.stored import StoredTensor
 
 
@@ -22,6 +24,8 @@ class Checkpoint:
     open: Callable[[Path], dict[str, StoredTensor]]
     """Describes the tensors in file order without reading values; refuses what is not the whole model."""
     files: Callable[[Path], tuple[Path, ...]] = lambda path: (path,)  # every file it is read from; never fails
+    state: Callable[[Path], OptimizerState | None] = state_beside  # the optimizer's; None if it is not there
+    state_files: Callable[[Path], tuple[Path, ...]] = files_beside  # further files that it may be read from
     readable: bool = True  # whether it can be opened; others are recognised to say what to do
 
     def opening_file(self, names: Iterable[str]) -> str | None:
