@@ -11,7 +11,7 @@ import numpy as np
 from gradcascade.errors import InputError
 from gradcascade.fields.drawing import null
 from gradcascade.fields.statistics import content_hash, kurtosis
-from gradcascade.sources.base import UPDATE, RunName
+from gradcascade.sources.base import FIELDS, UPDATE, RunName
 from gradcascade.sources.contents import Fields, describe_fields, refuse_differing
 from gradcascade.sources.hub_source import HubSource
 from gradcascade.study.contents import FieldContents, copies_in, rows_of
@@ -75,9 +75,10 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
         steps.setdefault(f"{snapshot.family} / {run} / {snapshot.field}", []).append(snapshot.step)
         size = sum(file.stat().st_size for file in snapshot.files)
         read += size
-        if snapshot.files:  # what cannot be read is taken for float32, of two checkpoints or of one file
+        if snapshot.files:  # float32, of two checkpoints or of one file; an optimizer's holds more than its field
             known = described.get(Fields(snapshot.family, snapshot.scale, snapshot.run, snapshot.field))
-            entries.append(known.description.entries if known else size // (8 if snapshot.field == UPDATE else 4))
+            by_size = size // (8 if snapshot.field == UPDATE else 4)
+            entries.append(known.description.entries if known and snapshot.field not in FIELDS else by_size)
     for _, source in sources:
         if isinstance(source, HubSource):
             remote = True

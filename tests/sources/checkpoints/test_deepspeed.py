@@ -160,7 +160,7 @@ BETAS = {"betas": (0.9, 0.95), "eps": 1e-6}
 
 
 def direction(values, beta1=0.9, beta2=0.95, eps=1e-6, step=7):
-    mean = -flat_of(values)
+    mean = -flat_of(values).astype(np.float64)
     square = (flat_of(values) ** 2).astype(np.float64)
     return (mean / (1 - beta1**step) / (np.sqrt(square / (1 - beta2**step)) + eps)).astype(np.float32)
 
