@@ -90,10 +90,10 @@ class OptimizerState:
 
 def torch_state(value: Any, where: Path) -> OptimizerState:
     """The state of a PyTorch optimizer: ``state`` and ``param_groups``, by name (FSDP) or by number."""
-    if isinstance(value, list | tuple) and value:
+    if isinstance(value, list | tuple):
         if len(value) > 1:
-            raise InputError(f"{where} holds the states of {len(value)} optimizers, and one is read; leave it out")
-        value = value[0]
+            raise InputError(f"{where} holds the states of {len(value)} optimizers, and only one can be read")
+        value = next(iter(value), None)
     state = value.get("state") if isinstance(value, dict) else None
     if not isinstance(state, dict) or not state:
         raise InputError(f"{where} holds an optimizer's state of no kind that is read, or one that made no step yet")

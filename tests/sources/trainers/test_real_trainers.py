@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import writers
-from small_models import SAVED, WIDTHS, run_of
+from trained_models import SAVED, WIDTHS, run_of
 from typer.testing import CliRunner
 
 import gradcascade as gc

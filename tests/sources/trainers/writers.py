@@ -4,7 +4,7 @@ import warnings
 from pathlib import Path
 
 import torch
-from small_models import SAVED, Small, Weights, run_of, tokens, weights
+from trained_models import SAVED, Small, Weights, run_of, tokens, weights
 
 Truth = dict[int, Weights]
 

@@ -63,7 +63,7 @@ def open_zero(model_states: Path) -> dict[str, StoredTensor]:
     saved = _partitions(model_states, open_values(model_states, _known))
     if saved is None:
         return open_tensors(model_states)  # stage 0: the model is whole in it
-    return saved.laid(saved.masters) | saved.frozen
+    return {**saved.laid(saved.masters), **saved.frozen}
 
 
 def zero_state(model_states: Path) -> OptimizerState | None:
