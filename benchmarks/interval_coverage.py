@@ -206,7 +206,7 @@ def comparisons(repetitions: int) -> None:
 
 def bends(repetitions: int) -> None:
     """Bends where there is none, and where there is one."""
-    from gradcascade.scaling.along_training import over_window
+    from gradcascade.scaling.along_training import along_training
     from gradcascade.scaling.curvature import curvature, window_curvature
 
     heading(
@@ -220,8 +220,8 @@ def bends(repetitions: int) -> None:
             table, _ = families(rng, repetitions, scales, runs, bend=bend, steps=56 if runs == 1 else 12)
             window = (0, 10**9)
             some = table.filter(pl.col("family") < f"{min(repetitions, 400):05}")
-            keys = ("family", "field", "variant", "exponent")
-            old = of_z(over_window(curvature(some), keys, "curvature", window))
+            series = of_z(curvature(some)).sort("family", "step").partition_by("family")
+            old = pl.DataFrame(along_training([part["curvature"].to_numpy() for part in series]))
             found = of_z(window_curvature(table, window))
             line(
                 f"{scales} x {runs}", f"{bend:g}", 100 - covered(old, "low", "high", 0.0),

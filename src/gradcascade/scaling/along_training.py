@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.series_mean import MIN_STEPS, mean_half_widths
-from gradcascade.scaling.windows import Window, in_window
 from gradcascade.tables.column import ALONG
 from gradcascade.vocabulary import polars_schema
 
@@ -39,23 +37,6 @@ def along_training(series: Sequence[NDArray[np.float64]], confidence: float = CO
                 "reason": None if known else _short(steps),
             }
     return answers
-
-
-def over_window(
-    table: pl.DataFrame, keys: Sequence[str], value: str, window: Window = None, confidence: float = CONFIDENCE
-) -> pl.DataFrame:
-    """Mean of a column over the window: one row per ``keys`` (which begin with family, field), in order."""
-    inside = pl.col(value).cast(pl.Float64).filter("_used").drop_nulls()
-    grouped = (
-        table.with_columns(_used=in_window(table, window))
-        .sort("step", maintain_order=True)
-        .group_by(keys)
-        .agg(inside.alias("_series"))
-    )
-    named = table.select(keys).unique(maintain_order=True).join(grouped, on=keys, how="left", maintain_order="left")
-    series = [values.to_numpy() for values in named.get_column("_series")]
-    answers = pl.DataFrame(along_training(series, confidence), schema=ALONG_SCHEMA)
-    return pl.concat([named.drop("_series"), answers], how="horizontal")
 
 
 def _short(steps: int) -> str:

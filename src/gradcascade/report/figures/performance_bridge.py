@@ -39,8 +39,8 @@ class PerformanceBridge(ReportFigure):
 
     Columns: family, field, quantity ("metric" for the slope of the log metric on log N, "v_rel" and "duration_per_n"
     for the means over the scales, "D - 1", "z", "delta"), step, value, low, high (of the metric's exponent); and in
-    rows without a step the Pearson correlation of a quantity with the metric's exponent along training: pearson, its
-    p by shifts, and steps, how many both have.
+    rows without a step the Pearson correlation of a quantity with the metric's exponent along training: pearson, the
+    share p of pairs of series with only these trends that reach it, and steps, how many both have.
     """
 
     name = "performance"
@@ -79,7 +79,8 @@ class PerformanceBridge(ReportFigure):
             pl.col("metric") == f"slope of {self.metric}",
         )
         quantity = pl.col("channel").replace(named).alias("quantity")
-        return known.drop_nulls("pearson").select("family", "field", quantity, "pearson", "p", steps="n_steps")
+        known = known.drop_nulls("pearson")
+        return known.select("family", "field", quantity, "pearson", p="p_trend", steps="n_steps")
 
     def _missing(self) -> str | None:
         if not self.metric:
