@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -114,25 +115,41 @@ class Design:
 
     def power(self, difference: float, confidence: float = CONFIDENCE) -> float:
         """Chance that the interval of a slope this far from zero leaves zero out."""
-        from scipy.stats import nct, t
-
-        variance, mean, degrees = self.moments()
-        least = t.ppf(0.5 + confidence / 2, len(self.sizes) - 2) * np.sqrt(mean / variance)
-        away = abs(difference) / np.sqrt(variance)
-        if away > 37:  # nct has no more digits there, and the answer is certain
-            return 1.0
-        return float(nct.sf(least, degrees, away) + nct.cdf(-least, degrees, away))
+        least, degrees = self._threshold(confidence)
+        return _chance(abs(difference) / self.moments()[0] ** 0.5, least, degrees)
 
     def smallest(self, power: float = POWER, confidence: float = CONFIDENCE) -> float:
         """Smallest difference of the slope from zero that is shown with this chance."""
-        high = self.half_width(confidence)
-        while self.power(high, confidence) < power:
-            high *= 2
-        low = 0.0
-        for _ in range(50):
-            middle = (low + high) / 2
-            low, high = (middle, high) if self.power(middle, confidence) < power else (low, middle)
-        return high
+        least, degrees = self._threshold(confidence)
+        # Rounded, so that designs that differ in their scatter alone share the answer.
+        return _noncentrality(round(least, 10), round(degrees, 10), power) * self.moments()[0] ** 0.5
+
+    def _threshold(self, confidence: float) -> tuple[float, float]:
+        """How many true standard errors off zero a slope must be to be shown, and the degrees of freedom."""
+        from scipy.stats import t
+
+        variance, mean, degrees = self.moments()
+        return float(t.ppf(0.5 + confidence / 2, len(self.sizes) - 2) * np.sqrt(mean / variance)), degrees
+
+
+def _chance(away: float, least: float, degrees: float) -> float:
+    from scipy.stats import nct
+
+    if away > 37:  # nct has no more digits there, and the answer is certain
+        return 1.0
+    return float(nct.sf(least, degrees, away) + nct.cdf(-least, degrees, away))
+
+
+@lru_cache(maxsize=256)
+def _noncentrality(least: float, degrees: float, power: float) -> float:
+    """True standard errors off zero that are shown with this chance."""
+    low, high = 0.0, 2.0
+    while _chance(high, least, degrees) < power:
+        low, high = high, 2 * high
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _chance(middle, least, degrees) < power else (low, middle)
+    return high
 
 
 def cheapest_design(
