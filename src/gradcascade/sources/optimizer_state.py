@@ -63,7 +63,7 @@ class OptimizerState:
             raise InputError(f"{self._nameless}; of some it keeps nothing that tells their shape")
         if not ordered:
             raise InputError(
-                f"{self._nameless}, and the file of the model is sorted by name, so that the order is lost; save the "
+                f"{self._nameless}, and the files of the model do not keep the order that would tell; save the "
                 "optimizer's state with names (torch.distributed.checkpoint.state_dict.get_optimizer_state_dict)"
             )
         # In each group they have the model's order; which are in which group, only their shapes can tell.

@@ -96,7 +96,8 @@ class StateReader:
         names = self.run.names(fields, self.part, path)
         state = open_state(path)
         model = Choice().described(tensors, str(path)) if state.numbered else chosen
-        ordered = {format_of(file).name for file in {tensor.path for tensor in tensors.values()}} == {"torch.save"}
+        files = {part.path for tensor in tensors.values() for part in tensor.stored}
+        ordered = all(format_of(file).name == "torch.save" and file.suffix != ".distcp" for file in files)
         known = state.by_name({name: tensor.shape for name, tensor in model.tensors.items()}, ordered)
         kept = {name: _found(known, name, chosen.tied, state.where) for name in names}
         way = way_of(self.kind, list(kept.values()))

@@ -6,6 +6,8 @@ tensor is a ``torch.save`` file of its own within a ``.distcp`` file.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
-from gradcascade.sources.formats.torch_save import open_within
+from gradcascade.sources.formats.torch_save import open_values, open_within
+from gradcascade.sources.optimizer_state import OptimizerState, torch_state
 from gradcascade.sources.pickles.unpickler import Global, PickleError, Record, Unpickler
 from gradcascade.sources.pieces import Piece, joined
 from gradcascade.sources.stored import MAX_HEADER, StoredTensor, checked_shape, mapped, shown
@@ -39,27 +42,77 @@ _KNOWN = {
 }  # fmt: skip
 
 
+_STATE = re.compile(r"optim\w*\.state\.(.+)\.(\w+)")
+_GROUPS = re.compile(r"optim\w*\.param_groups\.(.+)\.(\w+)")
+_SETTINGS = ("params", "param_names", "betas", "eps", "amsgrad", "bias_correction", "decoupled_weight_decay")
+
+
 def open_distributed(metadata: Path) -> dict[str, StoredTensor]:
     """Describe the tensors of a checkpoint by its ``.metadata``, names and groups as saved; each must be whole."""
+    return _tensors(_read(metadata), metadata)
+
+
+def distributed_state(metadata: Path) -> OptimizerState | None:
+    """The optimizer's state that a checkpoint holds, by the names it has there; None if it holds none."""
+    content = _read(metadata)
+    state: dict[str | int, dict[str, Any]] = {}
+    for name, tensor in _tensors(content, metadata, lambda name: bool(_STATE.fullmatch(content.full(name)))).items():
+        if match := _STATE.fullmatch(name):
+            state.setdefault(match[1], {})[match[2]] = tensor
+    if not state:
+        return None
+    groups: dict[str, dict[str, Any]] = {}
+    listed: set[str] = set()
+    files: dict[str, NDArray[np.uint8]] = {}
+    for name in content.others:
+        if (match := _GROUPS.fullmatch(content.full(name))) and match[2] in _SETTINGS:
+            file, held = _held(content, name, None, metadata, files)
+            groups.setdefault(match[1], {})[match[2]] = open_values(file, lambda reference: False, held)
+            listed |= {match[1]} if match[2] == "params" else set()
+    found = [own if key in listed else {"params": [key], **own} for key, own in groups.items()]
+    if any(type(key) is int for group in found for key in group["params"]):  # saved without names
+        state = {int(key) if isinstance(key, str) and key.isdigit() else key: kept for key, kept in state.items()}
+    return torch_state({"state": state, "param_groups": found}, metadata)
+
+
+def _read(metadata: Path) -> _Metadata:
     raw = mapped(metadata)
     if raw.size > MAX_HEADER:
         raise InputError(f"{metadata} has {raw.size} bytes, more than metadata needs; {_AGAIN}")
     try:
-        content = _Metadata(Unpickler(raw.tobytes(), _allow, _build, _no_storage, records=True).run())
+        return _Metadata(Unpickler(raw.tobytes(), _allow, _build, _no_storage, records=True).run())
     except PickleError as fault:
         raise InputError(f"{metadata} {fault}; {_ADVICE}") from None
+
+
+def _tensors(
+    content: _Metadata, metadata: Path, wanted: Callable[[str], bool] = lambda name: True
+) -> dict[str, StoredTensor]:
     files: dict[str, NDArray[np.uint8]] = {}
     found = {}
     for name, size, chunks in content.tensors(metadata):
+        if not wanted(name):
+            continue
         pieces = []
         for start, shape in chunks:
-            info = content.place(name, start, metadata)
-            file = inside(metadata.parent, metadata.parent / _plain(info[0], metadata))
-            held = files.setdefault(info[0], mapped(file))
-            pieces.append(Piece(start, _piece(file, held, info[1], info[2], name, shape)))
+            file, held = _held(content, name, start, metadata, files)
+            pieces.append(Piece(start, _piece(file, held, name, shape)))
         group, found_name = content.path(name)
         found[found_name] = joined(found_name, size, pieces, metadata, group)
     return found
+
+
+def _held(
+    content: _Metadata, name: str, start: Shape | None, metadata: Path, files: dict[str, NDArray[np.uint8]]
+) -> tuple[Path, NDArray[np.uint8]]:
+    """The file that holds something, and its bytes there."""
+    named, offset, length = content.place(name, start, metadata)
+    file = inside(metadata.parent, metadata.parent / _plain(named, metadata))
+    if named not in files:
+        files[named] = mapped(file)
+    if offset < 0 or length <= 0 or offset + length > files[named].size:
+        raise InputError(f"{file} is cut off: {shown(name)} reaches beyond its end; {_AGAIN}")
+    return file, files[named][offset : offset + length]
 
 
 def _plain(name: str, metadata: Path) -> str:
@@ -68,12 +121,8 @@ def _plain(name: str, metadata: Path) -> str:
     return name
 
 
-def _piece(
-    file: Path, held: NDArray[np.uint8], offset: int, length: int, name: str, shape: tuple[int, ...]
-) -> StoredTensor:
-    if offset < 0 or length <= 0 or offset + length > held.size:
-        raise InputError(f"{file} is cut off: {shown(name)} reaches beyond its end; {_AGAIN}")
-    tensors = list(open_within(held[offset : offset + length], file).values())
+def _piece(file: Path, held: NDArray[np.uint8], name: str, shape: Shape) -> StoredTensor:
+    tensors = list(open_within(held, file).values())
     if len(tensors) != 1 or tensors[0].shape != shape:
         raise InputError(f"{file} holds something else than the metadata says for {shown(name)}; {_AGAIN}")
     return tensors[0]
@@ -99,7 +148,7 @@ class _Metadata:
         """Name, shape, and start and shape of every piece."""
         found = []
         for name, entry in self._tensors.items():
-            if not isinstance(entry, Record) or entry.reference.name != "TensorStorageMetadata":
+            if not _is_tensor(entry):
                 continue
             state = _state(entry)
             size = checked_shape(state.get("size"), f"{where}: tensor {shown(name)}")
@@ -110,7 +159,17 @@ class _Metadata:
             found.append((name, size, chunks))
         return found
 
-    def place(self, name: str, start: tuple[int, ...], where: Path) -> tuple[str, int, int]:
+    @property
+    def others(self) -> list[str]:
+        """Names of what is no tensor."""
+        entries = self._tensors.items()
+        return [name for name, entry in entries if getattr(entry, "reference", None) and not _is_tensor(entry)]
+
+    def full(self, name: str) -> str:
+        """The name of an entry with the dictionaries it was in."""
+        return self.path(name)[1]
+
+    def place(self, name: str, start: tuple[int, ...] | None, where: Path) -> tuple[str, int, int]:
         """File, offset and length of a piece."""
         place = self._places.get((name, start)) or self._places.get((name, None))
         match place:
@@ -124,6 +183,10 @@ class _Metadata:
         if isinstance(path, tuple | list) and len(path) > 1:
             return str(path[0]), ".".join(map(str, path))
         return "", name
+
+
+def _is_tensor(entry: Any) -> bool:
+    return isinstance(entry, Record) and entry.reference.name == "TensorStorageMetadata"
 
 
 def _state(value: Any) -> dict[str, Any]:

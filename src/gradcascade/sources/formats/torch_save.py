@@ -54,17 +54,18 @@ def open_within(raw: NDArray[np.uint8], path: Path) -> dict[str, StoredTensor]:
     return {name: place(name, recipe, name.partition(".")[0], groups) for name, recipe in recipes.items()}
 
 
-def open_values(path: Path, known: Callable[[Global], bool]) -> Any:
+def open_values(path: Path, known: Callable[[Global], bool], raw: NDArray[np.uint8] | None = None) -> Any:
     """What a ``torch.save`` file holds, numbers, names and shapes too; tensors as `StoredTensor`, objects as records.
 
-    ``known`` tells which further names may occur; nothing is imported or called for any of them.
+    ``known`` tells which further names may occur; nothing is imported or called for any of them. ``raw`` are
+    the bytes of such a file that lies within that of ``path``.
     """
 
     def allow(reference: Global) -> None:
         if not known(reference):
             allow_tensors(reference)
 
-    value, place = _opened(mapped(path), path, allow, records=True)
+    value, place = _opened(mapped(path) if raw is None else raw, path, allow, records=True)
     return _filled(value, "", place, {})
 
 
