@@ -31,7 +31,8 @@ def folder(monkeypatch, tmp_path):
 
 
 def test_the_published_families_are_all_there():
-    published = ["pico-lm", "pythia", "pythia-deduped", "pythia-gradients", "polypythias", "pythia-suite"]
+    published = ["pico-lm", "pythia", "neox-pythia", "pythia-deduped", "pythia-gradients", "polypythias"]
+    published = [*published, "pythia-suite"]
     assert list(families.families()) == [*published, "datadecide", "olmo-2", "gemstones", "smollm2"]
     others = [f"pythia-seed{seed}" for seed in range(1, 10)]
     corpora = [f"datadecide-{corpus}" for corpus in families.family("datadecide").variants]

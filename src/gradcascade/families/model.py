@@ -66,6 +66,14 @@ class ScheduleFacts(_Strict):
         return self
 
 
+class AdamFacts(_Strict):
+    """Settings of Adam, which a direction depends on, where the files of the optimizer do not have them."""
+
+    beta1: float
+    beta2: float
+    eps: float
+
+
 class MetricFacts(_Strict):
     """The external metric that the family is compared with."""
 
@@ -216,6 +224,7 @@ class Family(_Strict):
     names: tuple[str, ...] = ()
     """Shell patterns of the names that such a family has on disk."""
     schedule: ScheduleFacts | None = None
+    optimizer: AdamFacts | None = None
     metric: MetricFacts | None = None
     published: Published | None = None
     faults: tuple[Fault, ...] = ()

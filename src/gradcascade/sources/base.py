@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 GRADIENT = "gradient"
 UPDATE = "update"
 MEAN_GRADIENT = "mean-gradient"
+MOMENTUM = "momentum"
+DIRECTION = "direction"
 FIELDS = (GRADIENT, UPDATE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 import re
 from collections.abc import Iterable
@@ -35,12 +36,17 @@ def _kind(path: Path) -> Checkpoint | None:
 
 
 def checkpoint_files(files: Iterable[TreeFile], folder: str = "") -> list[TreeFile]:
-    """Of the files in a listing, those of the checkpoint in a folder: one, or an index and its shards."""
+    """Of the files in a listing, those of the checkpoint in a folder: one, or an index and its shards, or parts."""
     start = f"{folder}/" if folder else ""
     named = {file.name: file for file in files if file.path == start + file.name}
     opening = opening_file(named)
-    if opening is None or opening not in INDEXED:
-        return [named[opening]] if opening else []
+    if opening is None:
+        return []
+    kind = _kind(Path(opening))
+    if kind and kind.beside:
+        return [named[opening], *(named[name] for name in sorted(fnmatch.filter(named, kind.beside)))]
+    if opening not in INDEXED:
+        return [named[opening]]
     stem, _, suffix = opening.removesuffix(".index.json").rpartition(".")
     shard = re.compile(rf"{stem}-[0-9]+-of-[0-9]+\.{suffix}")
     return [named[opening], *(file for name, file in sorted(named.items()) if shard.fullmatch(name))]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gradcascade import families
 from gradcascade.errors import InputError, SourceLostError
 from gradcascade.evaluations import Problem
+from gradcascade.fields.kinds import Optimizer
 from gradcascade.sources.base import UPDATE, RunName, SnapshotRef
 from gradcascade.sources.evaluations import metrics_table, read_evaluations
 from gradcascade.sources.layouts import LAYOUTS
@@ -50,7 +51,14 @@ class Found:
     def downloads(self, snapshots: Collection[SnapshotRef]) -> int:
         """How many checkpoints or gradients are downloaded for some of the snapshots."""
         wanted = set(snapshots).intersection(self.snapshots)
-        return len({(at.field, part) for at in wanted for part in getattr(at.reader, "parts", ())})
+        # A gradient goes when it was read, a checkpoint stays for the other fields of its step.
+        return len(
+            {
+                (at.field if from_gradients(at.field) else "", part)
+                for at in wanted
+                for part in getattr(at.reader, "parts", ())
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -122,13 +130,14 @@ def discover_hub(
     label: str = "later",
     select: tuple[str, ...] = (),
     fields: tuple[str, ...] | None = None,
+    optimizer: Optimizer | None = None,
 ) -> HubSource:
     """Find a family on the hub: its repositories by run, laid out as one of the `LAYOUTS`.
 
     A step that is asked for and not there is refused when it is loaded, and no difference is taken across it.
     """
     chosen = LAYOUTS.find(layout, argument="layout")
-    reading = Reading(family, fields or chosen.fields, which, order, label, select)
+    reading = Reading(family, fields or chosen.fields, which, order, label, select, optimizer)
     names = [address.name for address in repositories.values()]
     found = []
     for name, address in repositories.items():
@@ -146,7 +155,7 @@ def _found(remote: RemoteRun, layout: Layout, reading: Reading) -> Found:
     there = run.parts(reading.which if from_gradients(field) else None)
     asked = tuple(sorted(there if remote.asked is None else remote.asked))
     known = [step for step in asked if step in there]
-    if field == UPDATE and (len(asked) < 2 or not known):
+    if UPDATE in reading.fields and (len(asked) < 2 or not known):
         what = layout.step_name.replace("branch ", "branches ").replace("folder ", "folders ").format("{N}")
         raise InputError(
             f"{run.name} has {len(known)} of the {what} wanted, and a difference takes two; name another repository, "
@@ -160,12 +169,12 @@ def _found(remote: RemoteRun, layout: Layout, reading: Reading) -> Found:
         remote.name,
         run,
         remote.tree(run.tree.revision),
-        tuple(reading.snapshots(run, *remote.name, asked=asked)),
+        tuple(sorted(reading.snapshots(run, *remote.name, asked=asked), key=lambda at: at.step)),
         asked,
         {step: there[step] for step in known},
         files=len(files) or 1,
         size=size,
-        held=2 if field == UPDATE else 1,
+        held=2 if UPDATE in reading.fields else 1,
         entries=(published and families.expected_entries(place)) or size // (2 if field == UPDATE else 4),
     )
 

@@ -47,7 +47,10 @@ class _Opened:
 
 @dataclass(frozen=True)
 class StateReader:
-    """Loads a field made from the optimizer's state of one checkpoint, of the tensors that its updates have."""
+    """Loads a field made from the optimizer's state of one checkpoint, of the tensors that its updates have.
+
+    What was downloaded stays, as the next update needs it.
+    """
 
     part: Part
     run: RunTensors
@@ -63,7 +66,7 @@ class StateReader:
 
     def __call__(self) -> NDArray[np.floating]:
         """Load the field, shape (N,)."""
-        with self.part.tree.holding([self.part]) as fetch:
+        with self.part.tree.holding([self.part], keep=self.part) as fetch:
             opened = self._open(fetch(self.part))
             out = empty_field([opened.tensor(name) for name in opened.kept])
             start = 0

@@ -26,4 +26,6 @@ def preset(name: str, known: Family, runs: Sequence[str]) -> FamilyPlan:
     }
     hub = {"layout": known.layout, "repositories": places, "steps": known.steps}
     reading = {"fields": known.fields, "order": known.tensor_order, "tensors": known.tensors}
+    if known.optimizer:
+        reading["optimizer"] = known.optimizer.model_dump()
     return FamilyPlan.model_validate({"name": name, "hub": hub, **reading, "window": known.window})

@@ -37,6 +37,7 @@ def open_hub(study: Path, family: FamilyPlan, watch: Callable[[str, int, int], N
         label=family.label,
         select=family.tensors,
         fields=family.fields,
+        optimizer=family.optimizer.settings if family.optimizer else None,
     )
 
 

@@ -25,6 +25,7 @@ from gradcascade.sources.tensors import open_tensors
 MODEL_STATES = re.compile(r"(?:zero_pp_rank_0_)?mp_rank_00_model_states\.pt")
 _OPTIMIZER = re.compile(r"(?:bf16_)?zero_pp_rank_([0-9]{1,5})_mp_rank_([0-9]{1,3})_optim_states\.pt")
 _OTHER_PARTS = re.compile(r"(?:.*_)?mp_rank_(?!00_)[0-9]+_(?:model|optim)_states\.pt|.*expert_[0-9]+_.*_states\.pt")
+_MOST_PADDING = 4096  # entries of a group that only fill up the ranks
 _AGAIN = "copy all files of the checkpoint, or convert it with DeepSpeed's zero_to_fp32.py"
 
 
@@ -86,10 +87,10 @@ def zero_state(model_states: Path) -> OptimizerState | None:
             own = [state.get(key) if row.size else row for state, row in zip(states, flat, strict=True)]
             if not all(map(_like, own, flat)):
                 raise InputError(f"{path}: {shown(key)} is not there, or not as long as the weights; {_AGAIN}")
-            rows.append(own)
+            rows.append([value.stretch(0, row.size) for value, row in zip(own, flat, strict=True)])
         for name, tensor in saved.laid(rows).items():
             found[name][key] = tensor
-    steps = _steps(saved, kept, groups)
+    steps = _steps(saved, kept, groups) or _trained(state)
     settings = [{key: value for key, value in group.items() if key not in ("params", "step")} for group in groups]
     if len(settings) != len(saved.shapes) and any(one != settings[0] for one in settings):
         settings = []
@@ -102,7 +103,8 @@ def zero_state(model_states: Path) -> OptimizerState | None:
 
 
 def _like(value: Any, master: StoredTensor) -> bool:
-    return isinstance(value, StoredTensor) and value.shape == master.shape
+    """Whether there is an entry for every weight; the last rank's may be padded, where its weights are not."""
+    return _flat(value) and master.size <= value.size < master.size + _MOST_PADDING
 
 
 def _flat(value: Any) -> bool:
@@ -134,6 +136,12 @@ def _steps(saved: _Partitions, kept: list[list[Mapping[str, Any]]], groups: Sequ
         raise InputError(f"{saved.where}: the ranks' optimizers are at different steps; {_AGAIN}")
     found = numbers[0][:1] if saved.stage == 3 else numbers[0]
     return [number for number in found if number is not None] if None not in found else []
+
+
+def _trained(state: Mapping[str, Any]) -> list[float]:
+    """Steps of the training, less those that the optimizer skipped, where it keeps no number of its own."""
+    done, skipped = state.get("global_steps"), state.get("skipped_steps", 0)
+    return [float(done - skipped)] if type(done) is int and type(skipped) is int else []
 
 
 def _partitions(model_states: Path, state: Mapping[str, Any]) -> _Partitions | None:

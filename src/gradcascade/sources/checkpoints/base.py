@@ -26,6 +26,8 @@ class Checkpoint:
     files: Callable[[Path], tuple[Path, ...]] = lambda path: (path,)  # every file it is read from; never fails
     state: Callable[[Path], OptimizerState | None] = state_beside  # the optimizer's; None if it is not there
     state_files: Callable[[Path], tuple[Path, ...]] = files_beside  # further files that it may be read from
+    beside: str = ""
+    """Shell pattern of files in the folder of the one that opens it, without which it is not whole."""
     readable: bool = True  # whether it can be opened; others are recognised to say what to do
 
     def opening_file(self, names: Iterable[str]) -> str | None:

@@ -7,13 +7,15 @@ from pathlib import Path
 from gradcascade.sources.checkpoints._zero import open_zero, zero_state
 from gradcascade.sources.checkpoints.base import Checkpoint
 
+_PARTS = "*zero_pp_rank_*_optim_states.pt"
+
 
 def _files(path: Path) -> tuple[Path, ...]:
     return path, *_optimizer(path)
 
 
 def _optimizer(path: Path) -> tuple[Path, ...]:
-    return tuple(sorted(path.parent.glob("*zero_pp_rank_*_optim_states.pt")))
+    return tuple(sorted(path.parent.glob(_PARTS)))
 
 
 _NAMES = ("mp_rank_00_model_states.pt", "zero_pp_rank_0_mp_rank_00_model_states.pt")
@@ -26,4 +28,5 @@ CHECKPOINT = Checkpoint(
     _files,
     state=zero_state,
     state_files=_optimizer,
+    beside=_PARTS,
 )

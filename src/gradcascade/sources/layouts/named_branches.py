@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gradcascade.errors import InputError
-from gradcascade.sources.base import UPDATE
+from gradcascade.sources.base import DIRECTION, MOMENTUM, UPDATE
 from gradcascade.sources.layouts.base import Layout, Run, Step
 from gradcascade.sources.trees.base import Part
 
@@ -57,5 +57,6 @@ def _on_hub(remote: RemoteRun, which: str) -> Run:
 
 
 LAYOUT = Layout(
-    "named-branches", 30, rule="parameters", fields=(UPDATE,), on_hub=_on_hub, step_name="branch of step {}"
-)
+    "named-branches", 30, rule="parameters", fields=(UPDATE, MOMENTUM, DIRECTION), on_hub=_on_hub,
+    step_name="branch of step {}",
+)  # fmt: skip

@@ -97,6 +97,8 @@ class HubTree:
                 raise MissingError(f"{self.name} has no {part.path} at {self.revision}; nothing was measured")
             return found
         found = checkpoint_files(self.files(part.folder), part.folder)
+        if not found and (below := self._below(part.folder)):  # as DeepSpeed's global_step1000
+            found = checkpoint_files(self.files(below), below)
         if not found:
             raise InputError(f"{part.where} holds no checkpoint ({', '.join(WHOLE)}, or shards of one)")
         for file in found:
@@ -106,6 +108,13 @@ class HubTree:
                     f"at most {MAX_HEADER:,}; nothing was downloaded"
                 )
         return found
+
+    def _below(self, folder: str) -> str:
+        """The folder within another that holds a checkpoint; empty if none does."""
+        start = f"{folder}/" if folder else ""
+        names = [file.path.removeprefix(start) for file in self.files(folder, recursive=True)]
+        opening = opening_file(name for name in names if name.count("/") == 1)
+        return start + opening.partition("/")[0] if opening else ""
 
 
 def _tree_of(part: Part) -> HubTree:
