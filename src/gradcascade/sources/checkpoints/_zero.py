@@ -87,7 +87,7 @@ def zero_state(model_states: Path) -> OptimizerState | None:
             own = [state.get(key) if row.size else row for state, row in zip(states, flat, strict=True)]
             if not all(map(_like, own, flat)):
                 raise InputError(f"{path}: {shown(key)} is not there, or not as long as the weights; {_AGAIN}")
-            rows.append([value.stretch(0, row.size) for value, row in zip(own, flat, strict=True)])
+            rows.append([value.stretch(0, row.size) for value, row in zip(own, flat, strict=True) if value])
         for name, tensor in saved.laid(rows).items():
             found[name][key] = tensor
     steps = _steps(saved, kept, groups) or _trained(state)
