@@ -469,6 +469,7 @@ def _foreign(m: Mutant) -> None:
     import torch
 
     name = m.name()
+    m.outside = m.states[0][name].ndim == 1  # biases and gains
     for state in m.states:
         state[name] = torch.randn_like(state[name]) * state[name].std(correction=0)
 
@@ -709,6 +710,8 @@ UNTOLD = {
     ("transpose a square matrix", "one", "gradient"): _ALONE,
     ("swap two steps", "one", "gradient"): _ALONE,
     ("draw a tensor anew", "one", "gradient"): _ALONE,
+    # A bias that grows from zero changes by as much as it is from one checkpoint to the next, whatever it holds.
+    ("draw a tensor anew", "one", "outside"): _ALONE,
     # Of layers one is unlike the others; of what there is only one, nothing is.
     ("halve a tensor", "all", "outside"): _EVERY,
     ("transpose another matrix", "all", "outside"): _EVERY,

@@ -18,7 +18,7 @@ from gradcascade.sources.stored import StoredTensor
 
 _NEARER, _MUCH_NEARER, _FEW = 0.75, 0.5, 32
 _SIDE = 64  # of the corner of a matrix, or the root of the entries of another tensor, that are compared
-_FORGOTTEN, _REMEMBERED = 0.7, 0.2
+_FORGOTTEN, _REMEMBERED, _AGREE = 0.7, 0.2, 0.5
 _EDGE_JUMP = 20.0
 
 
@@ -82,7 +82,9 @@ def odd_tensors(
 
     Either the tensor leaves its way for one step (both legs more than 4 times its usual change, and a detour of more
     than 3), or its first or last change is 20 times any other, or nothing of it is left: d^2 >= 0.7 (|a|^2 + |b|^2)
-    at one difference, where the tensor itself elsewhere and half of the others there have at most 0.2.
+    at one difference, where the tensor itself elsewhere and half of the others there have at most 0.2; or the
+    checkpoints before and after agree in its direction (cosine at least 0.5), and either does so with this one four
+    times less.
     """
     if len(steps) < 4:
         return
@@ -92,6 +94,8 @@ def odd_tensors(
     held = (squares[:-1] > 0) & (squares[1:] > 0)
     lost = np.where(held, distances.next_one / np.where(total > 0, total, 1), 0)
     usual = np.median(lost[:, distances.sizes >= FEWEST], axis=1) if (distances.sizes >= FEWEST).any() else 0
+    kept = _cosines(squares[:-1], squares[1:], distances.next_one)
+    across = _cosines(squares[:-2], squares[2:], distances.next_but_one)
     found: dict[int, dict[int, float]] = defaultdict(dict)
     for t in np.flatnonzero(distances.sizes >= FEWEST):
         others = np.array([np.median(np.delete(pace[:, t], k)) for k in range(len(pace))])
@@ -111,9 +115,19 @@ def odd_tensors(
                 and np.all(np.atleast_1d(usual)[k] <= _REMEMBERED)
             ):
                 found[0 if k == 0 else k + 1].setdefault(int(t), float(ratio[k]))
+        own = kept[:, t]
+        for k in range(1, len(steps) - 1):
+            if across[k - 1, t] >= max(_AGREE, 4 * max(own[k - 1], own[k])):
+                found[k].setdefault(int(t), float(min(ratio[k - 1], ratio[k])))
     for place, tensors in sorted(found.items()):
         names = tuple(run.names[t] for t in tensors)
         yield run.finding(OddTensor(names, max(tensors.values())), WARNING, [steps[place]])
+
+
+def _cosines(before: NDArray, after: NDArray, squared: NDArray) -> NDArray[np.float64]:
+    """Cosines of the angles between tensors, from their squares and that of their distance; NaN where one is zero."""
+    norms = np.sqrt(before * after)
+    return np.divide(before + after - squared, 2 * norms, out=np.full(norms.shape, np.nan), where=norms > 0)
 
 
 def twins(run: OpenedRun, steps: Sequence[int], distances: Distances) -> Iterator[Finding]:
