@@ -1,9 +1,20 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from slow_graphs import later_nodes
 
 from gradcascade.errors import InputError
-from gradcascade.probe.graph import GraphSpec, build_graph, forget_graphs, from_edges, load_graph, read_name
+from gradcascade.probe.graph import (
+    GraphSpec,
+    _read_or_build,
+    build_graph,
+    forget_graphs,
+    from_edges,
+    load_graph,
+    read_name,
+)
 from gradcascade.probe.graphs import GRAPHS
 from gradcascade.probe.graphs import _barabasi_albert as barabasi_albert
 
@@ -98,3 +109,19 @@ def test_the_cached_graph_is_the_built_one():
 def test_graphs_that_cannot_be_are_refused(settings, words):
     with pytest.raises(InputError, match=words):
         spec(**settings)
+
+
+def test_of_several_processes_one_builds_a_graph_and_the_others_read_it(monkeypatch):
+    spec = GraphSpec("barabasi-albert", 3_001, 2, 77)
+    built = []
+
+    def slowly(spec, threads):
+        built.append(spec)
+        time.sleep(0.2)
+        return build_graph(spec, threads)
+
+    monkeypatch.setattr("gradcascade.probe.graph.build_graph", slowly)
+    with ThreadPoolExecutor(2) as pool:  # the lock is one of files, so threads stand for processes
+        first, second = pool.map(lambda _: _read_or_build(spec, 1), range(2))
+    assert built == [spec]
+    assert np.array_equal(first.neighbours, second.neighbours) and np.array_equal(first.offsets, second.offsets)

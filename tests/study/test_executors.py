@@ -108,7 +108,7 @@ def test_one_file_is_all_an_executor_takes(runs, tmp_path, monkeypatch):
         EXECUTOR = Executor("backwards", 9, "from the last snapshot to the first", backwards)
     """
     add_module(monkeypatch, tmp_path, "gradcascade.study.executors", "backwards", source)
-    assert EXECUTORS.names == ("serial", "processes", "backwards")
+    assert EXECUTORS.names == ("serial", "processes", "dask", "backwards")
     found, others, _ = run(folder, "backwards", executor="backwards")
     assert found == outcome
     assert others.drop("seconds").equals(table.drop("seconds"))

@@ -88,6 +88,13 @@ def measure(
         int,
         typer.Option(min=1, help="Snapshots measured at once, each in a process; threads are divided among them."),
     ] = 1,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Measure by the workers of this Dask scheduler; local: by --workers of a cluster on this machine.",
+        ),
+    ] = None,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -144,7 +151,7 @@ def measure(
     from gradcascade.study.variants import make_probe
 
     make_probe(plan, engine=engine, threads=threads)  # complain about settings before anything is written
-    choose_executor(plan, workers)
+    choose_executor(plan, workers, scheduler=dask)
     rolls_back(out, journal)
     if quarantine is not None:
         check_quarantine(quarantine, plan)
@@ -154,7 +161,7 @@ def measure(
         describe(plan, out, threads, as_json, quarantine)
         return
     with asked_to_stop() as stop:
-        outcome = measure_plan(plan, out, engine, threads, quarantine, workers, stop, part, journal)
+        outcome = measure_plan(plan, out, engine, threads, quarantine, workers, stop, part, journal, dask)
     if as_json:
         done = {"measured": outcome.measured, "known": outcome.known, "left": outcome.left}
         typer.echo(json.dumps({**done, "refused": outcome.refused, "quarantined": outcome.quarantined}))
@@ -205,6 +212,7 @@ def measure_plan(
     stop: Callable[[], bool] = lambda: False,
     shard: Shard | None = None,
     journal: str = "auto",
+    scheduler: str | None = None,
 ) -> Outcome:
     """Measure a plan into a study, with a progress bar; ``quarantine`` is a list to put into the study."""
     import numpy as np
@@ -241,6 +249,7 @@ def measure_plan(
                 workers=workers,
                 stop=stop,
                 shard=shard,
+                scheduler=scheduler,
             )
 
 

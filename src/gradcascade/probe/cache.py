@@ -152,6 +152,19 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def builder(name: str) -> Iterator[None]:
+    """Let one process of this machine at a time build an entry; where that cannot be had, each builds it."""
+    from filelock import FileLock
+
+    folder = temporary("locks")
+    with contextlib.ExitStack() as stack:
+        if folder is not None:
+            with contextlib.suppress(OSError):
+                stack.enter_context(FileLock(folder / f"{name}.lock"))
+        yield
+
+
 def store(name: str, arrays: Arrays) -> None:
     """Keep an entry and make room for it; a cache that cannot be written costs time, never a result."""
     root = cache_folder()

@@ -160,7 +160,10 @@ def _read_or_build(spec: GraphSpec, threads: int | None) -> Graph:
         return build_graph(spec)
     arrays = cache.load(spec.name)
     if arrays is None:
-        graph = build_graph(spec, threads)
-        cache.store(spec.name, {"offsets": graph.offsets, "neighbours": graph.neighbours})
-        return graph
+        with cache.builder(spec.name):
+            arrays = cache.load(spec.name)  # which another process may have built meanwhile
+            if arrays is None:
+                graph = build_graph(spec, threads)
+                cache.store(spec.name, {"offsets": graph.offsets, "neighbours": graph.neighbours})
+                return graph
     return Graph(spec, arrays["offsets"], arrays["neighbours"])

@@ -99,6 +99,7 @@ def run(
     executor: str | None = None,
     stop: Callable[[], bool] = lambda: False,
     shard: Shard | None = None,
+    scheduler: str | None = None,
 ) -> Outcome:
     """Measure what the plan asks for and the store does not have.
 
@@ -123,6 +124,8 @@ def run(
         Asked after every cascade; once it gives True the run ends as soon as every cascade under way is stored.
     shard : Shard, optional
         The part of the snapshots to measure; by default all.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers measure, or ``"local"`` for as many ``workers`` on this machine.
 
     Returns
     -------
@@ -135,7 +138,8 @@ def run(
         A snapshot that cannot be measured does not stop the run: its reason is kept in the study. Snapshots in
         quarantine are not read.
     """
-    chosen = choose_executor(study.plan, workers, executor)
+    chosen = choose_executor(study.plan, workers, executor, scheduler)
+    where = {"address": scheduler} if scheduler else {}
     if workers > 1:
         threads = max(1, thread_count(threads) // workers)
     with ExitStack() as stack:
@@ -145,18 +149,22 @@ def run(
             stack.callback(source.close)
             sources.append((family, source))
         probe = make_probe(study.plan, engine=engine, threads=threads)
-        return _run(study, sources, probe, progress, partial(chosen.execute, workers=workers), stop, shard)
+        return _run(study, sources, probe, progress, partial(chosen.execute, workers=workers, **where), stop, shard)
 
 
-def choose_executor(plan: Plan, workers: int, executor: str | None = None) -> Executor:
+def choose_executor(plan: Plan, workers: int, executor: str | None = None, scheduler: str | None = None) -> Executor:
     """The executor for so many workers; several cannot share what is fetched from the hub."""
     if workers < 1:
         raise InputError(f"workers must be at least 1, got {workers}")
-    chosen = EXECUTORS.find(executor or ("processes" if workers > 1 else "serial"), argument="executor")
+    usual = "dask" if scheduler else "processes" if workers > 1 else "serial"
+    chosen = EXECUTORS.find(executor or usual, argument="executor")
+    if scheduler and not chosen.addressed:
+        raise InputError(f"the executor {chosen.name!r} has no scheduler; leave the address {scheduler!r} out")
     if chosen.elsewhere and (remote := [family.name for family in plan.families if family.hub]):
         raise InputError(
             f"the family {remote[0]!r} is on the hub, and several workers cannot share its downloads, of which at "
-            "most two checkpoints are on disk at a time; leave --workers out, or measure the files from a folder"
+            "most two checkpoints are on disk at a time; leave --workers and --dask out, or measure the files "
+            "from a folder"
         )
     return chosen
 

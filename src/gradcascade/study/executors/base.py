@@ -32,3 +32,5 @@ class Executor:
     execute: Callable[..., Generator[tuple[int, Event | Finished]]]
     elsewhere: bool = True
     """Whether snapshots are loaded by several processes at once, which downloads from the hub cannot be."""
+    addressed: bool = False
+    """Whether ``execute`` also takes the ``address`` of a scheduler."""
