@@ -339,12 +339,60 @@ def test_two_folders_for_one_step(own: Path) -> None:
         discover(own)
 
 
-def test_links_out_of_the_folder_are_refused(own: Path, tmp_path: Path) -> None:
-    step = own / "runs" / "nano-d6" / "checkpoints" / "step_20"
-    shutil.move(step / "model.safetensors", tmp_path / "elsewhere.safetensors")
-    (step / "model.safetensors").symlink_to(tmp_path / "elsewhere.safetensors")
-    with pytest.raises(InputError, match="leads out of"):
-        discover(own)
+def move_behind_a_link(path: Path, away: Path) -> None:
+    shutil.move(path, away)
+    path.symlink_to(away)
+
+
+@pytest.mark.parametrize(
+    ("place", "costs"),
+    [
+        ("step_20/model.safetensors", {(20, "update"), (100, "update")}),
+        ("step_0/model.safetensors", {(20, "update")}),
+        ("step_20/learning_dynamics", {(20, "gradient")}),
+        ("step_20", {(20, "gradient"), (20, "update"), (100, "update")}),
+    ],
+)
+def test_a_link_out_of_the_folder_costs_what_is_read_through_it(
+    own: Path, tmp_path: Path, place: str, costs: set[tuple[int, str]]
+) -> None:
+    whole = {ref.place: (ref.load(), ref.span) for ref in discover(own).snapshots()}
+    move_behind_a_link(own / "runs" / "nano-d6" / "checkpoints" / place, tmp_path / "elsewhere")
+    found = discover(own).snapshots()
+    assert [ref.place for ref in found] == list(whole)
+    refused = set()
+    for ref in found:
+        values, span = whole[ref.place]
+        assert ref.span == span
+        try:
+            np.testing.assert_array_equal(ref.load(), values)
+        except InputError as error:
+            assert "is a symbolic link that leads out of" in str(error) and "allow it with --allow-links" in str(
+                error
+            )
+            refused.add((ref.scale, ref.step, ref.field))
+    assert refused == {("d6", *cost) for cost in costs}
+
+
+def test_a_run_behind_links_is_refused_step_by_step(own: Path, tmp_path: Path) -> None:
+    move_behind_a_link(own / "runs" / "nano-d6" / "checkpoints", tmp_path / "elsewhere")
+    for ref in discover(own).snapshots():
+        if ref.scale == "d6":
+            with pytest.raises(InputError, match="allow it with --allow-links"):
+                ref.load()
+        else:
+            assert ref.load().size
+
+
+def test_a_file_of_a_step_behind_a_link(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for step in (1, 2, 3, 4):
+        save_pt({"w": np.full((3, 4), step, np.float32)}, runs / f"ckpt_{step}.pt")
+    move_behind_a_link(runs / "ckpt_1.pt", tmp_path / "away.pt")
+    first, *others = discover(runs).snapshots()
+    assert [ref.load().tolist() for ref in others] == [[1.0] * 12] * 2
+    with pytest.raises(InputError, match=r"ckpt_1\.pt is a symbolic link that leads out of"):
+        first.load()
 
 
 def test_links_out_of_the_folder_are_followed_if_that_is_asked_for(own: Path, tmp_path: Path) -> None:
@@ -352,8 +400,6 @@ def test_links_out_of_the_folder_are_followed_if_that_is_asked_for(own: Path, tm
     step = own / "runs" / "nano-d6" / "checkpoints" / "step_20"
     shutil.move(step, tmp_path / "scratch")
     step.symlink_to(tmp_path / "scratch")
-    with pytest.raises(InputError, match="allow it with --allow-links"):
-        discover(own)
     linked = {ref.place: ref.load() for ref in discover(own, links=True).snapshots()}
     assert list(linked) == list(whole) and all(np.array_equal(linked[place], whole[place]) for place in whole)
     assert audit_family(own, links=True).listing.runs[0].steps

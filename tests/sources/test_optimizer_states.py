@@ -202,6 +202,19 @@ def test_names_in_the_groups_need_no_order(tmp_path):
     np.testing.assert_array_equal(of_kind(tmp_path, "momentum").load(), momentum(net, optimizer))
 
 
+def test_a_state_behind_a_link_costs_its_own_fields(tmp_path):
+    net, optimizer = trained()
+    root = tmp_path / "runs"
+    root.mkdir()
+    transformers(root, net, optimizer)
+    path = root / "checkpoint-3" / "optimizer.pt"
+    path.rename(tmp_path / "away.pt")
+    path.symlink_to(tmp_path / "away.pt")
+    with pytest.raises(InputError, match=r"optimizer\.pt is a symbolic link that leads out of"):
+        of_kind(root, "momentum").load()
+    np.testing.assert_array_equal(of_kind(root, "momentum", links=True).load(), momentum(net, optimizer))
+
+
 def test_a_parameter_that_has_no_state_can_be_left_out(tmp_path):
     net, optimizer = trained(lambda net: torch.optim.AdamW(list(net.named_parameters())[1:]))
     fsdp_full(tmp_path, net, optimizer)

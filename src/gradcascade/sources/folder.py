@@ -233,7 +233,7 @@ def _run(tree: LocalTree, folder: str, name: str) -> Run | None:
     """The run in a folder, of the first layout that it has; None if it has none."""
     for layout in LAYOUTS.values():
         steps = layout.in_folder(tree, folder) if layout.in_folder else ()
-        if any(step.gradients or step.checkpoint for step in steps):
+        if any(step.gradients or step.checkpoint or step.refused for step in steps):
             return Run(name, layout, tree, folder, steps, copies=_copies(tree, steps))
     return None
 

@@ -142,7 +142,7 @@ def settings_of(kept: Kept, given: Optimizer | None, where: Path) -> Optimizer:
     if group.get("amsgrad") and "max_exp_avg_sq" not in kept.values:
         raise InputError(f"{where}: the optimizer has amsgrad and keeps no max_exp_avg_sq; {_OWN_DIRECTION}")
     match group.get("betas"), group.get("eps"):
-        case (float(beta1), float(beta2)) | [float(beta1), float(beta2)], float(eps):
+        case (int() | float() as beta1, int() | float() as beta2), int() | float() as eps:
             return Optimizer(beta1, beta2, eps)
     if given is None:
         raise InputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -29,7 +29,7 @@ from gradcascade.sources.manifest import read_manifest
 from gradcascade.sources.recorded_tensors import RecordedTensors
 from gradcascade.sources.run_tensors import CheckpointsOnDisk, GradientsOnDisk, RunTensors
 from gradcascade.sources.state_reader import StateReader, from_state
-from gradcascade.sources.trees.base import Part
+from gradcascade.sources.trees.base import Part, Tree
 from gradcascade.tensor_names import ORDERS
 
 LABELS = ("later", "earlier")
@@ -114,7 +114,8 @@ class Reading:
     ) -> Iterator[SnapshotRef]:
         parts, draws = run.parts(self.which), run.draws(self.which)
         choice = self._choice(run, gradients=True)
-        for step in sorted(parts if asked is None else asked):
+        refused = run.refused(self.which)
+        for step in sorted({*parts, *refused} if asked is None else asked):
             if part := parts.get(step):
                 tensors = self._tensors_of(run, part, choice, kind)
                 for draw, own in draws.get(step, {None: part}).items():
@@ -122,7 +123,7 @@ class Reading:
                     yield replace(self._snapshot(scale, step, kind.name, reader), draw=draw)
             else:
                 reason = f"{run.name} has no {self.which} gradient of step {step}; leave the step out"
-                yield self._absent(run, scale, step, kind, reason)
+                yield self._absent(run, scale, step, kind, refused.get(step, reason))
 
     def _of_draws(
         self, run: Run, scale: str, asked: Collection[int] | None, kind: FieldKind
@@ -155,9 +156,9 @@ class Reading:
     def _of_checkpoints(
         self, run: Run, scale: str, asked: Collection[int] | None, kind: FieldKind
     ) -> Iterator[SnapshotRef]:
-        parts = run.parts(None)
+        parts, refused = run.parts(None), run.refused(None)
         choice = self._choice(run)
-        for earlier, later in pairwise(sorted(parts if asked is None else asked)):
+        for earlier, later in pairwise(sorted({*parts, *refused} if asked is None else asked)):
             step = later if self.label == "later" else earlier
             ends = [parts.get(later), parts.get(earlier)]
             if ends[0] and ends[1]:
@@ -175,7 +176,7 @@ class Reading:
             names = [end.source if end else f"step{at}" for end, at in zip(ends, (later, earlier), strict=True)]
             revision = " minus ".join(end.tree.revision if end else "nothing" for end in ends)
             source = f"{run.tree.name}: {' minus '.join(names)}"
-            absent = Absent(reason)
+            absent = Absent(refused.get(earlier) or refused.get(later) or reason)
             span = later - earlier
             yield SnapshotRef(self.family, scale, step, kind.name, (), source, revision, absent, span=span)
 
@@ -183,16 +184,15 @@ class Reading:
         self, run: Run, scale: str, asked: Collection[int] | None, kind: FieldKind
     ) -> Iterator[SnapshotRef]:
         """From every checkpoint, what its optimizer keeps."""
-        parts = run.parts(None)
+        parts, refused = run.parts(None), run.refused(None)
         choice = self._choice(run)
-        for step in sorted(parts if asked is None else asked):
+        for step in sorted({*parts, *refused} if asked is None else asked):
             if part := parts.get(step):
                 tensors = self._on_disk(run, part, choice) if run.tree.local else self._recorded(part, run, kind.name)
                 yield self._snapshot(scale, step, kind.name, StateReader(part, tensors, choice, kind, self.optimizer))
             else:
                 reason = f"{run.name} has no {run.layout.step_name.format(step)}; leave the step out"
-                source = f"{run.tree.name}: step {step}"
-                yield SnapshotRef(self.family, scale, step, kind.name, (), source, "nothing", Absent(reason))
+                yield self._absent(run, scale, step, kind, refused.get(step, reason))
 
     def _choice(self, run: Run, *, gradients: bool = False) -> Choice:
         if not run.tree.local:
@@ -204,7 +204,8 @@ class Reading:
 
     def _on_disk(self, run: Run, later: Part, choice: Choice) -> CheckpointsOnDisk:
         checkpoints = [part.local_path for part in run.parts(None).values()]
-        gradients = tuple(part.local_path for step in run.steps for part in step.gradients.values())
+        recorded = [part for step in run.steps for part in step.gradients.values()]
+        gradients = tuple(part.local_path for part in recorded if not part.refused)
         if choice.by_short_name:
             return CheckpointsOnDisk(gradients, choice)
         # Another format lists the tensors in another order: that of the first checkpoint is that of all.
@@ -230,8 +231,16 @@ class Reading:
             return SnapshotRef(self.family, scale, step, field, (), source, revision, reader, span=span)
         files_in = state_files if isinstance(reader, StateReader) else files_of
         files = tuple(file for part in parts for file in files_in(part.local_path))
+        if refused := _led_out(parts[0].tree, files):
+            return SnapshotRef(self.family, scale, step, field, (), source, "nothing", Absent(refused), span=span)
         mark = _mark(files, reader)
         return SnapshotRef(self.family, scale, step, field, files, source, mark, reader, span=span)
+
+
+def _led_out(tree: Tree, files: Sequence[Path]) -> str:
+    """Why the first of some files that links lead out of a tree may not be read; empty if there is none."""
+    places = (file.relative_to(tree.name).as_posix() for file in files if file.is_symlink())
+    return next(filter(None, (Part(tree, place).checked().refused for place in places)), "")
 
 
 def _mark(files: tuple[Path, ...], reader: Reader) -> str:

@@ -21,6 +21,7 @@ from gradcascade.sources.run_tensors import RunTensors
 from gradcascade.sources.stored import StoredTensor, shown
 from gradcascade.sources.tensors import empty_field, format_of
 from gradcascade.sources.trees.base import Part
+from gradcascade.tensor_names import short_name
 
 STATE = frozenset({"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", STEP})
 """Groups of tensors that an optimizer keeps."""
@@ -132,6 +133,11 @@ def _found(known: Mapping[str, Kept], name: str, tied: Mapping[str, str], where:
     for other in (name, *(other for other, first in tied.items() if first == name)):
         if other in known and known[other].values:
             return known[other]
+    short = [
+        kept for other, kept in known.items() if short_name(other) == name and kept.values
+    ]  # as Pico's fields have
+    if len(short) == 1:
+        return short[0]
     raise InputError(
         f"{where} holds nothing of {shown(name)}, which the model has; if it was not trained, leave it out with "
         f"--tensors '!{name}'"

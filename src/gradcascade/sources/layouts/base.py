@@ -26,6 +26,7 @@ class Step:
     checkpoint: Part | None = None
     draws: Mapping[int, Part] = field(default_factory=dict)
     """Where there are gradients of several batches at the same weights, each by its number; above is the first."""
+    refused: str = ""  # why its folder may not be read; empty if it may
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,17 @@ class Run:
 
     def parts(self, which: str | None) -> dict[int, Part]:
         """By step, the gradients of ``"train"`` or ``"val"``; of None, the checkpoints."""
+        return {step: part for step, part in self._all(which).items() if not part.refused}
+
+    def refused(self, which: str | None) -> dict[int, str]:
+        """By step, why what `parts` would have may not be read; what is in a folder that may not, nobody knows."""
+        found = self._all(which)
+        whole = {step.step: step.refused for step in self.steps if step.refused}
+        if not found and any(step.gradients or step.checkpoint for step in self.steps):
+            whole = {}  # the other steps have none of it, so these will not either
+        return whole | {step: part.refused for step, part in found.items() if part.refused}
+
+    def _all(self, which: str | None) -> dict[int, Part]:
         found = {step.step: step.gradients.get(which) if which else step.checkpoint for step in self.steps}
         return {step: part for step, part in found.items() if part}
 

@@ -31,8 +31,7 @@ def _steps(tree: Tree, run: str) -> tuple[Step, ...]:
                     f"{Path(tree.name, place)} has two files for step {step}, {other.file if other else ''} and "
                     f"{file.name}; keep one"
                 )
-            tree.check(file.path)
-            found[step] = Step(step, tree, place, checkpoint=Part(tree, place, file.name))
+            found[step] = Step(step, tree, place, checkpoint=Part(tree, place, file.name).checked())
         if found:
             return tuple(found[step] for step in sorted(found))
     return ()

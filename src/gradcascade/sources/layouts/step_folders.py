@@ -59,7 +59,6 @@ def _named_as_steps(tree: Tree, folder: str) -> dict[int, str]:
                 f"{name}; keep one"
             )
         found[step] = f"{folder}/{name}".lstrip("/")
-        tree.check(found[step])
     return dict(sorted(found.items()))
 
 
@@ -79,12 +78,12 @@ def steps_in(tree: Tree, run: str) -> tuple[Step, ...]:
 
 
 def _step(tree: Tree, step: int, folder: str) -> Step:
+    if refused := Part(tree, folder).checked().refused:
+        return Step(step, tree, folder, refused=refused)
     names = files_of_step(tree, folder)
-    gradients = {which: Part(tree, folder, name) for which, name in gradient_files(names).items()}
+    gradients = {which: Part(tree, folder, name).checked() for which, name in gradient_files(names).items()}
     opening = opening_file(names) or opening_file(files_of_step(tree, folder, within=True))
-    checkpoint = Part(tree, folder, opening) if opening else None
-    for part in [*gradients.values(), *([checkpoint] if checkpoint else [])]:
-        tree.check(part.path)
+    checkpoint = Part(tree, folder, opening).checked() if opening else None
     return Step(step, tree, folder, gradients, checkpoint)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
+
+from gradcascade.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,15 @@ class Part:
     folder: str = ""  # of the step
     file: str = ""  # path from there; empty for a checkpoint whose files are not listed yet
     label: str = ""  # what it is called where a field says what it was read from; by default its path
+    refused: str = ""  # why it may not be read; empty if it may
+
+    def checked(self) -> Part:
+        """The same, refused if its path leads out of the tree."""
+        try:
+            self.tree.check(self.path)
+        except InputError as error:
+            return replace(self, refused=str(error))
+        return self
 
     @property
     def path(self) -> str:
