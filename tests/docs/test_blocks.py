@@ -6,6 +6,7 @@ import shutil
 import tomllib
 from pathlib import Path
 
+import polars
 import pytest
 import typer
 from doc_pages import PAGES, ROOT, blocks, prose
@@ -50,7 +51,22 @@ def given(page):
     model.add_module("attn", torch.nn.ModuleDict({name: torch.nn.Linear(4, 4) for name in ("v_proj", "o_proj")}))
     attention: torch.nn.ModuleDict = model.attn  # type: ignore[assignment]
     loss = attention["o_proj"](attention["v_proj"](torch.ones(3, 4))).square().mean()
-    return {"model": model, "loss": loss, "step": 0, "optimizer": torch.optim.AdamW(model.parameters())}
+    optimizer = torch.optim.AdamW(model.parameters())
+    return {"model": model, "loss": loss, "step": 0, "optimizer": optimizer, "trainer": a_trainer()}
+
+
+def a_trainer():
+    """A Trainer of transformers with a small model of its own, 101 steps."""
+    import torch
+    from transformers import Trainer, TrainingArguments
+
+    class Scored(torch.nn.Linear):
+        def forward(self, x, labels=None):
+            return {"loss": super().forward(x).square().mean()}
+
+    arguments = TrainingArguments("trained", max_steps=101, use_cpu=True, report_to=[], save_strategy="no")
+    arguments.disable_tqdm = True
+    return Trainer(Scored(30, 20), arguments, train_dataset=[{"x": torch.ones(30)}] * 8)
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON)
@@ -70,11 +86,40 @@ def readme(names):
     names["monitor"].close()
     with gc.Study.open("live-study") as study:
         assert study.cascades().select("step", "field", "n").rows() == [(0, "gradient", 2 * (4 * 4 + 4))]
+    names["trainer"].train()
+    history = names["trainer"].state.log_history
+    assert [row["step"] for row in history if "gradcascade/gradient/v_rel" in row] == [0, 100]
+    assert in_lightning(names["callbacks"]) == [0, 100]
     [snapshot] = discover("runs/my-run").snapshots()
     assert (snapshot.field, snapshot.load().size) == ("gradient", 2 * 4 * 4)
     plan = gc.Plan(families=(FamilyPlan(name="mine", path="../runs/my-run"),))
     with gc.Study.create("recorded", plan) as study:
         assert gc.run(study).measured == 4  # the field and its three nulls
+
+
+def in_lightning(callbacks):
+    """Steps at which a Trainer of Lightning with these callbacks logs numbers."""
+    import lightning.pytorch as lightning
+    import torch
+    from lightning.pytorch.loggers import CSVLogger
+
+    class Module(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(30, 20)
+
+        def training_step(self, batch, number):
+            return self.layer(batch).square().mean()
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    logger = CSVLogger("logged")
+    trainer = lightning.Trainer(max_steps=101, accelerator="cpu", logger=logger, callbacks=callbacks, **quiet)
+    trainer.fit(Module(), torch.utils.data.DataLoader(torch.ones(808, 30), batch_size=8))
+    logged = polars.read_csv(f"{logger.log_dir}/metrics.csv")
+    return logged.drop_nulls("gradcascade/gradient/v_rel")["step"].to_list()
 
 
 def tutorial(names):
@@ -97,6 +142,10 @@ def live(names):
         table = study.cascades()
     assert table.height == (4 + 3 * 3) * 2
     assert table.filter(field="update")["span"].unique().to_list() == [1]
+    history = names["trainer"].state.log_history
+    assert [row["step"] for row in history if "gradcascade/gradient/n" in row] == [0, 1, 2]
+    for own in (names["trainer"].callback_handler.callbacks[-1].monitor, names["callback"].monitor):
+        assert (own.measured, own.errors.total(), own.last.moment) == (3, 0, "before clipping")
 
 
 promised = {"README.md": readme, "docs/live.md": live, "docs/tutorial.md": tutorial}

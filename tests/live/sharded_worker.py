@@ -70,6 +70,7 @@ def train(way):
         optimizer = make_optimizer(model)
     kinds = ("gradient", "momentum", "direction", "update")
     monitor = gc.Monitor(model, optimizer, every=1, fields=kinds, strict=True, nulls=("N2",))
+    recorder = gc.Recorder(root / "runs" / way, model)
     found = {"gradients": [], "parameters": [], "states": [], "numbers": []}
     for step in range(STEPS):
         if engine is None:
@@ -82,6 +83,8 @@ def train(way):
         if step:
             states = gc.full_states(model, optimizer, "exp_avg")
             found["states"].append({name: value.clone() for name, value in states})
+        recorder.record_checkpoint(step)
+        recorder.record_gradients(step)
         measured = monitor.after_backward(step)
         found["numbers"].append(measured and measured.scalars())
         (engine or optimizer).step()
@@ -98,8 +101,6 @@ def refusals():
     flat = FullyShardedDataParallel(Net(), device_id=torch.device("cpu"))
     for name, what in {
         "probe": lambda: gc.Probe()(sharded),
-        "recorder": lambda: gc.Recorder(root / f"recorded{rank}", model),
-        "recorder of fsdp1": lambda: gc.Recorder(root / f"recorded{rank}", wrapped(Net(), "fsdp1")),
         "flat": lambda: gc.Monitor(flat),
     }.items():
         try:
@@ -107,6 +108,39 @@ def refusals():
             found[name] = "nothing"
         except gc.InputError as error:
             found[name] = str(error)
+    return found
+
+
+def alone():
+    """What rank 0 is told where it alone asks for what lies on both, and that the training goes on."""
+    found: list[str] = []
+    gc.live.processes.GATHERING_PATIENCE = gc.live.processes.timedelta(seconds=0.2)
+    for way in ("fsdp1", "fsdp2"):
+        model = wrapped(Net(), way)
+        recorder = gc.Recorder(root / "alone" / way, model)
+        monitor = gc.Monitor(model, make_optimizer(model), every=1, fields=("gradient", "momentum"), strict=True)
+        loss_of(model, 0, rank).backward()
+        calls = (
+            lambda: recorder.record_checkpoint(0),  # noqa: B023, called within this turn
+            lambda: recorder.record_gradients(0),  # noqa: B023
+            lambda: monitor.after_backward(0),  # noqa: B023
+            lambda: dict(gc.full_gradients(model)),  # noqa: B023
+        )
+        for call in calls if rank == 0 else ():
+            try:
+                call()
+                found.append("nothing")
+            except gc.InputError as error:
+                found.append(str(error))
+        dist.barrier()
+        loss_of(model, 1, rank).backward()
+        if rank:
+            try:
+                recorder.record_checkpoint(1)  # which comes too late
+            except gc.InputError as error:
+                found.append(str(error))
+            assert "not all of them came" in found[-1], found
+        dist.barrier()
     return found
 
 
@@ -128,7 +162,7 @@ def different():
 
 torch.manual_seed(0)
 results: dict[str, Any] = {way: train(way) for way in WAYS}
-results |= {"said": list(said), "refusals": refusals(), "different": different()}
+results |= {"said": list(said), "refusals": refusals(), "different": different(), "alone": alone()}
 if rank == 0:
     torch.save(results, root / "found.pt")
 else:

@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+import polars
 import pytest
 import torch
 from torch import nn
@@ -30,35 +31,43 @@ DATA: Any = [{"x": torch.randn(6, generator=one)} for one in GENERATORS]
 
 def expected(steps=STEPS, learning_rate=0.1):
     """Cascades of the whole gradient of every step of SGD with clipping, by autograd in a loop of its own."""
+    return [gradient for gradient, _ in in_a_plain_loop(steps, learning_rate)]
+
+
+def in_a_plain_loop(steps=STEPS, learning_rate=0.1):
+    """Cascades of the whole gradient of every step, and of the update that this step makes."""
     net, found = Net(), []
-    names = [name for name, _ in net.named_parameters()]
+    optimizer = torch.optim.SGD(net.parameters(), lr=learning_rate)
+    named = dict(net.named_parameters())
     for step in range(steps):
-        total = [torch.zeros_like(own) for own in net.parameters()]
+        total = [torch.zeros_like(own) for own in named.values()]
         for part in range(ACCUMULATED):
             at = 4 * (step * ACCUMULATED + part)
             loss = net(torch.stack([one["x"] for one in DATA[at : at + 4]]))["loss"] / ACCUMULATED
-            total = [
-                old + new for old, new in zip(total, torch.autograd.grad(loss, list(net.parameters())), strict=True)
-            ]
-        found.append(gc.Probe()(dict(zip(names, total, strict=True))))
-        norm = torch.stack([one.norm() for one in total]).norm()
-        with torch.no_grad():
-            for own, one in zip(net.parameters(), total, strict=True):
-                own -= learning_rate * one * min(1.0, CLIP / (norm + 1e-6))
+            total = [old + new for old, new in zip(total, torch.autograd.grad(loss, [*named.values()]), strict=True)]
+        gradient = gc.Probe()(dict(zip(named, total, strict=True)))
+        before = {name: own.detach().clone() for name, own in named.items()}
+        for own, one in zip(named.values(), total, strict=True):
+            own.grad = one
+        torch.nn.utils.clip_grad_norm_(named.values(), CLIP)
+        optimizer.step()
+        found.append((gradient, gc.Probe()({name: own.detach() - before[name] for name, own in named.items()})))
     return found
 
 
-def check(rows, cascades, tau=True):
+def check(rows, cascades, tau=True, kind="gradient"):
     assert len(rows) == len(cascades)
     for row, cascade in zip(rows, cascades, strict=True):
-        assert row["gradcascade/gradient/n"] == cascade.n
-        assert row["gradcascade/gradient/size"] == cascade.size
-        assert row["gradcascade/gradient/duration"] == cascade.duration
-        assert (row["gradcascade/gradient/tau"] == pytest.approx(cascade.tau, rel=1e-5)) is tau
+        assert row[f"gradcascade/{kind}/n"] == cascade.n
+        assert row[f"gradcascade/{kind}/size"] == cascade.size
+        assert row[f"gradcascade/{kind}/duration"] == cascade.duration
+        assert (row[f"gradcascade/{kind}/tau"] == pytest.approx(cascade.tau, rel=1e-5)) is tau
 
 
+@pytest.mark.parametrize("background", [False, True])
 @pytest.mark.parametrize("attached", [True, False])
-def test_the_trainer_of_transformers(tmp_path, attached):
+def test_the_trainer_of_transformers(tmp_path, attached, background):
+    """The trainer logs once, at its end; every measurement is in its history, and given the trainer at loggers."""
     transformers = pytest.importorskip("transformers")
     TransportCallback = gc.live.huggingface.TransportCallback
 
@@ -79,20 +88,42 @@ def test_the_trainer_of_transformers(tmp_path, attached):
         report_to=[],
         save_strategy="no",
         disable_tqdm=True,
-        logging_steps=1,
+        logging_steps=STEPS,
     )
-    moments = []
-    trainer = Ordered(Net(), arguments, train_dataset=DATA)
-    options = {"every": 1, "strict": True, "on_measurement": lambda found: moments.append((found.step, found.moment))}
+    logged, moments = [], []
+
+    class Logger(transformers.TrainerCallback):
+        """What W&B's or TensorBoard's callback gets, and a user's own addition to the logs."""
+
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            logs["mine"] = 1.0
+            logged.append({**logs, "step": state.global_step})
+
+    trainer = Ordered(Net(), arguments, train_dataset=DATA, callbacks=[Logger()])
+    options = {"every": 1, "strict": True, "fields": ("gradient", "update"), "background": background}
+    options["on_measurement"] = lambda found: moments.append((found.step, found.moment))
     trainer.add_callback(TransportCallback(trainer if attached else None, **options))
     trainer.train()
-    rows = [row for row in trainer.state.log_history if "gradcascade/gradient/n" in row]
+    history = trainer.state.log_history
+    rows = [row for row in history if "gradcascade/gradient/n" in row]
     assert [row["step"] for row in rows] == list(range(STEPS))
-    assert moments == [(step, "before clipping" if attached else "after clipping") for step in range(STEPS)]
-    check(rows, expected(), tau=attached)  # clipping by the global norm moves tau and nothing else
+    moment = "before clipping" if attached else "after clipping"
+    assert [own for own in moments if own[1] != "after step"] == [(step, moment) for step in range(STEPS)]
+    gradients, changes = zip(*in_a_plain_loop(), strict=True)
+    check(rows, gradients, tau=attached)  # clipping by the global norm moves tau and nothing else
+    updates = [row for row in history if "gradcascade/update/n" in row]
+    assert [row["step"] for row in updates] == list(range(1, STEPS + 1))
+    check(updates, changes, kind="update")
+    assert not any("mine" in row for row in history)
+    assert [row["step"] for row in history if "loss" in row] == [STEPS]
+    keys = ("gradcascade/gradient/size", "gradcascade/update/size")
+    seen = [(row["step"], row[key]) for row in logged for key in keys if key in row]
+    given = [(row["step"], row[key]) for row in rows + updates for key in keys if key in row]
+    assert sorted(seen) == (sorted(given) if attached else [])
 
 
-def test_the_trainer_of_lightning(tmp_path):
+@pytest.mark.parametrize("background", [False, True])
+def test_the_trainer_of_lightning(tmp_path, background):
     lightning = pytest.importorskip("lightning.pytorch")
     from lightning.pytorch.loggers import CSVLogger
 
@@ -115,6 +146,10 @@ def test_the_trainer_of_lightning(tmp_path):
             named = self.net.named_parameters()
             partial.append(gc.Probe()({name: own.grad for name, own in named}).tau)
 
+        def on_before_optimizer_step(self, optimizer):
+            if self.global_step == 0:
+                self.log_dict({"mine": partial[-1]})
+
     logger = CSVLogger(str(tmp_path), flush_logs_every_n_steps=1)
     trainer = lightning.Trainer(
         max_steps=STEPS,
@@ -122,20 +157,24 @@ def test_the_trainer_of_lightning(tmp_path):
         gradient_clip_val=CLIP,
         accelerator="cpu",
         logger=logger,
-        callbacks=[TransportCallback(every=1, strict=True)],
+        log_every_n_steps=STEPS,
+        callbacks=[TransportCallback(every=1, strict=True, fields=("gradient", "update"), background=background)],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
     trainer.fit(Module(), torch.utils.data.DataLoader(DATA, batch_size=4))
-    rows = [row for row in logger.experiment.metrics if "gradcascade/gradient/n" in row]
-    if not rows:
-        import polars
-
-        rows = polars.read_csv(f"{logger.log_dir}/metrics.csv").rows(named=True)
-    assert [int(row["step"]) for row in rows] == list(range(STEPS))
-    check(rows, expected())
+    logged = polars.read_csv(f"{logger.log_dir}/metrics.csv").rows(named=True)
+    rows = [row for row in logged if row["gradcascade/gradient/n"] is not None]
+    assert [row["step"] for row in rows] == list(range(STEPS))
+    gradients, changes = zip(*in_a_plain_loop(), strict=True)
+    check(rows, gradients)
+    updates = [row for row in logged if row["gradcascade/update/n"] is not None]
+    assert [row["step"] for row in updates] == list(range(1, STEPS + 1))
+    check(updates, changes, kind="update")
     assert partial[0] != pytest.approx(rows[0]["gradcascade/gradient/tau"], rel=1e-3)  # half of the batches
+    [mine] = [row for row in logged if row["mine"] is not None]  # log_dict: the value of step 0, at a later one
+    assert (mine["step"], mine["mine"]) == (STEPS - 1, pytest.approx(gradients[0].tau, rel=1e-5))
 
 
 def test_a_loop_with_accelerate_measures_the_plain_way():

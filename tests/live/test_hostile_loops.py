@@ -12,6 +12,7 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoi
 import gradcascade as gc
 from gradcascade.errors import InputError
 from gradcascade.live import measuring
+from gradcascade.sources.folder import discover
 
 
 @pytest.fixture
@@ -191,7 +192,7 @@ def test_tied_weights_count_once():
     assert same(at(monitor, 0)["gradient"], gc.Probe()(model.embedding.weight.grad))
 
 
-def test_an_optimizer_that_steps_within_backward_is_measured_through_hooks(said):
+def test_an_optimizer_that_steps_within_backward_is_measured_through_hooks(said, tmp_path):
     model = small()
     optimizers = {parameter: torch.optim.AdamW([parameter], lr=1e-2) for parameter in model.parameters()}
 
@@ -202,7 +203,7 @@ def test_an_optimizer_that_steps_within_backward_is_measured_through_hooks(said)
     for parameter in model.parameters():
         parameter.register_post_accumulate_grad_hook(step_now)
     kinds = ("gradient", "momentum", "update")
-    monitor = gc.Monitor(model, list(optimizers.values()), every=2, fields=kinds)
+    monitor = gc.Monitor(model, list(optimizers.values()), every=2, fields=kinds, record=tmp_path / "run")
     results, expected = {}, {}
     for step in range(5):
         expected[step] = gradient(model, step), flat(named(model))
@@ -214,8 +215,12 @@ def test_an_optimizer_that_steps_within_backward_is_measured_through_hooks(said)
     for step in (0, 2, 4):
         assert same(results[step]["gradient"], gc.Probe()(expected[step][0]))
     assert same(results[4]["update"], gc.Probe()(expected[4][1] - expected[3][1]))
+    recorded = {(own.field, own.step): own.load() for own in discover(tmp_path).snapshots()}
+    assert {key for key in recorded if key[0] == "gradient"} == {("gradient", step) for step in (0, 2, 4)}
+    assert same(results[4]["update"], gc.Probe()(recorded["update", 4]))
+    assert same(results[4]["gradient"], gc.Probe()(recorded["gradient", 4]))
     monitor.after_backward(6)  # the wrong call for it
-    assert monitor.errors.total() == 1 and "use within_backward" in said()[0]
+    assert monitor.errors.total() == 1 and "within_backward" in said()[0]
 
 
 def test_what_is_raised_within_backward_goes_through_and_no_hook_stays():

@@ -1,4 +1,5 @@
 import json
+import warnings
 import zipfile
 
 import pytest
@@ -186,6 +187,97 @@ def test_the_scale_of_the_loss_is_taken_out(model, tmp_path):
             torch.testing.assert_close(scaled[name], parameter.grad)
 
 
+@pytest.mark.parametrize("unscaled", [False, True])
+def test_a_grad_scaler_gives_the_scale_before_and_after_unscaling(model, tmp_path, unscaled):
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    model(torch.tensor([1])).sum().backward()
+    expected = {name: own.grad.clone() for name, own in model.named_parameters()}
+    model.zero_grad()
+    scaler.scale(model(torch.tensor([1])).sum()).backward()
+    if unscaled:
+        scaler.unscale_(optimizer)
+    written = torch.load(Recorder(tmp_path, model).record_gradients(0, loss_scale=scaler), weights_only=True)
+    for name, gradient in written.items():
+        torch.testing.assert_close(gradient, expected[name])
+
+
+def test_a_scaler_that_is_seen_in_use_is_told_once(model, tmp_path):
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    scaler.scale(model(torch.tensor([1])).sum()).backward()
+    recorder = Recorder(tmp_path / "a", model)
+    with pytest.warns(UserWarning, match=r"GradScaler is in use with the scale 1024.*loss_scale=scaler"):
+        recorder.record_gradients(0)
+    scaler.unscale_(optimizer)
+    for folder, options in (("b", {}), ("c", {"loss_scale": 1.0})):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            Recorder(tmp_path / folder, model).record_gradients(0, **options)
+
+
+def test_a_loss_scale_that_is_no_factor_is_refused(model, tmp_path):
+    model(torch.tensor([1])).sum().backward()
+    with pytest.raises(InputError, match="positive number or a GradScaler, got 0"):
+        Recorder(tmp_path, model).record_gradients(0, loss_scale=0)
+
+
+def test_a_scaler_of_two_optimizers_of_which_one_is_unscaled_is_refused(model, tmp_path):
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    first, second = (torch.optim.SGD(block.parameters(), 0.1) for block in model.blocks)
+    scaler.scale(model(torch.tensor([1])).sum()).backward()
+    scaler.unscale_(first)
+    scaler._per_optimizer_states[id(second)]
+    with pytest.raises(InputError, match="some of its optimizers and not of others"):
+        Recorder(tmp_path, model).record_gradients(0, loss_scale=scaler)
+
+
+def test_a_layer_that_freezes_later_becomes_zeros_and_that_is_said(model, tmp_path):
+    recorder = Recorder(tmp_path, model)
+    model(torch.tensor([1])).sum().backward()  # and keeps its gradient
+    model.blocks[1].requires_grad_(False)
+    with pytest.warns(UserWarning, match=r"blocks\.1\.weight and 1 more parameters are frozen at step 0") as said:
+        written = torch.load(recorder.record_gradients(0), weights_only=True)
+    assert len(said) == 1
+    assert list(written) == list(recorder.names)
+    assert not written["blocks.1.weight"].any() and written["blocks.0.weight"].any()
+
+
+def test_an_optimizer_that_steps_within_backward_is_recorded_through_hooks(model, tmp_path):
+    expected = dict(zip(dict(model.named_parameters()), _gradients(model), strict=True))
+    own = {parameter: torch.optim.SGD([parameter], 0.1) for parameter in model.parameters()}
+
+    def step(parameter):
+        own[parameter].step()
+        own[parameter].zero_grad()
+
+    for parameter in model.parameters():
+        parameter.register_post_accumulate_grad_hook(step)
+    recorder = Recorder(tmp_path, model)
+    with recorder.within_backward(0, loss_scale=2.0):
+        (2 * model(torch.tensor([1])).sum()).backward()
+    path = tmp_path / "checkpoints" / "step_0" / "learning_dynamics" / "train_gradients.pt"
+    written = torch.load(path, weights_only=True)
+    assert list(written) == list(recorder.names)
+    for name, gradient in written.items():
+        torch.testing.assert_close(gradient, expected[name])
+    model(torch.tensor([1])).sum().backward()
+    with pytest.raises(InputError, match=r"no parameter has a gradient.*within_backward"):
+        recorder.record_gradients(1)
+
+
+def _gradients(model):
+    return torch.autograd.grad(model(torch.tensor([1])).sum(), list(model.parameters()))
+
+
+def test_parameters_that_are_gone_or_of_another_shape_are_refused(model, tmp_path):
+    recorder = Recorder(tmp_path, model)
+    model.blocks[0] = nn.Linear(4, 4, bias=False)
+    model(torch.tensor([1])).sum().backward()
+    with pytest.raises(InputError, match=r"no longer has blocks\.0\.bias"):
+        recorder.record_gradients(0)
+
+
 def test_wrappers_are_taken_off_the_names(tmp_path):
     from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 
@@ -231,9 +323,7 @@ def test_gradients_that_were_not_averaged_over_processes_are_refused(model, tmp_
     recorder.record_gradients(0)
 
 
-@pytest.mark.parametrize(
-    ("mark", "words"), [("full_tensor", "DTensor"), ("_fsdp_flattened", "FSDP"), ("ds_id", "ZeRO-3")]
-)
+@pytest.mark.parametrize(("mark", "words"), [("_fsdp_flattened", "FSDP"), ("tensor_model_parallel", "Megatron")])
 def test_a_part_of_a_tensor_is_refused(model, tmp_path, mark, words):
     setattr(model.blocks[0].weight, mark, 1)
     with pytest.raises(InputError, match=f"{words}.*holds a part"):

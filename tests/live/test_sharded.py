@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from sharded_models import STEPS, WAYS, one_process
 
 import gradcascade as gc
+from gradcascade.sources.folder import discover
 
 HERE = Path(__file__).parent
 EXACT = ("ddp", "fsdp1", "fsdp2", "zero0", "zero1", "zero2")
@@ -35,7 +37,7 @@ def found(tmp_path_factory):
         for process in ranks:
             process.kill()
     assert [process.returncode for process in ranks] == [0, 0], said[0][-3000:] + said[1][-3000:]
-    return torch.load(root / "found.pt")
+    return {**torch.load(root / "found.pt"), "root": root}
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +101,29 @@ def test_parts_are_refused_where_nothing_gathers_them(found):
     refused = found["refusals"]
     assert "blocks.0.0.weight is sharded over processes (a DTensor" in refused["probe"]
     assert "gc.full_gradients(model)" in refused["probe"]
-    assert "DTensor" in refused["recorder"]
-    assert "sharded by FSDP" in refused["recorder of fsdp1"]
     assert "use_orig_params=True" in refused["flat"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_recorder_writes_what_was_gathered_apart_and_it_measures_as_it_is(found, way):
+    run = found["root"] / "runs" / way
+    for step in range(STEPS):
+        folder = run / "checkpoints" / f"step_{step}"
+        gradients = torch.load(folder / "learning_dynamics" / "train_gradients.pt", weights_only=True)
+        parameters = load_file(folder / "model.safetensors")
+        for written, what in ((gradients, "gradients"), (parameters, "parameters")):
+            own = found[way][what][step]
+            assert sorted(written) == sorted(own)
+            assert all(torch.equal(written[name], own[name]) for name in own)
+    snapshots = [own for own in discover(found["root"] / "runs").snapshots() if own.scale == way]
+    assert [(own.field, own.step) for own in snapshots] == [("gradient", 0), ("gradient", 1), ("update", 1)]
+    for snapshot in snapshots:
+        tau = gc.Probe()(snapshot.load()).tau
+        assert tau == found[way]["numbers"][snapshot.step][f"gradcascade/{snapshot.field}/tau"]
+
+
+def test_a_process_that_gathers_alone_is_told_and_does_not_wait_for_ever(found):
+    assert len(found["alone"]) == 8
+    for sentence in found["alone"]:
+        assert "sharded over 2 processes and not all of them came within 0.2 seconds" in sentence
+        assert "call this on all ranks" in sentence

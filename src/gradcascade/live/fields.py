@@ -79,11 +79,11 @@ class FieldMaker:
         shapes = now.shapes
         for name, shape in self.shapes.items():
             if name not in now.stored:
-                raise InputError(f"the model no longer has {name}; make a new monitor for what it has now")
+                raise InputError(f"the model no longer has {name}; make a new monitor or recorder of what it has")
             if shapes[name] != shape:
                 raise InputError(
                     f"{name} has the shape {shapes[name]} now and had {shape}, so its fields have another N; make a "
-                    "new monitor, with another scale"
+                    "new monitor with another scale, or a recorder with another folder"
                 )
         return [name for name in now.field if name not in self.shapes]
 
@@ -160,6 +160,13 @@ class FieldMaker:
         """Where a tensor lies in a field, in its own shape."""
         start, stop = self._places[name]
         return field[start:stop].reshape(self.shapes[name])
+
+    def parts(self, field: Field, missing: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        """The tensors of a field, None for those that were missing."""
+        import torch
+
+        for name in self.names:
+            yield name, None if name in missing else torch.from_numpy(self.place(field, name))
 
     @cached_property
     def _places(self) -> dict[str, tuple[int, int]]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from gradcascade.errors import InputError
 from gradcascade.live.parameters import some_of
-from gradcascade.live.sharded import tensors_for
-from gradcascade.live.tensors import GRADIENT, PARAMETER
+from gradcascade.live.sharded import GatheredTensors, Meetings, tensors_for
+from gradcascade.live.tensors import GRADIENT, PARAMETER, Tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Named = Iterator[tuple[str, "Tensor"]]
+
+_MEETINGS: WeakKeyDictionary[nn.Module, Meetings] = WeakKeyDictionary()
+"""Of every model: processes wait for each other at the first call, and not again."""
 
 
 def full_gradients(model: nn.Module, patterns: Sequence[str] | None = None) -> Named:
@@ -46,9 +50,9 @@ def full_gradients(model: nn.Module, patterns: Sequence[str] | None = None) -> N
     Raises
     ------
     InputError
-        If nothing has a gradient, or a tensor cannot be made whole; it says what to do.
+        If nothing has a gradient, a tensor cannot be made whole, or not all ranks call it; it says what to do.
     """
-    tensors = tensors_for(model, None, patterns)
+    tensors = _tensors(model, None, patterns)
     now = tensors.describe()
     names = tuple(now.field)
     missing = []
@@ -74,7 +78,7 @@ def full_parameters(model: nn.Module, patterns: Sequence[str] | None = None) -> 
 
     As :func:`full_gradients`. With DeepSpeed they are the float32 ones that its optimizer steps.
     """
-    tensors = tensors_for(model, None, patterns)
+    tensors = _tensors(model, None, patterns)
     for name, parameter in tensors.take(PARAMETER, tuple(tensors.describe().field)):
         if tensors.measures:
             yield name, parameter.detach()
@@ -85,10 +89,17 @@ def full_states(model: nn.Module, optimizer: Any, key: str, patterns: Sequence[s
 
     As :func:`full_gradients`. InputError if the optimizer keeps nothing of that name, as before its first step.
     """
-    tensors = tensors_for(model, optimizer, patterns)
+    tensors = _tensors(model, optimizer, patterns)
     names = tuple(tensors.describe().field)
     if key not in (known := tensors.state_keys()):
         raise InputError(f"the optimizer keeps no {key!r}; it keeps {', '.join(sorted(known)) or 'nothing so far'}")
     for name, state in tensors.take(key, names):
         if tensors.measures and state is not None:
             yield name, state.detach()
+
+
+def _tensors(model: nn.Module, optimizer: Any, patterns: Sequence[str] | None) -> Tensors:
+    tensors = tensors_for(model, optimizer, patterns)
+    if isinstance(tensors, GatheredTensors):
+        tensors.meetings = _MEETINGS.setdefault(model, tensors.meetings)
+    return tensors

@@ -23,8 +23,9 @@ class TransportCallback(TrainerCallback):
     Parameters
     ----------
     trainer : transformers.Trainer, optional
-        Also takes the numbers to its log history and all its loggers, under the step measured; without it they are in
-        the log history, and go to loggers with the Trainer's next log.
+        Takes every measurement to its log history and all its loggers, under the step measured. Without it they are
+        in the log history, under that step too, but its loggers do not get them: a callback cannot reach them, and
+        only callbacks that were added after this one see the last of them with the Trainer's next log.
     prefix : str
         Beginning of the names of the logged scalars.
     **options
@@ -36,6 +37,7 @@ class TransportCallback(TrainerCallback):
         self.monitor: Monitor | None = None
         """The monitor, once training has begun."""
         self._waiting: dict[str, float] = {}
+        self._state: Any = None
         self._taken: int | None = None
         self._unwrap: Any = None
 
@@ -44,7 +46,8 @@ class TransportCallback(TrainerCallback):
         trainer = self._trainer
         model = kwargs["model"] if trainer is None else trainer.model_wrapped
         scaler = getattr(getattr(trainer, "accelerator", None), "scaler", None)
-        self.monitor = Monitor(model, kwargs.get("optimizer"), **{"scaler": scaler, **self._options})
+        options = {"scaler": scaler, **self._options, "on_measurement": self._log}
+        self.monitor, self._state, self._taken = Monitor(model, kwargs.get("optimizer"), **options), state, None
         if trainer is None or self._unwrap is not None:
             return
         accelerator, clip = trainer.accelerator, trainer.accelerator.clip_grad_norm_
@@ -64,10 +67,10 @@ class TransportCallback(TrainerCallback):
     def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Measure updates."""
         if self.monitor is not None:
-            self._log(state, self.monitor.after_step(state.global_step))
+            self.monitor.after_step(state.global_step)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        """Give loggers that come later what is not logged yet."""
+        """Give callbacks that come later the last measurement, if there is no trainer to log it."""
         if logs is not None:
             logs.update(self._waiting)
             self._waiting = {}
@@ -84,14 +87,19 @@ class TransportCallback(TrainerCallback):
         if self.monitor is None or self._taken == state.global_step:
             return
         self._taken = state.global_step
-        self._log(state, self.monitor.after_backward(state.global_step, moment=moment))
+        self.monitor.after_backward(state.global_step, moment=moment)
 
-    def _log(self, state: Any, found: Measurement | None) -> None:
-        if found is None:
-            return
+    def _log(self, found: Measurement) -> None:
+        """Called with every measurement, also of those that are finished later or when training ends."""
         scalars = found.scalars(self._prefix)
-        if self._trainer is not None:
-            self._trainer.log(scalars)
-            return
-        state.log_history.append({**scalars, "step": found.step})
-        self._waiting = scalars
+        if self._trainer is None:
+            self._state.log_history.append({**scalars, "step": found.step})
+            self._waiting = scalars
+        else:
+            now, self._state.global_step = self._state.global_step, found.step  # where the Trainer's log reads it
+            try:
+                self._trainer.log(scalars)
+            finally:
+                self._state.global_step = now
+        if own := self._options.get("on_measurement"):
+            own(found)

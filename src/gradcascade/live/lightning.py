@@ -30,31 +30,37 @@ class TransportCallback(Callback):
     def __init__(self, *, prefix: str = "gradcascade", **options: Any) -> None:
         self._prefix, self._options = prefix, options
         self.monitor: Monitor | None = None
-        """The monitor, once training has begun."""
+        """The monitor, once training has begun; closed when it has ended."""
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Make the monitor for the model as the strategy trains it."""
-        self.monitor = Monitor(trainer.strategy.model, list(trainer.optimizers), **self._options)
+        own = self._options.get("on_measurement")
+
+        def log(found: Measurement) -> None:
+            for logger in trainer.loggers:  # log_dict would show them at the step of the next flush
+                logger.log_metrics(found.scalars(self._prefix), step=found.step)
+            if own:
+                own(found)
+
+        options = {**self._options, "on_measurement": log}
+        self.monitor = Monitor(trainer.strategy.model, list(trainer.optimizers), **options)
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Measure gradients and moments."""
         if self.monitor is not None:
-            self._log(
-                trainer, self.monitor.after_backward(trainer.global_step, loss_scale=1.0, moment=BEFORE_CLIPPING)
-            )
+            self.monitor.after_backward(trainer.global_step, loss_scale=1.0, moment=BEFORE_CLIPPING)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Measure updates: ``global_step`` counts the step that was just made."""
         if self.monitor is not None and trainer.global_step:
-            self._log(trainer, self.monitor.after_step(trainer.global_step - 1))
+            self.monitor.after_step(trainer.global_step - 1)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Wait for what is measured in the background, while loggers are open."""
+        if self.monitor is not None:
+            self.monitor.flush()
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Finish measuring."""
         if self.monitor is not None:
             self.monitor.close()
-            self.monitor = None
-
-    def _log(self, trainer: Any, found: Measurement | None) -> None:
-        if found is not None:  # log_dict would show them at the step of the next flush
-            for logger in trainer.loggers:
-                logger.log_metrics(found.scalars(self._prefix), step=found.step)

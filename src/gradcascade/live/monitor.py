@@ -21,7 +21,7 @@ from gradcascade.live.measurement import MeasuredField, Measurement
 from gradcascade.live.measuring import LiveRun, Taken
 from gradcascade.live.parameters import some_of
 from gradcascade.live.recorder import Recorder
-from gradcascade.live.scaling import AFTER_BACKWARD, LossScale
+from gradcascade.live.scaling import AFTER_BACKWARD, LossScale, factor_of
 from gradcascade.live.sharded import tensors_for
 from gradcascade.live.synchronisation import Synchronisation
 from gradcascade.live.tensors import Tensors, optimizers_of
@@ -195,7 +195,7 @@ class Monitor:
         with self._guarded():
             due = self._kinds if self.due(step) else []
             scale, found = self._scale.now() if due else (1.0, AFTER_BACKWARD)
-            scale = scale if loss_scale is None else _factor(loss_scale)
+            scale = scale if loss_scale is None else factor_of(loss_scale)
             return self._measure(step, due, scale, moment or found)
 
     def after_step(self, step: int) -> Measurement | None:
@@ -217,7 +217,7 @@ class Monitor:
         """
         arriving = None
         with self._guarded():
-            arriving = self._arriving(step, _factor(loss_scale))
+            arriving = self._arriving(step, factor_of(loss_scale))
         try:
             yield
         finally:
@@ -228,6 +228,8 @@ class Monitor:
                 taken, hooks = arriving
                 for kind, values, missing in hooks.fields(taken.loss_scale):
                     self._say_missing(kind, missing, step)
+                    if self._recorder:
+                        self._recorder.write_gradients(step, self._maker.parts(values, missing))
                     taken.fields.append(TakenField(kind.name, values))
                 self._put(taken)
 
@@ -307,9 +309,9 @@ class Monitor:
         if of_gradients(kind):
             self._refuse_own(taken.step)
         values, missing = self._maker.field(kind, taken.loss_scale)
-        self._say_missing(kind, missing, taken.step)
-        if self._recorder and of_gradients(kind):
+        if self._recorder and of_gradients(kind):  # on all processes, so before one of them may complain
             self._recorder.record_gradients(taken.step, loss_scale=taken.loss_scale)
+        self._say_missing(kind, missing, taken.step)
         return [] if values is None else [TakenField(kind.name, values)]
 
     def _refuse_own(self, step: int) -> None:
@@ -387,12 +389,6 @@ class Monitor:
         if key not in self._said:
             self._said.add(key)
             _LOG.warning("gradcascade: %s", sentence, exc_info=None if isinstance(error, InputError) else error)
-
-
-def _factor(value: float) -> float:
-    if not 0 < value < float("inf"):
-        raise InputError(f"loss_scale must be a positive number, got {value}")
-    return float(value)
 
 
 def _place(study: Path | str | None, record: Path | str | None) -> str:

@@ -20,6 +20,9 @@ _COMPARED = count()
 PATIENCE = timedelta(seconds=10)
 """How long the first process waits once for the checksums of the others."""
 
+GATHERING_PATIENCE = timedelta(seconds=60)
+"""How long a process waits for the others before they gather something for the first time."""
+
 
 def process_count() -> int:
     """Processes that train together; 1 without torch.distributed."""
@@ -46,11 +49,35 @@ def gathered_keys(keys: frozenset[str]) -> frozenset[str]:
     return frozenset(key for own in found for key in own)
 
 
-def compare_gradients(tensors: Iterable[tuple[str, Tensor | None]]) -> None:
-    """Say if processes that should hold the same gradients do not; refuse if they hold other parameters.
+def meet(key: str) -> None:
+    """Refuse, on every process, where not all of them come here: one that gathers alone would wait for ever."""
+    from torch.distributed import distributed_c10d
+
+    if process_count() == 1:
+        return
+    store = distributed_c10d._get_default_store()
+    store.set(f"{key}-{distributed_c10d.get_rank()}", "here")
+    others = [f"{key}-0"] if not is_first() else [f"{key}-{rank}" for rank in range(1, process_count())]
+    try:
+        store.wait(others, GATHERING_PATIENCE)
+        if not is_first():
+            store.wait([f"{key}-verdict"], 2 * GATHERING_PATIENCE)
+        own = "go"
+    except Exception:  # torch's own error of an expired wait has had several types
+        own = "refused"
+    if store.compare_set(f"{key}-verdict", "", own).decode() != "go":
+        raise InputError(
+            f"the model is sharded over {process_count()} processes and not all of them came within "
+            f"{GATHERING_PATIENCE.total_seconds():g} seconds to gather it; call this on all ranks, not within "
+            "`if rank == 0` (rank 0 gets what is gathered)"
+        )
+
+
+def compare(what: str, tensors: Iterable[tuple[str, Tensor | None]]) -> bool:
+    """Say if processes that should hold the same tensors do not; refuse if they hold other parameters.
 
     Nothing here waits for another process except the first one, for a while: a loop that calls the monitor on one
-    process only must not stop.
+    process only must not stop. Whether the others came, as far as this process knows.
     """
     from torch.distributed import distributed_c10d
 
@@ -59,19 +86,20 @@ def compare_gradients(tensors: Iterable[tuple[str, Tensor | None]]) -> None:
         names.update(name.encode())
         values.update(b"none" if tensor is None else _bytes(tensor))
     own = f"{names.hexdigest()[:16]} {values.hexdigest()[:16]}"
-    store, key = distributed_c10d._get_default_store(), f"gradcascade-gradients-{next(_COMPARED)}"
+    store, key = distributed_c10d._get_default_store(), f"gradcascade-{what}-{next(_COMPARED)}"
     if not is_first():
         store.set(f"{key}-{distributed_c10d.get_rank()}", own)
-        return
+        return True
     others = [f"{key}-{rank}" for rank in range(1, process_count())]
     try:
         store.wait(others, PATIENCE)
     except Exception:  # torch's own error of an expired wait has had several types
         _LOG.warning(
-            "gradcascade: only this process measures, so its gradients were not compared with those of the others; "
-            "call the monitor on all ranks"
+            "gradcascade: only this process measures, so its %s were not compared with those of the others; "
+            "call it on all ranks",
+            what,
         )
-        return
+        return False
     found = [store.get(other).decode() for other in others]
     if any(other.split()[0] != own.split()[0] for other in found):
         raise InputError(
@@ -80,11 +108,13 @@ def compare_gradients(tensors: Iterable[tuple[str, Tensor | None]]) -> None:
         )
     if differing := sum(other != own for other in found):
         _LOG.warning(
-            "gradcascade: the gradients of %d of %d processes are not those of rank 0, which are measured; gradients "
-            "that are averaged (DDP, outside of no_sync) are the same everywhere",
+            "gradcascade: the %s of %d of %d processes are not those of rank 0, which are taken; gradients "
+            "that are averaged (DDP, outside of no_sync) and parameters are the same everywhere",
+            what,
             differing,
             process_count(),
         )
+    return True
 
 
 def _bytes(tensor: Tensor) -> bytes:

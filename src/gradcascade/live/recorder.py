@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradcascade.errors import InputError
+from gradcascade.fields.kinds import FIELD_KINDS
 from gradcascade.files import staged
-from gradcascade.live.parameters import parameters_of, some_of
+from gradcascade.live.arriving import ArrivingGradients
+from gradcascade.live.fields import FieldMaker
+from gradcascade.live.parameters import ModelParameters, some_of
+from gradcascade.live.scaling import factor_of, scaler_in_use
+from gradcascade.live.sharded import tensors_for
 from gradcascade.live.synchronisation import Synchronisation
-from gradcascade.probe.tensor import refuse_part
+from gradcascade.live.tensors import GRADIENT, PARAMETER
 from gradcascade.sources.manifest import FILE, read_manifest
 
 if TYPE_CHECKING:
@@ -37,6 +43,10 @@ class Recorder:
                 recorder.record_gradients(step)    # before clipping and before the optimizer's step
             ...
 
+    Where several processes train one model (DDP, FSDP with ``use_orig_params=True``, FSDP2 and other DTensors,
+    DeepSpeed's ZeRO), make and call it on **all** ranks: whole tensors are gathered to rank 0, whose memory must hold
+    them, and which alone writes.
+
     Parameters
     ----------
     folder : pathlib.Path or str
@@ -51,17 +61,28 @@ class Recorder:
     Raises
     ------
     InputError
-        If a pattern matches no parameter of the model, the folder cannot be made or holds a run of other tensors, or
-        this process holds only its part of the model (FSDP, tensor parallel, ZeRO-3).
+        If a pattern matches no parameter of the model, the folder cannot be made or holds a run of other tensors,
+        this process holds only its part of the model and nothing gathers it (Megatron, FSDP without
+        ``use_orig_params=True``), or not all ranks make it.
     """
 
     def __init__(self, folder: Path | str, model: nn.Module, patterns: Sequence[str] | None = None) -> None:
         self.folder = Path(folder)
-        found = parameters_of(model, patterns)
-        self._stored, self._field = found.stored, found.field
+        self._tensors = tensors_for(model, None, patterns)
+        self._writes = self._tensors.measures
+        found = self._tensors.describe()
+        self._maker = FieldMaker(self._tensors, found.description("file"))
+        self._stored = tuple(found.stored)
         self._last: tuple[float, ...] | None = None
         self._warned: set[str] = set()
+        self._frozen: list[str] = []
+        self._looked = False
         self._synchronisation = Synchronisation(model)
+        if self._writes:
+            self._begin(found)
+
+    def _begin(self, found: ModelParameters) -> None:
+        """Make the folder with its manifest, or check that it is of the same tensors."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -76,7 +97,7 @@ class Recorder:
         elif not known.same_tensors(found.manifest):
             raise InputError(
                 f"{self.folder} was recorded from other tensors ({len(known.field)} in its fields, now "
-                f"{len(self._field)}, or others of them); give every model and choice a folder of its own"
+                f"{len(found.field)}, or others of them); give every model and choice a folder of its own"
             )
         if found.frozen:
             verb = "is" if len(found.frozen) == 1 else "are"
@@ -85,56 +106,93 @@ class Recorder:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the parameters whose gradients are recorded, in file order."""
-        return tuple(self._field)
+        return self._maker.names
 
-    def record_gradients(self, step: int, *, loss_scale: float = 1.0) -> Path:
+    def record_gradients(self, step: int, *, loss_scale: Any = None) -> Path:
         """Write the gradients as they are now, float32, to ``train_gradients.pt`` of this step, and give that file.
 
         ``step`` counts the optimizer steps made so far. ``loss_scale`` is a factor that is still in the gradients,
-        such as ``scaler.get_scale()`` before ``scaler.unscale_(optimizer)``; gradients are divided by it. A parameter
-        that the batch did not use enters as zeros, so that N is the same at every step; a warning says so once, and
-        also if every gradient is zero or the very one recorded before. InputError if no parameter has a gradient, one
-        is sharded over processes or was not averaged over them, or the file cannot be written.
+        which are divided by it, or the ``GradScaler``, which knows it before and after ``scaler.unscale_``; without
+        it, a warning says so once where a scaler is seen in use. A parameter that the batch did not use enters as
+        zeros, so that N is the same at every step, and so does one that is frozen by now; a warning says so once, and
+        also if every gradient is zero or the very one recorded before. InputError if no parameter has a gradient,
+        gradients were not averaged over processes, not all ranks call it where the model is sharded, or the file
+        cannot be written.
         """
-        import torch
-
         if not self._synchronisation.averages:
             raise InputError(
                 f"the gradients of step {step} are this process's own: the last forward pass ran within no_sync(); "
                 "record after a pass that averages them"
             )
-        missing = tuple(name for name, parameter in self._field.items() if parameter.grad is None)
-        if len(missing) == len(self._field):
+        factor = self._factor(loss_scale)
+        now = self._tensors.describe()
+        self._maker.check(now)
+        self._warn_of_frozen(now, step)
+        return self.write_gradients(step, self._tensors.take(GRADIENT, self.names), factor)
+
+    @contextmanager
+    def within_backward(self, step: int, *, loss_scale: Any = None) -> Iterator[None]:
+        """Record gradients as they arrive, for optimizers that step within backward and clear them.
+
+        In place of `record_gradients`: ``with recorder.within_backward(step): loss.backward()``. In a training of one
+        process; the hooks are there within this block alone.
+        """
+        factor = self._factor(loss_scale)
+        self._maker.check(self._tensors.describe())
+        hooks = ArrivingGradients(self._maker, [FIELD_KINDS["gradient"]])
+        try:
+            yield
+        finally:
+            hooks.remove()
+        for _, field, missing in hooks.fields(factor):
+            self.write_gradients(step, self._maker.parts(field, missing))
+
+    def write_gradients(self, step: int, gradients: Iterable[tuple[str, Any]], loss_scale: float = 1.0) -> Path:
+        """Write gradients that were taken already, None for those that are missing, as `record_gradients` does."""
+        import torch
+
+        path = self._step(step) / "learning_dynamics" / "train_gradients.pt"
+        missing, found = [], {}
+        for name, gradient in gradients:  # used up on every process, since gathering takes them all
+            if not self._writes:
+                continue
+            if gradient is None:
+                missing.append(name)
+            found[name] = _recorded(gradient, self._maker.shapes[name], loss_scale)
+        if not self._writes:
+            return path
+        if len(missing) == len(self.names):
             raise InputError(
                 f"no parameter has a gradient at step {step}; record gradients after backward() and before they are "
-                "cleared (an optimizer that steps within backward() clears them too early)"
+                "cleared (for an optimizer that steps within backward(): with recorder.within_backward(step): "
+                "loss.backward())"
             )
-        if missing:
+        if missing := [name for name in missing if name not in self._frozen]:
             self._warn("missing", f"{some_of(missing)} had no gradient at step {step} and entered as zeros")
-        gradients = {name: _gradient(name, parameter, loss_scale) for name, parameter in self._field.items()}
-        self._warn_if_stale(step, gradients)
-        path = self._step(step) / "learning_dynamics" / "train_gradients.pt"
+        self._warn_if_stale(step, found)
         with staged(path, self.folder) as target:
-            torch.save(gradients, target)
+            torch.save(found, target)
         return path
 
     def record_checkpoint(self, step: int) -> Path:
         """Write all parameters, in their own types, to ``model.safetensors`` of this step, and give that file.
 
-        A parameter that is used in two places is written once, and buffers are left out. InputError if a parameter is
-        sharded over processes, or the file cannot be written.
+        A parameter that is used in two places is written once, and buffers are left out. With DeepSpeed they are the
+        float32 ones that its optimizer steps. InputError if not all ranks call it where the model is sharded, or the
+        file cannot be written.
         """
         from safetensors.torch import save
 
-        for name, parameter in self._stored.items():
-            refuse_part(name, parameter)
-        content = save({name: parameter.detach().cpu().contiguous() for name, parameter in self._stored.items()})
-        return self._write(self._step(step) / "model.safetensors", content)
+        path = self._step(step) / "model.safetensors"
+        taken = self._tensors.take(PARAMETER, self._stored)
+        found = {name: tensor.detach().cpu().contiguous() for name, tensor in taken if tensor is not None}
+        return self._write(path, save(found)) if self._writes else path
 
     def record_evaluation(self, step: int, values: Mapping[str, float]) -> Path:
         """Write numbers of this step by name, such as held-out perplexities, to ``eval_results/step_N.json``."""
         content = json.dumps({name: float(value) for name, value in values.items()})
-        return self._write(self.folder / "eval_results" / f"step_{step}.json", content.encode())
+        path = self.folder / "eval_results" / f"step_{step}.json"
+        return self._write(path, content.encode()) if self._writes else path
 
     def _step(self, step: int) -> Path:
         return self.folder / "checkpoints" / f"step_{step}"
@@ -143,6 +201,31 @@ class Recorder:
         with staged(path, self.folder) as target:
             target.write_bytes(content)
         return path
+
+    def _factor(self, loss_scale: Any) -> float:
+        """The factor that is in the gradients."""
+        if loss_scale is not None:
+            return factor_of(loss_scale)
+        if not self._looked:
+            self._looked = True
+            if scale := scaler_in_use():
+                self._warn(
+                    "scaler",
+                    f"a GradScaler is in use with the scale {scale:g}, and gradients are recorded as they are; pass "
+                    "loss_scale=scaler, or loss_scale=1.0 if it is not of this model",
+                )
+        return 1.0
+
+    def _warn_of_frozen(self, now: ModelParameters, step: int) -> None:
+        """Note and say which parameters of the fields are frozen by now."""
+        self._frozen = frozen = [name for name in self.names if not now.stored[name].requires_grad]
+        if frozen:
+            verb = "is" if len(frozen) == 1 else "are"
+            self._warn(
+                f"frozen {frozen}",
+                f"{some_of(frozen)} {verb} frozen at step {step}, and in the fields as zeros, so that N stays; "
+                "record into another folder to leave them out",
+            )
 
     def _warn(self, kind: str, sentence: str) -> None:
         """Say something once for this recorder."""
@@ -160,14 +243,12 @@ class Recorder:
         self._last = sums
 
 
-def _gradient(name: str, parameter: nn.Parameter, loss_scale: float) -> Tensor:
+def _recorded(gradient: Any, shape: tuple[int, ...], loss_scale: float) -> Tensor:
     """A copy of the gradient, dense, contiguous, float32 on the CPU; zeros if there is no gradient."""
     import torch
 
-    gradient = parameter.grad
     if gradient is None:
-        return torch.zeros(parameter.shape, dtype=torch.float32)
-    refuse_part(name, gradient)
+        return torch.zeros(shape, dtype=torch.float32)
     gradient = gradient.detach()
     if gradient.layout != torch.strided:
         gradient = gradient.to_dense()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import Any
+
+from gradcascade.errors import InputError
 
 AFTER_BACKWARD, AFTER_UNSCALING = "after backward", "after unscaling"
 
@@ -24,3 +27,32 @@ class LossScale:
         if any(states[id(own)]["stage"].value for own in self._optimizers if id(own) in states):
             return 1.0, AFTER_UNSCALING
         return float(self._scaler.get_scale()), AFTER_BACKWARD
+
+
+def factor_of(loss_scale: Any) -> float:
+    """A factor given as a number, or by the GradScaler that has put it into the gradients."""
+    if not hasattr(loss_scale, "get_scale"):
+        if not 0 < loss_scale < float("inf"):
+            raise InputError(f"loss_scale must be a positive number or a GradScaler, got {loss_scale}")
+        return float(loss_scale)
+    if not loss_scale.is_enabled():
+        return 1.0
+    stages = {state["stage"].value > 0 for state in loss_scale._per_optimizer_states.values()}
+    if len(stages) > 1:
+        raise InputError(
+            "this GradScaler has unscaled the gradients of some of its optimizers and not of others; give loss_scale "
+            "as a number, or record before unscale_"
+        )
+    return 1.0 if stages == {True} else float(loss_scale.get_scale())
+
+
+def scaler_in_use() -> float | None:
+    """The scale of a GradScaler in this process that has scaled a loss and not unscaled gradients since, if any."""
+    import torch
+
+    for own in gc.get_objects():
+        if not issubclass(type(own), torch.amp.GradScaler) or not own.is_enabled() or own._scale is None:
+            continue
+        if not any(state["stage"].value for state in own._per_optimizer_states.values()):
+            return float(own.get_scale())
+    return None

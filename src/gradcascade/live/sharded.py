@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from itertools import count, groupby
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from gradcascade.errors import InputError
 from gradcascade.fields.kinds import Optimizer
-from gradcascade.live.processes import compare_gradients, gathered_keys, is_first, process_count
+from gradcascade.live.processes import compare, gathered_keys, is_first, meet, process_count
 from gradcascade.live.tensors import GRADIENT, PARAMETER, LocalTensors, Taken, Tensors
 from gradcascade.tensor_names import without_wrappers
 
@@ -40,23 +41,75 @@ class ReplicatedTensors(LocalTensors):
     def __init__(self, model: nn.Module, optimizer: Any, patterns: Sequence[str] | None) -> None:
         super().__init__(model, optimizer, patterns)
         self.measures = is_first()
-        self._compared = False
+        self._to_compare = {GRADIENT, PARAMETER}
 
     def take(self, group: str, names: Sequence[str]) -> Taken:
-        """The tensors of a group; gradients are compared over the processes once."""
-        if group == GRADIENT and not self._compared:
-            self._compared = True
-            compare_gradients(super().take(group, names))
+        """The tensors of a group; gradients and parameters are compared over the processes once."""
+        if group in self._to_compare:
+            self._to_compare.discard(group)
+            if not compare(f"{group}s", super().take(group, names)):
+                self._to_compare.clear()
         for name, tensor in super().take(group, names):
             yield name, tensor if self.measures else None
 
 
-class DTensors(LocalTensors):
-    """Tensors that are DTensors (FSDP2, tensor parallel)."""
+class Meetings:
+    """Has the processes wait for each other before they gather something for the first time."""
+
+    _NUMBERS = count()
+
+    def __init__(self) -> None:
+        self._key = f"gradcascade-gather-{next(self._NUMBERS)}"
+        self._met: set[str] = set()
+        self._refusal: InputError | None = None
+
+    def meet(self, what: str) -> None:
+        """Wait if this was not gathered before; InputError, and at once from then on, if others do not come."""
+        if self._refusal:
+            raise InputError(str(self._refusal))
+        if what in self._met:
+            return
+        try:
+            meet(f"{self._key}-{what}")
+        except InputError as error:
+            self._refusal = error
+            raise
+        self._met.add(what)
+
+
+class GatheredTensors(LocalTensors):
+    """Tensors that all processes gather together, and the first gets."""
 
     def __init__(self, model: nn.Module, optimizer: Any, patterns: Sequence[str] | None) -> None:
+        self.meetings = Meetings()
+        self._prepare(model)
         super().__init__(model, optimizer, patterns)
         self.measures = is_first()
+
+    def _prepare(self, model: nn.Module) -> None:
+        """What is done before parameters are described."""
+
+    def take(self, group: str, names: Sequence[str]) -> Taken:
+        """The tensors of a group; all processes gather, the first gets them."""
+        self.meetings.meet(group)
+        for name, tensor in self._gathered(group, names):
+            yield name, tensor if self.measures else None
+
+    def _gathered(self, group: str, names: Sequence[str]) -> Taken:
+        """Whole tensors on every process, or on the first."""
+        return super().take(group, names)
+
+    def state_keys(self) -> frozenset[str]:
+        """What the optimizer keeps of the parameters, on any process."""
+        self.meetings.meet("keys")
+        return gathered_keys(self._own_keys())
+
+    def _own_keys(self) -> frozenset[str]:
+        return super().state_keys()
+
+
+class DTensors(GatheredTensors):
+    """Tensors that are DTensors (FSDP2, tensor parallel)."""
 
     @staticmethod
     def _shape_of(name: str, parameter: nn.Parameter) -> tuple[int, ...]:
@@ -65,38 +118,36 @@ class DTensors(LocalTensors):
     def _whole(self, name: str, tensor: Any) -> Tensor:
         return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
-    def take(self, group: str, names: Sequence[str]) -> Taken:
-        """The tensors of a group; all processes gather, the first gets them."""
-        for name, tensor in super().take(group, names):
-            yield name, tensor if self.measures else None
 
-    def state_keys(self) -> frozenset[str]:
-        """What the optimizer keeps of the parameters."""
-        return gathered_keys(super().state_keys())
-
-
-class FlatParameterTensors(LocalTensors):
+class FlatParameterTensors(GatheredTensors):
     """Tensors that FullyShardedDataParallel has put into flat ones: one of its units is whole at a time."""
 
-    def __init__(self, model: nn.Module, optimizer: Any, patterns: Sequence[str] | None) -> None:
+    _SHAPES: ClassVar[WeakKeyDictionary[nn.Module, dict[str, tuple[int, ...]]]] = WeakKeyDictionary()
+    """Whole shapes by model: they are gathered once."""
+
+    def _prepare(self, model: nn.Module) -> None:
         from torch.distributed.fsdp import FullyShardedDataParallel as Fsdp
 
         self._fsdp = Fsdp
         units = [(name, module) for name, module in model.named_modules() if isinstance(module, Fsdp)]
         self._units: dict[str, Any] = {}
-        self._shapes: dict[str, tuple[int, ...]] = {}
+        if not all(unit._use_orig_params for _, unit in units):
+            raise InputError(
+                "FullyShardedDataParallel gives gradients of parameters only with use_orig_params=True; wrap the "
+                "model so, or use FSDP2 (fully_shard)"
+            )
         for prefix, unit in units:  # outer ones come first, so the innermost unit of a parameter is the last
-            if not unit._use_orig_params:
-                raise InputError(
-                    "FullyShardedDataParallel gives gradients of parameters only with use_orig_params=True; wrap the "
-                    "model so, or use FSDP2 (fully_shard)"
-                )
-            with self._summoned(unit):
-                for name, parameter in unit.named_parameters():
-                    plain = without_wrappers(f"{prefix}.{name}" if prefix else name)
-                    self._units[plain], self._shapes[plain] = unit, tuple(parameter.shape)
-        super().__init__(model, optimizer, patterns)
-        self.measures = is_first()
+            for name, _ in unit.named_parameters():
+                self._units[without_wrappers(f"{prefix}.{name}" if prefix else name)] = unit
+        if model not in self._SHAPES:
+            self.meetings.meet("shapes")
+            found = {}
+            for prefix, unit in units:
+                with self._summoned(unit):
+                    for name, parameter in unit.named_parameters():
+                        found[without_wrappers(f"{prefix}.{name}" if prefix else name)] = tuple(parameter.shape)
+            self._SHAPES[model] = found
+        self._shapes = self._SHAPES[model]
 
     def _shape_of(self, name: str, parameter: nn.Parameter) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self._shapes.get(name, tuple(parameter.shape))
@@ -107,21 +158,18 @@ class FlatParameterTensors(LocalTensors):
     def _whole(self, name: str, tensor: Tensor) -> Tensor:
         return tensor
 
-    def take(self, group: str, names: Sequence[str]) -> Taken:
-        """The tensors of a group; what the optimizer keeps is gathered at once, on every process."""
+    def _gathered(self, group: str, names: Sequence[str]) -> Taken:
+        """What the optimizer keeps is gathered at once, on every process."""
         if group not in (GRADIENT, PARAMETER):
             yield from self._states(group, names)
             return
         for unit, some in groupby(names, key=self._units.get):
             if unit is None:
-                yield from self._first(super().take(group, list(some)))
+                yield from super()._gathered(group, list(some))
                 continue
             with self._summoned(unit, gradients=group == GRADIENT):
-                yield from self._first((name, _copy(tensor)) for name, tensor in super().take(group, list(some)))
-
-    def _first(self, taken: Taken) -> Taken:
-        for name, tensor in taken:
-            yield name, tensor if self.measures else None
+                for name, tensor in super()._gathered(group, list(some)):
+                    yield name, _copy(tensor) if self.measures else None
 
     def _states(self, key: str, names: Sequence[str]) -> Taken:
         from torch.distributed.checkpoint.state_dict import StateDictOptions, get_optimizer_state_dict
@@ -133,19 +181,14 @@ class FlatParameterTensors(LocalTensors):
         )
         states = {without_wrappers(name): state for name, state in found.get("state", {}).items()}
         for name in names:
-            yield name, states.get(name, {}).get(key) if self.measures else None
-
-    def state_keys(self) -> frozenset[str]:
-        """What the optimizer keeps of the parameters."""
-        return gathered_keys(super().state_keys())
+            yield name, states.get(name, {}).get(key)
 
 
-class DeepSpeedTensors(LocalTensors):
+class DeepSpeedTensors(GatheredTensors):
     """Tensors that DeepSpeed partitions (ZeRO 1 to 3), by its public functions; parameters in float32."""
 
     def __init__(self, model: nn.Module, optimizer: Any, patterns: Sequence[str] | None) -> None:
         super().__init__(model, optimizer, patterns)
-        self.measures = is_first()
         own = next(iter(model.parameters()))
         engine = [getattr(own, mark, None) for mark in ("_z3_optimizer", "_zero_optimizer")]
         self._keys: frozenset[str] = frozenset()
@@ -155,8 +198,7 @@ class DeepSpeedTensors(LocalTensors):
     def _shape_of(name: str, parameter: nn.Parameter) -> tuple[int, ...]:
         return tuple(getattr(parameter, "ds_shape", parameter.shape))
 
-    def take(self, group: str, names: Sequence[str]) -> Taken:
-        """The tensors of a group; all processes gather, the first gets them."""
+    def _gathered(self, group: str, names: Sequence[str]) -> Taken:
         from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_grad, safe_get_full_optimizer_state
 
         scale = float(getattr(self._zero, "loss_scale", 1.0) or 1.0)
@@ -164,7 +206,7 @@ class DeepSpeedTensors(LocalTensors):
             parameter = self._now.stored[name]
             found = None
             if group == PARAMETER:
-                found = safe_get_full_fp32_param(parameter)
+                found = safe_get_full_fp32_param(parameter) if parameter.requires_grad else _frozen(parameter)
             elif group == "step":
                 found = self._step()
             elif parameter.requires_grad and group == GRADIENT:
@@ -174,10 +216,11 @@ class DeepSpeedTensors(LocalTensors):
                 found = safe_get_full_optimizer_state(parameter, group)
             if found is not None and group != "step":
                 found = found.reshape(self._now.shapes[name])
-            yield name, found if self.measures else None
+            yield name, found
 
     def state_keys(self) -> frozenset[str]:
         """What the optimizer keeps of the parameters."""
+        self.meetings.meet("keys")
         self._keys = gathered_keys(frozenset(key for state in self._inner_states() for key in state))
         return self._keys
 
@@ -203,6 +246,16 @@ class DeepSpeedTensors(LocalTensors):
 
     def _step(self) -> Any:
         return next((state["step"] for state in self._inner_states() if "step" in state), None)
+
+
+def _frozen(parameter: Any) -> Any:
+    """A parameter that DeepSpeed's optimizer does not have; partitioned at stage 3."""
+    from deepspeed.zero import GatheredParameters
+
+    if not hasattr(parameter, "ds_id"):
+        return parameter.detach()
+    with GatheredParameters([parameter]):
+        return parameter.detach().clone()
 
 
 def _copy(tensor: Any) -> Any:
