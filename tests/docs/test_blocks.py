@@ -69,6 +69,7 @@ def a_trainer():
     return Trainer(Scored(30, 20), arguments, train_dataset=[{"x": torch.ones(30)}] * 8)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:::lightning")  # the trainers' own
 @pytest.mark.parametrize("page", WITH_PYTHON)
 def test_every_python_block_runs(page, desk, tmp_path, monkeypatch):
     shutil.copytree(desk, tmp_path / "desk")

@@ -1,5 +1,3 @@
-import json
-
 import pytest
 from small_models import adam, loss_of, small, train
 from torch import nn
@@ -126,15 +124,39 @@ def test_view_follows_a_training(tmp_path, background):
     assert (live.state.measuring, live.state.words) == (False, "Measuring has ended: 9 cascades.")
 
 
-def test_the_report_of_a_live_study_is_written(parts, tmp_path):
+def test_the_report_of_a_live_study_is_written_and_viewed(parts, tmp_path):
+    """By `gradcascade report`, and by `gradcascade view` while the study grows, with the page that it shows."""
     from gradcascade.cli.main import app
 
-    merge_studies([parts / f"d{width}" for width in WIDTHS], tmp_path / "all")
+    study = tmp_path / "all"
+    merge_studies([parts / f"d{width}" for width in WIDTHS], study)
     with pytest.raises(SystemExit) as done:
-        app(["fit", str(tmp_path / "all"), "--json"])
+        app(["report", str(study)])
     assert not done.value.code
-    provenance = json.loads((tmp_path / "all" / "provenance.json").read_text())
-    assert provenance["format"] == 2
+    page = (study / "report" / "index.html").read_text(encoding="utf-8")
+    assert all(f"d{width}" in page for width in WIDTHS)
+    assert "the parameters that were trained when measuring began" in page
+    live = LiveReport(study)
+    live._not_before = 0
+    live.look()
+    assert live.state.version
+    shown = live.state.files["index.html"].decode()
+    assert all(f"d{width}" in shown for width in WIDTHS)
+
+
+def test_scales_with_other_tensors_are_refused_before_the_training(tmp_path):
+    gc.Monitor(of_width(20), study=tmp_path / "s", scale="d20", **OPTIONS).close()
+    gc.Monitor(of_width(40), study=tmp_path / "s", scale="d40", **OPTIONS).close()
+    other = of_width(80)
+    other.add_module("more", nn.Embedding(3, 4))
+    with pytest.raises(InputError, match=r"scale d80 has the tensor 'more\.weight' .*choose the same parts") as said:
+        gc.Monitor(other, study=tmp_path / "s", scale="d80", **OPTIONS)
+    assert "--" not in str(said.value)  # options of the command line do not help here
+    with pytest.raises(InputError, match="holds scale d20, run 0 of mine with other tensors"):
+        gc.Monitor(other, study=tmp_path / "s", scale="d20", **OPTIONS)
+    patterns = ["0.weight", "0.bias", "2.weight", "2.bias"]
+    gc.Monitor(other, study=tmp_path / "s", scale="d80", patterns=patterns, **OPTIONS).close()
+    gc.Monitor(of_width(20), study=tmp_path / "s", scale="d20", **OPTIONS).close()  # resumed
 
 
 def test_an_update_measured_again_over_another_span_replaces_the_first(tmp_path):

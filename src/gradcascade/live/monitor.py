@@ -21,6 +21,7 @@ from gradcascade.live.measurement import MeasuredField, Measurement
 from gradcascade.live.measuring import LiveRun, Taken
 from gradcascade.live.parameters import some_of
 from gradcascade.live.recorder import Recorder
+from gradcascade.live.same_tensors import keep_tensors
 from gradcascade.live.scaling import AFTER_BACKWARD, LossScale, factor_of
 from gradcascade.live.sharded import tensors_for
 from gradcascade.live.synchronisation import Synchronisation
@@ -149,6 +150,7 @@ class Monitor:
         own_study = None if study is None or not self._tensors.measures else Path(study)
         if own_study is not None:
             Study.create(own_study, plan).close()
+            keep_tensors(own_study, family, scale, run, self._maker.description)
         self._worker = Worker(LiveRun(plan, scale, run, probe, own_study), background=background)
         self.last: Measurement | None = None
         """The last measurement."""

@@ -83,10 +83,11 @@ def left_out_in_words(left_out: Mapping[str, int]) -> str:
     return ", ".join(f"{_LEFT_OUT.get(why, why)} ({count:,})" for why, count in left_out.items())
 
 
-def refuse_differing(described: Mapping[Fields, Described]) -> None:
+def refuse_differing(described: Mapping[Fields, Described], *, parts: bool = True) -> None:
     """Refuse a family whose scales have not the same tensors in the same order, naming the first difference.
 
-    So is a scale of which one layer lacks a tensor, or has it in another shape, where another scale's are all alike.
+    So is a scale of which one layer lacks a tensor, or has it in another shape, where another scale's are all alike,
+    unless ``parts`` is false: it is known that they are no parts.
 
     Numbers between the dots of a name count layers, experts and the like, of which scales have more or fewer.
     """
@@ -94,11 +95,11 @@ def refuse_differing(described: Mapping[Fields, Described]) -> None:
     for key, own in described.items():
         others = before.setdefault((key.family, key.field), [])
         for other in others:
-            _compare(other, own)
+            _compare(other, own, parts)
         others.append(own)
 
 
-def _compare(one: Described, other: Described) -> None:
+def _compare(one: Described, other: Described, parts: bool) -> None:
     names = [[name for name, _ in side.description.tensors] for side in (one, other)]
     for mine, theirs, side, opposite in ((0, 1, one, other), (1, 0, other, one)):
         if lacking := _lacking(names[mine], names[theirs]):
@@ -107,7 +108,7 @@ def _compare(one: Described, other: Described) -> None:
                 f"that their fields are not of the same parts of a model; leave it out with --tensors "
                 f"'!{_NUMBER.sub('*', lacking)}', or name the runs of different models in different families"
             )
-        if odd := _uneven(side.description, opposite.description):
+        if parts and (odd := _uneven(side.description, opposite.description)):
             raise InputError(
                 f"{_where(side)} has {odd}, unlike its other layers, and all layers of {_where(opposite)} are alike; "
                 "a part of a model measured would pass for the whole: write or copy the checkpoints again"
