@@ -5,6 +5,7 @@ import shlex
 import shutil
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import polars
 import pytest
@@ -60,13 +61,17 @@ def a_trainer():
     import torch
     from transformers import Trainer, TrainingArguments
 
-    class Scored(torch.nn.Linear):
+    class Scored(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(30, 20)
+
         def forward(self, x, labels=None):
-            return {"loss": super().forward(x).square().mean()}
+            return {"loss": self.layer(x).square().mean()}
 
     arguments = TrainingArguments("trained", max_steps=101, use_cpu=True, report_to=[], save_strategy="no")
     arguments.disable_tqdm = True
-    return Trainer(Scored(30, 20), arguments, train_dataset=[{"x": torch.ones(30)}] * 8)
+    return Trainer(Scored(), arguments, train_dataset=[{"x": torch.ones(30)}] * 8)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:::lightning")  # the trainers' own
@@ -115,10 +120,11 @@ def in_lightning(callbacks):
         def configure_optimizers(self):
             return torch.optim.SGD(self.parameters(), lr=0.1)
 
-    quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    quiet: Any = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
     logger = CSVLogger("logged")
     trainer = lightning.Trainer(max_steps=101, accelerator="cpu", logger=logger, callbacks=callbacks, **quiet)
-    trainer.fit(Module(), torch.utils.data.DataLoader(torch.ones(808, 30), batch_size=8))
+    data: Any = [torch.ones(30)] * 808
+    trainer.fit(Module(), torch.utils.data.DataLoader(data, batch_size=8))
     logged = polars.read_csv(f"{logger.log_dir}/metrics.csv")
     return logged.drop_nulls("gradcascade/gradient/v_rel")["step"].to_list()
 

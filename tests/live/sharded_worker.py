@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,24 @@ def refusals():
     return found
 
 
+def frozen():
+    """Checkpoints of models of which a part is not trained, before their first step."""
+    for way in ("fsdp1", "fsdp2", "zero1", "zero3"):
+        net = Net()
+        net.start.requires_grad_(False)
+        net.blocks[1].requires_grad_(False)
+        if way.startswith("zero"):
+            trained = torch.optim.AdamW([own for own in net.parameters() if own.requires_grad], lr=1e-2)
+            model = engine_of(net, trained, int(way[-1]))
+        else:
+            model = wrapped(net, way)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            recorder = gc.Recorder(root / "frozen" / way, model)
+        recorder.record_checkpoint(0)
+        assert any("frozen and left out" in str(one.message) for one in told) is (rank == 0)
+
+
 def alone():
     """What rank 0 is told where it alone asks for what lies on both, and that the training goes on."""
     found: list[str] = []
@@ -162,6 +181,7 @@ def different():
 
 torch.manual_seed(0)
 results: dict[str, Any] = {way: train(way) for way in WAYS}
+frozen()
 results |= {"said": list(said), "refusals": refusals(), "different": different(), "alone": alone()}
 if rank == 0:
     torch.save(results, root / "found.pt")

@@ -96,6 +96,7 @@ def test_the_trainer_of_transformers(tmp_path, attached, background):
         """What W&B's or TensorBoard's callback gets, and a user's own addition to the logs."""
 
         def on_log(self, args, state, control, logs=None, **kwargs):
+            assert logs is not None
             logs["mine"] = 1.0
             logged.append({**logs, "step": state.global_step})
 

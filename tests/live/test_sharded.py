@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from sharded_models import STEPS, WAYS, one_process
+from sharded_models import STEPS, WAYS, Net, one_process
 
 import gradcascade as gc
 from gradcascade.sources.folder import discover
@@ -120,6 +120,14 @@ def test_the_recorder_writes_what_was_gathered_apart_and_it_measures_as_it_is(fo
     for snapshot in snapshots:
         tau = gc.Probe()(snapshot.load()).tau
         assert tau == found[way]["numbers"][snapshot.step][f"gradcascade/{snapshot.field}/tau"]
+
+
+@pytest.mark.parametrize("way", ["fsdp1", "fsdp2", "zero1", "zero3"])
+def test_checkpoints_hold_what_is_not_trained_too(found, way):
+    written = load_file(found["root"] / "frozen" / way / "checkpoints" / "step_0" / "model.safetensors")
+    expected = dict(Net().named_parameters())
+    assert sorted(written) == sorted(expected)
+    assert all(torch.equal(written[name], own) for name, own in expected.items())
 
 
 def test_a_process_that_gathers_alone_is_told_and_does_not_wait_for_ever(found):

@@ -250,11 +250,11 @@ class DeepSpeedTensors(GatheredTensors):
 
 def _frozen(parameter: Any) -> Any:
     """A parameter that DeepSpeed's optimizer does not have; partitioned at stage 3."""
-    from deepspeed.zero import GatheredParameters
-
     if not hasattr(parameter, "ds_id"):
         return parameter.detach()
-    with GatheredParameters([parameter]):
+    import deepspeed
+
+    with deepspeed.zero.GatheredParameters([parameter]):
         return parameter.detach().clone()
 
 
