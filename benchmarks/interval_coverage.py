@@ -436,9 +436,13 @@ def borrowed(repetitions: int) -> None:
     )
     for number, times in enumerate((0.7, 1.0, 1.5, 2.0)):
         rng = np.random.default_rng([35, number])
-        lender, _ = families(rng, 1, 5, 9)
-        table, _ = families(rng, repetitions, 4, run_sd=0.05 * times, noise=0.08 * times)
-        found = of_z(borrowed_intervals(table, lender, (0, 10**9), (0, 10**9)))
+        parts, tables, window = [], [], (0, 10**9)
+        for _ in range(40):  # lenders: how their own runs happen to scatter matters
+            lender, _ = families(rng, 1, 5, 9)
+            part, _ = families(rng, max(repetitions // 40, 1), 4, run_sd=0.05 * times, noise=0.08 * times)
+            parts.append(of_z(borrowed_intervals(part, lender, window, window)))
+            tables.append(part.with_columns(family=pl.format("{}-{}", "family", pl.lit(len(parts)))))
+        found, table = pl.concat(parts), pl.concat(tables)
         half = found.select((pl.col("high") - pl.col("low")).median() / 2).item()
         own = of_z(window_intervals(table, (0, 10**9), along=False))
         line(f"x {times:g}", covered(found, "low", "high", Z), f"{half:.4f}", half_width(own))
