@@ -247,3 +247,25 @@ def test_measure_and_dry_run_take_them(tmp_path):
     kept = {name: optimizer.state[p]["exp_avg"].reshape(-1) for name, p in net.named_parameters()}
     cascade = gc.Probe()(torch.cat([kept[name] for name in gc.canonical_order(list(kept))]).numpy())
     assert (row["n"], row["size"], row["duration"]) == (n, cascade.size, cascade.duration)
+
+
+def test_the_state_beside_a_checkpoint_at_fault_is_in_quarantine(tmp_path):
+    from gradcascade.sources.audit import audit_family
+    from gradcascade.sources.audit.quarantine_list import write_quarantine
+    from gradcascade.study.plan import FamilyPlan
+    from gradcascade.study.quarantine import quarantined
+
+    torch.manual_seed(0)
+    net = Net()
+    optimizer = torch.optim.AdamW(decayed(net), 1e-2)
+    for step in range(1, 7):
+        optimizer.zero_grad()
+        net(torch.arange(5) + step).backward()
+        optimizer.step()
+        torch.save({"model": net.state_dict(), "optimizer": optimizer.state_dict()}, tmp_path / f"ckpt_{step}.pt")
+    (tmp_path / "ckpt_4.pt").write_bytes((tmp_path / "ckpt_4.pt").read_bytes()[:-900])
+    write_quarantine(audit_family(tmp_path, "mine").quarantine, tmp_path / "list.toml")
+    source = discover(tmp_path, "mine", fields=["momentum", "update"])
+    family = FamilyPlan(name="mine", path=".", fields=("momentum", "update"))
+    found = quarantined(tmp_path, [(family, source)], source.snapshots(), tmp_path / "list.toml")
+    assert {(name.field, name.step) for name in found} == {("update", 4), ("update", 5), ("momentum", 4)}

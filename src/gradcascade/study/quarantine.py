@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from gradcascade.errors import InputError
+from gradcascade.fields.kinds import FIELD_KINDS
+from gradcascade.sources.audit.findings import CHECKPOINT, Finding
 from gradcascade.sources.audit.known import Published, check_known
 from gradcascade.sources.audit.quarantine_list import (
     FILE,
@@ -16,6 +18,7 @@ from gradcascade.sources.audit.quarantine_list import (
     write_quarantine,
 )
 from gradcascade.sources.base import Name, SnapshotRef, Source
+from gradcascade.sources.state_reader import from_state
 from gradcascade.study.plan import FamilyPlan, Plan
 
 
@@ -59,7 +62,21 @@ def quarantined(
     for family, _ in sources:
         scales = dict.fromkeys(snapshot.scale for snapshot in snapshots if snapshot.family == family.name)
         listed.check(family.name, family.label, family.gradients, scales, str(given or own))
-    return found | {_name(entry): entry for entry in listed.entries}
+    found |= {_name(entry): entry for entry in listed.entries}
+    return {_name(entry): entry for entry in _of_states(found.values(), snapshots)} | found
+
+
+def _of_states(entries: Collection[Entry], snapshots: Sequence[SnapshotRef]) -> Iterator[Entry]:
+    """Fields of the optimizer's state beside a checkpoint at fault: they were written together."""
+    faults: dict[tuple[str, str, str, int], dict[Finding, None]] = {}
+    for entry in entries:
+        for finding in entry.findings:
+            for step in finding.steps if finding.what == CHECKPOINT else ():
+                faults.setdefault((entry.family, entry.scale, entry.run, step), {})[finding] = None
+    for at in snapshots:
+        told = faults.get((at.family, at.scale, at.run, at.step))
+        if told and at.field in FIELD_KINDS and from_state(FIELD_KINDS[at.field]):
+            yield Entry(at.family, at.scale, at.run, at.field, at.step, tuple(told))
 
 
 def _name(entry: Entry) -> Name:

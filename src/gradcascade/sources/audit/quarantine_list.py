@@ -139,7 +139,7 @@ class _Snapshot(_Strict):
     family: str
     scale: str
     run: str = "0"
-    field: Literal["gradient", "update"]
+    field: Literal["gradient", "update", "momentum", "direction", "mean-gradient"]
     step: int = Field(ge=0)
     findings: tuple[int, ...] = ()
     reason: str = Field(default="", min_length=1)
