@@ -320,7 +320,7 @@ def _serve(connection: Any) -> None:
         n_workers=2,
         threads_per_worker=1,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         memory_limit=None,
         silence_logs=50,
     ) as cluster:

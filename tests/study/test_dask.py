@@ -34,7 +34,7 @@ def cluster():
         n_workers=2,
         threads_per_worker=1,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         memory_limit=None,
         silence_logs=50,
     ) as started:
@@ -92,7 +92,9 @@ def test_a_cluster_without_workers_is_refused_after_a_while_and_one_that_is_gone
     folder = serial[0]
     monkeypatch.setattr(executor, "PATIENCE", 0.1)
     with (
-        distributed.LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None, silence_logs=50) as empty,
+        distributed.LocalCluster(
+            n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50
+        ) as empty,
         pytest.raises(gc.InputError, match=r"has had no worker for .* start workers"),
     ):
         measured(folder, "empty", scheduler=empty.scheduler_address)
@@ -102,7 +104,7 @@ def test_a_cluster_without_workers_is_refused_after_a_while_and_one_that_is_gone
 def test_an_address_without_a_scheduler_is_refused(serial, monkeypatch, address):
     folder = serial[0]
     client = distributed.Client
-    monkeypatch.setattr(distributed, "Client", lambda place, timeout: client(place, timeout=0.5))
+    monkeypatch.setattr(distributed, "Client", lambda place, **options: client(place, **{**options, "timeout": 0.5}))
     with pytest.raises(gc.InputError, match="no Dask scheduler answers at"):
         measured(folder, "nowhere", scheduler=address)
 
@@ -117,3 +119,19 @@ def test_a_worker_of_another_version_is_refused(serial, cluster, monkeypatch):
 def test_an_address_is_for_executors_that_have_a_scheduler(serial):
     with pytest.raises(gc.InputError, match="'serial' has no scheduler"):
         measured(serial[0], "serial", executor="serial", scheduler="local")
+
+
+def test_rows_that_are_lost_on_their_way_are_measured_again(serial, cluster, monkeypatch):
+    folder, outcome, table, _ = serial
+    result, lost = executor._Cluster._result, []
+
+    def lose_some(self, future, task):
+        found = result(self, future, task)
+        if len(lost) < 2:
+            lost.append(task.snapshot.place)
+            raise ConnectionResetError("the worker died")
+        return found
+
+    monkeypatch.setattr(executor._Cluster, "_result", lose_some)
+    found, others, _ = measured(folder, "lost", scheduler=cluster.scheduler_address)
+    assert len(lost) == 2 and found == outcome and others.equals(table)

@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 import traceback
+from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +24,9 @@ LOCAL = "local"
 
 PATIENCE = 600.0
 """Seconds to wait for a worker while there is none."""
+
+_LOSSES = 3
+"""So often the rows of one snapshot may be lost on their way."""
 
 _KEPT = "everything measured is stored, and the same command continues"
 _ONE_AT_A_TIME = threading.Lock()
@@ -76,13 +80,12 @@ def _connected(address: str, workers: int) -> Iterator[Any]:
         stack.enter_context(_quiet())
         if address == LOCAL:
             threads = max(1, thread_count(None) // workers)
-            cluster: Any = LocalCluster  # its types do not know that there may be no dashboard
-            place = stack.enter_context(
-                cluster(
+            place: Any = stack.enter_context(
+                LocalCluster(
                     n_workers=workers,
                     threads_per_worker=threads,
                     host="127.0.0.1",
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",
                     memory_limit=None,  # Dask would end workers for what the file cache takes
                     silence_logs=logging.CRITICAL,
                 )
@@ -90,7 +93,7 @@ def _connected(address: str, workers: int) -> Iterator[Any]:
         else:
             place = address
         try:
-            client = stack.enter_context(Client(place, timeout=20))
+            client = stack.enter_context(Client(place, timeout=20, direct_to_workers=False))
         except (OSError, ValueError) as error:
             raise InputError(
                 f"no Dask scheduler answers at {address!r} ({error}); give its address, such as "
@@ -105,6 +108,9 @@ class _Cluster:
         self.running: dict[str, tuple[int, Task, str, Any]] = {}
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._seen = time.monotonic()
+        self.again: deque[Numbered] = deque()
+        """Snapshots whose rows did not arrive, because their worker died with them."""
+        self._losses: Counter[int] = Counter()
 
     def free(self) -> list[str]:
         """Workers without a snapshot of ours; refuses if there are none at all for too long."""
@@ -136,7 +142,14 @@ class _Cluster:
                 raise self._gone() from None
             return None
         number, task, _, _ = self.running.pop(future.key)
-        return number, self._result(future, task)
+        try:
+            return number, self._result(future, task)
+        except OSError as error:
+            self._losses[number] += 1
+            if self.client.status != "running" or self._losses[number] > _LOSSES:
+                raise self._gone() from error
+            self.again.append((number, task))
+            return None
 
     def _result(self, future: Any, task: Task) -> _Result:
         from distributed import KilledWorker
@@ -148,6 +161,8 @@ class _Cluster:
                 f"every worker that measured {task.snapshot.place} died, perhaps because memory ran out; give the "
                 f"workers more: {_KEPT}"
             ) from None
+        except OSError:
+            raise
         except Exception as error:
             if future.cancelled() or self.client.status != "running":
                 raise self._gone() from None
@@ -183,8 +198,11 @@ def _execute(
         coming = iter(tasks)
         more = True
         try:
-            while more or cluster.running:
-                for worker in cluster.free() if more else ():
+            while more or cluster.running or cluster.again:
+                for worker in cluster.free() if more or cluster.again else ():
+                    if cluster.again:
+                        cluster.give(worker, *cluster.again.popleft())
+                        continue
                     for number, task in coming:
                         if not task.complete:
                             cluster.give(worker, number, task)
