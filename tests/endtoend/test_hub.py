@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -17,6 +18,7 @@ from remote_runs import (
     add_pico_family,
     add_pico_run,
     add_pythia_family,
+    add_pythia_model,
     parameters_of,
     perplexity,
     pico_gradient,
@@ -26,6 +28,7 @@ from remote_runs import (
 import gradcascade as gc
 from gradcascade import families
 from gradcascade.fields.statistics import content_hash
+from gradcascade.study.plan import FamilyPlan, HubPlan, NullPlan, Plan
 
 STEPS = (0, 1000, 2000, 3000)
 PYTHIA_STEPS = families.family("pythia").steps or ()
@@ -50,7 +53,10 @@ def check_row(row, field):
 def test_measure_pico_lm(hub, at_the_hub, command, tmp_path):
     add_pico_family(hub, STEPS, tmp_path / "files")
     code, out, err = command("measure", "pico-lm", "--out", "S", "--json")
-    assert (code, json.loads(out)) == (0, {"measured": 4 * 4 * 4, "known": 0, "refused": [], "quarantined": []}), err
+    assert (code, json.loads(out)) == (
+        0,
+        {"measured": 4 * 4 * 4, "known": 0, "left": 0, "refused": [], "quarantined": []},
+    ), err
     with gc.Study.open("S") as study:
         rows, metrics, plan = study.cascades(), study.metrics(), study.plan
     assert plan.fit.window is None and plan.families[0].window == (5000, 60000)
@@ -73,9 +79,10 @@ def test_measure_pico_lm(hub, at_the_hub, command, tmp_path):
 def test_measure_pythia(hub, at_the_hub, command, tmp_path):
     add_pythia_family(hub, PYTHIA_STEPS, tmp_path / "files")
     code, out, err = command("measure", "pythia", "--out", "S", "--nulls", "N2", "--json")
-    assert (code, json.loads(out)) == (0, {"measured": 5 * 153 * 2, "known": 0, "refused": [], "quarantined": []}), (
-        err
-    )
+    assert (code, json.loads(out)) == (
+        0,
+        {"measured": 5 * 153 * 2, "known": 0, "left": 0, "refused": [], "quarantined": []},
+    ), err
     rows = table("S").filter(pl.col("variant") == "real")
     assert rows["field"].unique().to_list() == ["update"]
     for scale, width in PYTHIA.items():
@@ -183,7 +190,10 @@ def test_a_restarted_run_is_measured_again_where_it_repeats_itself(hub, at_the_h
         hub.repositories["pico-lm/pico-decoder-tiny"], branch, 6, (3000, 4000), tmp_path / "files", seed=9000
     )
     code, out, err = command(*words)
-    assert (code, json.loads(out)) == (0, {"measured": 2, "known": 15, "refused": [], "quarantined": []}), err
+    assert (code, json.loads(out)) == (
+        0,
+        {"measured": 2, "known": 15, "left": 0, "refused": [], "quarantined": []},
+    ), err
     for row in table("S").filter(pl.col("scale") == "tiny").iter_rows(named=True):
         check_row(row, flat(pico_gradient(row["step"], 6, 9000 if row["step"] >= 3000 else 1000)))
 
@@ -262,6 +272,12 @@ def test_a_dry_run_fetches_nothing_large(hub, at_the_hub, command, tmp_path):
     assert "pico-lm / tiny / gradient: 4 steps, 0 to 3000" in out
     assert "16 snapshots, 64 cascades, 16 files of 0.2 MB to fetch, and 20 small ones" in out
     assert "of disk needed at the peak" in out and "from a probe run of" in out
+    entries = [sum(values.size for values in parameters_of(pythia_tensors(w, 0)).values()) for w in PYTHIA.values()]
+    assert found["peak_memory"] == 8 * max(*entries, *(384 * (width // 6) ** 2 for width in PICO.values()))
+    assert found["rate"] == 50 and found["seconds_fetching"] == pytest.approx(found["bytes_fetched"] / 50e6)
+    either = (found["seconds"], found["seconds_fetching"])
+    assert max(either) < found["seconds_overlapped"] <= sum(either)
+    assert "of fetching at 50 MB/s (--rate)" in out and "two fields, as the next one is fetched meanwhile" in out
 
 
 def test_several_runs_of_a_scale(hub, at_the_hub, command, tmp_path):
@@ -351,3 +367,26 @@ def test_a_killed_process_is_continued_by_the_next(tmp_path):
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["measured"] == 12 - kept
         assert list((tmp_path / "S" / "hub").rglob("passing")) == []
+
+
+def test_what_is_fetched_ahead_ends_with_the_run(hub, at_the_hub, tmp_path):
+    """Ctrl-C while a snapshot is measured: the download of the next one stops, and its part stays to be continued."""
+    add_pythia_model(hub.repository("lab/far"), 6, (0, 1, 2), tmp_path / "files")
+    remote = HubPlan(layout="pythia", repositories={"far": "lab/far"})
+    plan = Plan(families=(FamilyPlan(name="far", hub=remote, fields=("update",)),), nulls=NullPlan(kinds=()))
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    hub.fail("/files/", "none", times=2)
+    hub.fail("/files/", "pause", times=99)  # the third checkpoint never comes
+    with gc.Study.create("S", plan) as study:
+        begun = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            gc.run(study, progress=interrupted)
+        assert time.monotonic() - begun < 10
+        assert len(study.cascades()) == 1
+        assert not [thread for thread in threading.enumerate() if "(_load)" in thread.name]
+    hub.faults.clear()
+    with gc.Study.open("S") as study:
+        assert gc.run(study).measured == 1

@@ -74,7 +74,7 @@ def test_one_file_makes_a_family_that_is_measured_fitted_and_cited(toy, command)
     code, out, err = command("measure", "toy", "--out", "S", "--nulls", "N0", "--json")
     assert (code, json.loads(out)) == (
         0,
-        {"measured": 2 * 3 * 3 * 2, "known": 0, "refused": [], "quarantined": []},
+        {"measured": 2 * 3 * 3 * 2, "known": 0, "left": 0, "refused": [], "quarantined": []},
     ), err
     fits = json.loads(command("fit", "S", "--json")[1])
     assert fits["windows"] == [{"family": "toy", "field": "update", "window": [20, 30]}]

@@ -3,6 +3,9 @@
 import multiprocessing
 import shutil
 import sys
+import threading
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from fragile import FragileSource
@@ -10,6 +13,7 @@ from sample_runs import write_pico_run
 from toys import add_module
 
 import gradcascade as gc
+from gradcascade.study import snapshot
 from gradcascade.study.executors import EXECUTORS
 from gradcascade.study.plan import FamilyPlan, HubPlan, NullPlan, Plan
 from gradcascade.study.runner import open_source
@@ -108,8 +112,68 @@ def test_one_file_is_all_an_executor_takes(runs, tmp_path, monkeypatch):
         EXECUTOR = Executor("backwards", 9, "from the last snapshot to the first", backwards)
     """
     add_module(monkeypatch, tmp_path, "gradcascade.study.executors", "backwards", source)
-    assert EXECUTORS.names == ("serial", "processes", "dask", "backwards")
+    assert EXECUTORS.names == ("serial", "ahead", "processes", "dask", "backwards")
     found, others, _ = run(folder, "backwards", executor="backwards")
     assert found == outcome
     assert others.drop("seconds").equals(table.drop("seconds"))
     shutil.rmtree(folder / "backwards")
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_the_next_snapshot_is_loaded_while_one_is_measured(runs, monkeypatch, broken):
+    """Loading waits until the measurement of the one before has begun, and this until that loading has."""
+    folder, outcome, table, refusals = runs
+    source = open_source(folder / "ahead", PLAN.families[0])
+    order, loading = [], []
+    lock = threading.Lock()
+
+    class Watched:
+        """A source whose snapshots note when they are loaded."""
+
+        def __init__(self):
+            self.__dict__ |= {"family": source.family, "metrics": source.metrics, "folders": source.folders}
+            self.__dict__ |= {"complaints": source.complaints, "close": source.close}
+
+        def snapshots(self):
+            return [replace(at, reader=Loaded(at)) for at in source.snapshots()]
+
+    class Loaded:
+        def __init__(self, at):
+            self.at, self.parts, self.describe = at, (), at.describe
+
+        def __call__(self):
+            with lock:
+                loading.append(self.at.place)
+                assert len(loading) == 1, "one at a time"
+            order.append(("load", self.at.place, threading.current_thread() is threading.main_thread()))
+            if broken and len(order) > 5:
+                raise ValueError("broken on purpose")
+            try:
+                return self.at.load()
+            finally:
+                loading.clear()
+
+    row_of = snapshot.row_of
+
+    def watched(at, *rest):
+        order.append(("row", at.place, True))
+        return row_of(at, *rest)
+
+    monkeypatch.setattr(snapshot, "row_of", watched)
+    name = f"ahead{broken}"
+    if broken:
+        with pytest.raises(ValueError, match="broken on purpose"):
+            run(folder, name, executor="ahead", opened={"tiny": Watched()})
+        return
+    found, others, refused = run(folder, name, executor="ahead", opened={"tiny": Watched()})
+    assert found == outcome and refused.equals(refusals)
+    assert others.drop("seconds").equals(table.drop("seconds"))
+    loads = [place for what, place, main in order if what == "load"]
+    assert len(loads) == len(set(loads)) == 10 and not any(main for what, _, main in order if what == "load")
+    for before, place in pairwise(loads):  # begun at the latest with the first row of the one before
+        rows = [at for at, one in enumerate(order) if one[:2] == ("row", before)]
+        assert not rows or order.index(("load", place, False)) <= rows[0] + 1
+    again, _, _ = run(folder, name, executor="ahead", opened={"tiny": Watched()})
+    assert (
+        again.known == outcome.measured and len([one for one in order if one[0] == "load"]) == 11
+    )  # the refused one

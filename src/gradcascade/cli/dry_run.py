@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from gradcascade.study.plan import Plan
 
 
-def describe(plan: Plan, out: Path, threads: int | None, as_json: bool, quarantine: Path | None) -> None:
-    """Print what measuring a plan into ``out`` takes; files are listed, and nothing is measured or written."""
+def describe(plan: Plan, out: Path, threads: int | None, as_json: bool, quarantine: Path | None, rate: float) -> None:
+    """Print what measuring a plan into ``out`` takes, at a rate of downloads in MB/s; nothing is measured."""
     from gradcascade.study.contents import lines
-    from gradcascade.study.estimate import estimate
+    from gradcascade.study.estimate import estimate, overlap
 
     found = estimate(plan, out, threads, quarantine)
     if as_json:
-        typer.echo(json.dumps(_summary(found)))
+        both = overlap(found, rate * 1e6)
+        seconds = {"rate": rate, "seconds_fetching": both.fetching, "seconds_overlapped": both.total}
+        typer.echo(json.dumps(_summary(found) | (seconds if found.files is not None else {})))
         return
     for group in found.groups:
         typer.echo(f"{group.name}: {len(group.steps)} steps, {min(group.steps)} to {max(group.steps)}")
@@ -36,7 +38,15 @@ def describe(plan: Plan, out: Path, threads: int | None, as_json: bool, quaranti
         typer.echo(f"{snapshots}, {found.files} files of {_amount(found.fetched)} to fetch{besides}")
         typer.echo(f"{_amount(found.held)} of disk needed at the peak, in {out}")
     time = _duration(found.seconds)
+    fields = "two fields, as the next one is fetched meanwhile" if found.files is not None else "one field"
+    typer.echo(f"{_amount(found.memory)} of memory for {fields}, beside what the probe takes")
     typer.echo(f"{time} of measuring on this machine, estimated from a probe run of {found.probed:,} entries")
+    if found.files is not None:
+        both = overlap(found, rate * 1e6)
+        typer.echo(
+            f"{_duration(both.fetching)} of fetching at {rate:g} MB/s (--rate); {_duration(both.total)} in all, as "
+            "the next snapshot is fetched while one is measured"
+        )
 
 
 def _summary(found: Estimate) -> dict[str, Any]:
@@ -50,6 +60,7 @@ def _summary(found: Estimate) -> dict[str, Any]:
         "small_files_fetched": found.small,
         "bytes_fetched": found.fetched,
         "peak_disk": found.held,
+        "peak_memory": found.memory,
         "seconds": found.seconds,
     }
 

@@ -112,6 +112,9 @@ def measure(
         Path | None,
         typer.Option(help="List of snapshots to leave out, written by audit --out; it is copied into the study."),
     ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.001, help="MB/s of downloads by which --dry-run tells the time of fetching.")
+    ] = 50.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be measured, and measure nothing.")] = (
         False
     ),
@@ -158,7 +161,7 @@ def measure(
     if dry_run:
         from gradcascade.cli.dry_run import describe
 
-        describe(plan, out, threads, as_json, quarantine)
+        describe(plan, out, threads, as_json, quarantine, rate)
         return
     with asked_to_stop() as stop:
         outcome = measure_plan(plan, out, engine, threads, quarantine, workers, stop, part, journal, dask)

@@ -112,6 +112,11 @@ class SnapshotRef:
         """
         return self.reader()
 
+    def cancel(self) -> None:
+        """Have another thread that loads it give up, where it waits for a download."""
+        for part in getattr(self.reader, "parts", ()):
+            part.tree.cancel()
+
     def describe(self) -> Description | None:
         """What is in the field, without reading values; None if the source does not know, or not before loading."""
         describe = getattr(self.reader, "describe", None)

@@ -11,7 +11,7 @@ import numpy as np
 from gradcascade.errors import InputError
 from gradcascade.fields.drawing import null
 from gradcascade.fields.statistics import content_hash, kurtosis
-from gradcascade.sources.base import FIELDS, UPDATE, RunName
+from gradcascade.sources.base import FIELDS, MEAN_GRADIENT, UPDATE, RunName
 from gradcascade.sources.contents import Fields, describe_fields, refuse_differing
 from gradcascade.sources.hub_source import HubSource
 from gradcascade.study.contents import FieldContents, copies_in, rows_of
@@ -53,17 +53,39 @@ class Estimate:
     """Evaluation results and configurations to fetch besides: a few bytes each, not counted in ``files``."""
     held: int
     """Bytes of downloads on disk at the peak."""
+    memory: int
+    """Bytes of fields in memory at the peak: of one, or of the next too where it is fetched meanwhile."""
     seconds: float
     """Time of the probe run, in proportion to the entries."""
+    largest: float
+    """The share of the largest snapshot in it."""
     probed: int
     """Entries of the probe run."""
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Seconds of downloads at a rate, and of all if the next snapshot is fetched while one is measured."""
+
+    fetching: float
+    total: float
+
+
+def overlap(found: Estimate, rate: float) -> Overlap:
+    """How long measuring takes at a rate of downloads, in bytes a second.
+
+    Beside the slower of the two it takes what cannot overlap: the first download and the last measurement.
+    """
+    fetching = found.fetched / rate
+    ends = found.held / rate + found.largest * found.seconds
+    return Overlap(fetching, min(max(fetching, found.seconds) + ends, fetching + found.seconds))
 
 
 def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Path | None = None) -> Estimate:
     """What measuring a plan takes if nothing of it is measured yet, without snapshots in quarantine."""
     steps: dict[str, list[int]] = {}
     entries: list[int] = []
-    read = fetched = files = small = held = 0
+    read = fetched = files = small = held = sums = 0
     remote = False
     sources = [(family, open_source(study, family)) for family in plan.families]
     there = [snapshot for _, source in sources for snapshot in source.snapshots()]
@@ -88,6 +110,8 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
                 fetched += found.downloads(own) * found.size
                 files += found.downloads(own) * found.files
                 small += len(found.run.small)
+                if any(snapshot.field == MEAN_GRADIENT for snapshot in own):
+                    sums = max(sums, 8 * found.entries)  # in double precision, before it is a field
                 held = max(held, min(found.held, found.downloads(own)) * found.size)
     refuse_differing(described)
     copies = copies_in(source for _, source in sources)
@@ -108,6 +132,8 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
         fetched=fetched,
         small=small,
         held=held,
+        memory=(8 if remote else 4) * max(entries) + sums,
+        largest=max(entries) / sum(entries),
         seconds=_seconds(plan, probed, threads) * sum(entries) / probed,
         probed=probed,
     )

@@ -118,8 +118,8 @@ def run(
         are divided among them; results do not depend on it. With more than one, a script must call this under
         ``if __name__ == "__main__":``, because every worker imports the script again.
     executor : str, optional
-        One of :data:`gradcascade.study.executors.EXECUTORS`; by default ``"serial"`` for one worker, else
-        ``"processes"``.
+        One of :data:`gradcascade.study.executors.EXECUTORS`; by default ``"serial"`` for one worker (where
+        a family is on the hub ``"ahead"``, which holds two fields in memory), else ``"processes"``.
     stop : callable, optional
         Asked after every cascade; once it gives True the run ends as soon as every cascade under way is stored.
     shard : Shard, optional
@@ -156,7 +156,9 @@ def choose_executor(plan: Plan, workers: int, executor: str | None = None, sched
     """The executor for so many workers; several cannot share what is fetched from the hub."""
     if workers < 1:
         raise InputError(f"workers must be at least 1, got {workers}")
-    usual = "dask" if scheduler else "processes" if workers > 1 else "serial"
+    # The next snapshot on disk is there at once, and the memory of a second field would be wasted.
+    alone = "ahead" if any(family.hub for family in plan.families) else "serial"
+    usual = "dask" if scheduler else "processes" if workers > 1 else alone
     chosen = EXECUTORS.find(executor or usual, argument="executor")
     if scheduler and not chosen.addressed:
         raise InputError(f"the executor {chosen.name!r} has no scheduler; leave the address {scheduler!r} out")

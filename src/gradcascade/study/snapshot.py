@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,21 +88,24 @@ class UnmeasurableError(Exception):
         self.code = code
 
 
-def measure(task: Task) -> Iterator[Event]:
-    """Measure what a task lacks, job by job; reads the snapshot only then. Raises only if the hub is lost."""
+def measure(task: Task, load: Callable[[], Any] | None = None) -> Iterator[Event]:
+    """Measure what a task lacks, job by job; reads the snapshot only then. Raises only if the hub is lost.
+
+    ``load`` gives the field where another way to it is known than to load the snapshot here.
+    """
     try:
-        yield from _measure(task)
+        yield from _measure(task, load or task.snapshot.load)
     except UnmeasurableError as error:
         yield Refused(error.code, str(error))
 
 
-def _measure(task: Task) -> Iterator[Event]:
+def _measure(task: Task, load: Callable[[], Any]) -> Iterator[Event]:
     snapshot, contents, values = task.snapshot, task.contents, None
     said = None
     for job in task.jobs:
         if values is None and task.lacks(job.variant, contents):
             try:
-                values = snapshot.load()
+                values = load()
             except SourceLostError:
                 raise
             except InputError as error:

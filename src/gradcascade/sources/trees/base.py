@@ -73,6 +73,10 @@ class Tree(Protocol):
         """Local folder of the small files of a run."""
         ...
 
+    def cancel(self) -> None:
+        """Have downloads of another thread give up."""
+        ...
+
     def holding(self, parts: Sequence[Part], keep: Part | None = None) -> AbstractContextManager[Fetch]:
         """Have some parts at hand within a block; afterwards only `keep` stays, where something was downloaded."""
         ...

@@ -66,6 +66,9 @@ class LocalTree:
         """The folder itself."""
         return self.root / folder
 
+    def cancel(self) -> None:
+        """Nothing is downloaded."""
+
     @contextmanager
     def holding(self, parts: Sequence[Part], keep: Part | None = None) -> Iterator[Fetch]:
         """Files are where they are."""

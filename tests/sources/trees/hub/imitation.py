@@ -11,6 +11,7 @@ import json
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -93,6 +94,8 @@ class Imitation:
 
     def __init__(self, page: int = 7) -> None:
         self.page = page
+        self.rate: float | None = None
+        """Bytes of large files in a second, all requests together; None for no limit."""
         self.repositories: dict[str, Remote] = {}
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str, dict[str, str]]] = []
@@ -194,10 +197,21 @@ class _Handler(BaseHTTPRequestHandler):
             body = body[: len(body) // 2]
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.send(body)
         if broken == "pause":
             self.wfile.flush()
             self.imitation.closing.wait(20)
+
+    def send(self, body: bytes) -> None:
+        """Write an answer, at the imitation's rate where it has one."""
+        rate, piece = self.imitation.rate, 1 << 16
+        if rate is None or len(body) < piece:
+            self.wfile.write(body)
+            return
+        begun = time.monotonic()
+        for at in range(0, len(body), piece):
+            self.wfile.write(body[at : at + piece])
+            time.sleep(max(0.0, begun + (at + piece) / rate - time.monotonic()))
 
     def content(self, body: bytes, headers: dict[str, str], fault: Fault | None) -> None:
         """Send a file, or the part of it that was asked for."""

@@ -109,6 +109,7 @@ class Download:
                 have += stream.write(chunk)
                 if have > self.file.size:
                     break
+                self.session.go_on()
                 if watch := self.session.watch:
                     watch(f"{self.repository} {self.file.name}", have, self.file.size)
         if have > self.file.size:

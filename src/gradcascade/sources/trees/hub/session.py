@@ -66,6 +66,8 @@ class Session:
         self.watch = watch
         self._reached = False
         self.lost = 0
+        self.cancelled = False
+        """Whether nothing more is wanted: what another thread fetches then ends."""
         self.checked: dict[Path, tuple[Any, ...]] = {}
         """Downloaded files whose bytes were compared with the listing in this process."""
         self.listed: dict[tuple[str, str, str, bool], list[TreeFile]] = {}
@@ -89,6 +91,7 @@ class Session:
         """GET until `use` has taken an answer, or attempts are used up; `progress` grows when one got further."""
         failures = total = 0
         while True:
+            self.go_on()
             before = progress()
             try:
                 return self._attempt(url, params, headers(), use, what)
@@ -104,6 +107,11 @@ class Session:
                 if self.watch:
                     self.watch(f"{what}, trying again soon: {error}", 0, 0)
                 self.retry.wait(failures, error.named)
+
+    def go_on(self) -> None:
+        """Raise if nothing more is wanted."""
+        if self.cancelled:
+            raise SourceLostError(f"what was fetched from {self.endpoint} is not wanted any more; {_AGAIN}")
 
     def _attempt(
         self, url: str, params: dict[str, str] | None, headers: dict[str, str], use: Callable[[Any], T], what: str

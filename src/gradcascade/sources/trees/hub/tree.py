@@ -66,6 +66,10 @@ class HubTree:
             )
         return self.repository.fetch(file, self.revision, self.kept / place)
 
+    def cancel(self) -> None:
+        """Have downloads of another thread give up: nothing more can be fetched."""
+        self.repository.client.cancelled = True
+
     @contextmanager
     def holding(self, parts: Sequence[Part], keep: Part | None = None) -> Iterator[Fetch]:
         """Download parts as they are asked for; everything else in the space goes before, all but `keep` after."""
