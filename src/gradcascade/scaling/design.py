@@ -222,14 +222,14 @@ def _small_first(sizes: SizeMeans) -> SizeMeans:
 
 
 def designs(cascades: Cascades, window: Window = None) -> pl.DataFrame:
-    """What z and delta of every real field are known to as measured, and would be with more runs and one more size.
+    """What the exponents of every real field are known to as measured, and would be with more runs and one more size.
 
     With the scatter of :func:`measured_design`; ``smallest`` is the difference that is shown in four of five cases.
     """
     points = points_of(cascades, window)
     rows: list[dict[str, Any]] = []
     for family, field in points.windows:
-        for exponent in ("z", "delta"):
+        for exponent in EXPONENTS:
             names = {"family": family, "field": field, "exponent": exponent}
             try:
                 known, source = measured_design(points, family, field, exponent)
