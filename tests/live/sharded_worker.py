@@ -93,6 +93,38 @@ def train(way):
     return found
 
 
+def train_in_lightning():
+    """What the callback of Lightning logs on two devices: the training of ``ddp``."""
+    import lightning.pytorch as lightning
+    from lightning.pytorch.loggers.logger import DummyLogger
+
+    logged = []
+
+    class Logger(DummyLogger):
+        def log_metrics(self, *arguments: Any, **named: Any) -> None:
+            logged.append((named["step"], arguments[0]))
+
+    class Module(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.net = Net()
+
+        def training_step(self, batch, number):
+            return loss_of(self.net, number, rank)
+
+        def configure_optimizers(self):
+            return make_optimizer(self)
+
+    callback = gc.live.lightning.TransportCallback(every=1, strict=True, fields=("gradient", "update"))
+    quiet: Any = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    two: Any = {"accelerator": "cpu", "devices": 2, "strategy": "ddp", "use_distributed_sampler": False}
+    trainer = lightning.Trainer(max_steps=STEPS, callbacks=[callback], logger=Logger(), **two, **quiet)
+    batches: Any = list(range(STEPS))
+    trainer.fit(Module(), torch.utils.data.DataLoader(batches))
+    assert trainer.world_size == 2
+    return [(step, row) for step, row in logged if any("gradcascade" in name for name in row)]
+
+
 def refusals():
     """What a sharded model says where nothing gathers it."""
     found = {}
@@ -181,12 +213,15 @@ def different():
 
 torch.manual_seed(0)
 results: dict[str, Any] = {way: train(way) for way in WAYS}
+results["said"] = list(said)
 frozen()
-results |= {"said": list(said), "refusals": refusals(), "different": different(), "alone": alone()}
+results["lightning"] = train_in_lightning()
+results |= {"refusals": refusals(), "different": different(), "alone": alone()}
 if rank == 0:
     torch.save(results, root / "found.pt")
 else:
     assert all(not any(found["gradients"]) for way, found in results.items() if way in WAYS)
     assert not any(found["numbers"][0] for way, found in results.items() if way in WAYS)
+    assert results["lightning"] == []
 dist.barrier()
 dist.destroy_process_group()

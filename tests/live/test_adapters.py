@@ -1,6 +1,10 @@
 """Adapters within the real trainers: their numbers are those of the probe on gradients computed apart."""
 
+import importlib
+import re
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import polars
@@ -10,6 +14,7 @@ from torch import nn
 
 import gradcascade as gc
 
+ROOT = Path(__file__).parents[2]
 warnings.simplefilter("ignore")
 pytestmark = pytest.mark.filterwarnings("ignore")
 CLIP, ACCUMULATED, STEPS = 0.01, 2, 3
@@ -198,3 +203,29 @@ def test_a_loop_with_accelerate_measures_the_plain_way():
             optimizer.step()
             optimizer.zero_grad()
     check(rows, expected())
+
+
+def test_an_adapter_is_one_file(tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(import torch\n\n\nclass Callback:.*?)\n\nlogged = ", page, flags=re.DOTALL)
+    (tmp_path / "toy_trainer.py").write_text("import gradcascade as gc\n" + code)
+    with pytest.raises(AttributeError, match="no attribute 'toy_trainer'"):
+        _ = gc.live.toy_trainer
+    (tmp_path / "toy_without.py").write_text("import a_library_that_is_not_installed")
+    monkeypatch.setattr(gc.live, "__path__", [*gc.live.__path__, str(tmp_path)])
+    importlib.invalidate_caches()
+    logged = []
+    callback = gc.live.toy_trainer.Callback(lambda step, scalars: logged.append({**scalars, "step": step}), every=1)
+    net = Net()
+    callback.begin(net, None)
+    for step in range(2):
+        net.zero_grad()
+        net(DATA[step]["x"])["loss"].backward()
+        callback.ready(step)
+        named = {name: own.grad for name, own in net.named_parameters()}
+        check([logged[step]], [gc.Probe()(named)])
+    callback.end()
+    with pytest.raises(ModuleNotFoundError, match="a_library_that_is_not_installed"):
+        _ = gc.live.toy_without
+    for name in ("toy_trainer", "toy_without"):
+        sys.modules.pop(f"gradcascade.live.{name}", None)

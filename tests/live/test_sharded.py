@@ -86,6 +86,17 @@ def test_directions_are_those_of_one_process(found, alone, way):
     assert own["gradcascade/direction/tau"] == pytest.approx(expected.tau, rel=0 if way in EXACT else 1e-6)
 
 
+def test_two_devices_of_lightning_log_the_averaged_gradient_once(found):
+    rows = found["lightning"]
+    gradients = [(step, row) for step, row in rows if "gradcascade/gradient/n" in row]
+    assert [step for step, _ in gradients] == list(range(STEPS))
+    assert [step for step, row in rows if "gradcascade/update/n" in row] == [1, 2]
+    for step, row in gradients:
+        cascade = gc.Probe()(found["ddp"]["gradients"][step])
+        for number in ("n", "size", "duration", "tau"):
+            assert row[f"gradcascade/gradient/{number}"] == getattr(cascade, number)
+
+
 def test_nothing_is_said_where_processes_agree(found):
     assert found["said"] == []
 

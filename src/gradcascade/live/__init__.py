@@ -5,7 +5,10 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Import an adapter, and with it the trainer's library, when it is first used."""
-    if name in ("huggingface", "lightning"):
+    """Import a module, such as an adapter and with it the trainer's library, when it is first used."""
+    try:
         return import_module(f"gradcascade.live.{name}")
-    raise AttributeError(f"module 'gradcascade.live' has no attribute {name!r}")
+    except ModuleNotFoundError as error:
+        if error.name != f"gradcascade.live.{name}":  # the trainer's library is not installed
+            raise
+        raise AttributeError(f"module 'gradcascade.live' has no attribute {name!r}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -228,10 +229,13 @@ class Recorder:
             )
 
     def _warn(self, kind: str, sentence: str) -> None:
-        """Say something once for this recorder."""
+        """Say something once for this recorder, at the line of the training that called it."""
         if kind not in self._warned:
             self._warned.add(kind)
-            warnings.warn(f"{self.folder.name}: {sentence}", stacklevel=3)
+            frame, level = sys._getframe(1), 2
+            while frame.f_back and frame.f_globals.get("__name__", "").startswith(("gradcascade.", "contextlib")):
+                frame, level = frame.f_back, level + 1
+            warnings.warn(f"{self.folder.name}: {sentence}", stacklevel=level)
 
     def _warn_if_stale(self, step: int, gradients: Mapping[str, Tensor]) -> None:
         """Warn of zeros everywhere, or of the numbers recorded last time: the loop is in the wrong order."""
