@@ -64,3 +64,15 @@ def test_a_damaged_record_is_refused(tmp_path, text):
         RecordedTensors(tmp_path / "tensors.json", "someone/model", "file").names(
             tensors(tmp_path, a=(4,)), *place("one")
         )
+
+
+def test_a_scale_of_another_kind_is_refused_before_it_is_measured(tmp_path):
+    small = RecordedTensors(tmp_path / "small.json", "someone/small", "file")
+    small.names(tensors(tmp_path, **{"h.0.up": (4,), "h.0.down": (2,)}), *place("one"))
+    others = (("someone/small", small.file), ("someone/not-read-yet", tmp_path / "none.json"))
+    large = RecordedTensors(tmp_path / "large.json", "someone/large", "file", others=others)
+    with pytest.raises(InputError, match=r"someone/small has the tensor 'h\.0\.down' and someone/large has none"):
+        large.names(tensors(tmp_path, **{"h.0.up": (8,), "h.1.up": (8,)}), *place("two"))
+    assert not large.file.exists()
+    whole = {f"h.{layer}.{name}": (size,) for layer in (0, 1) for name, size in (("up", 8), ("down", 4))}
+    assert len(large.names(tensors(tmp_path, **whole), *place("two"))) == 4

@@ -100,22 +100,27 @@ def refuse_differing(described: Mapping[Fields, Described], *, parts: bool = Tru
 
 
 def _compare(one: Described, other: Described, parts: bool) -> None:
-    names = [[name for name, _ in side.description.tensors] for side in (one, other)]
-    for mine, theirs, side, opposite in ((0, 1, one, other), (1, 0, other, one)):
+    refuse_other_kinds(_where(one), one.description, _where(other), other.description, parts)
+
+
+def refuse_other_kinds(where: str, own: Description, elsewhere: str, other: Description, parts: bool = True) -> None:
+    """Refuse two fields of different kinds of tensors, or in different orders; with `parts` uneven layers too."""
+    names = [[name for name, _ in side.tensors] for side in (own, other)]
+    for mine, theirs, side, opposite in ((0, 1, where, elsewhere), (1, 0, elsewhere, where)):
         if lacking := _lacking(names[mine], names[theirs]):
             raise InputError(
-                f"{_where(side)} has the tensor {shown(lacking)} and {_where(opposite)} has none of that kind, so "
+                f"{side} has the tensor {shown(lacking)} and {opposite} has none of that kind, so "
                 f"that their fields are not of the same parts of a model; leave it out with --tensors "
                 f"'!{_NUMBER.sub('*', lacking)}', or name the runs of different models in different families"
             )
-        if parts and (odd := _uneven(side.description, opposite.description)):
+        if parts and (odd := _uneven(*((own, other) if side == where else (other, own)))):
             raise InputError(
-                f"{_where(side)} has {odd}, unlike its other layers, and all layers of {_where(opposite)} are alike; "
+                f"{side} has {odd}, unlike its other layers, and all layers of {opposite} are alike; "
                 "a part of a model measured would pass for the whole: write or copy the checkpoints again"
             )
     if place := _first_out_of_order(*names):
         raise InputError(
-            f"the tensors of {_where(one)} and {_where(other)} are in different orders: where the first has "
+            f"the tensors of {where} and {elsewhere} are in different orders: where the first has "
             f"{shown(place[0])}, the second has {shown(place[1])}; one order for all comes with --order canonical"
         )
 

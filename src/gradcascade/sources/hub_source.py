@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,13 +139,14 @@ def discover_hub(
     chosen = LAYOUTS.find(layout, argument="layout")
     reading = Reading(family, fields or chosen.fields, which, order, label, select, optimizer)
     names = [address.name for address in repositories.values()]
-    found = []
+    remotes = []
     for name, address in repositories.items():
         repository = client.repository(address.name)
         shared = names.count(address.name) > 1
         kept = space.small(repository, f"{address.revision}:{address.folder}" if shared else "")
-        remote = RemoteRun(name, address, repository, space, kept, steps)
-        found.append(_found(remote, chosen, reading))
+        remotes.append(RemoteRun(name, address, repository, space, kept, steps))
+    reading = replace(reading, kept=tuple((remote.where, remote.kept) for remote in remotes))
+    found = [_found(remote, chosen, reading) for remote in remotes]
     return HubSource(family, client, space, tuple(found))
 
 

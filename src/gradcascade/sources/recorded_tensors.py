@@ -11,6 +11,8 @@ from pathlib import Path
 from gradcascade import families
 from gradcascade.errors import InputError
 from gradcascade.files import write_whole
+from gradcascade.sources.base import Description
+from gradcascade.sources.contents import refuse_other_kinds
 from gradcascade.sources.stored import StoredTensor, shown
 from gradcascade.sources.trees.base import Part
 from gradcascade.tensor_names import ordered
@@ -28,6 +30,8 @@ class RecordedTensors:
     repository: str
     order: str
     published: bool = True
+    others: tuple[tuple[str, Path], ...] = ()
+    """Names and records of the family's other runs, which must hold the same kinds of tensors in the same order."""
 
     def names(self, tensors: Mapping[str, StoredTensor], part: Part, path: Path) -> list[str]:
         """Names of the tensors in the order of the field; refused if they are not those of the run."""
@@ -42,6 +46,7 @@ class RecordedTensors:
                     f"{where} gives a field of {entries:,} entries, and that of {self.repository} has {published:,} "
                     "(see `gradcascade families`); it is another model"
                 )
+            self._compare(found)
             self._keep(found)
             known = found
         for name in {**known, **found}:
@@ -51,6 +56,13 @@ class RecordedTensors:
                     f"of {self.repository} has it {_described(known.get(name))}; it is another model"
                 )
         return ordered(known, self.order)
+
+    def _compare(self, found: Mapping[str, tuple[int, ...]]) -> None:
+        """Refuse what no one could fit together with the runs that were read before."""
+        own = _description(found, self.order)
+        for name, file in self.others:
+            if (known := _read(file)) is not None:
+                refuse_other_kinds(self.repository, own, name, _description(known, self.order))
 
     def in_order(self, order: str) -> RecordedTensors:
         """The same with another of the `ORDERS`."""
@@ -62,13 +74,7 @@ class RecordedTensors:
         return None if known is None else {name: known[name] for name in ordered(known, self.order)}
 
     def _known(self) -> dict[str, tuple[int, ...]] | None:
-        try:
-            items = json.loads(self.file.read_text(encoding="utf-8"))
-            return {str(name): tuple(map(int, shape)) for name, shape in items}
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError):
-            raise InputError(f"{self.file} is damaged; remove it, it is written again") from None
+        return _read(self.file)
 
     def _keep(self, found: Mapping[str, tuple[int, ...]]) -> None:
         try:
@@ -76,6 +82,20 @@ class RecordedTensors:
             write_whole(self.file, json.dumps(list(found.items())))
         except OSError as error:
             raise InputError(f"{self.file} cannot be written ({error.strerror}); check its folder") from None
+
+
+def _read(file: Path) -> dict[str, tuple[int, ...]] | None:
+    try:
+        items = json.loads(file.read_text(encoding="utf-8"))
+        return {str(name): tuple(map(int, shape)) for name, shape in items}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError):
+        raise InputError(f"{file} is damaged; remove it, it is written again") from None
+
+
+def _description(shapes: Mapping[str, tuple[int, ...]], order: str) -> Description:
+    return Description(tuple((name, shapes[name]) for name in ordered(shapes, order)), order=order)
 
 
 def _described(shape: tuple[int, ...] | None) -> str:

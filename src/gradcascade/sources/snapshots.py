@@ -70,6 +70,8 @@ class Reading:
     """Shell patterns on tensor names; by default the layout's rule decides."""
     optimizer: Optimizer | None = None
     """Adam's settings, where the files of the optimizer do not have them."""
+    kept: tuple[tuple[str, Path], ...] = ()
+    """On the hub, what each run of the family is called, and the folder of its small files."""
 
     def __post_init__(self) -> None:
         for what, values, known in (
@@ -219,7 +221,8 @@ class Reading:
         place = known_place(part.tree.name, run.folder)
         published = self.select == families.chosen_tensors(place)
         path = part.tree.small_folder("") / f"tensors{kind}{chosen}.json"
-        return RecordedTensors(path, place, self.order, published)
+        beside = tuple((name, kept / path.name) for name, kept in self.kept if kept != path.parent)
+        return RecordedTensors(path, place, self.order, published, beside)
 
     def _snapshot(self, scale: str, step: int, field: str, reader: Reader, span: int | None = None) -> SnapshotRef:
         parts = reader.parts
