@@ -100,15 +100,6 @@ def test_a_cluster_without_workers_is_refused_after_a_while_and_one_that_is_gone
         measured(folder, "empty", scheduler=empty.scheduler_address)
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x"])
-def test_an_address_without_a_scheduler_is_refused(serial, monkeypatch, address):
-    folder = serial[0]
-    client = distributed.Client
-    monkeypatch.setattr(distributed, "Client", lambda place, **options: client(place, **{**options, "timeout": 0.5}))
-    with pytest.raises(gc.InputError, match="no Dask scheduler answers at"):
-        measured(folder, "nowhere", scheduler=address)
-
-
 def test_a_worker_of_another_version_is_refused(serial, cluster, monkeypatch):
     folder = serial[0]
     monkeypatch.setattr(executor, "__version__", "0.0.1")
@@ -135,3 +126,25 @@ def test_rows_that_are_lost_on_their_way_are_measured_again(serial, cluster, mon
     monkeypatch.setattr(executor._Cluster, "_result", lose_some)
     found, others, _ = measured(folder, "lost", scheduler=cluster.scheduler_address)
     assert len(lost) == 2 and found == outcome and others.equals(table)
+
+
+def test_without_the_package_it_is_named(serial, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(gc.InputError, match=r"distributed.*; pip install 'gradcascade\[cluster\]'"):
+        measured(serial[0], "without", scheduler="local")
+
+
+@pytest.mark.parametrize("error", [OSError("refused"), ValueError("unknown scheme")])
+def test_an_address_without_a_scheduler_is_refused(serial, monkeypatch, error):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr(distributed, "Client", refuse)
+    with pytest.raises(gc.InputError, match=rf"no Dask scheduler answers at 'tcp://127.0.0.1:1' \({error}\)"):
+        measured(serial[0], "nowhere", scheduler="tcp://127.0.0.1:1")
+
+
+def test_what_dask_raises_where_nobody_listens_is_one_of_these():
+    """Last: after a client that failed, Dask's loop may not be there for the next one."""
+    with pytest.raises((OSError, ValueError)):
+        distributed.Client("tcp://127.0.0.1:1", timeout=0.5)

@@ -74,8 +74,8 @@ def _quiet() -> Iterator[None]:
 def _connected(address: str, workers: int) -> Iterator[Any]:
     try:
         from distributed import Client, LocalCluster
-    except ImportError:
-        raise InputError("measuring on a Dask cluster needs a package: pip install 'gradcascade[cluster]'") from None
+    except ImportError as error:
+        raise InputError(f"measuring on a Dask cluster: {error}; pip install 'gradcascade[cluster]'") from None
     with ExitStack() as stack:
         stack.enter_context(_quiet())
         if address == LOCAL:
