@@ -216,7 +216,7 @@ def test_a_study_that_kept_no_order_can_still_be_read(tmp_path):
     row = {"family": "m", "scale": "d4", "run": "0", "field": "update", "tensors": 6, "entries": 136}
     row |= {"rule": "floating", "left_out": {"tied": 2}}
     (tmp_path / "contents.json").write_text(json.dumps([row]))
-    assert contents_of_study(tmp_path) == [row | {"order": "", "copies": []}]
+    assert contents_of_study(tmp_path) == [row | {"order": "", "copies": [], "stored": []}]
     assert lines(contents_of_study(tmp_path)) == [
         "m / d4 / update: 6 tensors, 136 entries: all floating-point tensors; no config names the architecture; "
         "left out: tied to another (2)"
