@@ -171,7 +171,8 @@ def test_probe_has_one_order_for_every_format_and_for_names_of_a_live_model(tmp_
     for file in ("g.pt", "g.safetensors"):
         found = probed(file)
         assert found["activity"] == live.activity.tolist()
-        assert found["contents"] == {"tensors": 26, "order": "canonical", "rule": "floating", "left_out": {}}
+        said = CliRunner().invoke(app, ["probe", str(tmp_path / file)]).stdout
+        assert "26 tensors" in said and "canonical order" in said
     stored = gc.Probe()(read_field(tmp_path / "g.pt")).activity.tolist()
     assert probed("g.pt", "--order", "file")["activity"] == stored != live.activity.tolist()
     for order, words in (("model", "is not known of a file by itself"), ("reverse", "no tensor order 'reverse'")):

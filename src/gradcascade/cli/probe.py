@@ -79,10 +79,7 @@ def probe(
     }
     said = opened.description
     if as_json:
-        contents = said and {
-            "tensors": len(said.tensors), "order": said.order, "rule": said.rule, "left_out": dict(said.left_out)
-        }  # fmt: skip
-        typer.echo(json.dumps(result | {"contents": contents}))
+        typer.echo(json.dumps(result))
         return
     if said:
         typer.echo(f"{'field':>10}  {in_words(said)}")

@@ -46,7 +46,8 @@ def _draws(points: Points, channel: str) -> dict[tuple[str, str, str], float]:
     key = ["family", "field", "variant"]
     each = (
         known.unique([*key, "scale"])
-        .group_by(key)
+        .sort(*key, "scale")  # sums of floating-point numbers depend on their order
+        .group_by(key, maintain_order=True)
         .agg((pl.col("_variance") * pl.col("_degrees")).sum() / pl.col("_degrees").sum())
     )
     return {row[:3]: row[3] ** 0.5 for row in each.iter_rows()}
