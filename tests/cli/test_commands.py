@@ -61,8 +61,10 @@ def test_probe_measures_every_null_of_a_file_of_tensors(tmp_path):
     tensors = {"layers.0.a": np.arange(40.0).reshape(8, 5), "layers.1.a": -np.ones(60), "layers.0.b": np.ones(33)}
     tensors = {name: values.astype(np.float32) for name, values in tensors.items()}
     save_pt(tensors, tmp_path / "t.pt")
-    layout = [(name, values.size) for name, values in tensors.items()]
-    field = np.concatenate([values.reshape(-1) for values in tensors.values()])
+    names = gc.canonical_order(tensors)
+    assert names == ["layers.0.a", "layers.0.b", "layers.1.a"] != list(tensors)
+    layout = [(name, tensors[name].size) for name in names]
+    field = np.concatenate([tensors[name].reshape(-1) for name in names])
     for kind in ("signs", "in-tensor", "in-block", "clipped"):
         words = ["--null", kind, "--seed", 7, "--clip", 1.5, "--quantile", 0.8, "--json"]
         found = json.loads(command("probe", tmp_path / "t.pt", *words).stdout)
@@ -258,7 +260,7 @@ def test_bad_input_gets_one_clear_sentence_and_exit_code_2(desk, case):
 
 def test_an_interrupt_says_how_to_continue(family, tmp_path):
     words = [sys.executable, "-m", "gradcascade", "measure", str(family / "runs"), "--out", str(tmp_path / "s")]
-    process = subprocess.Popen([*words, "--replicates", "2000"], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*words, "--replicates", "900"], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     process.stderr.readline()  # the first line of progress
     process.send_signal(signal.SIGINT)

