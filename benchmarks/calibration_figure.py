@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from gradcascade.report.drawing.canvas import TICKS_HEIGHT, TITLE_HEIGHT, Canvas
-from gradcascade.report.drawing.figure import Drawing
+from gradcascade.report.drawing.figure import ReportFigure
 from gradcascade.report.drawing.marks import column, draw_dots
 from gradcascade.report.drawing.quantities import VARIANT_STYLES
 from gradcascade.report.drawing.style import GRID, GUIDE, INK, WINDOW_COLOUR, line_key, plain
@@ -27,7 +27,7 @@ EDGE = 0.1
 TICKS = (0.1, 1, 5, 20, 50, 80, 95, 99, 99.9)
 
 
-class Calibration(Drawing):
+class Calibration(ReportFigure):
     """Shares of intervals that cover what was planted, and of tests that reject what is not there.
 
     Columns: part (what was tried), case (on what), quantity (which answer), nominal and share (%, what it should be

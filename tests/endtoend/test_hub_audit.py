@@ -81,7 +81,7 @@ def test_a_clean_family_raises_no_alarm_and_no_weights_are_asked_for(hub, family
     assert out.splitlines()[0].endswith(" in lab/neox-14m and 4 more")
     assert out.splitlines()[1:] == [
         "  names, sizes and hashes were compared; no tensor was read",
-        "  28 checks: 7 passed, 0 failed, 2 not applicable (label, known), 19 need the",
+        "  35 checks: 7 passed, 0 failed, 2 not applicable (label, known), 26 need the",
         "      tensors",
         "  nothing found",
     ]
@@ -198,7 +198,7 @@ def test_a_preset_is_audited_by_its_name(hub, at_the_hub, command, tmp_path):
     code, out, err = command("measure", "pythia", "--out", "S", "--nulls", "", "--quarantine", "q.toml", "--json")
     assert (code, json.loads(out)["measured"], json.loads(out)["refused"]) == (0, 5, []), err
     code, _, err = command("audit", "pythia-seed3x")
-    assert code == 2 and "is not a folder of runs, nor one of pico-lm, pythia, pythia-deduped" in err
+    assert code == 2 and "is not a folder of runs, nor one of pico-lm, pythia, neox-pythia" in err
 
 
 def test_gradients_are_audited_where_they_are_recorded(hub, at_the_hub, command, tmp_path):

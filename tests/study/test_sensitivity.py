@@ -137,7 +137,7 @@ def test_a_study_that_was_never_measured_stays_empty(runs, tmp_path):
         assert stored_robustness(study).table.is_empty() and stored_robustness(study).orders.is_empty()
         found = gc.robustness(study, steps=1, replicates=1)
         assert found.known == 0 and found.table["n_steps"].unique().to_list() == [1]
-        assert set(found.table["verdict"]) == {"no interval"}
+        assert set(found.table["verdict"]) == {"within noise"}  # across scales one step is enough
         assert study.cascades().is_empty()
 
 

@@ -74,9 +74,10 @@ def _check(name: str, as_json: bool) -> None:
 
 
 def _row(family: Family) -> tuple[str, ...]:
-    steps = "at the hub" if family.steps_known is None else f"{family.steps_known:,}"
-    cells = (family.name, str(len(family.scales)), str(len(family.runs)), ", ".join(family.fields), steps)
-    return (*cells, _window(family), family.verified.state)
+    steps = "at hub" if family.steps_known is None else f"{family.steps_known:,}"
+    fields = family.fields[0] + (f" +{len(family.fields) - 1}" if len(family.fields) > 1 else "")
+    cells = (family.name, str(len(family.scales)), str(len(family.runs)), fields, steps)
+    return (*cells, _window(family).replace(" to ", "-"), family.verified.state)
 
 
 def _window(family: Family) -> str:

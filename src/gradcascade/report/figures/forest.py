@@ -81,7 +81,7 @@ class Forest(ReportFigure):
     def _published(self) -> pl.DataFrame:
         names = {exponent: name for name, exponent in QUANTITIES.items()}
         known = published_exponents().filter(pl.col("quantity").is_in(list(names)))
-        groups = pl.DataFrame(self.data.groups, schema=["family", "field"], orient="row")
+        groups = pl.DataFrame(self.data.groups, schema={"family": pl.String, "field": pl.String}, orient="row")
         known = known.filter(~pl.col("variant").str.contains("-", literal=True))
         shift = pl.when(pl.col("quantity") == "D").then(1.0).otherwise(0.0)
         return known.join(groups, on=["family", "field"], how="semi").select(
