@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from dying_writer import write_and_die
 from stored_rows import row
 
 from gradcascade.errors import InputError
@@ -98,23 +99,11 @@ def test_readers_see_what_is_stored_while_it_is_written_and_a_second_writer_is_r
     assert len(Store(path).keys()) == 2
 
 
-def _write_and_die(path, half):
-    store = Store(path, journal="rollback")
-    for step in range(3):
-        store.add(row(step=step))
-    if half:  # killed within a transaction, with pages in the file and the old ones in the journal
-        connection = store._connection
-        connection.execute("PRAGMA cache_size = 1")
-        connection.execute("BEGIN")
-        connection.execute("UPDATE cascades SET source = printf('%.100000c', 'x')")
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
 @pytest.mark.parametrize("half", [False, True])
 def test_the_lock_of_a_writer_that_was_killed_is_taken_over_at_once_and_nothing_is_lost(tmp_path, half):
     path = tmp_path / "cascades.sqlite"
-    process = multiprocessing.get_context("spawn").Process(target=_write_and_die, args=(path, half))
+    process = multiprocessing.get_context("spawn").Process(target=write_and_die, args=(path, half))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL and lock_of(path).exists()
@@ -177,6 +166,7 @@ def test_a_file_system_that_is_full_is_said_and_loses_nothing(tmp_path, mode):
 import resource, signal, sys
 from pathlib import Path
 sys.path[:0] = {sys.path!r}
+from dying_writer import write_and_die
 from stored_rows import row
 from gradcascade.errors import InputError
 from gradcascade.study.store import Store
