@@ -8,18 +8,18 @@ DOCS_STAMP := $(VENV)/.installed-docs
 # torch and Numba threads would spin against each other on small machines.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint types beside docs clean
+.PHONY: demo test lint types alone docs clean
 
 demo: $(STAMP)
 	$(BIN)/gradcascade demo --out demo
 
-# The types are checked beside the tests, by one core, while these leave it idle now and then.
+# The types are checked beside the tests with torch, which leave one core idle most of the time.
 test: lint
-	$(MAKE) -j 2 types beside
-	$(BIN)/pytest -m alone
+	$(BIN)/pytest -m "not alone" -n 3 --dist loadfile
+	$(MAKE) -j 2 types alone
 
-beside: $(STAMP)
-	$(BIN)/pytest -m "not alone" -n 2 --dist loadfile
+alone: $(STAMP)
+	$(BIN)/pytest -m alone
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -62,8 +62,10 @@ def test_a_table_becomes_a_study_that_fits_as_the_table_does(tmp_path, end):
     assert data.fits.select("variant", "step", "exponent", "value").equals(
         expected.select("variant", "step", "exponent", "value")
     )
-    assert data.answers["verdicts"].height and write_report(data, tmp_path / "report").is_file()
-    assert "computed elsewhere" in (tmp_path / "report" / "index.html").read_text()
+    assert data.answers["verdicts"].height
+    if end == "csv":  # the tables are the same; one report shows it
+        assert write_report(data, tmp_path / "report").is_file()
+        assert "computed elsewhere" in (tmp_path / "report" / "index.html").read_text()
 
 
 @pytest.mark.parametrize("end", ["csv", "parquet", "json"])

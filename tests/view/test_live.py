@@ -4,7 +4,7 @@ import pytest
 
 import gradcascade as gc
 from gradcascade.errors import InputError
-from gradcascade.view.live import PATIENCE, LiveReport, write_report_of
+from gradcascade.view.live import PATIENCE, LiveReport
 
 
 class Clock:
@@ -115,11 +115,6 @@ def test_nothing_is_written_into_the_study(study):
     live.look()
     assert live.state.files["index.html"].lower().startswith(b"<!doctype html>")
     assert {path: path.read_bytes() for path in study.rglob("*") if path.is_file()} == before
-
-
-def test_the_report_is_that_of_the_command(study, tmp_path):
-    write_report_of(study, tmp_path / "report")
-    assert (tmp_path / "report" / "index.html").is_file()
 
 
 @pytest.mark.parametrize("name", ["nowhere", "."])

@@ -105,7 +105,21 @@ def accelerate(root: Path, width: int) -> Truth:
 
 
 def ddp(root: Path, width: int) -> Truth:
-    """``ckpt_N.pt`` with the state of ``DistributedDataParallel``, every name under ``module.``."""
+    """``ckpt_N.pt`` with the state of ``DistributedDataParallel``, every name under ``module.``.
+
+    In a process of its own: groups of processes that were made and destroyed in this one can leave threads that wait.
+    """
+    import multiprocessing
+
+    told = root.parent / f"{root.name}-truth-{width}.pt"
+    process = multiprocessing.get_context("spawn").Process(target=_ddp, args=(root, width, told), daemon=True)
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0, "training under DDP did not end"
+    return torch.load(told)
+
+
+def _ddp(root: Path, width: int, told: Path) -> None:
     from torch import distributed
 
     folder = run_of(root, width)
@@ -125,7 +139,7 @@ def ddp(root: Path, width: int) -> Truth:
                 truth[step] = weights(net)
     finally:
         distributed.destroy_process_group()
-    return truth
+    torch.save(truth, told)
 
 
 def quietly(write, root: Path, width: int) -> Truth:
