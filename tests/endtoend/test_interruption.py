@@ -110,19 +110,25 @@ def test_kills_among_two_workers_lose_and_double_nothing_and_leave_no_worker(tmp
     assert table(tmp_path / "broken").equals(table(tmp_path / "whole"))
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
-def test_ctrl_c_ends_two_workers_and_the_study_goes_on(tmp_path):
-    write_pico_run(tmp_path / "runs" / "tiny-d12", tuple(range(0, 60, 10)), 12)
+def two_workers(folder):
+    """A measurement by two workers in a group of processes of its own, once five cascades are stored."""
+    write_pico_run(folder / "runs" / "tiny-d12", tuple(range(0, 60, 10)), 12)
     words = ["measure", "runs", "--out", "study", "--replicates", "4", "--workers", "2"]
     process = subprocess.Popen(
         [sys.executable, "-m", "gradcascade", *words],
-        cwd=tmp_path,
+        cwd=folder,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    while count(tmp_path / "study" / "cascades.sqlite") < 5 and process.poll() is None:
+    while count(folder / "study" / "cascades.sqlite") < 5 and process.poll() is None:
         time.sleep(0.001)
+    return process
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
+def test_ctrl_c_ends_two_workers_and_the_study_goes_on(tmp_path):
+    process = two_workers(tmp_path)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
     _, said = process.communicate(timeout=120)
     assert process.returncode != 0 and "Traceback" not in said
@@ -132,17 +138,7 @@ def test_ctrl_c_ends_two_workers_and_the_study_goes_on(tmp_path):
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
 def test_sigterm_to_all_processes_of_a_job_ends_two_workers_after_their_cascades(tmp_path):
-    write_pico_run(tmp_path / "runs" / "tiny-d12", tuple(range(0, 60, 10)), 12)
-    words = ["measure", "runs", "--out", "study", "--replicates", "4", "--workers", "2"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gradcascade", *words],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    while count(tmp_path / "study" / "cascades.sqlite") < 5 and process.poll() is None:
-        time.sleep(0.001)
+    process = two_workers(tmp_path)
     os.killpg(process.pid, signal.SIGTERM)  # as Slurm does: to all of them
     _, said = process.communicate(timeout=120)
     stored = count(tmp_path / "study" / "cascades.sqlite")

@@ -1,12 +1,10 @@
 """Models that two processes train together: DDP, FSDP, FSDP2 and DeepSpeed's ZeRO really run, on CPUs with gloo."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from ranks import run_ranks
 from safetensors.torch import load_file
 from sharded_models import STEPS, WAYS, Net, one_process
 
@@ -20,23 +18,7 @@ EXACT = ("ddp", "fsdp1", "fsdp2", "zero0", "zero1", "zero2")
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     root = tmp_path_factory.mktemp("sharded")
-    more = {"PYTHONPATH": os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))}
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, str(HERE / "sharded_worker.py"), str(root), str(rank)],
-            env={**os.environ, **more},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        said = [process.communicate(timeout=150)[0] for process in ranks]
-    finally:
-        for process in ranks:
-            process.kill()
-    assert [process.returncode for process in ranks] == [0, 0], said[0][-3000:] + said[1][-3000:]
+    run_ranks(HERE / "sharded_worker.py", root)
     return {**torch.load(root / "found.pt"), "root": root}
 
 

@@ -1,8 +1,6 @@
 """What real trainers write is measured as torch has it: N, the order of the tensors, and every value bit for bit."""
 
-import os
 import re
-import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -11,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import writers
+from ranks import run_ranks
 from trained_models import SAVED, WIDTHS, run_of
 from typer.testing import CliRunner
 
@@ -98,23 +97,7 @@ def deepspeed_runs(tmp_path_factory):
         pytest.skip("DeepSpeed is installed on Linux alone")
     pytest.importorskip("deepspeed")
     root = tmp_path_factory.mktemp("deepspeed")
-    more = {"PYTHONPATH": os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))}
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, str(HERE / "deepspeed_worker.py"), str(root), str(rank), "2"],
-            env={**os.environ, **more},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        said = [process.communicate(timeout=120)[0] for process in ranks]
-    finally:
-        for process in ranks:
-            process.kill()
-    assert [process.returncode for process in ranks] == [0, 0], said[0][-3000:] + said[1][-3000:]
+    run_ranks(HERE / "deepspeed_worker.py", root, "2", timeout=120)
     return root
 
 
