@@ -701,6 +701,7 @@ def _step_files(run: Path, step: int) -> list[Path]:
 
 _EVERY = "at every step it is a run of another model, which the files agree on"
 _ALONE = "gradients of different steps and tensors have nothing in common that would tell"
+_GROWING = "a bias or gain that grows from zero changes by as much as it is between checkpoints, whatever it holds"
 UNTOLD = {
     ("exchange two names", "all", "update"): _EVERY,
     ("exchange two names", "all", "gradient"): _EVERY,
@@ -710,8 +711,7 @@ UNTOLD = {
     ("transpose a square matrix", "one", "gradient"): _ALONE,
     ("swap two steps", "one", "gradient"): _ALONE,
     ("draw a tensor anew", "one", "gradient"): _ALONE,
-    # A bias that grows from zero changes by as much as it is from one checkpoint to the next, whatever it holds.
-    ("draw a tensor anew", "one", "outside"): _ALONE,
+    ("draw a tensor anew", "one", "outside"): _GROWING,
     # Of layers one is unlike the others; of what there is only one, nothing is.
     ("halve a tensor", "all", "outside"): _EVERY,
     ("transpose another matrix", "all", "outside"): _EVERY,
