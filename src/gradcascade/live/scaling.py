@@ -50,8 +50,14 @@ def scaler_in_use() -> float | None:
     """The scale of a GradScaler in this process that has scaled a loss and not unscaled gradients since, if any."""
     import torch
 
-    for own in gc.get_objects():
-        if not issubclass(type(own), torch.amp.GradScaler) or not own.is_enabled() or own._scale is None:
+    kinds, found = [torch.amp.GradScaler], []
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        # Not gc.get_objects: a reference to a tuple that another thread is still building makes that thread fail.
+        found += [own for own in gc.get_referrers(kind) if type(own) is kind]
+    for own in found:
+        if not own.is_enabled() or own._scale is None:
             continue
         if not any(state["stage"].value for state in own._per_optimizer_states.values()):
             return float(own.get_scale())
