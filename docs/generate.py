@@ -6,7 +6,7 @@ Run it (`python docs/generate.py`) when a test says that one of them is out of d
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,26 @@ def columns() -> str:
     return "\n\n".join(parts)
 
 
-def options() -> str:
-    """Lists of every command's arguments and options, as Markdown."""
+def commands() -> dict[str, Any]:
+    """Every command by its words, such as ``probe`` and ``lab xor``."""
     import typer
 
     from gradcascade.cli.main import app
 
-    group: Any = typer.main.get_command(app)
-    return "\n\n".join(_command(name, command) for name, command in group.commands.items())
+    return dict(_leaves("", typer.main.get_command(app)))
+
+
+def _leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    if not hasattr(command, "commands"):
+        yield name, command
+        return
+    for word, inner in command.commands.items():
+        yield from _leaves(f"{name} {word}".lstrip(), inner)
+
+
+def options() -> str:
+    """Lists of every command's arguments and options, as Markdown."""
+    return "\n\n".join(_command(name, command) for name, command in commands().items())
 
 
 def _command(name: str, command: Any) -> str:

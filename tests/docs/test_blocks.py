@@ -22,7 +22,7 @@ from gradcascade.sources.audit.quarantine_list import read_quarantine
 from gradcascade.sources.folder import discover
 from gradcascade.study.plan import FamilyPlan, read_plan
 
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+APP: Any = typer.main.get_command(app)
 WITH_PYTHON = [page for page in PAGES if any(block.language == "python" for block in blocks(page))]
 
 
@@ -174,10 +174,19 @@ def calls():
                 yield from ((block.place, words) for words in commands(block.text))
 
 
+def find_command(words, place):
+    """The command that some words begin with, which may stand in a group, and the words after its name."""
+    found, rest = APP, list(words)
+    while hasattr(found, "commands"):
+        assert rest and rest[0] in found.commands, f"{place}: there is no command {' '.join(words)}"
+        found = found.commands[rest.pop(0)]
+    return found, rest
+
+
 @pytest.mark.parametrize(("place", "words"), list(calls()), ids=lambda part: part if isinstance(part, str) else None)
 def test_every_command_in_a_shell_block_is_accepted(place, words):
-    assert words[0] in COMMANDS, f"{place}: there is no command {words[0]}"
-    with COMMANDS[words[0]].make_context(words[0], list(words[1:])):
+    command, rest = find_command(words, place)
+    with command.make_context(command.name, rest):
         pass  # unknown options and wrong values are refused before anything is run
 
 
@@ -188,13 +197,11 @@ def test_there_are_shell_blocks_to_check():
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_in_the_text_exists(page):
     for code in re.findall(r"`gradcascade ([^`]+)`", prose(page)):
-        name, *rest = code.split()
-        if name in ("COMMAND", "...") or name.startswith("-"):
+        words = code.split()
+        if words[0] in ("COMMAND", "...") or words[0].startswith("-"):
             continue
-        assert name in COMMANDS, f"{page}: gradcascade {code}"
-        known = {
-            option for parameter in COMMANDS[name].params for option in parameter.opts + parameter.secondary_opts
-        }
+        command, rest = find_command(words, page)
+        known = {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
         for word in rest:
             option = word.strip("[]").partition("=")[0]
             assert not option.startswith("--") or option in known | {"--help"}, f"{page}: gradcascade {code}"

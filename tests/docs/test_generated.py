@@ -2,18 +2,16 @@ import importlib.util
 import re
 
 import pytest
-import typer
 from doc_pages import ROOT
 
 import gradcascade as gc
-from gradcascade.cli.main import app
 
 SPEC = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
 assert SPEC is not None and SPEC.loader is not None
 generate = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(generate)
 
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS = generate.commands()
 
 
 @pytest.mark.parametrize("path", generate.GENERATED)

@@ -22,9 +22,9 @@ _NO_ROOM = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO"
 
 _COMMANDS = (
     "demo", "train", "probe", "graph", "cache", "families", "audit", "measure", "merge", "metrics", "fit", "compare",
-    "robustness", "design", "report", "view", "export", "bench",
+    "robustness", "design", "report", "view", "export", "bench", "lab",
 )  # fmt: skip
-"""Modules beside this one, each with a function of its own name, in the order of the help."""
+"""Modules beside this one, each with a function or a group of commands of its own name, in the order of the help."""
 
 app = typer.Typer(
     name="gradcascade",
@@ -35,7 +35,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for _name in _COMMANDS:
-    app.command(_name)(getattr(import_module(f"gradcascade.cli.{_name}"), _name))
+    _found = getattr(import_module(f"gradcascade.cli.{_name}"), _name)
+    if isinstance(_found, typer.Typer):
+        app.add_typer(_found, name=_name)
+    else:
+        app.command(_name)(_found)
 
 
 def _show_version(wanted: bool) -> None:
