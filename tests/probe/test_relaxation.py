@@ -1,10 +1,11 @@
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twins import FIELDS, make_field
+from twins import FIELDS, dense_double, make_field
 
 import gradcascade as gc
 from gradcascade.probe.graph import GraphSpec, build_graph, from_edges
@@ -132,3 +133,39 @@ def test_the_number_of_threads_comes_from_the_call_then_the_environment(monkeypa
     monkeypatch.setenv("GRADCASCADE_THREADS", "many")
     with pytest.raises(gc.InputError, match="GRADCASCADE_THREADS"):
         thread_count()
+
+
+@given(fields, st.sampled_from(["reference", "cpu"]), st.sampled_from(GRAPHS.names))
+def test_the_relaxed_field_is_that_of_the_dense_twin(field, engine, kind):
+    graph = build_graph(GraphSpec(kind, max(len(field), 10), 2, 42))
+    field = np.resize(field, graph.n)
+    probe = gc.Probe(engine=engine, max_steps=20)
+    found = probe.relax(field, graph)
+    activity, expected = dense_double(field, graph, max_steps=20)
+    assert found.cascade.activity.tolist() == activity.tolist() == probe(field, graph).activity.tolist()
+    assert found.field.dtype == np.float64
+    largest = float(np.abs(field.astype(np.float64)).max(initial=0.0))
+    # Each step cuts a share to units of 2**-40 of tau or less, and there are at most 20 with a few neighbours each.
+    np.testing.assert_allclose(found.field, expected, rtol=1e-9, atol=1e-9 * found.cascade.tau + 1e-15 * largest)
+    assert vars(found.cascade).keys() == vars(probe(field, graph)).keys()
+
+
+@given(fields)
+def test_relaxing_conserves_the_signed_total_and_what_it_does_not_touch(field):
+    graph = build_graph(GraphSpec("barabasi-albert", len(field), 2, 42))
+    field = field.astype(np.float64)
+    found = gc.Probe(max_steps=1).relax(field, graph)
+    later, earlier = graph.edges().T
+    touched = active = np.abs(field) > found.cascade.tau
+    for near, far in ((later, earlier), (earlier, later)):
+        touched = touched | np.bincount(near[active[far]], minlength=graph.n).astype(bool)
+    assert np.array_equal(found.field[~touched], field[~touched])
+    rounding = 4 * np.finfo(np.float64).eps * (np.abs(field).sum() + np.abs(found.field).sum())
+    assert abs(math.fsum(found.field) - math.fsum(field)) <= rounding
+
+
+def test_tensors_are_relaxed_in_the_order_in_which_they_are_measured():
+    a, b = (np.random.default_rng(seed).standard_normal(40) for seed in (1, 2))
+    whole = gc.Probe().relax(np.concatenate([a, b])).field
+    assert np.array_equal(gc.Probe().relax([a.reshape(5, 8), b]).field, whole)
+    assert np.array_equal(gc.Probe().relax({"b": b, "a": a}).field, whole)

@@ -42,3 +42,12 @@ class Cascade:
     def v_rel(self) -> float:
         """Intensive transport efficiency: size / (N duration)."""
         return self.v_abs / self.n
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxed:
+    """A field after its relaxation, and the cascade that led there."""
+
+    cascade: Cascade
+    field: NDArray[np.float64]
+    """float64, shape (N,), in the field's own units and in the order in which the probe read its entries."""

@@ -67,3 +67,8 @@ def to_units(field: NDArray[np.floating], scale: Scale) -> NDArray[np.int64]:
     """Cut a field to fixed-point units."""
     first, second = powers(scale.exponent)
     return np.trunc(field.astype(np.float64) * first * second).astype(np.int64)
+
+
+def moved(field: NDArray[np.floating], change: NDArray[np.int64], scale: Scale) -> NDArray[np.float64]:
+    """A field after a change in units: what no cascade touched keeps its value to the last bit."""
+    return field.astype(np.float64) + np.ldexp(change.astype(np.float64), -scale.exponent)

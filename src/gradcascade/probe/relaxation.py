@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gradcascade.errors import InputError
 from gradcascade.numbers import real, whole
 from gradcascade.probe import engines
-from gradcascade.probe.cascade import Cascade
-from gradcascade.probe.fixedpoint import choose_scale
+from gradcascade.probe.cascade import Cascade, Relaxed
+from gradcascade.probe.engines.host import HostEngine
+from gradcascade.probe.fixedpoint import Scale, choose_scale
 from gradcascade.probe.graph import Graph, GraphSpec, load_graph
 from gradcascade.probe.graphs import DEFAULT_GRAPH
 from gradcascade.probe.magnitudes import Magnitudes
@@ -19,8 +20,23 @@ from gradcascade.probe.parts import in_parts
 from gradcascade.probe.threads import thread_count
 from gradcascade.probe.threshold import SUBSAMPLE
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 RULE = 1
 """Number of the arithmetic; it changes when the same field would give another cascade."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """A field that has been read, with what its relaxation needs."""
+
+    values: Any
+    magnitudes: Magnitudes
+    graph: Graph
+    tau: float
+    scale: Scale
 
 
 @dataclass(frozen=True)
@@ -108,6 +124,25 @@ class Probe:
         """
         field = in_parts(field)
         engine = self.engine_for(field)
+        ready = self._ready(engine, field, graph)
+        activity = engine.measure(ready.values, ready.scale, ready.graph, self.alpha, self.max_steps)
+        return self._cascade(ready, activity)
+
+    def relax(self, field: Any, graph: Graph | None = None) -> Relaxed:
+        """Measure one field as a call does, and give the field it relaxes to beside its cascade.
+
+        This is what arXiv:2604.04655 hands to the optimizer in place of the gradient. An entry that was never active
+        nor next to one keeps its value to the last bit; the signed total is conserved exactly in fixed point, so that
+        of the result differs by rounding alone. The work is done in the host's memory, with one more copy of the
+        field; everything else is as in a call, errors too.
+        """
+        field = in_parts(field)
+        engine = HostEngine("reference" if self.engine == "reference" else "cpu", thread_count(self.threads))
+        ready = self._ready(engine, field, graph)
+        activity, after = engine.relax(ready.values, ready.scale, ready.graph, self.alpha, self.max_steps)
+        return Relaxed(self._cascade(ready, activity), after)
+
+    def _ready(self, engine: engines.Engine, field: Any, graph: Graph | None) -> _Ready:
         values = engine.read(field)
         magnitudes = engine.survey(values)
         graph = graph or self.graph_for(len(values))
@@ -116,15 +151,17 @@ class Probe:
                 f"the graph has {graph.n:,} nodes and the field {len(values):,} entries; they must match"
             )
         tau = self._threshold(engine, values, magnitudes)
-        scale = choose_scale(tau, magnitudes)
-        activity = engine.measure(values, scale, graph, self.alpha, self.max_steps)
+        return _Ready(values, magnitudes, graph, tau, choose_scale(tau, magnitudes))
+
+    def _cascade(self, ready: _Ready, activity: NDArray[np.int64]) -> Cascade:
+        n = ready.graph.n
         return Cascade(
-            n=len(values),
-            tau=tau,
+            n=n,
+            tau=ready.tau,
             activity=activity,
             ceiling=len(activity) == self.max_steps,
-            max_over_tau=_ratio(magnitudes.largest, tau),
-            zero_share=magnitudes.zeros / len(values),
+            max_over_tau=_ratio(ready.magnitudes.largest, ready.tau),
+            zero_share=ready.magnitudes.zeros / n,
         )
 
     def _threshold(self, engine: engines.Engine, values: Any, magnitudes: Magnitudes) -> float:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gradcascade.probe import threshold
 from gradcascade.probe.array import as_field
 from gradcascade.probe.engines import cpu, reference
-from gradcascade.probe.fixedpoint import Scale, to_units
+from gradcascade.probe.fixedpoint import Scale, moved, to_units
 from gradcascade.probe.graph import Graph
 from gradcascade.probe.magnitudes import Magnitudes
 from gradcascade.probe.parts import Parts, in_parts
@@ -52,3 +52,17 @@ class HostEngine:
             return cpu.measure(field, scale, graph, alpha, max_steps, self.threads)
         whole = field.whole() if isinstance(field, Parts) else field
         return reference.relax(to_units(whole, scale), graph, scale.threshold, alpha, max_steps)
+
+    def relax(
+        self, field: Field, scale: Scale, graph: Graph, alpha: float, max_steps: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Activity of a field, and the field that it relaxes to."""
+        whole = field.whole() if isinstance(field, Parts) else field
+        before = to_units(whole, scale)
+        after = before.copy()
+        if self.name == "reference":
+            activity = reference.relax(after, graph, scale.threshold, alpha, max_steps)
+        else:
+            steps = cpu.steps(after, graph, scale.threshold, alpha, max_steps, self.threads)
+            activity = np.array([len(active) for active in steps], np.int64)
+        return activity, moved(whole, after - before, scale)
