@@ -21,6 +21,7 @@ BASE = (
     "errors",
     "vocabulary",
     "numbers",
+    "planfiles",
     "registry",
     "families",
     "files",
@@ -46,7 +47,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "export": ("report", "study"),
     "view": ("report", "study"),
     "live": ("study", "sources", "fields", "probe", "scaling"),
-    "training": ("live", "sources", "fields", "probe"),
+    "training": ("live", "study", "sources", "fields", "probe"),
     "benchmark": ("fields", "probe"),
 }
 """What each part may import besides :data:`BASE`; the command line may import everything."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 import os
 import re
 import tomllib
@@ -12,13 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
 from gradcascade import families
-from gradcascade.errors import InputError
 from gradcascade.fields.kinds import FIELD_KINDS, Optimizer
 from gradcascade.fields.nulls import NULLS
 from gradcascade.fields.nulls.base import CLIP
+from gradcascade.planfiles import Strict, literal, read_toml, validated
 from gradcascade.probe.graphs import DEFAULT_GRAPH
 from gradcascade.registry import Registry
 from gradcascade.sources.base import ALONE, UPDATE, RunName
@@ -48,11 +46,7 @@ FORMAT = 2
 """Number of the layout of a study folder."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ProbePlan(_Strict):
+class ProbePlan(Strict):
     """Settings of the probe; see :class:`gradcascade.Probe`."""
 
     alpha: float = 0.3
@@ -64,7 +58,7 @@ class ProbePlan(_Strict):
     max_steps: int = 500
 
 
-class NullPlan(_Strict):
+class NullPlan(Strict):
     """Which nulls are measured beside every real field, and how they are seeded (``seed + step``)."""
 
     kinds: tuple[Null, ...] = PUBLISHED_NULLS
@@ -88,14 +82,14 @@ StableWindow = Annotated[tuple[int, int], AfterValidator(_ordered)]
 """First and last step, both inside."""
 
 
-class FitPlan(_Strict):
+class FitPlan(Strict):
     """How the exponents are summarised."""
 
     window: StableWindow | None = None
     """Stable window of all families that have none of their own."""
 
 
-class HubPlan(_Strict):
+class HubPlan(Strict):
     """Where a family lies on the Hugging Face hub."""
 
     layout: LayoutName
@@ -134,7 +128,7 @@ class HubPlan(_Strict):
         return self
 
 
-class OptimizerPlan(_Strict):
+class OptimizerPlan(Strict):
     """Settings of Adam, for optimizer states whose files do not have them."""
 
     beta1: float = Field(ge=0, lt=1)
@@ -147,7 +141,7 @@ class OptimizerPlan(_Strict):
         return Optimizer(self.beta1, self.beta2, self.eps)
 
 
-class FamilyPlan(_Strict):
+class FamilyPlan(Strict):
     """One family of models of several scales: in a folder, or on the hub."""
 
     name: str
@@ -194,7 +188,7 @@ class FamilyPlan(_Strict):
         if self.hub and (wrong := [field for field in self.fields if field not in self.hub.fields]):
             raise ValueError(
                 f"{self.hub.layout} on the hub has {' and '.join(self.hub.fields)} fields, not {wrong[0]}; "
-                f"set fields = {_literal(self.hub.fields)}"
+                f"set fields = {literal(self.hub.fields)}"
             )
         return self
 
@@ -262,7 +256,7 @@ def without_draw(conventions: str) -> str:
     return re.sub(f"^{_OF_DRAW} [0-9]+ ", "", conventions)
 
 
-class Plan(_Strict):
+class Plan(Strict):
     """Everything a study was asked to measure."""
 
     format: Literal[1, 2] = FORMAT
@@ -324,15 +318,7 @@ def read_plan(path: Path) -> Plan:
         If it is missing, is not TOML, or asks for something that does not exist; an unknown key comes with the
         nearest known one.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; give the path of a plan.toml") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}; give the path of a plan.toml") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a TOML file: {error}") from None
-    return make_plan(data, str(path))
+    return make_plan(read_toml(path, "plan.toml"), str(path))
 
 
 def written_format(path: Path) -> int:
@@ -342,36 +328,7 @@ def written_format(path: Path) -> int:
 
 def make_plan(data: dict[str, Any], where: str) -> Plan:
     """Check a plan; what is wrong with it is told as an :class:`InputError` that begins with ``where``."""
-    try:
-        return Plan.model_validate(data)
-    except ValidationError as error:
-        raise InputError(f"{where}: {_first_complaint(error)}") from None
-
-
-def _first_complaint(error: ValidationError) -> str:
-    # A mistyped key is missing under its right name too: the unknown one says more.
-    first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        key = str(first["loc"][-1])
-        known = list(_model_at(first["loc"][:-1]).model_fields)
-        near = difflib.get_close_matches(key, known, 1, 0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys here: {', '.join(known)}"
-        return f"unknown key {where!r}; {hint}"
-    if first["type"] == "missing":
-        return f"the key {where!r} is missing; add it"
-    message = first["msg"].removeprefix("Value error, ")
-    if not where or where == "fit" or isinstance(first["input"], dict):
-        return f"{where}: {message}" if where.startswith("families") else message
-    return f"{where}: {message} (got {first['input']!r})"
-
-
-def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
-    model: type[BaseModel] = Plan
-    parts = {"probe": ProbePlan, "nulls": NullPlan, "fit": FitPlan, "families": FamilyPlan, "hub": HubPlan}
-    for part in location:
-        model = parts.get(part, model)
-    return model
+    return validated(Plan, data, where, lists=("families",))
 
 
 def study_path(study: Path, path: str) -> Path:
@@ -392,14 +349,4 @@ def plan_toml(plan: Plan) -> str:
 
 def _assignments(model: BaseModel) -> list[str]:
     values = model.model_dump(exclude={"hub"})
-    return [f"{key} = {_literal(value)}" for key, value in values.items() if value is not None]
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, str | bool):  # the escapes of JSON are TOML's too, which also wants DEL escaped
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_literal(item) for item in value)}]"
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{_literal(key)} = {_literal(item)}' for key, item in value.items())}}}"
-    return repr(value)
+    return [f"{key} = {literal(value)}" for key, value in values.items() if value is not None]

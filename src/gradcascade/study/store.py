@@ -320,14 +320,12 @@ class Store:
         span: int | None,
         contents: Contents,
         conventions: str,
+        spans: Collection[int | None] = (),
     ) -> None:
-        """Keep all cascades of a snapshot as what it is now, whatever it was or spanned, in one transaction."""
+        """Keep all cascades of a snapshot as what it is now, in one transaction; else as :meth:`set_current`."""
         with self._transaction() as connection:
             connection.executemany(_ADD, (_stored(row) for row in rows))
-            connection.execute(f"DELETE FROM refusals WHERE {_NAMED}", name)
-            connection.execute(f"DELETE FROM current WHERE {_NAMED} AND conventions = ?", (*name, conventions))
-            current = (*name, span or 0, *contents, conventions)
-            connection.execute("INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", current)
+            _note(connection, name, span, contents, conventions, spans)
 
     def take_up(
         self, cascades: pl.DataFrame, current: pl.DataFrame, refusals: pl.DataFrame, metrics: pl.DataFrame
@@ -369,14 +367,8 @@ class Store:
         self, name: Name, span: int | None, contents: Contents, conventions: str, spans: Collection[int | None] = ()
     ) -> None:
         """Note a snapshot's contents now; it is no longer refused, and spans other than ``spans`` are forgotten."""
-        kept = {other or 0 for other in (*spans, span)}
-        listed, others = (json.dumps(sorted(found)) for found in (kept, kept - {span or 0}))
-        row = (*name, span or 0, *contents, conventions)
         with self._transaction() as connection:
-            execute = connection.execute
-            execute(f"DELETE FROM current WHERE {_NAMED} {_OTHERS} AND conventions = ?", (*name, listed, conventions))
-            execute(f"DELETE FROM refusals WHERE {_NAMED} {_OTHERS}", (*name, others))
-            execute("INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            _note(connection, name, span, contents, conventions, spans)
 
     def current(self) -> pl.DataFrame:
         """Contents that every snapshot had when it was seen last, and the conventions it was read by."""
@@ -429,3 +421,21 @@ def _stored(row: dict[str, Any]) -> list[Any]:
     activity = None if row["activity"] is None else json.dumps([int(count) for count in row["activity"]])
     values = {**row, "activity": activity, "span": row["span"] or 0}
     return [values[name] for name in COLUMNS]
+
+
+def _note(
+    connection: sqlite3.Connection,
+    name: Name,
+    span: int | None,
+    contents: Contents,
+    conventions: str,
+    spans: Collection[int | None],
+) -> None:
+    """Within a transaction, what :meth:`Store.set_current` says."""
+    kept = {other or 0 for other in (*spans, span)}
+    listed, others = (json.dumps(sorted(found)) for found in (kept, kept - {span or 0}))
+    execute = connection.execute
+    execute(f"DELETE FROM current WHERE {_NAMED} {_OTHERS} AND conventions = ?", (*name, listed, conventions))
+    execute(f"DELETE FROM refusals WHERE {_NAMED} {_OTHERS}", (*name, others))
+    row = (*name, span or 0, *contents, conventions)
+    execute("INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-import platform
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gradcascade.errors import InputError
-from gradcascade.files import staged, sweep
 from gradcascade.live.recorder import PICO_PATTERNS, Recorder
-from gradcascade.training.config import HELD_OUT, Training, describe, first_difference
+from gradcascade.training.config import HELD_OUT, Training, describe
 from gradcascade.training.corpus import Corpus
+from gradcascade.training.state import SAVE_EVERY_SECONDS, claim, damaged, finish, load_state, save_state
 
 if TYPE_CHECKING:
     import torch
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from gradcascade.training.decoder import Decoder
 
 _RANDOM_STATE = threading.Lock()  # PyTorch has one state for all threads
-
-SAVE_EVERY_SECONDS = 60.0
-"""A run that records rarely saves where it is at least this often."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +47,6 @@ def train_run(
     """Make one run, or continue; step t has the parameters after t updates and the unclipped gradient there."""
     import torch
 
-    from gradcascade.training.decoder import Decoder, DecoderShape
-
     config, width, scale = training.config, training.width, training.label
     claim(folder, describe(config, width, corpus, training.name))
     finished = folder / "finished.json"
@@ -61,14 +55,17 @@ def train_run(
             on_step(StepReport(scale, config.steps, config.steps, json.loads(finished.read_bytes())["loss"], 0.0))
         return
 
-    with _RANDOM_STATE, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        model = Decoder(DecoderShape(width, config.context))
+    model = new_model(width, config.context, config.seed)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     recorder = Recorder(folder, model, PICO_PATTERNS)
-    first = _restore(folder, model, optimizer)
+    first = 0
+    if state := load_state(folder):
+        with damaged(folder):
+            model.load_state_dict(state["model"])
+            optimizer.load_state_dict(state["optimizer"])
+            first = int(state["step"])
     held_out = torch.from_numpy(corpus.evaluation(config.evaluation, config.context))
     recorded = frozenset(config.recorded_steps)
     started = saved = time.monotonic()
@@ -76,7 +73,7 @@ def train_run(
     for step in range(first, config.steps + 1):
         # Saved before this step's records: whatever the moment of a kill, the records of earlier steps are whole.
         if step > first and (step in recorded or time.monotonic() - saved > SAVE_EVERY_SECONDS):
-            _save(folder, step, model, optimizer)
+            save_state(folder, {"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()})
             saved = time.monotonic()
         windows = torch.from_numpy(corpus.batch(config.seed, step, config.batch, config.context))
         loss = model.loss(windows)
@@ -101,78 +98,31 @@ def train_run(
             done = step - first
             left = (time.monotonic() - started) / done * (config.steps - step) if done else None
             on_step(StepReport(scale, step, config.steps, value, left))
-    _finish(finished, {"loss": value, "seconds": round(time.monotonic() - started, 3), "resumed_at": first})
+    seconds = round(time.monotonic() - started, 3)
+    finish(folder, {"loss": value, "seconds": seconds, "resumed_at": first})
 
 
-def perplexity(model: Decoder, windows: torch.Tensor, batch: int) -> float:
-    """Exponential of the mean cross-entropy per byte of int64 windows (count, context + 1); 256 is guessing."""
+def new_model(width: int, context: int, seed: int) -> Decoder:
+    """A decoder with its first weights, which width and seed decide."""
+    import torch
+
+    from gradcascade.training.decoder import Decoder, DecoderShape
+
+    with _RANDOM_STATE, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Decoder(DecoderShape(width, context))
+
+
+def held_out_loss(model: Decoder, windows: torch.Tensor, batch: int) -> float:
+    """Mean cross-entropy in nats per byte of int64 windows (count, context + 1)."""
     import torch
 
     with torch.no_grad():
         total = sum(model.loss(part).item() * len(part) for part in windows.split(batch))
-    mean = total / len(windows)
+    return total / len(windows)
+
+
+def perplexity(model: Decoder, windows: torch.Tensor, batch: int) -> float:
+    """Exponential of the mean cross-entropy per byte of int64 windows (count, context + 1); 256 is guessing."""
+    mean = held_out_loss(model, windows, batch)
     return math.exp(mean) if mean < 700 else math.inf
-
-
-def claim(folder: Path, description: Mapping[str, Any]) -> None:
-    """Make a run's folder and write its ``training_config.yaml``, or check that it is this run's."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be made ({error.strerror}); choose a folder where you may write") from None
-    sweep(folder)
-    import yaml
-
-    path = folder / "training_config.yaml"
-    if not path.exists():
-        if any(folder.iterdir()):
-            raise InputError(f"{folder} holds something other than a run; choose another folder or empty it")
-        with staged(path, folder) as target:
-            target.write_text(yaml.safe_dump(dict(description), sort_keys=False), encoding="utf-8")
-        return
-    try:
-        old = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        old = None
-    if not isinstance(old, dict):
-        raise InputError(f"{path} is damaged; choose another folder or delete {folder}")
-    if difference := first_difference(old, description):
-        name, was, now = difference
-        raise InputError(
-            f"{folder} was trained with {name} = {was}, now {now} is asked for; choose another folder or delete it"
-        )
-
-
-def _save(folder: Path, step: int, model: Decoder, optimizer: torch.optim.Optimizer) -> None:
-    import torch
-
-    state = {"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-    with staged(folder / "resume.pt", folder) as target:
-        torch.save(state, target)
-
-
-def _restore(folder: Path, model: Decoder, optimizer: torch.optim.Optimizer) -> int:
-    """Load where the run stopped; the step to continue with, 0 if there is nothing to load."""
-    import torch
-
-    path = folder / "resume.pt"
-    if not path.exists():
-        return 0
-    try:
-        state = torch.load(path, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise InputError(
-            f"{path} is damaged ({type(error).__name__}); delete it to train {folder.name} again"
-        ) from None
-    return int(state["step"])
-
-
-def _finish(path: Path, content: Mapping[str, Any]) -> None:
-    import torch
-
-    machine = {"torch": torch.__version__, "python": platform.python_version()}
-    with staged(path, path.parent) as target:
-        target.write_text(json.dumps({**content, **machine}, indent=1), encoding="utf-8")
-    (path.parent / "resume.pt").unlink(missing_ok=True)
