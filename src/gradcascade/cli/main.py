@@ -22,7 +22,7 @@ _NO_ROOM = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO"
 
 _COMMANDS = (
     "demo", "train", "probe", "graph", "cache", "families", "audit", "measure", "merge", "metrics", "fit", "compare",
-    "robustness", "design", "report", "view", "export", "bench", "lab",
+    "robustness", "design", "report", "view", "export", "bench", "experiment", "lab",
 )  # fmt: skip
 """Modules beside this one, each with a function or a group of commands of its own name, in the order of the help."""
 

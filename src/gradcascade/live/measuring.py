@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gradcascade.fields.nulls import NULLS
 from gradcascade.fields.statistics import content_hash
 from gradcascade.live.fields import Field, TakenField
 from gradcascade.live.measurement import MeasuredField, Measurement, measured_field
@@ -15,10 +17,11 @@ from gradcascade.sources.base import Description, SnapshotRef
 from gradcascade.sources.contents import Described, Fields
 from gradcascade.study.contents import keep_contents
 from gradcascade.study.plan import Plan
-from gradcascade.study.snapshot import Job, UnmeasurableError, cascade_of, layout_hash_of, row_of
-from gradcascade.study.store import Contents
+from gradcascade.study.snapshot import Job, UnmeasurableError, cascade_of, key_of, layout_hash_of, row_of
+from gradcascade.study.store import KEY, Contents
 from gradcascade.study.study import Study
-from gradcascade.study.variants import variants_of
+from gradcascade.study.variants import Variant, variants_of
+from gradcascade.vocabulary import REAL
 
 SOURCE = "live"
 """What stands for the files of a measurement in a study."""
@@ -55,6 +58,38 @@ class LiveRun:
         reader = LiveReader(field.values, description)
         named = (self.plan.families[0].name, self.scale, step, field.kind)
         return SnapshotRef(*named, (), SOURCE, SOURCE, reader, run=self.run, span=field.span)
+
+
+@dataclass(frozen=True)
+class MeasuredRows:
+    """The cascades of a field, as rows of a store."""
+
+    rows: list[dict[str, Any]]
+    contents: Contents
+
+
+Drawn = dict[tuple[int, Variant], dict[str, Any]]
+"""What was measured of nulls that depend on the number of entries alone."""
+
+
+def measured_rows(
+    snapshot: SnapshotRef, jobs: Sequence[Job], values: Field, drawn: Drawn | None = None
+) -> MeasuredRows:
+    """Measure a field and its nulls; what ``drawn`` has of the nulls is not measured again."""
+    contents = Contents(content_hash(values), layout_hash_of(snapshot))
+    rows = []
+    for job in jobs:
+        variant = job.variant
+        alike = variant.name != REAL and not NULLS[variant.name].needs_values
+        known = drawn.get((len(values), variant)) if drawn is not None and alike else None
+        if known is not None:
+            row = {**known, **dict(zip(KEY, key_of(snapshot, variant, contents), strict=True)), "seconds": 0.0}
+        else:
+            row = row_of(snapshot, job, values, contents)
+        if drawn is not None and alike:
+            drawn[len(values), variant] = row
+        rows.append(row)
+    return MeasuredRows(rows, contents)
 
 
 @dataclass
@@ -104,15 +139,14 @@ class Measurer:
     def _rows(self, snapshot: SnapshotRef, jobs: list[Job], values: Field) -> list[dict[str, Any]]:
         """Measure a field and keep it."""
         store = self._study(snapshot).store
-        contents = Contents(content_hash(values), layout_hash_of(snapshot))
         try:
-            rows = [row_of(snapshot, job, values, contents) for job in jobs]
+            found = measured_rows(snapshot, jobs, values)
         except UnmeasurableError as error:
             store.refuse(snapshot.name, snapshot.span, error.code, str(error))
             raise
         conventions = self._run.plan.families[0].conventions(snapshot.scale, snapshot.run)
-        store.keep(rows, snapshot.name, snapshot.span, contents, conventions)
-        return rows
+        store.keep(found.rows, snapshot.name, snapshot.span, found.contents, conventions)
+        return found.rows
 
     def _study(self, snapshot: SnapshotRef) -> Study:
         """The study, opened when something is to be kept."""

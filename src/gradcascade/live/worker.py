@@ -18,7 +18,7 @@ class Worker:
         self._result: tuple[Future[Measurement], float] | None = None
         self._threads = None
         if background:
-            self._threads = ThreadPoolExecutor(1, "gradcascade", _use_threads, (run.probe.threads or 1,))
+            self._threads = ThreadPoolExecutor(1, "gradcascade", use_threads, (run.probe.threads or 1,))
 
     def put(self, taken: Taken) -> None:
         """Measure what was taken, now or later."""
@@ -47,7 +47,7 @@ class Worker:
         self._threads.shutdown()
 
 
-def _use_threads(count: int) -> None:
+def use_threads(count: int) -> None:
     """Have Numba's kernels start no more threads from this one, so that none spin beside the training's."""
     import numba
 

@@ -11,6 +11,8 @@ SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)
 )  # Windows has no SIGUSR1
 
+_IGNORED = {signal.SIGINT, *SIGNALS}
+
 
 class Stop:
     """Whether a signal asked to stop, and which; further signals change nothing."""
@@ -40,3 +42,25 @@ def asked_to_stop() -> Iterator[Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def ignore_signals() -> None:
+    """In a worker process: leave Ctrl-C and what asks to stop, which all processes receive, to the one that began."""
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Start workers that ignore Ctrl-C and what asks to stop: all processes receive it, and this one ends them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # else it is started here, and unblocks the signal when it was
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import traceback
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from gradcascade.errors import InputError
 from gradcascade.study.executors.base import Executor, Finished, Numbered
 from gradcascade.study.snapshot import Event, Measured, Read, Task, measure
-from gradcascade.study.stopping import SIGNALS
-
-_IGNORED = {signal.SIGINT, *SIGNALS}
+from gradcascade.study.stopping import ignore_signals, uninterrupted
 
 _DEATHS = 2
 """After so many workers were killed with the same snapshot, it is taken for the cause."""
@@ -52,8 +47,7 @@ class _Worker:
 
 def _work(connection: Connection) -> None:
     """Measure what arrives, until the other side is gone."""
-    for number in _IGNORED:
-        signal.signal(number, signal.SIG_IGN)
+    ignore_signals()
     try:
         while True:
             try:
@@ -68,20 +62,6 @@ def _work(connection: Connection) -> None:
                 connection.send(_Failed(traceback.format_exc(), False))
     except ConnectionError:
         return
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Start workers that ignore Ctrl-C and what asks to stop: all processes receive it, and this one ends them."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # else it is started here, and unblocks the signal when it was
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Pool:
@@ -101,7 +81,7 @@ class _Pool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs,), daemon=True)
-        with _uninterrupted():
+        with uninterrupted():
             process.start()
         theirs.close()
         return _Worker(process, ours)

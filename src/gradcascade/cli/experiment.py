@@ -1,0 +1,117 @@
+"""``gradcascade experiment``: matched runs by optimizer, measured from a batch's gradient to updates."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gradcascade.cli.options import Json
+from gradcascade.cli.progress import ProgressDisplay
+from gradcascade.errors import InputError
+
+if TYPE_CHECKING:
+    from gradcascade.training.experiment.engine import Overall
+    from gradcascade.training.experiment.plan import ExperimentPlan
+
+
+def experiment(
+    plan_file: Annotated[
+        Path | None, typer.Argument(metavar="[PLAN]", help="Plan as TOML; what it leaves out has the default.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the experiment; the same command continues it.")] = Path(
+        "experiment"
+    ),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Three small scales, two seeds, few steps: a test of the whole way.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Runs at once, each in a process with one thread (default: all cores).")
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say how many runs and cascades, how long and how much disk; run nothing."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train matched runs by optimizer, schedule, scale and seed, and measure every kind of field on the way."""
+    from gradcascade.study.stopping import asked_to_stop
+    from gradcascade.training.experiment.plan import ExperimentPlan, read_experiment
+    from gradcascade.training.family import require_torch
+
+    if plan_file is not None and quick:
+        raise InputError("--quick has a plan of its own; leave out PLAN or --quick")
+    require_torch()
+    plan = ExperimentPlan.quick() if quick else read_experiment(plan_file) if plan_file else ExperimentPlan()
+    if dry_run:
+        _describe(plan, workers, as_json)
+        return
+    start = time.perf_counter()
+    from gradcascade.training.experiment.engine import run_experiment
+
+    with asked_to_stop() as stop:
+        _warm_up(plan)
+        with ProgressDisplay() as display:
+            outcome = run_experiment(plan, out, workers, lambda found: _show(display, found), stop)
+    if not outcome.finished:
+        name = stop.signal.name if stop.signal else "a signal"
+        typer.echo(f"gradcascade: stopped by {name}; the same command continues where every run is", err=True)
+        raise typer.Exit(128 + (stop.signal or 0))
+    report = _report(out)
+    seconds = time.perf_counter() - start
+    if as_json:
+        told = {"study": str(out / "study"), "notes": list(outcome.notes), "seconds": round(seconds, 1)}
+        typer.echo(json.dumps(told | {"report": report.to_dict() if report else None}))
+        return
+    for line in (*outcome.notes, *(report.headline if report else ())):
+        typer.echo(line)
+    place = report.page if report else out / "study"
+    typer.echo(f"{'report' if report else 'study'}: {place}  ({seconds:.0f} s)")
+
+
+def _report(out: Path) -> Any:
+    """Write the report, with its headline."""
+    from importlib.util import find_spec
+
+    if find_spec("gradcascade.report.experiment") is None:
+        return None
+    from gradcascade.report.experiment import write_experiment  # pyright: ignore[reportMissingImports]
+
+    return write_experiment(out)
+
+
+def _warm_up(plan: ExperimentPlan) -> None:
+    import numpy as np
+
+    from gradcascade.cli.warmup import warm_up
+    from gradcascade.study.variants import make_probe
+
+    warm_up(make_probe(plan.study(), threads=1), np.float32)
+
+
+def _show(display: ProgressDisplay, found: Overall) -> None:
+    latest, note = found.latest, ""
+    if latest is not None:
+        note = f"{latest.spec.label} step {latest.step} loss {latest.loss:.2f}"
+    if found.seconds_left is not None:
+        note += f", {_duration(found.seconds_left)} left"
+    display.update(found.phase, found.done, found.total, note)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _describe(plan: ExperimentPlan, workers: int | None, as_json: bool) -> None:
+    """Say what an experiment takes."""
+    from gradcascade.training.experiment.estimate import estimate, told
+
+    found = estimate(plan, workers)
+    if as_json:
+        typer.echo(json.dumps(vars(found)))
+        return
+    for line in told(found):
+        typer.echo(line)

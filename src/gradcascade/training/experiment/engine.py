@@ -1,0 +1,331 @@
+"""Makes an experiment: rates, runs, measurements; continues where it was interrupted, with the same result."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gradcascade.errors import InputError
+from gradcascade.files import write_whole
+from gradcascade.sources.contents import Described, Fields
+from gradcascade.study.contents import keep_contents
+from gradcascade.study.study import Study
+from gradcascade.training.corpus import Corpus, read_corpus
+from gradcascade.training.experiment import tuning
+from gradcascade.training.experiment.plan import UPDATE, Condition, ExperimentPlan, claim_folder
+from gradcascade.training.experiment.run import RunSpec, StepRecord
+from gradcascade.training.experiment.workers import Progress, Workers
+from gradcascade.training.family import require_torch
+
+STUDY, TUNING, EXPERIMENT = "study", "tuning.json", "experiment.json"
+
+LOSS, PERPLEXITY = "loss", "perplexity"
+"""Metrics of the study: held-out cross-entropy in nats per byte, and its exponential."""
+
+
+@dataclass(frozen=True)
+class Overall:
+    """How far an experiment is."""
+
+    phase: str
+    done: int
+    """Optimizer steps."""
+    total: int
+    runs: int
+    """Finished."""
+    latest: Progress | None
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an experiment came to."""
+
+    finished: bool
+    """Whether everything that was asked is measured; else a signal stopped it."""
+    notes: tuple[str, ...] = ()
+    """What is to be said of it, a sentence each."""
+
+
+def run_experiment(
+    plan: ExperimentPlan,
+    out: Path | str,
+    workers: int | None = None,
+    progress: Callable[[Overall], None] = lambda found: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Make every run of a plan and measure it into ``<out>/study``, or continue.
+
+    However often it was interrupted and whatever the number of workers, the table is the same bit for bit, except the
+    seconds, on the same machine.
+
+    Parameters
+    ----------
+    plan : ExperimentPlan
+        What to run and measure.
+    out : pathlib.Path or str
+        Folder of the experiment.
+    workers : int, optional
+        Runs at once, each in a process with one thread; by default as many as there are cores.
+    progress : callable, optional
+        Called with :class:`Overall` now and then.
+    stop : callable, optional
+        Once it gives true, runs save where they are, and the outcome is not finished.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else, a text is too short, or PyTorch is missing.
+    """
+    require_torch()
+    out = Path(out)
+    corpus = read_corpus(tuple(Path(own) for own in plan.text))
+    corpus.batch(0, 0, 1, plan.context)
+    corpus.evaluation(1, plan.context)
+    claim_folder(plan, out)
+    build_graphs(plan)
+    with Study.create(out / STUDY, plan.study()) as study:
+        pool = Workers(plan, corpus, workers or default_workers())
+        try:
+            return _Experiment(plan, out, corpus, study, pool, progress, stop).make()
+        finally:
+            pool.close()
+
+
+def default_workers() -> int:
+    """A run for each core."""
+    from gradcascade.probe.threads import thread_count
+
+    return thread_count()
+
+
+def build_graphs(plan: ExperimentPlan) -> None:
+    """Have the graphs of all scales on disk, so that workers find and do not build them."""
+    from gradcascade.study.variants import make_probe
+
+    probe = make_probe(plan.study())
+    for width in plan.widths:
+        probe.graph_for(entries(width))
+
+
+def entries(width: int) -> int:
+    """N of the fields of a scale."""
+    from gradcascade.training.decoder import DecoderShape
+
+    return DecoderShape(width, 2).recorded_entries
+
+
+class _Experiment:
+    def __init__(
+        self,
+        plan: ExperimentPlan,
+        out: Path,
+        corpus: Corpus,
+        study: Study,
+        pool: Workers,
+        progress: Callable[[Overall], None],
+        stop: Callable[[], bool],
+    ) -> None:
+        self.plan, self.out, self.study, self.pool = plan, out, study, pool
+        self.progress, self.stop = progress, stop
+        self._families = {family.name: family for family in study.plan.families}
+        self._described: set[tuple[str, str, str]] = set()
+
+    def make(self) -> Outcome:
+        rates = self._tune()
+        if rates is None:
+            return Outcome(False)
+        specs = list(self._specs(rates))
+        results: dict[RunSpec, dict[str, Any]] = {}
+
+        def done(spec: RunSpec, result: dict[str, Any]) -> tuple[()]:
+            results[spec] = result
+            self._metric(spec, self.plan.steps, result["loss"])
+            return ()
+
+        # The last to finish is then a short one.
+        order = sorted(specs, key=lambda spec: (-spec.width, spec.seed))
+        if not self.pool.run(order, self._keep, done, self._watch("runs", order, results), self.stop):
+            return Outcome(False)
+        notes = self._notes(results)
+        self._write_results(specs, results)
+        return Outcome(True, notes)
+
+    def _specs(self, rates: dict[Condition, float]) -> Iterator[RunSpec]:
+        for condition, rate in rates.items():
+            for width in self.plan.widths:
+                at = tuning.rate_at(self.plan, condition.optimizer, rate, width)
+                for seed in self.plan.seeds:
+                    folder = self.out / "runs" / condition.family / f"d{width}-seed{seed}"
+                    yield RunSpec(condition, width, seed, at, self.plan.measured, folder)
+
+    def _trial(self, condition: Condition, rate: float) -> RunSpec:
+        folder = self.out / "tuning" / condition.family / f"rate-{rate:.9g}"
+        return RunSpec(condition, self.plan.widths[0], self.plan.tuning.seed, rate, (), folder)
+
+    def _tune(self) -> dict[Condition, float] | None:
+        """The rate of every condition at the smallest scale; None if it was stopped."""
+        plan = self.plan
+        losses: dict[Condition, dict[float, float | None]] = {}
+        first: list[RunSpec] = []
+        asked: dict[Condition, int] = {}
+        for condition in plan.conditions:
+            if condition.optimizer not in plan.learning_rates:
+                from gradcascade.training.experiment.optimizers import OPTIMIZERS
+
+                rates = tuning.grid(plan.tuning, OPTIMIZERS[condition.optimizer].middle)
+                losses[condition], asked[condition] = {}, len(rates)
+                first += [self._trial(condition, rate) for rate in rates]
+        results: dict[RunSpec, dict[str, Any]] = {}
+
+        def done(spec: RunSpec, result: dict[str, Any]) -> list[RunSpec]:
+            results[spec] = result
+            own = losses[spec.condition]
+            own[spec.rate] = result["loss"]
+            if len(own) < asked[spec.condition]:
+                return []
+            following = tuning.next_rate(plan.tuning, own)
+            if following is None:
+                return []
+            asked[spec.condition] += 1
+            return [self._trial(spec.condition, following)]
+
+        if not self.pool.run(first, self._keep, done, self._watch("tuning", first, results), self.stop):
+            return None
+        found = {condition: tuning.best(own) for condition, own in losses.items()}
+        for condition, own in found.items():
+            if own.rate is None:
+                raise InputError(
+                    f"{condition.family} diverged at every rate that was tried, down to {min(losses[condition]):g}; "
+                    f"give one with learning_rates = {{{condition.optimizer} = ...}}, or a larger tuning.further"
+                )
+        rates = {
+            condition: plan.learning_rates.get(condition.optimizer) or found[condition].rate or 0.0
+            for condition in plan.conditions
+        }
+        self._write_tuning(rates, losses, found)
+        return rates
+
+    def _write_tuning(self, rates: Any, losses: Any, found: dict[Condition, tuning.Tuned]) -> None:
+        plan = self.plan
+        families = {}
+        for condition, rate in rates.items():
+            tried = [{"rate": own, "loss": loss} for own, loss in sorted(losses.get(condition, {}).items())]
+            at = {f"d{width}": tuning.rate_at(plan, condition.optimizer, rate, width) for width in plan.widths}
+            families[condition.family] = {
+                "optimizer": condition.optimizer,
+                "schedule": condition.schedule,
+                "tried": tried,
+                "chosen": rate,
+                "given": condition not in found,
+                "at_end": condition in found and found[condition].at_end,
+                "rates": at,
+            }
+        told = {
+            "rule": tuning.RULE,
+            "transfer": plan.tuning.transfer,
+            "scale": f"d{plan.widths[0]}",
+            "seed": plan.tuning.seed,
+            "steps": plan.steps,
+            "families": families,
+        }
+        write_whole(self.out / TUNING, json.dumps(told, indent=1) + "\n")
+
+    def _keep(self, spec: RunSpec, record: StepRecord) -> None:
+        """Keep what was measured at a step."""
+        family = self._families[spec.condition.family]
+        conventions = family.conventions(spec.scale, str(spec.seed))
+        store = self.study.store
+        for own in record.fields:
+            at = own.snapshot
+            spans = self.plan.spans if at.field == UPDATE else (None,)
+            if own.rows is not None:
+                store.keep(own.rows.rows, at.name, at.span, own.rows.contents, conventions, spans)
+            elif own.refused is not None:
+                store.refuse(at.name, at.span, *own.refused, spans)
+        self._metric(spec, record.step, record.loss)
+        key = (spec.condition.family, spec.scale, str(spec.seed))
+        if key not in self._described and record.description is not None and record.fields:
+            self._described.add(key)
+            described = Described(record.fields[0].snapshot, record.description)
+            keep_contents(self.out / STUDY, {Fields(*key, kind): described for kind in family.fields})
+
+    def _metric(self, spec: RunSpec, step: int, loss: float | None) -> None:
+        if loss is None or not math.isfinite(loss):
+            return
+        values = {LOSS: loss, PERPLEXITY: math.exp(loss) if loss < 700 else math.inf}
+        rows = [
+            (spec.condition.family, spec.scale, str(spec.seed), step, metric, value)
+            for metric, value in values.items()
+        ]
+        columns = ["family", "scale", "run", "step", "metric", "value"]
+        self.study.store.put_metrics(pl.DataFrame(rows, schema=columns, orient="row"))
+
+    def _watch(
+        self, phase: str, specs: list[RunSpec], results: dict[RunSpec, dict[str, Any]]
+    ) -> Callable[[Progress], None]:
+        """Tells how far a phase is; the time left is by N times steps, from what was done in this call."""
+        at: dict[RunSpec, int] = {}
+        began: dict[RunSpec, int] = {}
+        start = time.monotonic()
+
+        def work(spec: RunSpec, steps: int) -> float:
+            return (spec.width + 32) * steps  # small models take longer than their size says
+
+        def show(latest: Progress) -> None:
+            at[latest.spec] = latest.step
+            began.setdefault(latest.spec, latest.step)
+            every = {*specs, *at, *results}
+            made = {spec: self.plan.steps if spec in results else at.get(spec, 0) for spec in every}
+            now = sum(work(spec, steps - began[spec]) for spec, steps in made.items() if spec in began)
+            left = sum(work(spec, self.plan.steps - steps) for spec, steps in made.items())
+            seconds = (time.monotonic() - start) / now * left if now else None
+            total = self.plan.steps * len(every)
+            self.progress(Overall(phase, sum(made.values()), total, len(results), latest, seconds))
+
+        return show
+
+    def _notes(self, results: dict[RunSpec, dict[str, Any]]) -> tuple[str, ...]:
+        notes = [
+            f"{spec.label} diverged at step {result['diverged_at']}: what was measured before is kept"
+            for spec, result in results.items()
+            if result["diverged_at"] is not None
+        ]
+        for optimizer in self.plan.optimizers:
+            if missing := sorted(set(self.plan.kinds) - set(self.plan.fields_of(optimizer))):
+                notes.append(f"{optimizer} has no {' and no '.join(missing)}: left out")
+        return tuple(notes)
+
+    def _write_results(self, specs: list[RunSpec], results: dict[RunSpec, dict[str, Any]]) -> None:
+        plan = self.plan
+        runs = [
+            {
+                "family": spec.condition.family,
+                "optimizer": spec.condition.optimizer,
+                "schedule": spec.condition.schedule,
+                "scale": spec.scale,
+                "width": spec.width,
+                "run": str(spec.seed),
+                "rate": spec.rate,
+                **{key: results[spec][key] for key in ("loss", "diverged_at", "seconds", "cpu_seconds")},
+            }
+            for spec in specs
+        ]
+        trials = [json.loads(path.read_bytes()) for path in sorted((self.out / "tuning").rglob("finished.json"))]
+        left_out = {own: sorted(set(plan.kinds) - set(plan.fields_of(own))) for own in plan.optimizers}
+        told = {
+            "left_out": {own: kinds for own, kinds in left_out.items() if kinds},
+            "cpu_seconds": {
+                "tuning": round(sum(own["cpu_seconds"] for own in trials), 1),
+                "runs": round(sum(own["cpu_seconds"] for own in runs), 1),
+            },
+            "runs": runs,
+        }
+        write_whole(self.out / EXPERIMENT, json.dumps(told, indent=1) + "\n")

@@ -1,0 +1,147 @@
+"""What an experiment takes: runs, cascades, time by a few steps and fields of every scale here, disk and memory."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradcascade.training.experiment.engine import default_workers, entries
+from gradcascade.training.experiment.optimizers import OPTIMIZERS
+from gradcascade.training.experiment.plan import MEAN_GRADIENT, UPDATE, ExperimentPlan
+
+_TIMED = 3
+"""Steps that are timed, of which the middle one counts."""
+
+_ROW = 700
+"""Bytes of a cascade in a store, as measured with 15 to 40 steps of activity."""
+
+_PROCESS = 420_000_000
+"""Bytes of a process with PyTorch and Numba before there is a model."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an experiment takes."""
+
+    runs: int
+    trials: int
+    """Of rates, before the search is extended."""
+    steps: int
+    """Optimizer steps of all of them."""
+    fields: int
+    cascades: int
+    workers: int
+    cpu_seconds: float
+    """Of one core, from steps and fields of every scale that were timed in this process."""
+    seconds: float
+    """With every worker on a core of its own."""
+    disk: int
+    """Bytes at the peak: the study, and the states of runs under way."""
+    memory: int
+    """Bytes at the peak, of all workers."""
+
+
+def estimate(plan: ExperimentPlan, workers: int | None = None) -> Estimate:
+    """Time some steps and fields of every scale, and count."""
+    from gradcascade.training.corpus import read_corpus
+    from gradcascade.training.decoder import DecoderShape
+    from gradcascade.training.family import require_torch
+
+    require_torch()
+    corpus = read_corpus(tuple(Path(own) for own in plan.text))
+    workers = workers or default_workers()
+    variants = 1 + len(plan.nulls.kinds) * plan.nulls.replicates
+    drawn = 1 + sum(kind != "N0" for kind in plan.nulls.kinds) * plan.nulls.replicates
+    each = len(plan.seeds) * len(plan.schedules)
+    fields = trials = 0
+    seconds = 0.0
+    largest = 0.0
+    step_times: dict[int, float] = {}
+    for width in plan.widths:
+        step, field = _times(plan, width, corpus)
+        step_times[width] = step
+        for optimizer in plan.optimizers:
+            own = _fields_at_a_step(plan, optimizer)
+            more = plan.batches - 1 if MEAN_GRADIENT in plan.kinds else 0
+            run = step * (plan.steps + 1 + more * len(plan.measured))
+            run += len(plan.measured) * (own * drawn * field + _evaluation(plan, step))
+            seconds += each * run
+            largest = max(largest, run)
+            fields += each * own * len(plan.measured)
+    for optimizer in plan.optimizers:
+        if optimizer not in plan.learning_rates:
+            trials += plan.tuning.rates * len(plan.schedules)
+    seconds += trials * plan.steps * step_times[plan.widths[0]]
+    runs = len(plan.conditions) * len(plan.widths) * len(plan.seeds)
+    shape = DecoderShape(plan.widths[-1], plan.context)
+    kept = (
+        sum(
+            UPDATE in plan.kinds and step - span >= plan.measured[0] - plan.spans[-1]
+            for step in plan.measured[:1]
+            for span in plan.spans
+        )
+        * entries(plan.widths[-1])
+        * 4
+    )
+    state = 12 * shape.parameters + 2 * kept
+    activations = 4 * plan.batch * plan.context * (12 * (30 * shape.width + 12 * plan.context) + 3 * 256)
+    model = 16 * shape.parameters + 2 * kept + activations + 60 * entries(plan.widths[-1])
+    return Estimate(
+        runs=runs,
+        trials=trials,
+        steps=(runs + trials) * plan.steps,
+        fields=fields,
+        cascades=fields * variants,
+        workers=workers,
+        cpu_seconds=seconds,
+        seconds=max(seconds / workers, largest),
+        disk=fields * variants * _ROW + 2 * workers * state,
+        memory=workers * (_PROCESS + model),
+    )
+
+
+def told(found: Estimate) -> list[str]:
+    """The estimate in sentences."""
+    return [
+        f"{found.trials} trials of rates at least, {found.runs} runs, {found.steps:,} optimizer steps",
+        f"{found.fields:,} fields, {found.cascades:,} cascades with their nulls",
+        f"about {found.cpu_seconds / 60:.1f} min of one core, from steps and fields of every scale timed here; "
+        f"{found.seconds / 60:.1f} min with {found.workers} at once, each on a core of its own",
+        f"{found.disk / 1e6:,.0f} MB of disk at the peak, {found.memory / 1e9:.1f} GB of memory",
+    ]
+
+
+def _fields_at_a_step(plan: ExperimentPlan, optimizer: str) -> int:
+    return sum(len(plan.spans) if kind == UPDATE else 1 for kind in plan.fields_of(optimizer))
+
+
+def _evaluation(plan: ExperimentPlan, step: float) -> float:
+    """A pass forward takes about a third of a step."""
+    return step / 3 * plan.evaluation / plan.batch
+
+
+def _times(plan: ExperimentPlan, width: int, corpus) -> tuple[float, float]:
+    """Seconds of one core for an optimizer step and for the cascade of a field of a scale."""
+    import torch
+
+    from gradcascade.study.estimate import cascade_seconds
+    from gradcascade.training.run import new_model
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        model = new_model(width, plan.context, 0)
+        optimizers = OPTIMIZERS[plan.optimizers[0]].make(model, 1e-4, 0.0)
+        times = []
+        for step in range(_TIMED):
+            start = time.process_time()
+            model.zero_grad(set_to_none=True)
+            model.loss(torch.from_numpy(corpus.batch(0, step, plan.batch, plan.context))).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
+            for own in optimizers:
+                own.step()
+            times.append(time.process_time() - start)
+    finally:
+        torch.set_num_threads(before)
+    return sorted(times)[_TIMED // 2], cascade_seconds(plan.study(), entries(width))

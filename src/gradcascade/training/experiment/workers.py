@@ -1,0 +1,197 @@
+"""Processes that make runs, one at a time each; what they measure goes to the one that started them, which writes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from gradcascade.errors import InputError
+from gradcascade.study.stopping import ignore_signals, uninterrupted
+from gradcascade.training.corpus import Corpus
+from gradcascade.training.experiment.plan import ExperimentPlan
+from gradcascade.training.experiment.run import RunSpec, StepRecord, Trainer
+
+TELL_EVERY = 0.5
+"""Seconds between two words on how far a run is."""
+
+_KEPT, _STOP = "kept", "stop"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is."""
+
+    spec: RunSpec
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class _Finished:
+    result: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class _Failed:
+    words: str
+    refusal: bool
+
+
+class _Pipe:
+    """The link of a run in a worker to the process that writes."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._told = 0.0
+        self._stop = False
+
+    def keep(self, spec: RunSpec, record: StepRecord) -> None:
+        self._connection.send(record)
+        while (said := self._connection.recv()) != _KEPT:
+            self._stop = self._stop or said == _STOP
+
+    def stopped(self, spec: RunSpec, step: int, loss: float) -> bool:
+        now = time.monotonic()
+        if now - self._told > TELL_EVERY:
+            self._told = now
+            self._connection.send(Progress(spec, step, loss))
+        while self._connection.poll():
+            self._stop = self._connection.recv() == _STOP or self._stop
+        return self._stop
+
+
+def _work(connection: Connection, plan: ExperimentPlan, corpus: Corpus) -> None:
+    """Make the runs that arrive, until the other side is gone."""
+    ignore_signals()
+    import torch
+
+    from gradcascade.live.worker import use_threads
+
+    # One thread: sums of several come in an order that depends on their number.
+    torch.set_num_threads(1)
+    use_threads(1)
+    trainer = Trainer(plan, corpus)
+    try:
+        while True:
+            try:
+                spec = connection.recv()
+                connection.send(_Finished(trainer.run(spec, _Pipe(connection))))
+            except (EOFError, ConnectionError):
+                return
+            except InputError as error:
+                connection.send(_Failed(str(error), True))
+            except Exception:
+                connection.send(_Failed(traceback.format_exc(), False))
+    except ConnectionError:
+        return
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    spec: RunSpec | None = field(default=None)
+
+
+@dataclass
+class Workers:
+    """Up to so many processes, started when there is work for them."""
+
+    plan: ExperimentPlan
+    corpus: Corpus
+    most: int
+    _all: list[_Worker] = field(default_factory=list)
+
+    def run(
+        self,
+        specs: Iterable[RunSpec],
+        keep: Callable[[RunSpec, StepRecord], None],
+        done: Callable[[RunSpec, dict[str, Any]], Iterable[RunSpec]],
+        progress: Callable[[Progress], None] = lambda found: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Make runs in their order, and those that ``done`` gives for a finished one; whether all were made.
+
+        Once ``stop`` says so no run is begun, and each under way saves where it is.
+        """
+        waiting, asked = deque(specs), False
+        while True:
+            if stop() and not asked:
+                asked = True
+                for worker in self._all:
+                    if worker.spec:
+                        _send(worker, _STOP)
+            while waiting and not asked and (worker := self._free()):
+                worker.spec = waiting.popleft()
+                _send(worker, worker.spec)
+            busy = {worker.connection: worker for worker in self._all if worker.spec}
+            if not busy:
+                return not waiting
+            for connection in wait(list(busy), timeout=0.5):
+                worker = busy[connection]  # type: ignore[index]
+                spec = worker.spec
+                assert spec is not None
+                message = self._received(worker)
+                if isinstance(message, StepRecord):
+                    keep(spec, message)
+                    _send(worker, _KEPT)
+                elif isinstance(message, Progress):
+                    progress(message)
+                elif isinstance(message, _Finished):
+                    worker.spec = None
+                    if message.result is None:
+                        waiting.append(spec)
+                    else:
+                        waiting.extend(done(spec, message.result))
+
+    def _received(self, worker: _Worker) -> Any:
+        try:
+            message = worker.connection.recv()
+        except (EOFError, ConnectionError):
+            worker.process.join()
+            assert worker.spec is not None
+            raise InputError(
+                f"the process that made {worker.spec.label} was killed (exit code {worker.process.exitcode}), "
+                "perhaps because memory ran out; everything measured is kept, so run the same command again with "
+                "fewer --workers"
+            ) from None
+        if isinstance(message, _Failed):
+            raise InputError(message.words) if message.refusal else RuntimeError(f"a run failed:\n{message.words}")
+        return message
+
+    def _free(self) -> _Worker | None:
+        for worker in self._all:
+            if worker.spec is None:
+                return worker
+        if len(self._all) >= self.most:
+            return None
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self.plan, self.corpus), daemon=True)
+        with uninterrupted():
+            process.start()
+        theirs.close()
+        self._all.append(_Worker(process, ours))
+        return self._all[-1]
+
+    def close(self) -> None:
+        """End the processes."""
+        for worker in self._all:
+            worker.connection.close()
+            worker.process.kill()  # signals that ask are ignored
+        for worker in self._all:
+            worker.process.join(10)
+
+
+def _send(worker: _Worker, message: object) -> None:
+    try:
+        worker.connection.send(message)
+    except ConnectionError:
+        return  # it is gone, which receiving from it says
