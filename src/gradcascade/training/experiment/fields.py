@@ -47,7 +47,7 @@ class StepFields:
             assert kept is not None
             self.before[step] = kept
 
-    def take(self, step: int, more: Callable[[int], None]) -> Iterator[TakenField]:
+    def take(self, step: int, more: Callable[[int], object]) -> Iterator[TakenField]:
         """The fields at the parameters after ``step`` steps, one after another, with its batch's gradients there.
 
         Momentum and direction are the optimizer's after its last step, and updates end here. ``more(i)`` makes the
@@ -72,7 +72,7 @@ class StepFields:
         assert values is not None and not missing, f"no {kind} of {missing}"
         return values
 
-    def _mean(self, gradient: Field, more: Callable[[int], None]) -> Field:
+    def _mean(self, gradient: Field, more: Callable[[int], object]) -> Field:
         """As the kind of field makes it, without holding all gradients at once."""
         parameters = list(self._model.parameters())
         own = [parameter.grad for parameter in parameters]

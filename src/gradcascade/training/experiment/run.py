@@ -131,10 +131,8 @@ class Trainer:
         def gradients(number: int) -> float:
             batch = self.corpus.batch(spec.seed, number, plan.batch, plan.context)
             loss = model.loss(torch.from_numpy(batch).to(device))
-            value = loss.item()
-            if math.isfinite(value):
-                loss.backward()
-            return value
+            loss.backward()
+            return loss.item()
 
         value, loss, diverged = math.nan, math.inf, None
         for step in range(first, plan.steps + 1):
