@@ -124,7 +124,7 @@ def _answers(
     for name in every.sort(key).iter_rows():
         each = known.get(name) or RunSteps.none(name)
         slopes = each.slopes() if along else None
-        across = _across_scales(each.means(), confidence)
+        across = across_scales(each.means(), confidence)
         for place, exponent in enumerate(EXPONENTS):
             if slopes is not None:
                 series.append(slopes[place][np.isfinite(slopes[place])])
@@ -216,7 +216,8 @@ def _slopes(x: Floats, logs: Floats) -> Floats:
     return np.where(fitted, sums / np.where(fitted, squares, 1.0), np.nan)
 
 
-def _across_scales(runs: RunMeans, confidence: float) -> list[dict[str, Any]]:
+def across_scales(runs: RunMeans, confidence: float = CONFIDENCE) -> list[dict[str, Any]]:
+    """The columns of a slope across scales, of every exponent, from one mean per run."""
     sizes = size_means(runs) if runs.size.size else None
     reason = runs.reason
     if reason is None and runs.sizes < MIN_SCALES:
