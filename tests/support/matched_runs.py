@@ -35,7 +35,7 @@ def matched(
     rounded=True,
     activity=False,
 ):
-    """One row per cascade. A run's level is shared by all its rungs and conditions (``shared_sd``) or not (``own_sd``)."""
+    """One row per cascade; a run's rungs and conditions share its level (``shared_sd``) but for ``own_sd``."""
     rng = np.random.default_rng(seed)
     n = np.array(list(sizes.values()))
     x = np.log(n) - np.log(n).mean()
@@ -82,6 +82,8 @@ def profile() -> pl.Expr:
 
     def of(row: dict) -> list[int]:
         start, end = np.log(0.1 * row["n"]), np.log(0.5)
-        return np.rint(np.exp(start + (end - start) * np.arange(row["duration"]) / row["duration"])).astype(int).tolist()
+        return (
+            np.rint(np.exp(start + (end - start) * np.arange(row["duration"]) / row["duration"])).astype(int).tolist()
+        )
 
     return pl.struct("n", "duration").map_elements(of, return_dtype=pl.List(pl.Int64))

@@ -1,13 +1,14 @@
 """The figures for paper as the page shows them without scripts and in print: pictures within a limit of size."""
 
 import base64
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from gradcascade.report.data import ReportData
-from gradcascade.report.drawing.figure import ReportFigure
+from gradcascade.report.drawing.figure import Drawn
 from gradcascade.report.figures import all_figures
 from gradcascade.report.grids import Table, as_table
 from gradcascade.report.svg import inline_svg
@@ -32,16 +33,21 @@ class FigureView:
 
 
 def figure_views(data: ReportData, folder: Path) -> list[FigureView]:
-    """Write every figure and make it ready for the page."""
+    """Write every figure of a study and make it ready for the page."""
+    return views_of(all_figures(data), folder)
+
+
+def views_of(figures: Iterable[Drawn], folder: Path) -> list[FigureView]:
+    """Write figures and make them ready for the page."""
     views, left = [], PICTURES_LIMIT
-    for figure in all_figures(data):
+    for figure in figures:
         view = _view(figure, folder, left)
         left -= len(view.svg) + len(view.png)
         views.append(view)
     return views
 
 
-def _view(figure: ReportFigure, folder: Path, left: int) -> FigureView:
+def _view(figure: Drawn, folder: Path, left: int) -> FigureView:
     files, missing = figure.save(folder), figure.missing()
     endings = tuple(files)
     if missing is not None:

@@ -13,8 +13,9 @@ from gradcascade.report.answers import Answer, all_answers, lead
 from gradcascade.report.bundle import bundle
 from gradcascade.report.data import ReportData
 from gradcascade.report.figure_views import FigureView, figure_views
-from gradcascade.report.grids import as_table, together, tree
+from gradcascade.report.grids import as_table, tree
 from gradcascade.report.page_data import chart_data, json_text
+from gradcascade.report.rendering import environment
 from gradcascade.report.step_by_step import step_by_step
 from gradcascade.report.words import charts
 
@@ -24,16 +25,6 @@ FIRST_ANSWERS = ("published", "verdicts", "contrast")
 
 def write_report(data: ReportData, out_dir: Path) -> Path:
     """Write the report: the page, and beside it every figure and every table in files."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("gradcascade.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"together": together, "plural": field_plural}
     page = out_dir / "index.html"
     answers = all_answers(data)
     try:
@@ -44,7 +35,7 @@ def write_report(data: ReportData, out_dir: Path) -> Path:
             write_csv(data.contents, out_dir / "contents.csv")
         _write_answers(answers, out_dir / "answers")
         content = _content(data, figure_views(data, folder), answers)
-        text = environment.get_template("index.html.j2").render(content)
+        text = environment().get_template("index.html.j2").render(content)
         page.write_text(text, encoding="utf-8", errors="replace", newline="\n")
     except OSError as error:
         reason = error.strerror or str(error)

@@ -1,9 +1,9 @@
 """Weighted sums of the log channels of several fields of the same runs: differences, and differences of differences.
 
-The fields of one run share its accidents, and runs of one seed share weights and batches, whatever trains them. So the
-sum is taken first, run by run and step by step, and a line fitted to what it comes to: what the fields share drops
-out. Its slope is the same sum of the fields' exponents. The unit is the run, its deviation from the law that of its
-scale (:mod:`gradcascade.scaling.run_errors`).
+The fields of one run share its accidents, and runs of one seed share weights and batches, whatever trains them. So
+the sum is taken first, run by run and step by step, and a line fitted to what it comes to: what the fields share
+drops out. Its slope is the same sum of the fields' exponents. The points are runs, the scale is the unit
+(:mod:`gradcascade.scaling.run_errors`).
 """
 
 from __future__ import annotations
@@ -55,17 +55,19 @@ class Combination:
         return cls(name, {first: 1.0, second: -1.0})
 
     def less(self, other: Combination, name: str) -> Combination:
-        """This less the other."""
+        """Subtract the other sum."""
         keys = dict.fromkeys([*self.weights, *other.weights])
         weights = {key: self.weights.get(key, 0.0) - other.weights.get(key, 0.0) for key in keys}
         return Combination(name, {key: weight for key, weight in weights.items() if weight})
 
 
-def combined(points: Points, asked: Iterable[Combination], window: Range, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def combined(
+    points: Points, asked: Iterable[Combination], window: Range, confidence: float = CONFIDENCE
+) -> pl.DataFrame:
     """Slope of every sum over the window, with interval, p value of no slope, and the scatter it rests on.
 
-    ``run_sd`` is what the sum of one run scatters from run to run of a scale, ``scale_sd`` what scales lie off the line
-    beyond it; the first is missing where every scale has one run, and the second then holds all of the scatter.
+    ``run_sd`` is what the sum of one run scatters from run to run of a scale, ``scale_sd`` what scales lie off the
+    line beyond it; the first is missing where every scale has one run, and the second then holds all of the scatter.
     """
     asked = list(asked)
     logs = points.run_logs.filter(pl.col("variant") == REAL, pl.col("step").is_between(*window))

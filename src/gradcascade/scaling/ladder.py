@@ -189,7 +189,7 @@ class Ladder:
         return self._sorted(table, LADDER_SCHEMA)
 
     def levels(self, confidence: float = CONFIDENCE) -> pl.DataFrame:
-        """Geometric means of duration, v_rel and s / N at the geometric mean of the sizes, with intervals over scales."""
+        """Geometric means of duration, v_rel and s / N at the geometric mean of the sizes, with intervals."""
         rows = [row for each in trajectories(self.points) for row in _levels(each, confidence)]
         schema = texts("family", "field") | {
             name: kind for name, kind in LEVEL_SCHEMA.items() if name not in ("condition", "rung", "field", "span")

@@ -35,7 +35,7 @@ NO_SEED = "no seed has R2 of all of these fields"
 
 
 def seed_r2(ladder: Ladder) -> pl.DataFrame:
-    """Mean R2 over the window of every seed that has a run of every scale: ``family, field, variant, exponent, run``."""
+    """Mean R2 over the window, by family, field, variant and exponent, of every seed with a run of every scale."""
     scales = ladder.points.rows.get_column("scale").n_unique()
     runs = ladder.points.run_logs.group_by("run").agg(pl.col("scale").n_unique()).sort("run")
     found = []
@@ -58,24 +58,28 @@ def ladder_r2(ladder: Ladder, seeds: pl.DataFrame, confidence: float = CONFIDENC
         found = _mean(part.get_column("r2").to_numpy(), confidence)
         ends = {end: None if found[end] is None else min(max(found[end], 0.0), 1.0) for end in ("low", "high")}
         rows.append(dict(zip(keys, key, strict=True)) | found | ends | {"n_scales": scales})
-    schema = texts(*keys) | {name: kind for name, kind in R2_SCHEMA.items() if name not in ("condition", "rung", "span")}
+    schema = texts(*keys) | {
+        name: kind for name, kind in R2_SCHEMA.items() if name not in ("condition", "rung", "span")
+    }
     table = ladder.named(pl.DataFrame(rows, schema=schema))
     return table.sort(ladder.place(), pl.col("variant") != REAL, "variant", maintain_order=True).select(
         pl.col(name).cast(kind) for name, kind in R2_SCHEMA.items()
     )
 
 
-def combined_r2(seeds: pl.DataFrame, asked: Iterable[Combination], confidence: float = CONFIDENCE) -> list[dict[str, Any]]:
+def combined_r2(
+    seeds: pl.DataFrame, asked: Iterable[Combination], confidence: float = CONFIDENCE
+) -> list[dict[str, Any]]:
     """The sums of R2 of durations, seed by seed, with interval and p value: rows of ``name, exponent "R2", ...``."""
     real = seeds.filter(pl.col("variant") == REAL, pl.col("exponent") == "z")
-    known = {(family, field, run): r2 for family, field, run, r2 in real.select("family", "field", "run", "r2").rows()}
+    known = {
+        (family, field, run): r2 for family, field, run, r2 in real.select("family", "field", "run", "r2").rows()
+    }
     runs = sorted(set(real.get_column("run")))
     rows: list[dict[str, Any]] = []
     for each in asked:
         complete = [run for run in runs if all((*key, run) in known for key in each.weights)]
-        sums = np.array(
-            [sum(weight * known[*key, run] for key, weight in each.weights.items()) for run in complete]
-        )
+        sums = np.array([sum(weight * known[*key, run] for key, weight in each.weights.items()) for run in complete])
         found = _mean(sums, confidence)
         n_seeds = found.pop("n_seeds")
         p = two_sided(found["value"], found["se"], n_seeds - 1) if n_seeds > 1 else None

@@ -17,7 +17,9 @@ RUN_SD = 0.05
 """Stated beforehand: a run's mean log duration over the window differs by 5 % from run to run of its scale."""
 
 POWER_SCHEMA = (
-    texts("kind", "condition", "other", "when") | numbers("run_sd", "scale_sd", "smallest") | wholes("n_scales", "n_runs")
+    texts("kind", "condition", "other", "when")
+    | numbers("run_sd", "scale_sd", "smallest")
+    | wholes("n_scales", "n_runs")
 ) | texts("reason")
 """Columns of the power, in order; ``smallest`` is the difference of z that is shown in four of five experiments."""
 
@@ -29,7 +31,6 @@ def planned_smallest(sizes: Sequence[int], runs: int, run_sd: float = RUN_SD, po
     difference scatters by its square root of 2. What they share makes the experiment better than stated.
     """
     return Design.of(sorted(sizes), runs, run_sd * 2**0.5).smallest(power)
-
 
 
 def primary_power(ladder: Ladder, answered: pl.DataFrame, run_sd: float = RUN_SD) -> pl.DataFrame:

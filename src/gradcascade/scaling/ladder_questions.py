@@ -1,15 +1,16 @@
 """What is asked of matched runs, stated before they are trained, and what they answer.
 
-Primary, each at 5 %: z of gradients less z of updates over the longest span, in the first condition; z of gradients in
-the first condition less that in the second. All others on z hold after Holm over all of them together; all on delta
-and on R2 of durations, the primary ones too, after Holm over these together. So there are three lists of claims, and
-each of the last two holds a wrong one in at most one experiment in twenty.
+Primary, each at 5 %: z of gradients less z of updates over the longest span, in the first condition; z of gradients
+in the first condition less that in the second. All others on z hold after Holm over all of them together; all on
+delta and on R2 of durations, the primary ones too, after Holm over these together. So there are three lists of
+claims, and each of the last two holds a wrong one in at most one experiment in twenty.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -35,8 +36,9 @@ ENDS, CONDITIONS, SHORT, STEP, CONDITION_AT, SPAN, KIND_BY, SPAN_BY = (
     "kind-by-condition",
     "span-by-condition",
 )
-"""Kinds of question: gradient less the longest update; gradients of two conditions; gradient less the shortest update;
-the next rung less this; a rung of two conditions; growth with the logarithm of the span; both of them by condition."""
+"""Kinds of question: gradient less the longest update; gradients of two conditions; gradient less the shortest
+update; the next rung less the one before; another rung of two conditions; growth with the logarithm of the span; the
+first and this by condition."""
 
 EXPONENTS_ASKED = ("z", "delta")
 """Exponents that claims are made about; delta is D - z - 1, so it hardly says anything new."""
@@ -47,7 +49,7 @@ ANSWER_SCHEMA = (
     | numbers("p_adjusted")
     | flags("shown")
 )
-"""Columns of the answers, in order; of durations by the extinction time, which repeat a question, nothing is claimed."""
+"""Columns of the answers, in order; what repeats a question with the extinction time is no claim."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,10 @@ def questions(ladder: Ladder) -> list[Question]:
             for rung in common
             if (name, rung.name) not in asked
         ]
-        for kind, ours, theirs in ((KIND_BY, list(_ends(ladder, base)), ends), (SPAN_BY, list(_span(ladder, base)), span)):
+        for kind, ours, theirs in (
+            (KIND_BY, list(_ends(ladder, base)), ends),
+            (SPAN_BY, list(_span(ladder, base)), span),
+        ):
             if ours and theirs and _rungs(ours[0]) == _rungs(theirs[0]):
                 gap = ours[0].sum.less(theirs[0].sum, f"{kind}: {base} - {name}")
                 found.append(Question(kind, base, gap, ours[0].rung, name, ours[0].other_rung))
@@ -106,7 +111,9 @@ def answers(ladder: Ladder, seeds: pl.DataFrame, confidence: float = CONFIDENCE)
         .with_columns(duration=pl.lit(name))
         for name, points in ladder.timed.items()
     ]
-    r2 = pl.DataFrame(combined_r2(seeds, sums, confidence), schema=SUM_SCHEMA).with_columns(duration=pl.lit("n_steps"))
+    r2 = pl.DataFrame(combined_r2(seeds, sums, confidence), schema=SUM_SCHEMA).with_columns(
+        duration=pl.lit("n_steps")
+    )
     about = pl.DataFrame(
         [
             (place, each.sum.name, each.kind, each.condition, each.other, each.rung, each.other_rung, each.primary)
@@ -176,7 +183,7 @@ def _shortest(ladder: Ladder, condition: str) -> Iterator[Question]:
 
 def _steps(ladder: Ladder, condition: str) -> Iterator[Question]:
     rungs = ladder.rungs_of(condition)
-    for one, following in zip(rungs, rungs[1:], strict=False):
+    for one, following in pairwise(rungs):
         name = f"{condition}: {one.name} to {following.name}"
         gap = Combination.difference(name, trajectory(condition, following), trajectory(condition, one))
         yield Question(STEP, condition, gap, following.name, condition, one.name)
@@ -188,5 +195,7 @@ def _span(ladder: Ladder, condition: str) -> Iterator[Question]:
     if len(spans) < 2:
         return
     x = np.log(spans) - np.mean(np.log(spans))
-    weights = {trajectory(condition, Rung(UPDATE, span)): w for span, w in zip(spans, (x / (x @ x)).tolist(), strict=True)}
+    weights = {
+        trajectory(condition, Rung(UPDATE, span)): w for span, w in zip(spans, (x / (x @ x)).tolist(), strict=True)
+    }
     yield Question(SPAN, condition, Combination(f"{condition}: span", weights), UPDATE, condition, None)

@@ -32,28 +32,23 @@ RASTER_DPI = 300
 Width = Literal["one", "two"]
 
 
-class ReportFigure(ABC):
-    """One figure of a report, in a module of report/figures: `plot()` draws exactly the numbers of `frame()`.
-
-    A subclass says what is drawn (`_frame`) and draws it (`_draw`); where the words of words/figures.toml or `needs`
-    do not serve, it has its own `_caption` or `_missing`, and `_table` where the frame is to be arranged for reading.
-    """
+class Drawn(ABC):
+    """What can be drawn: `plot()` draws exactly the numbers of `frame()`, whatever they come from."""
 
     name: ClassVar[str]
     title: ClassVar[str]
-    order: ClassVar[float]
-    """Place on the page."""
-    needs: ClassVar[tuple[str, str]]
-    """A column of numbers without which there is nothing to draw, and why if it is not for want of exponents."""
-
-    def __init__(self, data: ReportData):
-        self.data = data
 
     @abstractmethod
     def _frame(self) -> pl.DataFrame: ...
 
     @abstractmethod
     def _draw(self, canvas: Canvas) -> None: ...
+
+    @abstractmethod
+    def _caption(self) -> str: ...
+
+    def _missing(self) -> str | None:
+        return None
 
     def _table(self) -> pl.DataFrame:
         return self.frame()
@@ -111,6 +106,22 @@ class ReportFigure(ABC):
             figure.savefig(files["png"], dpi=PNG_DPI)
         write_csv(self.frame(), files["csv"])
         return files
+
+
+class ReportFigure(Drawn):
+    """One figure of a study's report, in a module of report/figures.
+
+    A subclass says what is drawn (`_frame`) and draws it (`_draw`); where the words of words/figures.toml or `needs`
+    do not serve, it has its own `_caption` or `_missing`, and `_table` where the frame is to be arranged for reading.
+    """
+
+    order: ClassVar[float]
+    """Place on the page."""
+    needs: ClassVar[tuple[str, str]]
+    """A column of numbers without which there is nothing to draw, and why if it is not for want of exponents."""
+
+    def __init__(self, data: ReportData):
+        self.data = data
 
     @property
     def metric(self) -> str:
