@@ -1,0 +1,1 @@
+"""Small experiments in which networks pass a learning transition while their fields are measured."""
