@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from gradcascade.errors import InputError
 from gradcascade.files import write_whole
-from gradcascade.sources.contents import Described, Fields
-from gradcascade.study.contents import keep_contents
 from gradcascade.study.study import Study
 from gradcascade.training.corpus import Corpus, read_corpus
 from gradcascade.training.experiment import tuning
-from gradcascade.training.experiment.plan import UPDATE, Condition, ExperimentPlan, claim_folder
-from gradcascade.training.experiment.run import RunSpec, StepRecord
-from gradcascade.training.experiment.workers import Progress, Workers
+from gradcascade.training.experiment.plan import Condition, ExperimentPlan, claim_folder
+from gradcascade.training.experiment.run import RunSpec, Trainer, metrics_of
 from gradcascade.training.family import require_torch
+from gradcascade.training.records import Keeper, StepRecord
+from gradcascade.training.workers import Progress, Workers
 
 STUDY, TUNING, EXPERIMENT = "study", "tuning.json", "experiment.json"
-
-LOSS, PERPLEXITY = "loss", "perplexity"
-"""Metrics of the study: held-out cross-entropy in nats per byte, and its exponential."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +86,7 @@ def run_experiment(
     claim_folder(plan, out)
     build_graphs(plan)
     with Study.create(out / STUDY, plan.study()) as study:
-        pool = Workers(plan, corpus, workers or default_workers())
+        pool = Workers(partial(Trainer, plan, corpus), workers or default_workers())
         try:
             return _Experiment(plan, out, corpus, study, pool, progress, stop).make()
         finally:
@@ -135,8 +129,7 @@ class _Experiment:
     ) -> None:
         self.plan, self.out, self.study, self.pool = plan, out, study, pool
         self.progress, self.stop = progress, stop
-        self._families = {family.name: family for family in study.plan.families}
-        self._described: set[tuple[str, str, str]] = set()
+        self._keeper = Keeper(study, plan.spans)
 
     def make(self) -> Outcome:
         rates = self._tune()
@@ -147,7 +140,8 @@ class _Experiment:
 
         def done(spec: RunSpec, result: dict[str, Any]) -> tuple[()]:
             results[spec] = result
-            self._metric(spec, self.plan.steps, result["loss"])
+            name = (spec.condition.family, spec.scale, str(spec.seed))
+            self._keeper.metrics(*name, self.plan.steps, metrics_of(result["loss"]))
             return ()
 
         # The last to finish is then a short one.
@@ -240,33 +234,7 @@ class _Experiment:
 
     def _keep(self, spec: RunSpec, record: StepRecord) -> None:
         """Keep what was measured at a step."""
-        family = self._families[spec.condition.family]
-        conventions = family.conventions(spec.scale, str(spec.seed))
-        store = self.study.store
-        for own in record.fields:
-            at = own.snapshot
-            spans = self.plan.spans if at.field == UPDATE else (None,)
-            if own.rows is not None:
-                store.keep(own.rows.rows, at.name, at.span, own.rows.contents, conventions, spans)
-            elif own.refused is not None:
-                store.refuse(at.name, at.span, *own.refused, spans)
-        self._metric(spec, record.step, record.loss)
-        key = (spec.condition.family, spec.scale, str(spec.seed))
-        if key not in self._described and record.description is not None and record.fields:
-            self._described.add(key)
-            described = Described(record.fields[0].snapshot, record.description)
-            keep_contents(self.out / STUDY, {Fields(*key, kind): described for kind in family.fields})
-
-    def _metric(self, spec: RunSpec, step: int, loss: float | None) -> None:
-        if loss is None or not math.isfinite(loss):
-            return
-        values = {LOSS: loss, PERPLEXITY: math.exp(loss) if loss < 700 else math.inf}
-        rows = [
-            (spec.condition.family, spec.scale, str(spec.seed), step, metric, value)
-            for metric, value in values.items()
-        ]
-        columns = ["family", "scale", "run", "step", "metric", "value"]
-        self.study.store.put_metrics(pl.DataFrame(rows, schema=columns, orient="row"))
+        self._keeper.keep(spec.condition.family, spec.scale, str(spec.seed), record)
 
     def _watch(
         self, phase: str, specs: list[RunSpec], results: dict[RunSpec, dict[str, Any]]

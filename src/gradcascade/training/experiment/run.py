@@ -7,17 +7,13 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from gradcascade.live.fields import TakenField
-from gradcascade.live.measuring import SOURCE, Drawn, LiveReader, MeasuredRows, measured_rows
-from gradcascade.sources.base import Description, SnapshotRef
-from gradcascade.study.snapshot import Job, UnmeasurableError
-from gradcascade.study.variants import make_probe, variants_of
 from gradcascade.training.corpus import Corpus
 from gradcascade.training.experiment.fields import StepFields
 from gradcascade.training.experiment.optimizers import OPTIMIZERS
 from gradcascade.training.experiment.plan import Condition, ExperimentPlan
+from gradcascade.training.records import FieldMeasurer, StepRecord
 from gradcascade.training.run import held_out_loss, new_model
 from gradcascade.training.state import (
     FINISHED,
@@ -28,6 +24,10 @@ from gradcascade.training.state import (
     load_state,
     save_state,
 )
+from gradcascade.training.workers import Link
+
+LOSS, PERPLEXITY = "loss", "perplexity"
+"""Metrics of the study: held-out cross-entropy in nats per byte, and its exponential."""
 
 OTHER_BATCHES = 1 << 32
 """Batches of a mean gradient beside the first have numbers that no step has."""
@@ -56,47 +56,12 @@ class RunSpec:
         return f"{self.condition.family} {self.scale} seed {self.seed}"
 
 
-@dataclass(frozen=True)
-class StepRows:
-    """What was measured of one field, for the study, or why it could not be."""
-
-    snapshot: SnapshotRef
-    rows: MeasuredRows | None
-    refused: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class StepRecord:
-    """Everything measured at one step."""
-
-    step: int
-    loss: float
-    """Held-out, in nats per byte."""
-    fields: tuple[StepRows, ...]
-    description: Description | None = None
-
-
-class Link(Protocol):
-    """The other side of a run."""
-
-    def keep(self, spec: RunSpec, record: StepRecord) -> None:
-        """Keep what was measured; it is kept when this returns."""
-        ...
-
-    def stopped(self, spec: RunSpec, step: int, loss: float) -> bool:
-        """Tell the step that is under way; whether the run is to stop here."""
-        ...
-
-
 class Trainer:
     """Makes the runs of one experiment, one after another."""
 
     def __init__(self, plan: ExperimentPlan, corpus: Corpus, threads: int = 1) -> None:
         self.plan, self.corpus = plan, corpus
-        self._study = plan.study()
-        self._families = {family.name: family for family in self._study.families}
-        self._probe = make_probe(self._study, threads=threads)
-        self._drawn: Drawn = {}
+        self._measurer = FieldMeasurer(plan.study(), threads)
 
     def run(self, spec: RunSpec, link: Link) -> dict[str, Any] | None:
         """Make one run, or continue it; what came of it, None if it was stopped."""
@@ -153,8 +118,9 @@ class Trainer:
             if step in spec.measured:
                 loss = held_out_loss(model, held_out, plan.batch)
                 taken = fields.take(step, lambda other, step=step: gradients(other * OTHER_BATCHES + step))
-                rows = tuple(self._measure(spec, step, field, fields.maker.description) for field in taken)
-                link.keep(spec, StepRecord(step, loss, rows, fields.maker.description))
+                named, described = (spec.condition.family, spec.scale, str(spec.seed)), fields.maker.description
+                rows = tuple(self._measurer.rows(*named, step, field, described) for field in taken)
+                link.keep(spec, StepRecord(step, metrics_of(loss), rows, described))
             if step < plan.steps:
                 torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
                 for own in optimizers:
@@ -171,17 +137,6 @@ class Trainer:
         }
         finish(spec.folder, result)
         return result
-
-    def _measure(self, spec: RunSpec, step: int, field: TakenField, description: Description) -> StepRows:
-        named = (spec.condition.family, spec.scale, step, field.kind)
-        reader = LiveReader(field.values, description)
-        snapshot = SnapshotRef(*named, (), SOURCE, SOURCE, reader, run=str(spec.seed), span=field.span)
-        jobs = [Job(self._study, self._probe, variant) for variant in variants_of(self._study, step)]
-        plain = SnapshotRef(*named, (), SOURCE, SOURCE, _nothing, run=str(spec.seed), span=field.span)
-        try:
-            return StepRows(plain, measured_rows(snapshot, jobs, field.values, self._drawn))
-        except UnmeasurableError as error:
-            return StepRows(plain, None, (error.code, str(error)))
 
     def _describe(self, spec: RunSpec) -> dict[str, Any]:
         """Everything that decides a run, as its folder's description."""
@@ -204,6 +159,8 @@ class Trainer:
         }
 
 
-def _nothing() -> Any:
-    """Stands for the values of a field that was measured and not kept."""
-    raise AssertionError("the values of a live field are not kept")
+def metrics_of(loss: float | None) -> dict[str, float]:
+    """What the study keeps of a held-out loss; nothing of one that is not finite."""
+    if loss is None or not math.isfinite(loss):
+        return {}
+    return {LOSS: loss, PERPLEXITY: math.exp(loss) if loss < 700 else math.inf}

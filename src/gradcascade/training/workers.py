@@ -10,13 +10,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, Protocol
 
 from gradcascade.errors import InputError
 from gradcascade.study.stopping import ignore_signals, uninterrupted
-from gradcascade.training.corpus import Corpus
-from gradcascade.training.experiment.plan import ExperimentPlan
-from gradcascade.training.experiment.run import RunSpec, StepRecord, Trainer
 
 TELL_EVERY = 0.5
 """Seconds between two words on how far a run is."""
@@ -24,13 +21,42 @@ TELL_EVERY = 0.5
 _KEPT, _STOP = "kept", "stop"
 
 
+class RunSpec(Protocol):
+    """One run that is to be made; it travels to a worker, and can be a key."""
+
+    @property
+    def label(self) -> str:
+        """What it is called for users."""
+        ...
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a run is."""
 
-    spec: RunSpec
+    spec: Any
     step: int
     loss: float
+
+
+class Link(Protocol):
+    """The other side of a run."""
+
+    def keep(self, spec: Any, record: Any) -> None:
+        """Keep what was measured; it is kept when this returns."""
+        ...
+
+    def stopped(self, spec: Any, step: int, loss: float) -> bool:
+        """Tell the step that is under way; whether the run is to stop here."""
+        ...
+
+
+class Trainer(Protocol):
+    """Makes runs in a worker, one after another."""
+
+    def run(self, spec: Any, link: Link) -> dict[str, Any] | None:
+        """Make one run, or continue it; what came of it, None if it was stopped."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +78,7 @@ class _Pipe:
         self._told = 0.0
         self._stop = False
 
-    def keep(self, spec: RunSpec, record: StepRecord) -> None:
+    def keep(self, spec: RunSpec, record: Any) -> None:
         self._connection.send(record)
         while (said := self._connection.recv()) != _KEPT:
             self._stop = self._stop or said == _STOP
@@ -67,7 +93,7 @@ class _Pipe:
         return self._stop
 
 
-def _work(connection: Connection, plan: ExperimentPlan, corpus: Corpus) -> None:
+def _work(connection: Connection, make: Callable[[], Trainer]) -> None:
     """Make the runs that arrive, until the other side is gone."""
     ignore_signals()
     import torch
@@ -77,7 +103,7 @@ def _work(connection: Connection, plan: ExperimentPlan, corpus: Corpus) -> None:
     # One thread: sums of several come in an order that depends on their number.
     torch.set_num_threads(1)
     use_threads(1)
-    trainer = Trainer(plan, corpus)
+    trainer = make()
     try:
         while True:
             try:
@@ -102,18 +128,18 @@ class _Worker:
 
 @dataclass
 class Workers:
-    """Up to so many processes, started when there is work for them."""
+    """Up to ``most`` processes, started when there is work for them; each makes a trainer with ``make``."""
 
-    plan: ExperimentPlan
-    corpus: Corpus
+    make: Callable[[], Trainer]
+    """A function that a spawned process can import, or a partial of one."""
     most: int
     _all: list[_Worker] = field(default_factory=list)
 
     def run(
         self,
         specs: Iterable[RunSpec],
-        keep: Callable[[RunSpec, StepRecord], None],
-        done: Callable[[RunSpec, dict[str, Any]], Iterable[RunSpec]],
+        keep: Callable[[Any, Any], None],
+        done: Callable[[Any, dict[str, Any]], Iterable[RunSpec]],
         progress: Callable[[Progress], None] = lambda found: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> bool:
@@ -139,10 +165,7 @@ class Workers:
                 spec = worker.spec
                 assert spec is not None
                 message = self._received(worker)
-                if isinstance(message, StepRecord):
-                    keep(spec, message)
-                    _send(worker, _KEPT)
-                elif isinstance(message, Progress):
+                if isinstance(message, Progress):
                     progress(message)
                 elif isinstance(message, _Finished):
                     worker.spec = None
@@ -150,6 +173,9 @@ class Workers:
                         waiting.append(spec)
                     else:
                         waiting.extend(done(spec, message.result))
+                else:
+                    keep(spec, message)
+                    _send(worker, _KEPT)
 
     def _received(self, worker: _Worker) -> Any:
         try:
@@ -174,7 +200,7 @@ class Workers:
             return None
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, self.plan, self.corpus), daemon=True)
+        process = context.Process(target=_work, args=(theirs, self.make), daemon=True)
         with uninterrupted():
             process.start()
         theirs.close()
