@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
     from gradcascade.report.data import ReportData
     from gradcascade.report.drawing.figure import ReportFigure
+    from gradcascade.report.experiment.data import Experiment
     from gradcascade.scaling.windows import Window
     from gradcascade.study.study import Study
 
@@ -112,3 +115,30 @@ def study_data(
         orders=None if known.orders.is_empty() else known.orders,
         contents=contents_table(study.folder),
     )
+
+
+def experiment_data(out: Path) -> Experiment:
+    """Gather what the report of matched runs is made from, finished or not."""
+    from gradcascade.report.experiment.data import Experiment
+    from gradcascade.study.study import Study
+
+    with Study.open(out / "study", read_only=True) as study:
+        cascades = study.cascades()
+    text = _text(out / "plan.toml")
+    try:
+        plan = tomllib.loads(text)
+        tuning, record = (json.loads(_text(out / name) or "{}") for name in ("tuning.json", "experiment.json"))
+    except ValueError as error:
+        raise InputError(
+            f"a file of the experiment {out} cannot be read ({error}); run the same command again"
+        ) from None
+    if cascades.is_empty():
+        raise InputError(f"the experiment {out} has no cascades yet; run `gradcascade experiment` until it has")
+    return Experiment.of(cascades, plan, plan_toml=text, tuning=tuning, record=record)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""

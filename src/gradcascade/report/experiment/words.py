@@ -1,0 +1,193 @@
+"""What matched runs say, in sentences: what is shown, what is not, and what could have been."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from gradcascade.fields.kinds import field_plural
+from gradcascade.report.experiment.data import Experiment
+from gradcascade.report.page_tables import signed
+from gradcascade.scaling.claims import LEVEL
+from gradcascade.scaling.ladder import Rung
+from gradcascade.scaling.ladder_questions import (
+    CONDITION_AT,
+    CONDITIONS,
+    ENDS,
+    KIND_BY,
+    PRIMARY,
+    REST,
+    SHORT,
+    SPAN,
+    SPAN_BY,
+    STEP,
+    SUPPORTING,
+    changes,
+)
+from gradcascade.vocabulary import SYMBOLS
+
+Row = dict[str, Any]
+
+
+def rung_words(rung: Rung) -> str:
+    """``gradients``, ``updates over 10 steps``."""
+    if rung.span is None:
+        return field_plural(rung.field)
+    return f"{field_plural(rung.field)} over {rung.span:,} step{'' if rung.span == 1 else 's'}"
+
+
+def interval(row: Row) -> str:
+    """A difference with its interval and p value."""
+    if row["low"] is None:
+        return f"{signed(row['value'])}" if row["value"] is not None else "unknown"
+    p = row["p_adjusted"] if row.get("list") != PRIMARY and row.get("p_adjusted") is not None else row.get("p")
+    name = "p after Holm" if row.get("list") != PRIMARY and row.get("p_adjusted") is not None else "p"
+    tail = "" if p is None else f", {name} = {p:.2g}" if p >= 1e-4 else f", {name} < 0.0001"
+    return f"{signed(row['value'])} (95 % interval {signed(row['low'])} to {signed(row['high'])}{tail})"
+
+
+def question_words(experiment: Experiment, row: Row) -> str:
+    """What is subtracted from what."""
+    kind, condition, other = row["kind"], row["condition"], row["other"]
+    many = len(experiment.ladder.conditions) > 1
+    here = f", {condition}" if many else ""
+    if kind in (SPAN, SPAN_BY):
+        both = f"{condition} less {other}" if kind == SPAN_BY else condition
+        return f"updates, per factor e of the span{f', {both}' if many else ''}"
+    rung = rung_words(experiment.rung(row["rung"]))
+    if kind in (CONDITIONS, CONDITION_AT):
+        return f"{rung}, {condition} less {other}"
+    second = rung_words(experiment.rung(row["other_rung"]))
+    if kind == KIND_BY:
+        return f"{rung} less {second}, {condition} less {other}"
+    if kind in (ENDS, SHORT):
+        return f"{rung} less {second}{here}"
+    return f"from {second} to {rung}{here}"
+
+
+def headline(experiment: Experiment) -> list[str]:
+    """The findings, the most important first; null results are findings."""
+    return [
+        *_primary(experiment),
+        *_places(experiment),
+        *_interactions(experiment),
+        *_further(experiment),
+        *_incomplete(experiment),
+    ]
+
+
+def _primary(experiment: Experiment) -> Iterator[str]:
+    rows = experiment.answers.filter(pl.col("list") == PRIMARY, pl.col("duration") == "n_steps").to_dicts()
+    if not rows:
+        yield "No primary question can be asked: it takes gradients with updates, or gradients of two optimizers."
+    for row in rows:
+        if row["value"] is None:
+            yield f"Primary question, z of {question_words(experiment, row)}: no answer, since {row['reason']}."
+            continue
+        levels = " and ".join(_level(experiment, *place) for place in _sides(row))
+        said = (
+            "the difference is shown"
+            if row["shown"]
+            else "no difference is shown, which is no proof that there is none"
+        )
+        yield (
+            f"Primary question, z of {question_words(experiment, row)}: {said}: {interval(row)}. {levels}."
+            f"{_resolved(experiment, row)}"
+        )
+
+
+def _sides(row: Row) -> list[tuple[str, str]]:
+    second = (row["other"], row["other_rung"])
+    return [(row["condition"], row["rung"]), second]
+
+
+def _level(experiment: Experiment, condition: str, rung: str) -> str:
+    known = experiment.exponents.filter(
+        pl.col("condition") == condition,
+        pl.col("rung") == rung,
+        pl.col("variant") == "real",
+        pl.col("duration") == "n_steps",
+        pl.col("exponent") == "z",
+    ).row(0, named=True)
+    return f"z of {rung_words(experiment.rung(rung))} under {condition} is {interval(known | {'p': None})}"
+
+
+def _resolved(experiment: Experiment, row: Row) -> str:
+    known = experiment.power.filter(
+        pl.col("kind") == row["kind"], pl.col("when").is_in(["before", "after"]), pl.col("smallest").is_not_null()
+    )
+    found = {each["when"]: each["smallest"] for each in known.to_dicts()}
+    parts = [
+        f"{found[when]:.3f} {words}"
+        for when, words in (("before", "by the scatter stated before"), ("after", "by its own scatter"))
+        if when in found
+    ]
+    return f" A difference shown in four of five experiments is {' and '.join(parts)}." if parts else ""
+
+
+def _places(experiment: Experiment) -> Iterator[str]:
+    for condition in experiment.ladder.conditions:
+        steps = experiment.answers.filter(
+            pl.col("kind") == STEP,
+            pl.col("condition") == condition,
+            pl.col("exponent") == "z",
+            pl.col("duration") == "n_steps",
+        )
+        if steps.is_empty():
+            continue
+        found = changes(experiment.answers, condition).to_dicts()
+        if found:
+            listed = "; ".join(f"{question_words(experiment, row)} {interval(row)}" for row in found)
+            rungs = f"{len(found)} of {steps.height} steps of the ladder"
+            yield f"Where z changes under {condition}: at {rungs}, after Holm over all further questions: {listed}."
+        else:
+            yield (
+                f"Where along the ladder z changes under {condition} cannot be told: none of its {steps.height} "
+                f"steps holds after Holm over all further questions."
+            )
+
+
+def _interactions(experiment: Experiment) -> Iterator[str]:
+    rows = experiment.answers.filter(
+        pl.col("kind").is_in([KIND_BY, SPAN_BY]), pl.col("exponent") == "z", pl.col("duration") == "n_steps"
+    )
+    for row in rows.to_dicts():
+        what = "The kind of field" if row["kind"] == KIND_BY else "The span of updates"
+        if row["value"] is None:
+            continue
+        said = "does not act alike" if row["shown"] else "is not shown to act otherwise"
+        yield (
+            f"{what} {said} on z under {row['condition']} and {row['other']}: {interval(row)} "
+            f"({question_words(experiment, row)})."
+        )
+
+
+def _further(experiment: Experiment) -> Iterator[str]:
+    asked = experiment.answers.filter(pl.col("duration") == "n_steps", pl.col("p").is_not_null())
+    parts = []
+    for name, words in ((REST, "z"), (SUPPORTING, f"{SYMBOLS['delta']} and R² of durations")):
+        own = asked.filter(pl.col("list") == name)
+        parts.append(f"{own['shown'].sum()} of {own.height} on {words}")
+    yield (
+        f"Besides the primary questions, each asked at {100 * LEVEL:g} %, {' and '.join(parts)} hold after Holm's "
+        f"correction over all of the same list; in each list at most one experiment in twenty claims anything wrong."
+    )
+
+
+def _incomplete(experiment: Experiment) -> Iterator[str]:
+    gaps = experiment.gaps
+    if gaps.height:
+        lost = (gaps["expected"] - gaps["measured"]).sum()
+        runs = gaps.select("condition", "scale", "run").n_unique()
+        yield (
+            f"{lost:,} measurements of {runs} run{'' if runs == 1 else 's'} are missing, ended at the ceiling or had "
+            f"no activity; a run with less than half of its steps is left out, the others are set on one level with the "
+            f"rest (see Missing)."
+        )
+    diverged = experiment.losses["diverged"].sum()
+    if diverged:
+        yield f"{diverged} run{'' if diverged == 1 else 's'} diverged."
+    if experiment.ladder.dropped:
+        yield f"Nothing was measured yet of {', '.join(experiment.ladder.dropped)}."
