@@ -155,6 +155,11 @@ class Experiment:
             pl.col(name).cast(kind) for name, kind in GAP_SCHEMA.items()
         )
 
+    def label(self, condition: str) -> str:
+        """Name of a condition: its optimizer alone where all have one schedule."""
+        schedules = self.plan.get("schedules", ())
+        return condition.removesuffix(f"-{schedules[0]}") if len(schedules) == 1 else condition
+
     def rung(self, name: str) -> Rung:
         """The rung of this name."""
         return next(rung for rung in self.ladder.rungs if rung.name == name)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gradcascade.report.drawing.axes import log_both
+from gradcascade.report.drawing.axes import log_both, plain_log_ticks
 from gradcascade.report.drawing.canvas import Canvas
 from gradcascade.report.drawing.figure import Drawn
 from gradcascade.report.drawing.marks import column, draw_dots
@@ -129,7 +129,7 @@ class LadderFigure(ExperimentFigure):
                 own = rows.filter(pl.col("condition") == condition).sort("place")
                 self._line(canvas, axes, condition, own, 0.12 * (place - (len(conditions) - 1) / 2))
             if quantity in ("v_rel", "S"):
-                axes.set_yscale("log")
+                plain_log_ticks(axes)
             axes.set_xticks(range(len(self.ladder.rungs)), [short(rung) for rung in self.ladder.rungs], rotation=90)
             axes.set_xlim(-0.5, len(self.ladder.rungs) - 0.5)
         canvas.height += 0.42 * -(-len(present) // across)
@@ -150,11 +150,11 @@ class LadderFigure(ExperimentFigure):
         x = column(real, "place") + aside
         axes.plot(x, column(real, "value"), **style, markersize=3.4, linewidth=1.2)
         axes.vlines(x, column(real, "low"), column(real, "high"), color=style["color"], linewidth=1.0)
-        canvas.key(plain(condition), **style)
+        canvas.key(plain(self.experiment.label(condition)), **style)
         if shuffled.height:
             hollow = style | {"markerfacecolor": "white", "markersize": 3.4, "mew": 0.8}
             draw_dots(axes, column(shuffled, "place") + aside + 0.12, column(shuffled, "value"), hollow)
-            canvas.key(f"{plain(condition)}, N2", **hollow | {"linestyle": "none"})
+            canvas.key(f"{plain(self.experiment.label(condition))}, N2", **hollow | {"linestyle": "none"})
 
 
 class ContrastsFigure(ExperimentFigure):
@@ -237,7 +237,7 @@ class DurationsFigure(ExperimentFigure):
 
     def _draw(self, canvas: Canvas) -> None:
         frame = self.frame()
-        panels = canvas.panels([plain(name) for name in self.ladder.conditions], height=2.2)[0]
+        panels = canvas.panels([plain(self.experiment.label(name)) for name in self.ladder.conditions], height=2.2)[0]
         looks = scale_styles([rung.name for rung in self.ladder.rungs])
         for axes, condition in zip(panels, self.ladder.conditions, strict=True):
             for rung in self.ladder.rungs_of(condition):

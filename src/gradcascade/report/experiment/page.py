@@ -37,7 +37,8 @@ HOW_QUESTIONS = (
 )
 HOW_POWER = (
     "Smallest difference of z that would be shown (its 95 % interval leaves out zero) in four of five such "
-    "experiments. Before: from a stated scatter of 5 % of a run's mean log duration, two fields of a run taken as independent. "
+    "experiments. Before: from a stated scatter of 5 % of a run's mean log duration, two fields of a run taken as "
+    "independent. "
     "After: from the scatter of the differences that were measured.",
 )
 

@@ -50,7 +50,10 @@ def interval(row: Row) -> str:
 
 def question_words(experiment: Experiment, row: Row) -> str:
     """What is subtracted from what."""
-    kind, condition, other = row["kind"], row["condition"], row["other"]
+    kind, condition, other = (
+        row["kind"],
+        *(row[name] and experiment.label(row[name]) for name in ("condition", "other")),
+    )
     many = len(experiment.ladder.conditions) > 1
     here = f", {condition}" if many else ""
     if kind in (SPAN, SPAN_BY):
@@ -64,7 +67,7 @@ def question_words(experiment: Experiment, row: Row) -> str:
         return f"{rung} less {second}, {condition} less {other}"
     if kind in (ENDS, SHORT):
         return f"{rung} less {second}{here}"
-    return f"from {second} to {rung}{here}"
+    return f"from {_step(experiment, row)}{here}"
 
 
 def headline(experiment: Experiment) -> list[str]:
@@ -111,7 +114,8 @@ def _level(experiment: Experiment, condition: str, rung: str) -> str:
         pl.col("duration") == "n_steps",
         pl.col("exponent") == "z",
     ).row(0, named=True)
-    return f"z of {rung_words(experiment.rung(rung))} under {condition} is {interval(known | {'p': None})}"
+    what = f"z of {rung_words(experiment.rung(rung))} under {experiment.label(condition)}"
+    return f"{what} is {interval(known | {'p': None})}"
 
 
 def _resolved(experiment: Experiment, row: Row) -> str:
@@ -135,18 +139,22 @@ def _places(experiment: Experiment) -> Iterator[str]:
             pl.col("exponent") == "z",
             pl.col("duration") == "n_steps",
         )
-        if steps.is_empty():
+        if steps["p"].is_null().all():
             continue
         found = changes(experiment.answers, condition).to_dicts()
+        name = experiment.label(condition)
         if found:
-            listed = "; ".join(f"{question_words(experiment, row)} {interval(row)}" for row in found)
-            rungs = f"{len(found)} of {steps.height} steps of the ladder"
-            yield f"Where z changes under {condition}: at {rungs}, after Holm over all further questions: {listed}."
+            listed = "; ".join(f"from {_step(experiment, row)} by {interval(row)}" for row in found)
+            yield f"Under {name}, z changes at {len(found)} of the {steps.height} steps of the ladder: {listed}."
         else:
             yield (
-                f"Where along the ladder z changes under {condition} cannot be told: none of its {steps.height} "
-                f"steps holds after Holm over all further questions."
+                f"Where along the ladder z changes under {name}, if it does, cannot be told: none of its "
+                f"{steps.height} steps holds after Holm over all further questions."
             )
+
+
+def _step(experiment: Experiment, row: Row) -> str:
+    return " to ".join(rung_words(experiment.rung(row[name])) for name in ("other_rung", "rung"))
 
 
 def _interactions(experiment: Experiment) -> Iterator[str]:
@@ -159,7 +167,8 @@ def _interactions(experiment: Experiment) -> Iterator[str]:
             continue
         said = "does not act alike" if row["shown"] else "is not shown to act otherwise"
         yield (
-            f"{what} {said} on z under {row['condition']} and {row['other']}: {interval(row)} "
+            f"{what} {said} on z under {experiment.label(row['condition'])} and "
+            f"{experiment.label(row['other'])}: {interval(row)} "
             f"({question_words(experiment, row)})."
         )
 
@@ -170,6 +179,8 @@ def _further(experiment: Experiment) -> Iterator[str]:
     for name, words in ((REST, "z"), (SUPPORTING, f"{SYMBOLS['delta']} and R² of durations")):
         own = asked.filter(pl.col("list") == name)
         parts.append(f"{own['shown'].sum()} of {own.height} on {words}")
+    if asked.is_empty():
+        return
     yield (
         f"Besides the primary questions, each asked at {100 * LEVEL:g} %, {' and '.join(parts)} hold after Holm's "
         f"correction over all of the same list; in each list at most one experiment in twenty claims anything wrong."
@@ -183,8 +194,8 @@ def _incomplete(experiment: Experiment) -> Iterator[str]:
         runs = gaps.select("condition", "scale", "run").n_unique()
         yield (
             f"{lost:,} measurements of {runs} run{'' if runs == 1 else 's'} are missing, ended at the ceiling or had "
-            f"no activity; a run with less than half of its steps is left out, the others are set on one level with the "
-            f"rest (see Missing)."
+            f"no activity; a run with less than half of its steps is left out, the others are set on one level with "
+            f"the rest (see Missing)."
         )
     diverged = experiment.losses["diverged"].sum()
     if diverged:
