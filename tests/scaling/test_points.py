@@ -115,7 +115,7 @@ def test_runs_of_different_size_and_several_spans_are_refused(cascades: Build) -
         fit_exponents(spans)
     assert str(caught.value) == (
         "the updates of nano, scale d192, run 0, step 0 have several spans (100 and 1,000 optimizer steps); "
-        "fit one span at a time: keep the rows of one"
+        "fit one span at a time: fit, report and export take --span, a table keeps the rows of one"
     )
     fit_exponents(updates.with_columns(span=pl.when(pl.col("step") > 4).then(1000).otherwise(100)))
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gradcascade.cli.options import StudyFolder
+from gradcascade.cli.options import Span, StudyFolder
 
 
 class Format(StrEnum):
@@ -21,6 +21,7 @@ def export(
     study: StudyFolder,
     to: Annotated[Format, typer.Option("--format", help="Format of the files.")] = Format.parquet,
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: STUDY/export).")] = None,
+    span: Span = None,
 ) -> None:
     """Write every table in one documented schema, with that schema and a BibTeX file of what to cite."""
     from gradcascade.export.citations import places
@@ -31,7 +32,7 @@ def export(
 
     folder = out or study / "export"
     with Study.open(study) as opened:
-        data = study_data(opened)
+        data = study_data(opened, span=span)
         families = places(data.cascades, opened.plan)
     tables = study_tables(data)
     write_tables(tables, folder, to.value, families)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradcascade.cli.columns import table
-from gradcascade.cli.options import Healthy, Json, StableWindow, StudyFolder, wrapped
+from gradcascade.cli.options import Healthy, Json, Span, StableWindow, StudyFolder, wrapped
 from gradcascade.errors import InputError
 from gradcascade.fields.kinds import field_plural
 from gradcascade.vocabulary import EXPONENTS
@@ -39,6 +39,7 @@ def fit(
         WindowRule | None, typer.Option("--window-rule", help="Windows by a rule, instead of given ones.")
     ] = None,
     healthy: Healthy = False,
+    span: Span = None,
     runs_from: Annotated[
         Path | None,
         typer.Option(
@@ -55,7 +56,7 @@ def fit(
     if window and rule:
         raise InputError("--window and --window-rule are both given; give one of them")
     with Study.open(study) as opened:
-        data = report_data(opened, window, rule, healthy=healthy)
+        data = report_data(opened, window, rule, healthy=healthy, span=span)
         answers = data.answers if as_json else {}
     borrowed = None if runs_from is None else _borrowed(data, runs_from)
     if as_json:
@@ -114,15 +115,22 @@ def _print_borrowed(borrowed: pl.DataFrame) -> None:
 
 
 def report_data(
-    study: Study, window: tuple[int, int] | None = None, rule: WindowRule | None = None, *, healthy: bool = False
+    study: Study,
+    window: tuple[int, int] | None = None,
+    rule: WindowRule | None = None,
+    *,
+    healthy: bool = False,
+    span: int | None = None,
 ) -> ReportData:
     """Everything the report is made from, of an open study."""
     from gradcascade.report.access import study_data
+    from gradcascade.scaling.spans import of_span
 
     if rule is None:
-        return study_data(study, window, healthy=healthy)
+        return study_data(study, window, healthy=healthy, span=span)
     cascades = study.cascades()
-    return study_data(study, None if cascades.is_empty() else window_of(cascades, rule), healthy=healthy)
+    chosen = None if cascades.is_empty() else window_of(cascades if span is None else of_span(cascades, span), rule)
+    return study_data(study, chosen, healthy=healthy, span=span)
 
 
 def window_of(cascades: pl.DataFrame, rule: WindowRule) -> Window:

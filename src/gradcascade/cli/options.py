@@ -49,6 +49,10 @@ StudyFolder = Annotated[Path, typer.Argument(help="Folder of the study.")]
 StableWindow = Annotated[
     tuple[int, int] | None, typer.Option(help="First and last step of the stable window.", metavar="FIRST LAST")
 ]
+Span = Annotated[
+    int | None,
+    typer.Option(min=1, help="Take the updates over this many optimizer steps alone, of a study that has several."),
+]
 Links = Annotated[
     bool, typer.Option("--allow-links", help="Follow symbolic links that lead out of the folder, to a scratch disk.")
 ]

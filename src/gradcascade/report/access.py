@@ -83,12 +83,18 @@ def figures(
 
 
 def study_data(
-    study: Study, window: Window = None, metrics: pl.DataFrame | None = None, *, healthy: bool = False
+    study: Study,
+    window: Window = None,
+    metrics: pl.DataFrame | None = None,
+    *,
+    healthy: bool = False,
+    span: int | None = None,
 ) -> ReportData:
     """Gather everything the report is made from, of an open study."""
     from gradcascade.report.data import ReportData
     from gradcascade.scaling.health import healthy as healthy_cascades
     from gradcascade.scaling.health import run_health
+    from gradcascade.scaling.spans import of_span
     from gradcascade.study.contents import contents_table
     from gradcascade.study.plan import plan_toml
     from gradcascade.study.sensitivity import stored_robustness
@@ -97,6 +103,8 @@ def study_data(
     cascades = study.cascades()
     if cascades.is_empty():
         raise InputError(f"the study {study.folder} has no cascades yet; run `gradcascade measure` first")
+    if span is not None:
+        cascades = of_span(cascades, span)
     metrics = study.metrics() if metrics is None else metrics
     windows = study_windows(study.plan, cascades, window)
     if healthy:

@@ -169,5 +169,5 @@ def _check_spans(cascades: pl.DataFrame) -> None:
         raise InputError(
             f"the {field_plural(row['field'])} of {row['family']}, scale {row['scale']}, run {row['run']}, "
             f"step {row['step']} have several spans ({listed} optimizer steps); fit one span at a time: "
-            "keep the rows of one"
+            "fit, report and export take --span, a table keeps the rows of one"
         )

@@ -14,6 +14,7 @@ import polars as pl
 
 from gradcascade.errors import InputError
 from gradcascade.scaling.points import Points
+from gradcascade.scaling.spans import of_span, spans
 from gradcascade.scaling.table_checks import require_columns, require_unique
 from gradcascade.study.merging import Contents, Merged, write_study
 from gradcascade.study.plan import Plan, make_plan
@@ -54,7 +55,8 @@ def merge_tables(
         origins.append({"table": file.name, "sha256": digest, "rows": table.height, "columns": dict(columns or {})})
     table = pl.concat(parts)
     require_unique(table, IDENTITY, "table of cascades", "keep one of them, or number them as replicates")
-    Points.of(table)  # refuses what no relaxation can have produced, and a scale with two sizes
+    for part in [of_span(table, span) for span in spans(table)] or [table]:
+        Points.of(part)  # refuses what no relaxation can have produced, and a scale with two sizes
     _check_profiles(table)
     own = _plan_of(table, plan, os.path.relpath(files[0].absolute(), out.absolute()))
     table = _marked(table, own, notes)
