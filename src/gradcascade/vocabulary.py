@@ -182,6 +182,13 @@ def _one_of(names: Iterable[str]) -> str:
 FAMILY = text("family", "Name of the family of models.")
 SCALE = text("scale", "Name of the model size within its family.")
 STEP = whole("step", "training step", "Training step that labels the field.")
+TOKENS = whole(
+    "tokens",
+    "token",
+    "Tokens that a run has seen at the step, where the plan, the family's file or the name of the branch says so; "
+    "missing elsewhere, and where scales of the row differ.",
+    True,
+)
 RUN = text("run", "Which training of the scale: its seed, or another label; 0 where there is one.")
 FIELD = text("field", "Kind of the field, such as gradient or update.")
 SPAN = whole("span", "training step", "Optimizer steps that an update covers; missing for gradients.", True)

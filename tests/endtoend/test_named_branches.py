@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 from remote_runs import checkpoint, parameters_of, pythia_tensors
 
@@ -63,6 +64,11 @@ def test_runs_of_one_repository_are_measured_with_the_chosen_tensors(seeds, comm
     assert (own["n"], own["size"], own["duration"]) == (expected.n, expected.size, expected.duration)
     assert own["span"] == 5 and "step25-tokens25B-seed-aux minus step20-tokens20B-seed-aux" in own["source"]
     assert set(table.filter(scale="m")["run"]) == {"default"}
+    assert command("export", "S", "--format", "csv")[0] == 0
+    exported = pl.read_csv("S/export/cascades.csv", schema_overrides={"run": pl.String})
+    assert exported.filter(scale="s", step=25)["tokens"].unique().to_list() == [25 * 10**9]
+    assert exported.filter(scale="l", step=25)["tokens"].unique().to_list() == [25 * 999]  # as the file has it
+    assert pl.read_csv("S/export/fits.csv")["tokens"].null_count() == pl.read_csv("S/export/fits.csv").height
     code, _, err = command("measure", "seeds-web", "--out", "S", "--nulls", "")
     assert code == 2 and "lab/seeds-web-s" in err
 

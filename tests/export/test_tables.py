@@ -24,12 +24,13 @@ def test_every_column_is_described_and_every_described_column_is_there(tables, n
 def test_the_tables_are_those_of_the_report(study, tables):
     with gc.Study.open(study) as opened:
         data = study_data(opened)
-        assert tables["cascades"].equals(opened.cascades())
+        assert tables["cascades"].drop("tokens").equals(opened.cascades())
+        assert tables["cascades"]["tokens"].is_null().all()  # neither the plan nor a family's file tells them
     for name, answer in data.answers.items():
         assert tables[name].columns == answer.columns  # in the order of the answer, too
         assert tables[name].equals(answer.select(pl.col(c).cast(k) for c, k in tables[name].schema.items()))
     for name in ("fits", "summary", "decomposition", "metrics", "refusals"):
-        assert tables[name].equals(getattr(data, name))
+        assert tables[name].drop("tokens", strict=False).equals(getattr(data, name))
     assert tables["windows"].rows() == [(*group, *ends) for group, ends in data.windows.items()]
 
 

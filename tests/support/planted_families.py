@@ -5,8 +5,8 @@ factors that scatter between the runs of a scale and between the steps of a run.
 the scatter, and the rounding of durations to whole steps, is what a fit has to cope with.
 
 A field is made of normal values. The magnitudes of those that start active are raised to a power, which sets the
-size, and one entry far from the hubs is a multiple of the threshold, which sets the duration; both are corrected until
-the probe finds what was asked for. Checkpoints are sums of such fields, in float32.
+size, and one entry far from the hubs is a multiple of the threshold, which sets the duration; both are corrected
+until the probe finds what was asked for. Checkpoints are sums of such fields, in float32.
 """
 
 import json

@@ -154,6 +154,7 @@ def print_inference(data: ReportData) -> None:
     """Print the intervals of z and delta of the real fields, and the regime of every family and field."""
     import polars as pl
 
+    from gradcascade.report.tokens import words_between
     from gradcascade.scaling.verdict import verdicts
     from gradcascade.scaling.window_means import window_intervals
 
@@ -162,7 +163,9 @@ def print_inference(data: ReportData) -> None:
     for row in verdicts(points).to_dicts():
         first, last = data.windows[row["family"], row["field"]]
         here = pl.col("family") == row["family"], pl.col("field") == row["field"]
-        typer.echo(f"{row['family']}, {field_plural(row['field'])}, steps {first:,} to {last:,}: {row['verdict']}")
+        seen = words_between(data.tokens, row["family"], first, last)
+        steps = f"steps {first:,} to {last:,}" + (f" ({seen})" if seen else "")
+        typer.echo(f"{row['family']}, {field_plural(row['field'])}, {steps}: {row['verdict']}")
         typer.echo(f"  {row['sentence']}")
         for known in intervals.filter(*here, pl.col("exponent").is_in(["z", "delta"])).to_dicts():
             if known["mean"] is not None:

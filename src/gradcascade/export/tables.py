@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from gradcascade.export.schema import TABLES
+from gradcascade.report.tokens import with_tokens
 
 if TYPE_CHECKING:
     from gradcascade.report.data import ReportData
@@ -16,11 +17,11 @@ def study_tables(data: ReportData) -> dict[str, pl.DataFrame]:
     """Every table of the schema with exactly its columns; those without answers (no metrics, say) are empty."""
     ends = [(family, field, *steps) for (family, field), steps in data.windows.items()]
     found = {
-        "cascades": data.cascades,
-        "metrics": data.metrics,
+        "cascades": with_tokens(data.cascades, data.tokens),
+        "metrics": with_tokens(data.metrics, data.tokens),
         "refusals": data.refusals,
         "windows": pl.DataFrame(ends, schema=TABLES["windows"].schema, orient="row"),
-        "fits": data.fits,
+        "fits": with_tokens(data.fits, data.tokens),
         "summary": data.summary,
         "decomposition": data.decomposition,
         **data.answers,

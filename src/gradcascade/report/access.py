@@ -98,6 +98,7 @@ def study_data(
     from gradcascade.study.contents import contents_table
     from gradcascade.study.plan import plan_toml
     from gradcascade.study.sensitivity import stored_robustness
+    from gradcascade.study.tokens import tokens_table
     from gradcascade.study.windows import study_windows
 
     cascades = study.cascades()
@@ -122,6 +123,7 @@ def study_data(
         robustness=None if known.table.is_empty() else known.table,
         orders=None if known.orders.is_empty() else known.orders,
         contents=contents_table(study.folder),
+        tokens=tokens_table(study.plan, cascades, metrics),
     )
 
 

@@ -14,15 +14,18 @@ from gradcascade.inference import infer
 from gradcascade.performance.association import channel_series
 from gradcascade.performance.metrics import metrics_over_runs
 from gradcascade.performance.schedules import Schedule, published_schedules
+from gradcascade.report.tokens import step_label
 from gradcascade.scaling.decomposition import decompose, window_null_parts
 from gradcascade.scaling.points import Points
 from gradcascade.scaling.replicate_means import replicate_means
 from gradcascade.scaling.windows import EmptyWindow, Window, empty_windows, summarise
-from gradcascade.vocabulary import METRIC_COLUMNS, REFUSAL_COLUMNS, polars_schema
+from gradcascade.vocabulary import FAMILY, METRIC_COLUMNS, REFUSAL_COLUMNS, SCALE, STEP, TOKENS, polars_schema
 
 __all__ = ["Group", "ReportData", "of_group"]
 
 Group = tuple[str, str]
+
+TOKENS_SCHEMA = polars_schema((FAMILY, SCALE, STEP, TOKENS))
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class ReportData:
     robustness: pl.DataFrame | None = None
     orders: pl.DataFrame | None = None
     """Exponents in other orders of the tensors, from :mod:`gradcascade.scaling.order_sensitivity`."""
+    tokens: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TOKENS_SCHEMA))
+    """Tokens seen by family, scale and step, where they are known."""
     contents: pl.DataFrame | None = None
     """What the fields are made of: tensors, entries, what chose them and what was left out, by scale."""
 
@@ -59,6 +64,7 @@ class ReportData:
         robustness: pl.DataFrame | None = None,
         orders: pl.DataFrame | None = None,
         contents: pl.DataFrame | None = None,
+        tokens: pl.DataFrame | None = None,
     ) -> ReportData:
         """Fit, summarise and split a table of cascades."""
         points = Points.of(cascades, window)
@@ -78,6 +84,7 @@ class ReportData:
             robustness=robustness,
             orders=orders,
             contents=contents,
+            tokens=pl.DataFrame(schema=TOKENS_SCHEMA) if tokens is None else tokens,
         )
 
     @property
@@ -134,6 +141,11 @@ class ReportData:
     def null_parts(self) -> pl.DataFrame:
         """Means of the parts of the difference to the null over the window."""
         return window_null_parts(self.decomposition, self.windows)
+
+    @property
+    def step_label(self) -> str:
+        """Label of an axis of steps."""
+        return step_label(self.tokens, self.families)
 
     @property
     def groups(self) -> list[Group]:

@@ -109,6 +109,7 @@ def _group(data: ReportData, group: Group) -> dict[str, Any]:
         "n": [sizes[name] for name in names],
         "runs": [data.several_runs.get((family, name), []) for name in names],
         "steps": steps.to_list(),
+        "tokens": _tokens(data, family, names, steps),
         "activity_at": kept,
         "no_exponents": no_exponents(data),
         "variants": {
@@ -117,6 +118,15 @@ def _group(data: ReportData, group: Group) -> dict[str, Any]:
             for name in variants
         },
     }
+
+
+def _tokens(data: ReportData, family: str, names: list[str], steps: pl.Series) -> list[list[int | None]] | None:
+    """Tokens seen at every step, by scale; None where nothing is known of them."""
+    known = data.tokens.filter(pl.col("family") == family)
+    if known.is_empty():
+        return None
+    found = {(scale, step): tokens for scale, step, tokens in known.select("scale", "step", "tokens").iter_rows()}
+    return [[found.get((name, step)) for step in steps.to_list()] for name in names]
 
 
 def _variant(data: ReportData, group: Group, variant: str, names: list[str], steps: pl.Series) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from gradcascade.fields.kinds import field_plural
 from gradcascade.report import words
 from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.page_tables import MINUS, signed
+from gradcascade.report.tokens import words_between
 from gradcascade.scaling.step_counts import StepCounts, step_counts
 from gradcascade.vocabulary import SHOWN_EXPONENTS, SYMBOLS
 
@@ -33,7 +34,8 @@ def step_by_step(data: ReportData) -> StepByStep:
 
 def _field(data: ReportData, group: Group) -> str:
     first, last = data.windows[group]
-    sentences = [f"Window: steps {first:,} to {last:,}."]
+    seen = words_between(data.tokens, group[0], first, last)
+    sentences = [f"Window: steps {first:,} to {last:,}{f' ({seen})' if seen else ''}."]
     z, size, delta = (_counts(data, group, name) for name in ("z", "D", "delta"))
     if z.steps:
         sentences.append(f"Duration: z = {_mean(z)}, and its interval excludes zero {_share(z)}.")

@@ -170,6 +170,8 @@ class FamilyPlan(Strict):
     evaluations: str | None = None
     """Metrics of the family, relative to the study folder: a table (``.csv``, ``.parquet``), a folder of evaluation
     files (``{scale}_step{N}.json``, ``results_{time}.json``) or of runs with ``eval_results``."""
+    tokens: dict[str, Annotated[int, Field(ge=1)]] | None = None
+    """Tokens of a training step by scale, where every step has as many; by default those of a published family."""
     evaluation_names: dict[str, str] | None = None
     """The name that a scale, or a run of one (``"70m:3"``), has in the evaluations, where it is none of its own."""
 
@@ -227,7 +229,9 @@ class FamilyPlan(Strict):
             kept = {"name", "gradients", "order", "label", *chosen}
             return {"hub": self.hub.layout, **self.model_dump(include=kept)}
         unset = {name for name in ("tensors", "scales", "runs", "optimizer") if not getattr(self, name)}
-        return self.model_dump(exclude={"hub", "evaluations", "evaluation_names", "window", "links", *unset})
+        return self.model_dump(
+            exclude={"hub", "evaluations", "evaluation_names", "window", "tokens", "links", *unset}
+        )
 
     def asks_for(self, scale: str, step: int, field: str, run: str = ALONE) -> bool:
         """Whether a snapshot, by its label, is one that is to be measured, as far as the plan alone tells."""

@@ -223,6 +223,12 @@ class Study:
         """External performance numbers: family, scale, run, step, metric, value."""
         return self.store.metrics()
 
+    def tokens(self) -> pl.DataFrame:
+        """Tokens that runs have seen: family, scale, step, tokens; of steps of cascades and metrics where known."""
+        from gradcascade.study.tokens import tokens_table
+
+        return tokens_table(self.plan, self.cascades(), self.metrics())
+
     def schedules(self) -> dict[str, Schedule]:
         """Learning rate at given steps, by family; families without a known schedule are not named."""
         from gradcascade.study.schedules import schedules_of
@@ -315,8 +321,11 @@ def _merged(there: Plan, asked: Plan, folder: Path) -> Plan:
     known = {family.name: family for family in there.families}
     for family in asked.families:
         before = known.get(family.name, family)
-        family = family.model_copy(update={"window": _window(before, family)})
-        old = before.model_copy(update={"window": family.window})
+        # Neither affects what is measured.
+        family = family.model_copy(
+            update={"window": _window(before, family), "tokens": family.tokens or before.tokens}
+        )
+        old = before.model_copy(update={"window": family.window, "tokens": family.tokens})
         if old != family and family.name in _measured_families(folder):
             raise InputError(_another_family(folder, old, family))
         known[family.name] = family

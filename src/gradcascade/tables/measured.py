@@ -13,6 +13,7 @@ from gradcascade.vocabulary import (
     METRIC_COLUMNS,
     REFUSAL_COLUMNS,
     STEP,
+    TOKENS,
     number,
     whole,
 )
@@ -64,12 +65,19 @@ DECOMPOSITION = Table(
     ),
 )
 
+
+def _beside_steps(table: Table) -> Table:
+    """The table with the tokens of every step, which come from plans and family files and not from measuring."""
+    place = table.columns.index(STEP) + 1
+    return table._replace(columns=(*table.columns[:place], TOKENS, *table.columns[place:]))
+
+
 MEASURED = {
-    "cascades": CASCADES,
-    "metrics": METRICS,
+    "cascades": _beside_steps(CASCADES),
+    "metrics": _beside_steps(METRICS),
     "refusals": REFUSALS,
     "windows": WINDOWS,
-    "fits": FITS,
+    "fits": _beside_steps(FITS),
     "summary": SUMMARY,
     "decomposition": DECOMPOSITION,
 }

@@ -96,7 +96,10 @@ def _named_to_run() -> ReportData:
 def _gaps() -> ReportData:
     cascades = study_cascades(steps=range(0, 400, 10))
     lost = (pl.col("step") % 50 == 0) & (pl.col("scale") == "d96") | pl.col("step").is_between(100, 140)
-    return ReportData.from_tables(cascades.filter(~lost).with_columns(ceiling=pl.col("step") == 200))
+    each = pl.when(pl.col("scale") == "d24").then(1_000_000).otherwise(2_500_000)
+    tokens = cascades.select("family", "scale", "step", tokens=pl.col("step") * each).unique()
+    kept = cascades.filter(~lost).with_columns(ceiling=pl.col("step") == 200)
+    return ReportData.from_tables(kept, tokens=tokens)
 
 
 STUDIES: dict[str, Callable[[], ReportData]] = {

@@ -102,6 +102,14 @@ def test_the_slider_moves_every_panel(page: Page) -> None:
         assert float(line.split("= ")[1].replace("−", "-")) == pytest.approx(fitted("delta", step), abs=6e-4)
 
 
+def test_tokens_stand_beside_the_step_where_they_are_known(show: Callable[..., Opened]) -> None:
+    page = show("gaps").page
+    page.locator(SLIDER).evaluate("slider => { slider.value = 24; slider.dispatchEvent(new Event('input')) }")
+    page.locator("#step-value").filter(
+        has_text=re.compile(r"^step 290, 290 million to 725 million tokens")
+    ).wait_for()
+
+
 def test_the_line_of_the_slider_stands_at_its_step(page: Page) -> None:
     def share() -> float:
         line = page.locator("#chart-v_rel .marker").bounding_box()

@@ -1,7 +1,7 @@
 /** The choices above the charts: family, field, real or null, what is drawn beside, and the step. */
 import { CHARTS } from "./charts.js";
 import { nearest } from "./data.js";
-import { written } from "./numbers.js";
+import { stepWords } from "./panels.js";
 
 /** @param {any} panels @param {any} store */
 export function startControls(panels, store) {
@@ -61,7 +61,7 @@ function startSlider(panels, store) {
     slider.value = String(place);
     slider.disabled = steps.length < 2;
     const inside = steps[place] >= window[0] && steps[place] <= window[1];
-    const text = `step ${written(steps[place], 12)}`;
+    const text = stepWords(panels.group, steps[place]);
     output.textContent = inside ? `${text} (in the window)` : text;
     slider.setAttribute("aria-valuetext", output.textContent);
     reset.hidden = !store.state.zoom;

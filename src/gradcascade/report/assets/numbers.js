@@ -40,6 +40,14 @@ export function compact(value) {
   return written(value);
 }
 
+/** @param {number} count @returns {string} in words, three digits of it: 2.1 million */
+export function amount(count) {
+  for (const [size, word] of [[1e12, "trillion"], [1e9, "billion"], [1e6, "million"]]) {
+    if (count >= size) return `${written(count / size, 3)} ${word}`;
+  }
+  return written(count);
+}
+
 /**
  * Ticks of a logarithmic axis that a reader can read off: 1, 2, 5 within a few decades, else decades.
  * @param {number} min @param {number} max @param {number} most @returns {number[]}

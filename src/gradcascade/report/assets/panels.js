@@ -1,9 +1,21 @@
 /** What the charts share: the data that the reader has chosen, and the lines of every scale. */
 import { align, channel } from "./data.js";
-import { signed, written } from "./numbers.js";
+import { amount, signed, written } from "./numbers.js";
 import { faint, scaleStyle } from "./theme.js";
 
-export const STEP = { axis: "steps", xLabel: "training step", head: (x) => `step ${written(x, 12)}` };
+/** @param {any} group @returns {any} what charts over training have in common */
+export function alongTraining(group) {
+  return { axis: "steps", xLabel: "training step", head: (x) => stepWords(group, x), window: group.window };
+}
+
+/** @param {any} group @param {number} step @returns {string} the step, and the tokens seen by then where they are known */
+export function stepWords(group, step) {
+  const place = group.steps.indexOf(step);
+  const known = (group.tokens ?? []).map((column) => column[place] ?? null).filter((tokens) => tokens !== null);
+  if (!known.length) return `step ${written(step, 12)}`;
+  const [least, most] = [amount(Math.min(...known)), amount(Math.max(...known))];
+  return `step ${written(step, 12)}, ${least === most ? least : `${least} to ${most}`} tokens`;
+}
 
 /** The choices of one page, and the descriptions that several charts share. */
 export class Panels {
@@ -61,7 +73,7 @@ export class Panels {
       });
     }
     const missing = shown.every((column) => column.every((v) => v === null)) ? "No cascade is left to draw here." : undefined;
-    return { ...STEP, x: group.steps, yLabel, yLog: state[`log:${name}`], lines, missing, window: group.window };
+    return { ...alongTraining(group), x: group.steps, yLabel, yLog: state[`log:${name}`], lines, missing };
   }
 
   scaleLines(group, columns, format) {

@@ -29,14 +29,14 @@ def _short(step: float, limit: int) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def log_steps(axes: Axes, steps: Sequence[int]) -> None:
+def log_steps(axes: Axes, steps: Sequence[int], label: str = "training step") -> None:
     """Label the horizontal axis with training steps, logarithmic where they lie denser at the start (as Pythia's)."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     positive = sorted(step for step in set(steps) if step > 0)
     gaps = np.diff(positive)
     if len(positive) < 3 or max(np.median(gaps), gaps[-1]) < _DENSER * gaps[0]:
-        whole_numbers(axes, "training step")
+        whole_numbers(axes, label)
         return
     first, last = positive[0], positive[-1]
     zero = min(steps) <= 0
@@ -48,7 +48,7 @@ def log_steps(axes: Axes, steps: Sequence[int]) -> None:
     axes.xaxis.set_major_locator(FixedLocator([0, *ticks] if zero else ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: _short(step, 1000)))
-    axes.set_xlabel("training step (logarithmic)")
+    axes.set_xlabel(f"{label}, logarithmic" if "(" in label else f"{label} (logarithmic)")
 
 
 def cover(axes: Axes, values: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:

@@ -19,6 +19,7 @@ from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.drawing.canvas import Canvas
 from gradcascade.report.drawing.quantities import no_exponents
 from gradcascade.report.drawing.style import GREY, WIDTHS, house_style, plain
+from gradcascade.report.tokens import with_tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,10 +56,13 @@ class Drawn(ABC):
 
     @cached_property
     def _numbers(self) -> pl.DataFrame:
-        return self._frame()
+        frame = self._frame()
+        if {"family", "step"} <= set(frame.columns) and not self.data.tokens.is_empty():
+            return with_tokens(frame, self.data.tokens)
+        return frame
 
     def frame(self) -> pl.DataFrame:
-        """Numbers that are drawn, no more and no fewer."""
+        """Numbers that are drawn, no more and no fewer; beside steps their tokens, where these are known."""
         return self._numbers
 
     def table(self) -> pl.DataFrame:

@@ -51,7 +51,7 @@ class CompressibilityMap(ReportFigure):
             names = [CHANNEL_LABELS[e] + ("" if v == "real" else f", {plain(v)}") for v, e in lines]
             axes.set_yticks(np.arange(len(lines)), names)
             axes.tick_params(axis="y", length=0)
-        canvas.counted(panels[0], "training step")
+        canvas.counted(panels[0], self.data.step_label)
         canvas.colours(panels, ScalarMappable(norm, "cividis"), "R² of the fit")
 
 

@@ -41,7 +41,7 @@ class CompressibilityOverSteps(ReportFigure):
                 real = rows.filter(pl.col("variant") == "real", pl.col("exponent") == exponent)
                 draw_line(axes, real, "step", "r2", style)
             axes.set_ylim(-0.02, 1.04)
-        canvas.counted(panels[0], "training step")
+        canvas.counted(panels[0], self.data.step_label)
         canvas.label_rows(panels, ["R² of the fit over scales"])
         for name, style in CHANNEL_STYLES.items() if "real" in data.variants else []:
             canvas.key(CHANNEL_LABELS[name], **style)

@@ -69,7 +69,7 @@ class ExponentsOverSteps(ReportFigure):
                 smooth = rows.filter(pl.col("duration") == "continuous")
                 draw_line(axes, smooth, "step", "value", field_style(group[1]) | SMOOTH)
             show_all(row[0], everything)
-        canvas.counted(panels[-1], "training step")
+        canvas.counted(panels[-1], self.data.step_label)
         canvas.label_rows(panels, [AXES[quantity] for quantity in QUANTITIES])
         for _, field in data.groups if "real" in self._drawn else []:
             canvas.key(f"real {plain(field_plural(field))}, 95 % band", **field_style(field))

@@ -49,7 +49,7 @@ class NullBaselines(ReportFigure):
             for axes, _, rows in self._panels(canvas, row, shown, window=True, zero=True):
                 for variant, style in reversed(styles.items()):
                     draw_line(axes, rows.filter(pl.col("variant") == variant), "step", "value", style)
-        canvas.counted(panels[-1], "training step")
+        canvas.counted(panels[-1], self.data.step_label)
         canvas.label_rows(panels, [AXES[quantity] for quantity in QUANTITIES])
         for variant, style in styles.items():
             canvas.key(plain(variant), **style)

@@ -66,7 +66,7 @@ class NullDecomposition(ReportFigure):
                 for part, style in PART_STYLES.items():
                     draw_line(axes, rows.filter(pl.col("part") == part), "step", "value", style)
             self._draw_bars(canvas, row[-1], everything.filter(pl.col("step").is_null()))
-        canvas.counted(panels[-1, :-1], "training step")
+        canvas.counted(panels[-1, :-1], self.data.step_label)
         canvas.label_rows(panels, list(ROWS.values()))
         present = set(frame.drop_nulls("value")["part"])
         for part, style in PART_STYLES.items():

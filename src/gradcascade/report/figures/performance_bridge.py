@@ -113,7 +113,7 @@ class PerformanceBridge(ReportFigure):
             for quantity, style in QUANTITY_STYLES.items():
                 draw_line(column_of[3], rows.filter(pl.col("quantity") == quantity), "step", "value", style)
             _note(column_of[3], small, notes.filter(pl.col("quantity").is_in(list(QUANTITIES))))
-        canvas.counted(panels[-1], "training step")
+        canvas.counted(panels[-1], self.data.step_label)
         for axes in panels[1:3, 0]:
             plain_log_ticks(axes)
         per_million(panels[2, 0])

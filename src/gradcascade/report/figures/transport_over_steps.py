@@ -43,7 +43,7 @@ class TransportOverSteps(ReportFigure):
     def _draw(self, canvas: Canvas) -> None:
         panels = canvas.panels(group_labels(self.data))
         for axes, group, rows in self._panels(canvas, panels[0], self.frame(), window=True):
-            log_steps(axes, rows["step"].to_list())
+            log_steps(axes, rows["step"].to_list(), self.data.step_label)
             scale_lines(canvas, axes, self.data, group[0], rows, "step", "v_rel")
         plain_log_ticks(panels[0, 0])
         canvas.label_rows(panels, ["$v_\\mathrm{rel}$\n(share of entries per step)"])

@@ -1,5 +1,6 @@
 import { addChart } from "../charts.js";
 import { nearest } from "../data.js";
+import { tokensAt, tokensHead } from "../export.js";
 import { written } from "../numbers.js";
 import { extent } from "../panels.js";
 
@@ -29,12 +30,12 @@ function activityProfile(panels) {
 
 function activityRows(panels) {
   const { group } = panels;
-  const rows = [["family", "field", "variant", "scale", "N", "step", "relaxation_step", "active"]];
+  const rows = [["family", "field", "variant", "scale", "N", "step", ...tokensHead(group), "relaxation_step", "active"]];
   for (const [variant, part] of Object.entries(group.variants)) {
     part.activity.forEach((profiles, place) => {
       profiles.forEach((profile, i) => {
         const step = group.steps[group.activity_at[i]];
-        profile?.forEach((count, l) => rows.push([group.family, group.field, variant, group.scales[place], group.n[place], step, l, count]));
+        profile?.forEach((count, l) => rows.push([group.family, group.field, variant, group.scales[place], group.n[place], step, ...tokensAt(group, group.activity_at[i], place), l, count]));
       });
     });
   }

@@ -1,9 +1,9 @@
 import { addChart } from "../charts.js";
 import { menu } from "../controls.js";
 import { exponent, minus, vocabulary } from "../data.js";
-import { tidy } from "../export.js";
+import { tidy, tokensAt, tokensHead } from "../export.js";
 import { signed } from "../numbers.js";
-import { STEP } from "../panels.js";
+import { alongTraining } from "../panels.js";
 import { cssColour } from "../theme.js";
 
 addChart("differences", {
@@ -28,7 +28,7 @@ function nullDifferences(panels) {
   });
   const empty = lines.every((line) => line.values.every((v) => v === null));
   const missing = empty ? "A difference needs exponents of the real fields and of N0 or N2 at the same step." : undefined;
-  return { ...STEP, x: group.steps, yLabel: `change of ${vocabulary.exponents[name].symbol}`, yLog: false, lines, missing, window: group.window, zero: true };
+  return { ...alongTraining(group), x: group.steps, yLabel: `change of ${vocabulary.exponents[name].symbol}`, yLog: false, lines, missing, zero: true };
 }
 
 function differenceRows(panels) {
@@ -36,7 +36,7 @@ function differenceRows(panels) {
   const name = panels.state.difference;
   const value = (variant) => exponent(group, variant, name).value;
   const columns = Object.values(vocabulary.differences).map((part) => minus(value(part.minuend), value(part.subtrahend)));
-  const rows = [["family", "field", "step", "exponent", ...Object.keys(vocabulary.differences)]];
-  group.steps.forEach((step, i) => rows.push([group.family, group.field, step, name, ...columns.map((c) => tidy(c[i]))]));
+  const rows = [["family", "field", "step", ...tokensHead(group), "exponent", ...Object.keys(vocabulary.differences)]];
+  group.steps.forEach((step, i) => rows.push([group.family, group.field, step, ...tokensAt(group, i), name, ...columns.map((c) => tidy(c[i]))]));
   return rows;
 }

@@ -1,7 +1,7 @@
 import { addChart } from "../charts.js";
 import { align, exponent, vocabulary } from "../data.js";
-import { tidy } from "../export.js";
-import { STEP, bandLine } from "../panels.js";
+import { tidy, tokensAt, tokensHead } from "../export.js";
+import { alongTraining, bandLine } from "../panels.js";
 import { cssColour } from "../theme.js";
 
 addChart("exponents", {
@@ -22,16 +22,16 @@ function exponentOverSteps(panels, name) {
   }
   const missing = shown.value.every((v) => v === null) ? panels.noExponents() : undefined;
   const { symbol, neutral } = vocabulary.exponents[name];
-  return { ...STEP, x: group.steps, yLabel: symbol, yLog: false, lines, missing, window: group.window, zero: neutral === 0 };
+  return { ...alongTraining(group), x: group.steps, yLabel: symbol, yLog: false, lines, missing, zero: neutral === 0 };
 }
 
 function exponentRows(panels) {
   const { group } = panels;
-  const rows = [["family", "field", "variant", "step", "exponent", "value", "low", "high", "r2"]];
+  const rows = [["family", "field", "variant", "step", ...tokensHead(group), "exponent", "value", "low", "high", "r2"]];
   for (const variant of Object.keys(group.variants)) {
     for (const name of Object.keys(vocabulary.exponents)) {
       const { value, low, high, r2 } = exponent(group, variant, name);
-      group.steps.forEach((step, i) => rows.push([group.family, group.field, variant, step, name, ...[value, low, high, r2].map((c) => tidy(c[i]))]));
+      group.steps.forEach((step, i) => rows.push([group.family, group.field, variant, step, ...tokensAt(group, i), name, ...[value, low, high, r2].map((c) => tidy(c[i]))]));
     }
   }
   return rows;

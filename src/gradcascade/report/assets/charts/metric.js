@@ -1,7 +1,7 @@
 import { addChart } from "../charts.js";
 import { menu } from "../controls.js";
 import { written } from "../numbers.js";
-import { STEP, extent, short } from "../panels.js";
+import { alongTraining, extent, short } from "../panels.js";
 
 addChart("metric", {
   start: { metric: "", "log:metric": true },
@@ -20,7 +20,7 @@ function metricSwitches(panels, store) {
 function metricOverSteps(panels) {
   const { group, state, metrics } = panels;
   const found = metrics.find((metric) => metric.name === state.metric) ?? metrics[0];
-  const base = { ...STEP, yLog: state["log:metric"], window: group.window, zero: false };
+  const base = { ...alongTraining(group), yLog: state["log:metric"], zero: false };
   if (!found) return { ...base, x: group.steps, yLabel: "", lines: [], missing: "No external metric (such as held-out perplexity) came with this study." };
   const columns = group.scales.map((scale) => found.values[found.scales.indexOf(scale)] ?? found.steps.map(() => null));
   const lowest = extent(columns);

@@ -1,6 +1,7 @@
 import { addChart } from "../charts.js";
 import { exponent, shownExponents, vocabulary } from "../data.js";
-import { STEP } from "../panels.js";
+import { tokensAt, tokensHead } from "../export.js";
+import { alongTraining } from "../panels.js";
 import { cssColour } from "../theme.js";
 
 const LINE_COLOURS = ["third", "accent", "second", "ink"];
@@ -26,17 +27,17 @@ function compressibility(panels) {
     width: 1.2, bare: true, format: (v) => (v === null ? "–" : v.toFixed(3)),
   });
   const missing = lines.slice(0, shown.length).every((line) => line.values.every((v) => v === null)) ? panels.noExponents() : undefined;
-  return { ...STEP, x: group.steps, yLabel: "R²", yLog: false, yRange: [0, 1], lines, missing, window: group.window };
+  return { ...alongTraining(group), x: group.steps, yLabel: "R²", yLog: false, yRange: [0, 1], lines, missing };
 }
 
 function r2Rows(panels) {
   const { group } = panels;
   const shown = shownExponents();
-  const rows = [["family", "field", "variant", "step", ...shown.map((name) => `R2_${name}`), "R2_to_exceed"]];
+  const rows = [["family", "field", "variant", "step", ...tokensHead(group), ...shown.map((name) => `R2_${name}`), "R2_to_exceed"]];
   for (const variant of Object.keys(group.variants)) {
     const columns = shown.map((name) => exponent(group, variant, name).r2);
     columns.push(group.variants[variant].r2_high);
-    group.steps.forEach((step, i) => rows.push([group.family, group.field, variant, step, ...columns.map((c) => c[i])]));
+    group.steps.forEach((step, i) => rows.push([group.family, group.field, variant, step, ...tokensAt(group, i), ...columns.map((c) => c[i])]));
   }
   return rows;
 }
