@@ -27,7 +27,7 @@ def test_tokens_are_common_only_where_all_scales_that_are_known_agree() -> None:
 
 
 def test_words_and_labels() -> None:
-    assert [amount(count) for count in (999, 2_097_152, 8.39e9, 4_001 * 10**9)] == [
+    assert [amount(count) for count in (999, 2_097_152, 8_390_000_000, 4_001 * 10**9)] == [
         "999", "2.1 million", "8.39 billion", "4 trillion",
     ]  # fmt: skip
     known = table(*(("f", scale, step, step * 2_097_152) for scale in "ab" for step in (0, 1, 4000, 73_000)))

@@ -13,8 +13,8 @@ def with_tokens(table: pl.DataFrame, tokens: pl.DataFrame) -> pl.DataFrame:
         keys, known = ["family", "step"], common_tokens(tokens)
     columns = list(table.columns)
     columns.insert(columns.index("step") + 1, "tokens")
-    types = {name: table.schema[name] for name in keys}
-    return table.join(known.cast(types), on=keys, how="left", maintain_order="left").select(columns)
+    known = known.with_columns(pl.col(name).cast(table.schema[name]) for name in keys)
+    return table.join(known, on=keys, how="left", maintain_order="left").select(columns)
 
 
 def common_tokens(tokens: pl.DataFrame) -> pl.DataFrame:

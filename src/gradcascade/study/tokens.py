@@ -36,7 +36,7 @@ def tokens_table(plan: Plan, cascades: pl.DataFrame, metrics: pl.DataFrame) -> p
         if (tokens := named_tokens(source, step)) is not None
     ]
     further = pl.DataFrame(named, schema=SCHEMA, orient="row").unique(keys).join(counted, on=keys, how="anti")
-    return pl.concat([counted, further]).cast(dict(SCHEMA)).sort(keys)
+    return pl.concat([counted, further]).cast({"step": pl.Int64, "tokens": pl.Int64}).sort(keys)
 
 
 def tokens_of_a_step(family: FamilyPlan) -> dict[str, int]:
