@@ -56,13 +56,10 @@ class Drawn(ABC):
 
     @cached_property
     def _numbers(self) -> pl.DataFrame:
-        frame = self._frame()
-        if {"family", "step"} <= set(frame.columns) and not self.data.tokens.is_empty():
-            return with_tokens(frame, self.data.tokens)
-        return frame
+        return self._frame()
 
     def frame(self) -> pl.DataFrame:
-        """Numbers that are drawn, no more and no fewer; beside steps their tokens, where these are known."""
+        """Numbers that are drawn, no more and no fewer."""
         return self._numbers
 
     def table(self) -> pl.DataFrame:
@@ -126,6 +123,13 @@ class ReportFigure(Drawn):
 
     def __init__(self, data: ReportData):
         self.data = data
+
+    @cached_property
+    def _numbers(self) -> pl.DataFrame:
+        frame = self._frame()
+        if {"family", "step"} <= set(frame.columns) and not self.data.tokens.is_empty():
+            return with_tokens(frame, self.data.tokens)  # beside the steps
+        return frame
 
     @property
     def metric(self) -> str:
