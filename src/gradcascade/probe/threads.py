@@ -1,6 +1,8 @@
 """How many threads work."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from gradcascade.errors import InputError
 from gradcascade.numbers import whole
@@ -22,3 +24,19 @@ def thread_count(threads: int | None = None) -> int:
             return int(text)
         raise InputError(f"GRADCASCADE_THREADS must be a whole number from 1 to {MOST}, got {text!r}")
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Have compiled kernels that this thread of Python starts stay on it, for as long as the block runs.
+
+    For fields of some thousand entries waiting for other threads takes longer than the work; results do not change.
+    """
+    import numba
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
