@@ -1,4 +1,4 @@
-"""How the distribution of a value over the snapshots of all runs changes with N: its tail, and whether one curve serves.
+"""The distribution of a value over all snapshots: how it changes with N, and its tail.
 
 The distribution of each scale is that of all steps of all its runs. What scales as N^D can be meant in several ways,
 which agree where the distributions of all scales are one curve with N^D as its unit:
@@ -86,9 +86,10 @@ def size_distribution(
             for _ in range(resamples)
         ]
         for name, of in STATISTICS.items():
-            values = [of(log_n, each) for each in drawn]
-            low, high = np.nanquantile(values, [0.5 - confidence / 2, 0.5 + confidence / 2])
-            ends[name] = float(low), float(high)
+            values = np.array([of(log_n, each) for each in drawn])
+            if (known := values[np.isfinite(values)]).size:
+                low, high = np.quantile(known, [0.5 - confidence / 2, 0.5 + confidence / 2])
+                ends[name] = float(low), float(high)
     rows = [(name, number, *ends[name]) for name, number in found.items()]
     return pl.DataFrame(rows, SCHEMA, orient="row").with_columns(pl.col(pl.Float64).fill_nan(None))
 
@@ -130,12 +131,12 @@ def _run_largest(log_n: Floats, scales: Sequence[Runs]) -> float:
 
 
 def _mean(log_n: Floats, scales: Sequence[Runs]) -> float:
-    return _slope(log_n, np.log([np.exp(_together(runs)).mean() for runs in scales]))
+    return _slope(log_n, np.log(np.array([np.exp(_together(runs)).mean() for runs in scales])))
 
 
 def _ratio(log_n: Floats, scales: Sequence[Runs]) -> float:
     sizes = [np.exp(_together(runs)) for runs in scales]
-    return _slope(log_n, np.log([(size**2).mean() / size.mean() for size in sizes]))
+    return _slope(log_n, np.log(np.array([(size**2).mean() / size.mean() for size in sizes])))
 
 
 def _quantiles(scales: Sequence[Runs]) -> Floats:

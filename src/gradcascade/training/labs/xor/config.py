@@ -15,7 +15,7 @@ from gradcascade.probe.relaxation import Probe
 from gradcascade.training.labs.xor.network import Activation, Init
 
 MODES = ("published", "shadow")
-"""What enters the update: the field that the probe's cascade leaves behind, or the gradient, which it only watches."""
+"""What enters the update: the field that the cascade leaves behind, or the gradient, which the probe only watches."""
 
 BATCHES = (1, 2, 4)
 GRAPH_KINDS = ("barabasi-albert", "small-world-0.05", "small-world-0.2", "ring", "random")

@@ -116,7 +116,7 @@ class _Watch:
         return values[::-1] if self.config.order == "reversed" else values
 
     def rows(self, epoch: int, number: int, field: NDArray[np.float32], cascade: Cascade) -> Iterator[dict[str, Any]]:
-        """Cascades of one gradient: on its graph, with its values in random order, and on the other kinds of graph."""
+        """Cascades of one gradient: on its graph, of its values in random order, and on the other kinds of graph."""
         family, scale, seed = self.training.variant.name, self.training.scale, self.training.seed
         yield _row(family, scale, seed, epoch, REAL, number, self.main, cascade)
         mixed = null("N2", field, _null_seed(seed, self.training.width, epoch), replicate=number, threads=1)

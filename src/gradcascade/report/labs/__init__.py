@@ -1,0 +1,1 @@
+"""Pages of the labs: what is drawn and said of tables that the labs give."""

@@ -1,0 +1,1 @@
+"""The page of the XOR lab (arXiv:2604.04655)."""

@@ -1,0 +1,145 @@
+"""The page of the XOR lab: what was found, beside what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gradcascade.report.document import Section, write_document
+from gradcascade.report.labs.xor import figures
+from gradcascade.report.labs.xor.findings import MIXED, PLACED, STATISTICS, XorFindings
+from gradcascade.report.labs.xor.published import CONCENTRATION, GAMMA, GAUSSIAN, GRAPHS_VARIATION, PAPER, D
+from gradcascade.scaling.phases import AFTER, ALL, BEFORE, CHANGE
+
+TITLE = "XOR lab: D of gradient cascades before and after learning"
+METHODS = {
+    "means": "mean logarithm of each run over the phase, then one line through the widths",
+    "pooled": "one line through all snapshots of the phase",
+    "steps": "mean of the slopes at each distance from the transition that every width has",
+}
+EXPONENTS = {
+    "largest": D[ALL], "run-largest": D[ALL], "mean": D[ALL], "collapse": D[ALL],
+    "ratio": GAMMA, "tail": GAMMA, "tail-line": GAMMA,
+}  # fmt: skip
+"""What a statistic of the distribution can be set beside; the paper's text known to us does not define either."""
+
+
+def write_xor_page(findings: XorFindings, folder: Path, settings: Mapping[str, Any]) -> Path:
+    """Write ``index.html`` with its figures and tables into a folder."""
+    return write_document(folder, TITLE, headline(findings), _sections(findings, settings), (f"after {PAPER}",))
+
+
+def headline(findings: XorFindings) -> list[str]:
+    """What was found, in a sentence for every family and one for the control."""
+    sentences = []
+    for family in findings.families:
+        own = findings.main.filter(pl.col("family") == family, pl.col("method") == "means")
+        rows = {row["phase"]: row for row in own.to_dicts()}
+        if rows[BEFORE]["value"] is None:
+            sentences.append(f"{family}: fewer than three widths have runs that were measured before and after.")
+            continue
+        parts = [f"D {phase} {_with_interval(rows[phase])} ({_published(D[phase])})" for phase in (BEFORE, AFTER)]
+        change = rows[CHANGE]
+        sentences.append(
+            f"{family}: {parts[0]}, {parts[1]}; change {_with_interval(change)}; {change['n_runs']} runs of "
+            f"{change['n_scales']} widths, {change['left_out']} without both sides of a transition."
+        )
+    control = findings.control.drop_nulls("value")
+    if control.height:
+        values = control["value"]
+        sentences.append(
+            f"Gaussian fields: D from {values.min():.3f} to {values.max():.3f} over {control.height} kinds of graph, "
+            f"coefficient of variation {100 * findings.control_variation:.1f} % (published {GAUSSIAN.value:.2f} ± "
+            f"{GAUSSIAN.error:.2f} and below {100 * GRAPHS_VARIATION:.1f} %)."
+        )
+    return sentences
+
+
+def beside_published(findings: XorFindings) -> pl.DataFrame:
+    """Main results beside the published ones; the last columns say whether the intervals hold the published value."""
+    rows = findings.main.filter(pl.col("phase") != CHANGE)
+    values = {phase: published.value for phase, published in D.items()}
+    errors = {phase: published.error for phase, published in D.items()}
+    table = rows.select(
+        "family", "method", "phase", "value", "low", "high", "scales_low", "scales_high",
+        published=pl.col("phase").replace_strict(values, return_dtype=pl.Float64),
+        error=pl.col("phase").replace_strict(errors, return_dtype=pl.Float64),
+    )  # fmt: skip
+    return table.with_columns(
+        (pl.col("published") + pl.col("error") >= pl.col(low))
+        .and_(pl.col("published") - pl.col("error") <= pl.col(high))
+        .alias(name)
+        for name, low, high in (("within, runs", "low", "high"), ("within, widths", "scales_low", "scales_high"))
+    )
+
+
+def spread_beside_published(findings: XorFindings) -> pl.DataFrame:
+    """Exponents of the distribution beside the published D over all and gamma."""
+    known = {name: published.value for name, published in EXPONENTS.items()}
+    errors = {name: published.error for name, published in EXPONENTS.items()}
+    return findings.distribution.with_columns(
+        published=pl.col("statistic").replace_strict(known, default=None, return_dtype=pl.Float64),
+        error=pl.col("statistic").replace_strict(errors, default=None, return_dtype=pl.Float64),
+    )
+
+
+def _sections(findings: XorFindings, settings: Mapping[str, Any]) -> Sequence[Section]:
+    drawn = {figure.name: figure(findings) for figure in figures.FIGURES}
+    return (
+        Section(
+            "phases", "D before and after the transition",
+            ("Each run has its own transition: the first recorded epoch from which all four patterns stay right.",),
+            [drawn["d-before-and-after"]],
+            {"beside-published": ("Beside the published values", beside_published(findings)),
+             "phases": ("Every choice", findings.phases)},
+            (
+                "value: slope of log size on log N. low, high: 95 % over runs (other seeds at these widths), by a "
+                "bootstrap of runs within widths. scales_low, scales_high: 95 % across widths, from how far their "
+                "means lie off one power law, with the number of widths less 2 degrees of freedom.",
+                "loo_low, loo_high: the least and the largest value without one width; run_low, run_high: without "
+                "one run.",
+                *(f"{name}: {words}." for name, words in METHODS.items()),
+                *(f"Statistic {name}: {words}." for name, words in STATISTICS.items()),
+                f"Variant {MIXED}: the same values in random order, so that no value has a place of its own in the "
+                f"graph; {PLACED}: how much more the real order scales.",
+            ),
+        ),
+        Section("along", "D along training", (), [drawn["d-by-epoch"], drawn["d-aligned"]],
+                {"along": ("D at every epoch and distance", findings.along)}),
+        Section(
+            "graphs", "Other kinds of graph, and Gaussian fields", (), [drawn["d-by-graph"]],
+            {"gaussian": ("D of Gaussian fields", findings.control)},
+        ),
+        Section(
+            "sizes", "Distribution of sizes",
+            ("What the published D over all and gamma were fitted to is not known to us; each exponent that could "
+             "be meant is given. A misfit as large as the spread within a width: no curve serves all widths.",),
+            [drawn["size-distribution"], drawn["size-collapse"]],
+            {"size-distribution": ("Exponents of the distribution", spread_beside_published(findings))},
+            ("largest, run-largest, mean: slopes of the logarithms of the largest size of all, of each run's largest "
+             "(averaged) and of the mean. ratio: of the mean square over the mean. collapse: the mean slope of the "
+             "quantiles. tail: Hill's estimator from the largest tenth. tail-line: least squares of the logarithm of "
+             "the share between the median and the 99th percentile.",),
+        ),
+        Section(
+            "learning", "When the networks learn",
+            (f"The published rise of the Gini coefficient of the weights' magnitudes at the transition is about "
+             f"{100 * CONCENTRATION:.0f} %; here it is given against its value at the first epoch.",),
+            (), {"learning": ("By width", findings.learning)},
+        ),
+        Section("settings", "Settings", (), code="\n".join(f"{name} = {value}" for name, value in settings.items())),
+    )  # fmt: skip
+
+
+def _with_interval(row: Mapping[str, Any]) -> str:
+    if row["low"] is None:
+        return f"{row['value']:.2f} [{row['scales_low']:.2f}, {row['scales_high']:.2f} across widths]"
+    runs = f"{row['low']:.2f}, {row['high']:.2f} over runs"
+    return f"{row['value']:.2f} [{runs}; {row['scales_low']:.2f}, {row['scales_high']:.2f} across widths]"
+
+
+def _published(known: Any) -> str:
+    return f"published {known.value:.2f} ± {known.error:.2f}"
