@@ -127,16 +127,16 @@ def _largest(log_n: Floats, scales: Sequence[Runs]) -> float:
 
 
 def _run_largest(log_n: Floats, scales: Sequence[Runs]) -> float:
-    return _slope(log_n, np.array([np.mean([logs.max() for logs in runs]) for runs in scales]))
+    return _slope(log_n, np.array([float(np.mean([logs.max() for logs in runs])) for runs in scales]))
 
 
 def _mean(log_n: Floats, scales: Sequence[Runs]) -> float:
-    return _slope(log_n, np.log(np.array([np.exp(_together(runs)).mean() for runs in scales])))
+    return _slope(log_n, np.log(np.array([np.exp(_together(runs)).mean() for runs in scales], np.float64)))
 
 
 def _ratio(log_n: Floats, scales: Sequence[Runs]) -> float:
     sizes = [np.exp(_together(runs)) for runs in scales]
-    return _slope(log_n, np.log(np.array([(size**2).mean() / size.mean() for size in sizes])))
+    return _slope(log_n, np.log(np.array([(size**2).mean() / size.mean() for size in sizes], np.float64)))
 
 
 def _quantiles(scales: Sequence[Runs]) -> Floats:

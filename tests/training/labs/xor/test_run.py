@@ -20,7 +20,7 @@ def obvious(mode, order="layers"):
     """Sizes at every epoch and the loss at the end, with the dense twin of the probe in double precision."""
     network = Network.drawn(20, "tanh", "uniform", np.random.default_rng([0, 20, 0]))
     graph = gc.load_graph(gc.GraphSpec("barabasi-albert", 81, 2, 42))
-    sizes, turn = [], slice(None, None, -1 if order == "reversed" else 1)
+    sizes, loss, turn = [], np.nan, slice(None, None, -1 if order == "reversed" else 1)
     for _ in range(7):
         field = network.gradient(np.arange(4)).astype(np.float32).astype(np.float64)[turn]
         activity, relaxed = dense_double(field, graph, max_steps=20)
