@@ -15,9 +15,10 @@ from gradcascade.files import write_whole
 from gradcascade.study.study import Study
 from gradcascade.training.corpus import Corpus, read_corpus
 from gradcascade.training.experiment import tuning
-from gradcascade.training.experiment.plan import Condition, ExperimentPlan, claim_folder
+from gradcascade.training.experiment.plan import Condition, ExperimentPlan
 from gradcascade.training.experiment.run import RunSpec, Trainer, metrics_of
 from gradcascade.training.family import require_torch
+from gradcascade.training.plan_folder import claim_folder
 from gradcascade.training.records import Keeper, StepRecord
 from gradcascade.training.workers import Progress, Workers
 
@@ -83,7 +84,7 @@ def run_experiment(
     corpus = read_corpus(tuple(Path(own) for own in plan.text))
     corpus.batch(0, 0, 1, plan.context)
     corpus.evaluation(1, plan.context)
-    claim_folder(plan, out)
+    claim_folder(plan, out, "an experiment")
     build_graphs(plan)
     with Study.create(out / STUDY, plan.study()) as study:
         pool = Workers(partial(Trainer, plan, corpus), workers or default_workers())

@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gradcascade.errors import InputError
-from gradcascade.planfiles import Strict, literal, read_toml, validated
+from gradcascade.planfiles import Strict, read_toml, validated
 from gradcascade.study.plan import FamilyPlan, Kind, NullPlan, Plan, ProbePlan
 from gradcascade.training.experiment.optimizers import OPTIMIZERS
 
@@ -199,38 +198,3 @@ def read_experiment(path: Path) -> ExperimentPlan:
     data = read_toml(path, "plan of an experiment")
     plan = validated(ExperimentPlan, data, str(path))
     return plan.model_copy(update={"text": tuple(str((path.parent / own).resolve()) for own in plan.text)})
-
-
-def plan_toml(plan: ExperimentPlan) -> str:
-    """A plan as TOML, with every default spelled out."""
-    values = plan.model_dump()
-    parts = {name: values.pop(name) for name in ("tuning", "probe", "nulls")}
-    lines = [f"{name} = {literal(value)}" for name, value in values.items()]
-    for name, part in parts.items():
-        lines += ["", f"[{name}]", *(f"{key} = {literal(value)}" for key, value in part.items())]
-    return "\n".join(lines) + "\n"
-
-
-def claim_folder(plan: ExperimentPlan, out: Path) -> None:
-    """Write the plan into the experiment's folder, or check that it is the one that is there."""
-    from gradcascade.files import sweep, write_whole
-    from gradcascade.training.config import first_difference
-
-    path = out / "plan.toml"
-    if path.exists():
-        there = validated(ExperimentPlan, read_toml(path, "plan of an experiment"), str(path))
-        if difference := first_difference(there.model_dump(), plan.model_dump()):
-            name, was, now = difference
-            raise InputError(
-                f"{out} holds an experiment with {name} = {literal(was)}, now {literal(now)} is asked for; give its "
-                "own plan.toml, or another folder with --out"
-            )
-        sweep(out)
-        return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if any(child.name[:1] != "." for child in out.iterdir()):
-            raise InputError(f"{out} holds something other than an experiment; give --out a new or empty folder")
-        write_whole(path, plan_toml(plan))
-    except OSError as error:
-        raise InputError(f"{out} cannot be written ({error.strerror}); choose a folder where you may write") from None
