@@ -4,7 +4,7 @@ from importlib import import_module
 
 import typer
 
-_LABS = {"xor": "lab_xor"}
+_LABS = {"xor": "lab_xor", "modular-addition": "lab_modular_addition"}
 """By name, the module beside this one with a function of the module's name, in the order of the help."""
 
 lab = typer.Typer(

@@ -1,0 +1,173 @@
+"""Figures of the lab of modular addition; each draws exactly the numbers of its frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from gradcascade.report.drawing.canvas import Canvas
+from gradcascade.report.drawing.figure import Drawn
+from gradcascade.report.drawing.marks import column, draw_band, draw_line
+from gradcascade.report.drawing.style import (
+    BLUE,
+    DASHED,
+    DOTTED,
+    GREEN,
+    GREY,
+    GUIDE,
+    PURPLE,
+    RULE,
+    SOLID,
+    VERMILION,
+    scale_styles,
+)
+from gradcascade.report.labs.modular.findings import ACCURACY, NEAR, ModularFindings
+from gradcascade.report.labs.modular.published import D
+from gradcascade.scaling.phases import AFTER, BEFORE, METHODS
+
+COLOURS = (BLUE, VERMILION, GREEN, GREY, PURPLE)
+PHASE_STYLES: dict[str, dict[str, Any]] = {
+    BEFORE: {"color": BLUE, "marker": "o"},
+    AFTER: {"color": VERMILION, "marker": "s"},
+}
+
+
+class ModularFigure(Drawn):
+    """A figure of the lab."""
+
+    words = ""
+
+    def __init__(self, findings: ModularFindings):
+        self.findings = findings
+
+    def _caption(self) -> str:
+        return self.words
+
+    def _missing(self) -> str | None:
+        few = "An exponent needs three widths, and runs that were measured before and after their transition."
+        return few if self.frame().is_empty() or self.frame()["value"].is_null().all() else None
+
+    def styles(self) -> dict[str, dict[str, Any]]:
+        """Colour and line of every series."""
+        return {
+            own.name: {
+                "color": COLOURS[place % len(COLOURS)],
+                "linestyle": SOLID if place == 0 else DASHED if own.variant == "real" else DOTTED,
+                "marker": "",
+            }
+            for place, own in enumerate(self.findings.series)
+        }
+
+
+class AccuraciesFigure(ModularFigure):
+    """Accuracies of the runs that grok, about the transition of each.
+
+    Columns: scale, run, step, aligned, metric, value.
+    """
+
+    name, title = "accuracies", "Accuracies about each run's transition"
+    words = (
+        "Accuracy on the training pairs (dotted) and on the test pairs (lines) against the step counted from each "
+        "run's own transition, a colour per width and a line per seed."
+    )
+
+    def _frame(self) -> pl.DataFrame:
+        return self.findings.accuracies
+
+    def _missing(self) -> str | None:
+        return "No run passed the transition." if self.frame().is_empty() else None
+
+    def _draw(self, canvas: Canvas) -> None:
+        frame = self.frame()
+        [[axes]] = canvas.panels([self.title], height=2.2)
+        sizes = self.findings.runs.sort("n")["scale"].unique(maintain_order=True).to_list()
+        for scale, style in scale_styles(sizes).items():
+            for (metric, _), rows in frame.filter(pl.col("scale") == scale).group_by("metric", "run"):
+                line = SOLID if metric == ACCURACY else DOTTED
+                look = {"color": style["color"], "marker": "", "linestyle": line, "linewidth": 0.8}
+                draw_line(axes, rows.sort("step"), "aligned", "value", look)
+            canvas.key(scale, color=style["color"], marker="", linestyle=SOLID)
+        axes.axvline(0, color=RULE, linewidth=0.8, label=GUIDE)
+        canvas.counted(np.array([axes]), "steps from the transition")
+        axes.set_ylabel("accuracy")
+
+
+class AlongFigure(ModularFigure):
+    """D at every distance from the transition.
+
+    Columns: series, step (from each run's own transition), value, low, high (95 %, over runs), n_runs.
+    """
+
+    name, title = "along", "D about the transition"
+    words = (
+        "D of cascade sizes at every distance from each run's own transition that all widths have, with 95 % "
+        "intervals over runs; controls are aligned on the run of the same width and seed that groks. Horizontal: "
+        "D = 1, and what was published before and after (dashed)."
+    )
+
+    def _frame(self) -> pl.DataFrame:
+        return self.findings.along
+
+    def _draw(self, canvas: Canvas) -> None:
+        frame = self.frame()
+        [[axes]] = canvas.panels([self.title], height=2.6)
+        axes.axhline(1.0, color=RULE, linewidth=0.8, label=GUIDE)
+        axes.axvline(0, color=RULE, linewidth=0.8, label=GUIDE)
+        first, last = frame["step"].min(), frame["step"].max()
+        for value, ends in ((D[BEFORE], (first, 0)), (D[AFTER], (0, last))):
+            axes.plot(ends, (value, value), color=GREY, linestyle=DASHED, linewidth=0.9)
+        canvas.key("published", color=GREY, linestyle=DASHED, linewidth=0.9)
+        for name, style in self.styles().items():
+            rows = frame.filter(pl.col("series") == name)
+            draw_band(axes, rows, "step", style)
+            draw_line(axes, rows, "step", "value", style)
+            canvas.key(name, **style)
+        canvas.counted(np.array([axes]), "steps from the transition")
+        axes.set_ylabel("D")
+
+
+class PhasesFigure(ModularFigure):
+    """D before and after the transition, beside what was published.
+
+    Columns: label, series, method, window, phase, value, low, high (95 %, over runs).
+    """
+
+    name, title = "phases", "D before and after"
+    words = (
+        "D before and after the transition with 95 % intervals over runs: of the runs that grok in both windows and "
+        "by the three conventions, of their nulls, and of the controls at the same steps. On top what was published."
+    )
+
+    def _frame(self) -> pl.DataFrame:
+        first = self.findings.series[0].name
+        rows = self.findings.phases.filter(
+            pl.col("exponent") == "D",
+            pl.col("phase").is_in([BEFORE, AFTER]),
+            (pl.col("series") == first) | (pl.col("method") == METHODS[0]) & (pl.col("window") == NEAR),
+        )
+        label = pl.format("{}, {}, {}", "series", "window", "method").alias("label")
+        return rows.select(label, "series", "method", "window", "phase", "value", "low", "high")
+
+    def _draw(self, canvas: Canvas) -> None:
+        frame = self.frame()
+        labels = frame["label"].unique(maintain_order=True).to_list()
+        [[axes]] = canvas.panels([self.title], height=0.6 + 0.2 * len(labels))
+        axes.axvline(1.0, color=RULE, linewidth=0.8, label=GUIDE)
+        for phase, style in PHASE_STYLES.items():
+            dots = style | {"linestyle": "none", "markersize": 3.8}
+            axes.plot([D[phase]], [0.0], **dots | {"markerfacecolor": "white"})
+            aside = 0.14 if phase == BEFORE else -0.14
+            rows = frame.filter(pl.col("phase") == phase)
+            places = np.array([-1.0 - labels.index(label) for label in rows["label"]]) + aside
+            axes.hlines(places, column(rows, "low"), column(rows, "high"), color=style["color"], linewidth=1.0)
+            axes.plot(column(rows, "value"), places, **dots)
+            canvas.key(phase, **dots)
+        axes.grid(visible=False, axis="y")
+        axes.set_yticks([0.0, *(-1.0 - place for place in range(len(labels)))], ["published", *labels], fontsize=5.5)
+        axes.set_ylim(-len(labels) - 0.6, 0.6)
+        axes.set_xlabel("D")
+
+
+FIGURES = (AlongFigure, PhasesFigure, AccuraciesFigure)

@@ -1,0 +1,157 @@
+"""All numbers of the page of the lab of modular addition, from the tables of its study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from gradcascade.scaling.aligned_runs import Transitions
+from gradcascade.scaling.phases import exponent_along, phase_exponents
+from gradcascade.vocabulary import REAL
+
+NEAR, WHOLE = "near", "whole"
+"""Windows: as many steps before the transition as behind it; and everything measured."""
+
+CHANNELS = {"D": "size", "z": "duration", "delta": "v_rel"}
+
+ACCURACY = "test_accuracy"
+
+
+@dataclass(frozen=True)
+class Series:
+    """One of the rows of cascades that exponents are fitted to: the fields of a family, or a null of them."""
+
+    family: str
+    variant: str = REAL
+
+    @property
+    def name(self) -> str:
+        """Its name in tables."""
+        return self.family if self.variant == REAL else f"{self.family}, {self.variant}"
+
+
+@dataclass(frozen=True)
+class ModularFindings:
+    """What the study of a lab says.
+
+    ``cascades`` and ``metrics`` are the study's; ``grokking`` is the family whose runs pass the transition. Controls
+    are set against the transitions of the runs of the same scale and seed.
+    """
+
+    cascades: pl.DataFrame
+    metrics: pl.DataFrame
+    grokking: str
+    threshold: float
+    near: int
+    resamples: int = 2000
+
+    @cached_property
+    def transitions(self) -> Transitions:
+        """First measured step at which the test accuracy is above the threshold, by scale and run."""
+        passed = self._first_above()
+        runs = self._of(Series(self.grokking)).select("scale", "run").unique().sort("scale", "run").rows()
+        return {(scale, run): passed.get((self.grokking, scale, run)) for scale, run in runs}
+
+    def _first_above(self) -> dict[tuple[str, str, str], int]:
+        above = self.metrics.filter(pl.col("metric") == ACCURACY, pl.col("value") > self.threshold)
+        first = above.group_by("family", "scale", "run").agg(pl.col("step").min())
+        return {(family, scale, run): step for family, scale, run, step in first.iter_rows()}
+
+    @property
+    def families(self) -> list[str]:
+        """The runs that grok, then the controls."""
+        known = self.cascades["family"].unique(maintain_order=True).to_list()
+        return [self.grokking, *(name for name in known if name != self.grokking)]
+
+    @cached_property
+    def series(self) -> list[Series]:
+        """The real fields of every family, and the nulls of the runs that grok."""
+        own = self.cascades.filter(pl.col("family") == self.grokking)
+        nulls = sorted(set(own["variant"].unique()) - {REAL})
+        return [*(Series(name) for name in self.families), *(Series(self.grokking, name) for name in nulls)]
+
+    @cached_property
+    def usable(self) -> pl.DataFrame:
+        """Cascades that count: those that ended by themselves and began at all."""
+        kept = self.cascades.filter(~pl.col("ceiling"), pl.col("size") > 0, pl.col("replicate") == 0)
+        return kept.with_columns(v_rel=pl.col("size") / (pl.col("n") * pl.col("duration")))
+
+    def _of(self, series: Series) -> pl.DataFrame:
+        return self.usable.filter(pl.col("family") == series.family, pl.col("variant") == series.variant)
+
+    @cached_property
+    def phases(self) -> pl.DataFrame:
+        """D of every series in both windows by every method, and z and delta of the real fields near the transition.
+
+        Columns: series, exponent, window, and those of :func:`gradcascade.scaling.phases.phase_exponents`.
+        """
+        found = []
+        for series in self.series:
+            found += [self._phases(series, "D", window) for window in (NEAR, WHOLE)]
+            if series.variant == REAL:
+                found += [self._phases(series, name, NEAR) for name in ("z", "delta")]
+        return pl.concat(found)
+
+    def _phases(self, series: Series, exponent: str, window: str) -> pl.DataFrame:
+        limits: dict[str, Any] = {"before": self.near + 1, "after": self.near} if window == NEAR else {}
+        table = phase_exponents(
+            self._of(series), self.transitions, value=CHANNELS[exponent], resamples=self.resamples, **limits
+        )
+        named = {"series": series.name, "exponent": exponent, "window": window}
+        return table.select(*(pl.lit(value).alias(name) for name, value in named.items()), pl.all())
+
+    @cached_property
+    def along(self) -> pl.DataFrame:
+        """D at every distance from the transition that all scales have: series, step, value, low, high, n_runs."""
+        tables = [
+            exponent_along(self._of(series), self.transitions, resamples=self.resamples).select(
+                pl.lit(series.name).alias("series"), "step", "value", "low", "high", "n_runs"
+            )
+            for series in self.series
+        ]
+        return pl.concat(tables)
+
+    @cached_property
+    def accuracies(self) -> pl.DataFrame:
+        """Accuracies of the runs that grok: scale, run, step, aligned (from the transition), metric, value."""
+        moves = [(scale, run, at) for (scale, run), at in self.transitions.items() if at is not None]
+        schema = {"scale": pl.String, "run": pl.String, "at": pl.Int64}
+        own = self.metrics.filter(
+            pl.col("family") == self.grokking, pl.col("metric").is_in([ACCURACY, "training_accuracy"])
+        )
+        rows = own.join(pl.DataFrame(moves, schema=schema, orient="row"), on=["scale", "run"])
+        rows = rows.with_columns(aligned=pl.col("step") - pl.col("at")).sort("scale", "run", "metric", "step")
+        return rows.select("scale", "run", "step", "aligned", "metric", "value")
+
+    @cached_property
+    def runs(self) -> pl.DataFrame:
+        """Every run: N, when its training and its test pairs were known, its last accuracies, what was left out.
+
+        Columns: family, scale, run, n, known (first step at which more than the threshold of the training pairs is
+        right), transition (test pairs; null if never), last, training_accuracy, test_accuracy, cascades, left_out.
+        """
+        keys = ["family", "scale", "run"]
+        real = self.cascades.filter(pl.col("variant") == REAL)
+        counted = pl.col("ceiling") | (pl.col("size") == 0)
+        rows = real.group_by(keys).agg(
+            n=pl.col("n").max(), last=pl.col("step").max(), cascades=pl.len(), left_out=counted.sum()
+        )
+        for name, metric in (("known", "training_accuracy"), ("transition", ACCURACY)):
+            above = self.metrics.filter(pl.col("metric") == metric, pl.col("value") > self.threshold)
+            rows = rows.join(above.group_by(keys).agg(pl.col("step").min().alias(name)), on=keys, how="left")
+        for metric in ("training_accuracy", ACCURACY):
+            last = self.metrics.filter(pl.col("metric") == metric).sort("step").group_by(keys)
+            rows = rows.join(last.agg(pl.col("value").last().alias(metric)), on=keys, how="left")
+        places = {name: place for place, name in enumerate(self.families)}
+        order = pl.col("family").replace_strict(places, return_dtype=pl.Int64)
+        return rows.sort(order, "n", "run").select(
+            *keys, "n", "known", "transition", "last", "training_accuracy", ACCURACY, "cascades", "left_out"
+        )
+
+    @property
+    def passed_controls(self) -> pl.DataFrame:
+        """Control runs that pass the threshold although they should not."""
+        return self.runs.filter(pl.col("family") != self.grokking, pl.col("transition").is_not_null())

@@ -1,0 +1,211 @@
+"""The page of the lab of modular addition: what was found, beside what was published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gradcascade.errors import InputError
+from gradcascade.report.document import Section, write_document
+from gradcascade.report.labs.modular.figures import FIGURES
+from gradcascade.report.labs.modular.findings import NEAR, ModularFindings
+from gradcascade.report.labs.modular.published import EARLIEST, LATEST, PAPER, D
+from gradcascade.report.page_tables import ABSENT
+from gradcascade.scaling.phases import AFTER, BEFORE, CHANGE, METHODS
+
+TITLE = "Modular addition lab: D of gradient cascades about the grokking transition"
+RESULTS = "results.json"
+MAIN = METHODS[0]
+SETTINGS = (
+    f"Known of {PAPER}: p = 59, 80 % of the pairs to train on, transformers of one block at several widths, the "
+    f"transition where the test accuracy passes 99 %, D of about {D[BEFORE]} before and {D[AFTER]} after, and that "
+    "runs that do not grok stay above 1. Its full text was not at hand. Everything else is ours, after the usual "
+    "settings of the field (arXiv:2201.02177, arXiv:2301.05217): AdamW with strong weight decay and betas 0.9 and "
+    "0.98 on all pairs at once, no layer norms and no biases, widths, seeds, and as field the gradient of all "
+    "parameters; the plan below has the numbers. They were chosen so that all widths grok in little time, and before "
+    "any D was seen."
+)
+HOW = (
+    "Every run is aligned on its own transition: the first measured step at which its test accuracy is above the "
+    "threshold. The window “near” holds as many steps before the transition as behind it, “whole” everything that "
+    "was measured.",
+    "means: the mean logarithm of each run over the phase, averaged over the runs of a width, and one line through "
+    "the widths; pooled: one line through all points; steps: the mean of the slopes at each distance from the "
+    "transition that all widths have. The paper's text known to us does not say which it uses; means in the near "
+    "window was chosen beforehand.",
+    "low, high: a bootstrap that draws runs within every width, for other seeds at these widths (with three runs "
+    "each it covers about 91 % instead of 95 %). scales_low, scales_high: how well the widths show one power law at "
+    "all, with k − 2 degrees of freedom for k widths. loo: least and largest value without one width; run: without "
+    "one run.",
+    "Controls are trained with the same seeds, for as many steps as the run of their width and seed that groks, and "
+    "cut at its transition: random-answers keeps all but the answers, which are drawn at random; small-share trains "
+    "on few pairs and without weight decay.",
+    "N0 is normal noise, N2 the field's own values at random places.",
+)
+
+
+@dataclass(frozen=True)
+class ModularReport:
+    """What the lab found: sentences, every table by name, and the page that was written."""
+
+    headline: tuple[str, ...]
+    tables: dict[str, pl.DataFrame]
+    page: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain data, for JSON."""
+        tables = {name: table.to_dicts() for name, table in self.tables.items()}
+        return {"headline": list(self.headline), "report": str(self.page), **tables}
+
+
+def write_modular_page(findings: ModularFindings, folder: Path, notes: Sequence[str], plan: str) -> ModularReport:
+    """Write ``index.html`` with its figures and tables into a folder, and all tables as JSON.
+
+    ``notes`` are small print under the title, such as the machine time, and ``plan`` the lab's plan as text.
+    """
+    tables = {
+        "summary": summary(findings),
+        "phases": findings.phases,
+        "along": findings.along,
+        "runs": findings.runs,
+    }
+    said = headline(findings)
+    page = write_document(folder, TITLE, said, _sections(findings, tables, plan), (f"after {PAPER}", *notes))
+    report = ModularReport(tuple(said), tables, page)
+    told = report.to_dict()
+    del told["report"]
+    try:
+        (folder / RESULTS).write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder / RESULTS} cannot be written: {error.strerror or error}") from error
+    return report
+
+
+def headline(findings: ModularFindings) -> list[str]:
+    """What was found, a sentence for the runs that grok, one for each control, and what is to be known of both."""
+    sentences = []
+    for series in findings.series:
+        if series.variant == "real":
+            sentences.append(_sentence(findings, series.name))
+    missed = [f"{scale} seed {run}" for (scale, run), at in findings.transitions.items() if at is None]
+    if missed:
+        sentences.append(f"{', '.join(missed)} did not pass {findings.threshold:.0%} and are left out.")
+    passed = findings.passed_controls
+    if passed.height:
+        names = ", ".join(f"{family} {scale} seed {run}" for family, scale, run, *_ in passed.iter_rows())
+        sentences.append(f"No control in the end, since it passed {findings.threshold:.0%} of the test: {names}.")
+    return sentences
+
+
+def _sentence(findings: ModularFindings, series: str) -> str:
+    rows = _main_rows(findings, series)
+    if rows[BEFORE]["value"] is None:
+        return f"{series}: fewer than three widths have runs that were measured before and after the transition."
+    numbers = (
+        f"{series}: D before {with_interval(rows[BEFORE])}, after {with_interval(rows[AFTER])}, change "
+        f"{with_interval(rows[CHANGE])}"
+    )
+    if series != findings.grokking:
+        return f"{numbers}; {_about_one(rows[BEFORE])} before and {_about_one(rows[AFTER])} after."
+    published = f"published: about {D[BEFORE]} before and {D[AFTER]} after"
+    return f"{numbers} ({published}): {verdict(rows)}."
+
+
+def verdict(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Whether D falls through 1, as far as the intervals over runs tell."""
+    change = rows[CHANGE]
+    if any(rows[phase]["low"] is None for phase in (BEFORE, AFTER, CHANGE)):
+        return "without intervals, since a width has a single run"
+    if rows[BEFORE]["low"] > 1 and rows[AFTER]["high"] < 1:
+        return "D falls through 1 as published"
+    moves = "falls" if change["high"] < 0 else "rises" if change["low"] > 0 else "is not shown to change"
+    return (
+        f"D {moves}, and is {_about_one(rows[BEFORE])} before and {_about_one(rows[AFTER])} after; that it falls "
+        "through 1 is not found here"
+    )
+
+
+def _about_one(row: Mapping[str, Any]) -> str:
+    if row["low"] is None:
+        return "of unknown error"
+    return "above 1" if row["low"] > 1 else "below 1" if row["high"] < 1 else "not told apart from 1"
+
+
+def with_interval(row: Mapping[str, Any]) -> str:
+    """A value with its interval over runs."""
+    if row["value"] is None:
+        return ABSENT
+    text = f"{row['value']:.3f}"
+    return (text if row["low"] is None else f"{text} ({row['low']:.3f} to {row['high']:.3f})").replace("-", "−")
+
+
+def _main_rows(findings: ModularFindings, series: str) -> dict[str, dict[str, Any]]:
+    own = findings.phases.filter(
+        pl.col("series") == series,
+        pl.col("exponent") == "D",
+        pl.col("window") == NEAR,
+        pl.col("method") == MAIN,
+    )
+    return {row["phase"]: row for row in own.to_dicts()}
+
+
+def summary(findings: ModularFindings) -> pl.DataFrame:
+    """D to read, beside what was published: a row per series, window and method."""
+    change = f"{D[AFTER] - D[BEFORE]:.2f}".replace("-", "−")
+    rows: list[dict[str, Any]] = [
+        {"series": PAPER, "before": f"{D[BEFORE]:.2f}", "after": f"{D[AFTER]:.2f}", "change": change}
+    ]
+    table = findings.phases.filter(pl.col("exponent") == "D")
+    for (series, window, method), part in table.group_by("series", "window", "method", maintain_order=True):
+        by_phase = {row["phase"]: row for row in part.to_dicts()}
+        across = by_phase[CHANGE]
+        ends = [across[name] for name in ("scales_low", "scales_high")]
+        rows.append(
+            {"series": series, "window": window, "method": method}
+            | {"before": with_interval(by_phase[BEFORE]), "after": with_interval(by_phase[AFTER])}
+            | {"change": with_interval(across), "runs": across["n_runs"], "left_out": across["left_out"]}
+            | {"change, across widths": None if None in ends else f"{ends[0]:.3f} to {ends[1]:.3f}".replace("-", "−")}
+        )
+    columns = ("series", "window", "method", "before", "after", "change", "change, across widths", "runs", "left_out")
+    schema = {name: pl.Int64 if name in ("runs", "left_out") else pl.String for name in columns}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _sections(findings: ModularFindings, tables: Mapping[str, pl.DataFrame], plan: str) -> list[Section]:
+    along, phases, accuracies = (kind(findings) for kind in FIGURES)
+    earlier = (
+        f"The paper says that runs that grok and runs that do not begin to differ in D {LATEST} to {EARLIEST} epochs "
+        "before the transition; an epoch is a step here."
+    )
+    return [
+        Section(
+            "exponents",
+            "D before and after",
+            [SETTINGS],
+            [phases],
+            {
+                "summary": ("D beside what was published, with 95 % intervals over runs", tables["summary"]),
+                "phases": ("All exponents, by every window and convention", tables["phases"]),
+            },
+            HOW,
+        ),
+        Section(
+            "along",
+            "D about the transition",
+            [earlier],
+            [along],
+            {"along": ("D at every distance from the transition", tables["along"])},
+        ),
+        Section(
+            "runs",
+            "The runs",
+            figures=[accuracies],
+            tables={"runs": ("Every run: when its training and its test pairs were known", tables["runs"])},
+        ),
+        Section("plan", "The plan", code=plan),
+    ]
