@@ -89,6 +89,7 @@ class AccuraciesFigure(ModularFigure):
                 look = {"color": style["color"], "marker": "", "linestyle": line, "linewidth": 0.8}
                 draw_line(axes, rows.sort("step"), "aligned", "value", look)
             canvas.key(scale, color=style["color"], marker="", linestyle=SOLID)
+        canvas.key("training pairs", color=GREY, marker="", linestyle=DOTTED)
         axes.axvline(0, color=RULE, linewidth=0.8, label=GUIDE)
         canvas.counted(np.array([axes]), "steps from the transition")
         axes.set_ylabel("accuracy")
@@ -136,7 +137,7 @@ class PhasesFigure(ModularFigure):
 
     name, title = "phases", "D before and after"
     words = (
-        "D before and after the transition with 95 % intervals over runs: of the runs that grok in both windows and "
+        "D before and after the transition with 95 % intervals over runs: of the runs that grok in every window and "
         "by the three conventions, of their nulls, and of the controls at the same steps. On top what was published."
     )
 

@@ -12,8 +12,11 @@ from gradcascade.scaling.aligned_runs import Transitions
 from gradcascade.scaling.phases import exponent_along, phase_exponents
 from gradcascade.vocabulary import REAL
 
-NEAR, WHOLE = "near", "whole"
-"""Windows: as many steps before the transition as behind it; and everything measured."""
+NEAR, WHOLE, RISE = "near", "whole", "rise"
+"""Windows: as many steps before the transition as behind it; everything measured; and as near, but about the step at
+which half of the test answers are right, since the last percent can take long."""
+
+HALF = 0.5
 
 CHANNELS = {"D": "size", "z": "duration", "delta": "v_rel"}
 
@@ -51,14 +54,21 @@ class ModularFindings:
     @cached_property
     def transitions(self) -> Transitions:
         """First measured step at which the test accuracy is above the threshold, by scale and run."""
-        passed = self._first_above()
-        runs = self._of(Series(self.grokking)).select("scale", "run").unique().sort("scale", "run").rows()
-        return {(scale, run): passed.get((self.grokking, scale, run)) for scale, run in runs}
+        return self._passing(self.threshold)
 
-    def _first_above(self) -> dict[tuple[str, str, str], int]:
-        above = self.metrics.filter(pl.col("metric") == ACCURACY, pl.col("value") > self.threshold)
-        first = above.group_by("family", "scale", "run").agg(pl.col("step").min())
-        return {(family, scale, run): step for family, scale, run, step in first.iter_rows()}
+    @cached_property
+    def rises(self) -> Transitions:
+        """The same for half of the test."""
+        return self._passing(HALF)
+
+    def _passing(self, threshold: float) -> Transitions:
+        above = self.metrics.filter(
+            pl.col("family") == self.grokking, pl.col("metric") == ACCURACY, pl.col("value") > threshold
+        )
+        first = above.group_by("scale", "run").agg(pl.col("step").min())
+        passed = {(scale, run): step for scale, run, step in first.iter_rows()}
+        runs = self._of(Series(self.grokking)).select("scale", "run").unique().sort("scale", "run").rows()
+        return {name: passed.get(name) for name in runs}
 
     @property
     def families(self) -> list[str]:
@@ -84,21 +94,22 @@ class ModularFindings:
 
     @cached_property
     def phases(self) -> pl.DataFrame:
-        """D of every series in both windows by every method, and z and delta of the real fields near the transition.
+        """D of every series in every window by every method, and z and delta of the real fields near the transition.
 
         Columns: series, exponent, window, and those of :func:`gradcascade.scaling.phases.phase_exponents`.
         """
         found = []
         for series in self.series:
-            found += [self._phases(series, "D", window) for window in (NEAR, WHOLE)]
+            found += [self._phases(series, "D", window) for window in (NEAR, WHOLE, RISE)]
             if series.variant == REAL:
                 found += [self._phases(series, name, NEAR) for name in ("z", "delta")]
         return pl.concat(found)
 
     def _phases(self, series: Series, exponent: str, window: str) -> pl.DataFrame:
-        limits: dict[str, Any] = {"before": self.near + 1, "after": self.near} if window == NEAR else {}
+        limits: dict[str, Any] = {} if window == WHOLE else {"before": self.near + 1, "after": self.near}
+        transitions = self.rises if window == RISE else self.transitions
         table = phase_exponents(
-            self._of(series), self.transitions, value=CHANNELS[exponent], resamples=self.resamples, **limits
+            self._of(series), transitions, value=CHANNELS[exponent], resamples=self.resamples, **limits
         )
         named = {"series": series.name, "exponent": exponent, "window": window}
         return table.select(*(pl.lit(value).alias(name) for name, value in named.items()), pl.all())
@@ -131,7 +142,8 @@ class ModularFindings:
         """Every run: N, when its training and its test pairs were known, its last accuracies, what was left out.
 
         Columns: family, scale, run, n, known (first step at which more than the threshold of the training pairs is
-        right), transition (test pairs; null if never), last, training_accuracy, test_accuracy, cascades, left_out.
+        right), risen (half of the test pairs), transition (null if never), last, training_accuracy, test_accuracy,
+        cascades, left_out.
         """
         keys = ["family", "scale", "run"]
         real = self.cascades.filter(pl.col("variant") == REAL)
@@ -139,8 +151,13 @@ class ModularFindings:
         rows = real.group_by(keys).agg(
             n=pl.col("n").max(), last=pl.col("step").max(), cascades=pl.len(), left_out=counted.sum()
         )
-        for name, metric in (("known", "training_accuracy"), ("transition", ACCURACY)):
-            above = self.metrics.filter(pl.col("metric") == metric, pl.col("value") > self.threshold)
+        firsts = (
+            ("known", "training_accuracy", self.threshold),
+            ("risen", ACCURACY, HALF),
+            ("transition", ACCURACY, self.threshold),
+        )
+        for name, metric, threshold in firsts:
+            above = self.metrics.filter(pl.col("metric") == metric, pl.col("value") > threshold)
             rows = rows.join(above.group_by(keys).agg(pl.col("step").min().alias(name)), on=keys, how="left")
         for metric in ("training_accuracy", ACCURACY):
             last = self.metrics.filter(pl.col("metric") == metric).sort("step").group_by(keys)
@@ -148,7 +165,7 @@ class ModularFindings:
         places = {name: place for place, name in enumerate(self.families)}
         order = pl.col("family").replace_strict(places, return_dtype=pl.Int64)
         return rows.sort(order, "n", "run").select(
-            *keys, "n", "known", "transition", "last", "training_accuracy", ACCURACY, "cascades", "left_out"
+            *keys, "n", "known", "risen", "transition", "last", "training_accuracy", ACCURACY, "cascades", "left_out"
         )
 
     @property

@@ -33,11 +33,12 @@ SETTINGS = (
 HOW = (
     "Every run is aligned on its own transition: the first measured step at which its test accuracy is above the "
     "threshold. The window “near” holds as many steps before the transition as behind it, “whole” everything that "
-    "was measured.",
+    "was measured. The last percent of the test can come long after the others, so “rise” is “near” about another "
+    "step of each run: the first at which more than half of the test answers are right.",
     "means: the mean logarithm of each run over the phase, averaged over the runs of a width, and one line through "
     "the widths; pooled: one line through all points; steps: the mean of the slopes at each distance from the "
     "transition that all widths have. The paper's text known to us does not say which it uses; means in the near "
-    "window was chosen beforehand.",
+    "window was chosen beforehand as the main answer.",
     "low, high: a bootstrap that draws runs within every width, for other seeds at these widths (with three runs "
     "each it covers about 91 % instead of 95 %). scales_low, scales_high: how well the widths show one power law at "
     "all, with k − 2 degrees of freedom for k widths. loo: least and largest value without one width; run: without "
@@ -94,7 +95,7 @@ def headline(findings: ModularFindings) -> list[str]:
             sentences.append(_sentence(findings, series.name))
     missed = [f"{scale} seed {run}" for (scale, run), at in findings.transitions.items() if at is None]
     if missed:
-        sentences.append(f"{', '.join(missed)} did not pass {findings.threshold:.0%} and are left out.")
+        sentences.append(f"Left out, since {findings.threshold:.0%} of the test was not passed: {', '.join(missed)}.")
     passed = findings.passed_controls
     if passed.height:
         names = ", ".join(f"{family} {scale} seed {run}" for family, scale, run, *_ in passed.iter_rows())
