@@ -64,7 +64,7 @@ def test_phases_are_those_of_each_series_in_each_window(findings: ModularFinding
         (RISE, findings.rises, {"before": 21, "after": 20}),
     ):
         found = findings.phases.filter(series="control", exponent="D", window=window)
-        known = phase_exponents(rows, at, resamples=50, **limits)
+        known = phase_exponents(rows, at, resamples=50, before=limits.get("before"), after=limits.get("after"))
         assert found.drop("series", "exponent", "window").equals(known)
     delta = findings.phases.filter(series="grokking", exponent="delta", window=NEAR, method="means", phase="before")
     assert delta["value"][0] == pytest.approx(0.12, abs=0.03)
