@@ -1,10 +1,13 @@
 """Measurements disturbed at random moments: nothing may be lost, doubled, or differ from the undisturbed table.
 
     python benchmarks/cluster_faults.py [--faults 200] [--minutes 30] [--seed 1] [--kinds writer,worker,...]
+                                        [--results faults.json]
 
-Faults are SIGKILL, SIGTERM and SIGUSR1 of the writer; SIGKILL of workers (processes, Dask) and of the scheduler; a
-shard measured twice at once; a shard of another plan; a disk that is full; a lock that is held, left, or taken over.
-Each study is then measured to its end and compared with the undisturbed one, cascade by cascade. Needs Linux.
+Faults are SIGKILL, SIGTERM and SIGUSR1 of the writer; SIGKILL of workers (processes, Dask), of the scheduler and of
+`merge`; a shard measured twice at once; a shard of another plan; a disk that is full, a quota, a disk that fails and
+stale file handles, for the study, the snapshots and `merge`; a lock that is held, left, or taken over; a clock that
+is set. Each study is then measured to its end and compared with the undisturbed one, cascade by cascade. With
+--results the counts are kept in a file, and the same command goes on from there. Needs Linux and a C compiler.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,7 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "sources"))
 
+import failing_files
 from sample_runs import write_pico_run
 
 import gradcascade as gc
@@ -48,10 +53,37 @@ ROOM = 2**40
 JOURNALS = (("--journal", "wal"), ("--journal", "rollback"))
 
 
-def _command(folder: Path, words: list[str], said: Path, room: int) -> None:
+PATIENT = 900
+"""Seconds to wait for a command on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What happens to the files or the clock of a command, at its start or when it gets SIGUSR2."""
+
+    kind: str = ""
+    """One of the failures of files."""
+    under: str = ""
+    after: int = 0
+    """Calls that still go well."""
+    clock: int = 0
+    """Seconds by which the clock is set."""
+    at_start: bool = False
+
+    def begin(self, *_: object) -> None:
+        if self.kind:
+            failing_files.fail(self.under, self.kind, self.after)
+        if self.clock:
+            failing_files.shift(self.clock)
+
+
+def _command(folder: Path, words: list[str], said: Path, room: int, trouble: Trouble) -> None:
     os.chdir(folder)
     sys.stdout = sys.stderr = said.open("w")
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR2, trouble.begin)
+    if trouble.at_start:
+        trouble.begin()
     if room < ROOM:
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
     sys.argv = ["gradcascade", *words]
@@ -60,24 +92,16 @@ def _command(folder: Path, words: list[str], said: Path, room: int) -> None:
     main()
 
 
-class Measuring:
-    """One `gradcascade measure`, in a process of its own."""
+NONE = Trouble()
 
-    def __init__(self, base: Path, out: str, *options: str, room: int = ROOM) -> None:
-        self.path = base / out / "cascades.sqlite"
+
+class Command:
+    """A command of gradcascade, in a process of its own."""
+
+    def __init__(self, base: Path, words: list[str], room: int = ROOM, trouble: Trouble = NONE) -> None:
         self.said = Path(tempfile.mkstemp(dir=base, suffix=".said")[1])
-        words = ["measure", "runs", "--out", out.partition("/")[0], "--replicates", "3", "--threads", "1", *options]
-        self.process = _CONTEXT.Process(target=_command, args=(base, words, self.said, room))
+        self.process = _CONTEXT.Process(target=_command, args=(base, words, self.said, room, trouble))
         self.process.start()
-
-    def until_more(self, before: int, timeout: float = 60) -> bool:
-        """Whether it is still running once it stored another cascade."""
-        end = time.monotonic() + timeout
-        while self.process.exitcode is None and time.monotonic() < end:
-            if stored(self.path) > before:
-                return True
-            time.sleep(0.002)
-        return self.process.exitcode is None
 
     def send(self, number: int) -> None:
         with suppress(ProcessLookupError):
@@ -85,12 +109,30 @@ class Measuring:
 
     def end(self) -> tuple[int, str]:
         """Exit code and what was said; a traceback, or not ending, is a failure."""
-        self.process.join(180)
+        self.process.join(PATIENT)
         text = self.said.read_text()
         if self.process.exitcode is None or "Traceback" in text:
             self.process.kill()
-            raise AssertionError(f"did not end as it should: {text[-2000:]}")
+            raise AssertionError(f"did not end as it should: {text[-3000:]}")
         return self.process.exitcode, text
+
+
+class Measuring(Command):
+    """One `gradcascade measure`."""
+
+    def __init__(self, base: Path, out: str, *options: str, room: int = ROOM, trouble: Trouble = NONE) -> None:
+        self.path = base / out / "cascades.sqlite"
+        words = ["measure", "runs", "--out", out.partition("/")[0], "--replicates", "3", "--threads", "1", *options]
+        super().__init__(base, words, room, trouble)
+
+    def until_more(self, before: int, timeout: float = PATIENT) -> bool:
+        """Whether it is still running once it stored another cascade."""
+        end = time.monotonic() + timeout
+        while self.process.exitcode is None and time.monotonic() < end:
+            if stored(self.path) > before:
+                return True
+            time.sleep(0.005)
+        return self.process.exitcode is None
 
 
 def stored(path: Path) -> int:
@@ -110,10 +152,16 @@ def table_of(study: Path) -> pl.DataFrame:
 class Campaign:
     """Studies that are disturbed, and what became of them."""
 
-    def __init__(self, base: Path, seed: int) -> None:
-        self.base, self.random = base, random.Random(seed)
-        self.faults: Counter[str] = Counter()
-        self.lost = self.doubled = self.differing = self.studies = 0
+    def __init__(self, base: Path, seed: int, results: Path | None = None) -> None:
+        self.base, self.results = base, results
+        known = json.loads(results.read_text()) if results is not None and results.exists() else {}
+        self.faults: Counter[str] = Counter(known.get("faults", {}))
+        self.seconds: float = known.get("seconds", 0.0)
+        self.rounds: list[str] = known.get("rounds", [])
+        self.lost, self.doubled, self.differing, self.studies = (
+            known.get(name, 0) for name in ("lost", "doubled", "differing", "studies")
+        )
+        self.random = random.Random(f"{seed} {len(self.rounds)}")
         self.serving: Any = None
         self._names = 0
         for width in (6, 12, 18):
@@ -121,6 +169,16 @@ class Campaign:
         code, said = Measuring(base, "whole").end()
         assert code == 0, said
         self.whole = table_of(base / "whole")
+
+    def keep(self, kind: str, seconds: float) -> None:
+        """Keep the counts after a round of a kind."""
+        self.rounds.append(kind)
+        self.seconds += seconds
+        if self.results is not None:
+            names = ("faults", "lost", "doubled", "differing", "studies", "seconds", "rounds")
+            scratch = self.results.with_suffix(".part")
+            scratch.write_text(json.dumps({name: getattr(self, name) for name in names}, indent=1))
+            scratch.replace(self.results)
 
     def name(self) -> str:
         self._names += 1
@@ -142,10 +200,12 @@ class Campaign:
         assert code == 0, said
         self.compare(self.base / name)
 
-    def during(self, name: str, options: tuple[str, ...], fault: Callable[[Measuring], Any], room: int = ROOM):
+    def during(
+        self, name: str, options: tuple[str, ...], fault: Callable[[Measuring], Any], trouble: Trouble = NONE
+    ) -> tuple[int, str] | None:
         """Disturb a measurement soon after it stored a cascade; what it ended with, None if it was too fast."""
         before = stored(self.base / name / "cascades.sqlite")
-        measuring = Measuring(self.base, name, *options, room=room)
+        measuring = Measuring(self.base, name, *options, trouble=trouble)
         if not measuring.until_more(before):
             measuring.end()
             return None
@@ -302,13 +362,87 @@ class Campaign:
         left.unlink(missing_ok=True)
         self.finish(name, *options)
 
-    KINDS = (writer, worker, dask, twice, foreign, full, lock)
+    def failing(self) -> None:
+        """The study's files fail, at the start or later, or those of the snapshots; five times."""
+        name, options = self.name(), self.random.choice(JOURNALS)
+        for _ in range(5):
+            kind = self.random.choice(list(failing_files.FAILURES))
+            if kind in ("EIO", "ESTALE") and self.random.random() < 0.3:
+                trouble = Trouble("ESTALE", str(self.base / "runs"), self.random.randrange(400), at_start=True)
+                code, said = Measuring(self.base, name, *options, trouble=trouble).end()
+                self.faults["snapshots: ESTALE"] += code != 0
+                assert code in (0, 2), (code, said)
+                continue
+            under = str(self.base / name)
+            if self.random.random() < 0.5:
+                trouble = Trouble(kind, under, self.random.randrange(600), at_start=True)
+                ended = Measuring(self.base, name, *options, trouble=trouble).end()
+            else:
+                trouble = Trouble(kind, under, self.random.randrange(30))
+                ended = self.during(name, options, lambda measuring: measuring.send(signal.SIGUSR2), trouble)
+            assert ended is None or ended[0] in (0, 2), ended
+            self.faults[f"study: {kind}, {options[1]}"] += ended is not None and ended[0] == 2
+        self.finish(name, *options)
+
+    def clock(self) -> None:
+        """The clock is set back, or on, while it is measured, four times; the writer is then killed, or ends."""
+        name, options = self.name(), self.random.choice(JOURNALS)
+        for _ in range(4):
+            by = self.random.choice([-3600, -86400, -10 * 365 * 86400, 86400])
+
+            def set_and_kill(measuring: Measuring) -> None:
+                measuring.send(signal.SIGUSR2)
+                measuring.until_more(stored(measuring.path))
+                time.sleep(self.random.uniform(0, 0.03))
+                measuring.send(signal.SIGKILL)
+
+            ended = self.during(name, options, set_and_kill, Trouble(clock=by))
+            if ended is None:
+                break
+            assert ended[0] in (0, -signal.SIGKILL), ended
+            self.faults[f"the clock set {'back' if by < 0 else 'on'}, {options[1]}"] += 1
+        self.finish(name, *options)
+
+    def joining(self) -> None:
+        """`merge` is killed, or its disk fails, six times: there is a whole study then, or none."""
+        name = self.name()
+        out = self.base / f"{name}-joined"
+        for number in (1, 2):
+            code, said = Measuring(self.base, f"{name}/shard-{number}-of-2", "--shard", f"{number}/2").end()
+            assert code == 0, said
+        for turn in range(6):
+            kind = "" if turn % 2 else self.random.choice(list(failing_files.FAILURES))
+            trouble = Trouble(kind, str(self.base), self.random.randrange(60), at_start=True) if kind else NONE
+            joining = Command(self.base, ["merge", name, "--out", out.name], trouble=trouble)
+            if not kind:
+                until = time.monotonic() + PATIENT
+                while not list(self.base.glob(f".{out.name}-*")) and joining.process.exitcode is None:
+                    assert time.monotonic() < until
+                    time.sleep(0.001)
+                time.sleep(self.random.uniform(0, 0.05))
+                joining.send(signal.SIGKILL)
+            code, said = joining.end()
+            assert code in (0, 2, -signal.SIGKILL), (code, said)
+            self.faults[f"merge: {kind or 'SIGKILL'}"] += code != 0
+            if out.exists() and any(out.iterdir()):
+                self.compare(out)
+            else:
+                assert code != 0
+        merged = merge_studies([self.base / name], out)
+        assert not merged.unmeasured and not merged.missing
+        self.compare(out)
+        shutil.rmtree(self.base / name)
+        for left in self.base.glob(f".{out.name}-*"):
+            shutil.rmtree(left)
+
+    KINDS = (writer, worker, failing, dask, twice, full, joining, lock, clock, foreign)
 
     def report(self) -> str:
         kinds = "\n".join(f"  {count:4d}  {name}" for name, count in sorted(self.faults.items()) if count)
         return (
-            f"{self.faults.total()} faults in {self.studies} studies of {self.whole.height} cascades: "
-            f"{self.lost} lost, {self.doubled} doubled, {self.differing} tables that differ\n{kinds}"
+            f"{self.faults.total()} faults in {self.studies} studies of {self.whole.height} cascades, in "
+            f"{self.seconds / 60:.0f} minutes: {self.lost} lost, {self.doubled} doubled, {self.differing} tables that "
+            f"differ\n{kinds}"
         )
 
 
@@ -335,7 +469,9 @@ def disturb(campaign: Campaign, faults: int, until: float, kinds: list[Callable[
         for kind in kinds:
             if campaign.faults.total() >= faults or time.monotonic() > until:
                 return
+            start = time.monotonic()
             kind(campaign)
+            campaign.keep(kind.__name__, time.monotonic() - start)
             done = campaign.faults.total()
             print(f"{time.monotonic() - begun:6.0f} s  {kind.__name__}: {done} faults", file=sys.stderr, flush=True)
 
@@ -347,11 +483,13 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", default=",".join(kinds))
+    parser.add_argument("--results", type=Path)
     given = parser.parse_args()
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         os.environ.setdefault("GRADCASCADE_CACHE", str(Path(folder) / "cache"))
-        campaign = Campaign(Path(folder), given.seed)
+        os.environ["LD_PRELOAD"] = str(failing_files.compiled(Path(folder)))  # for the processes of the commands
+        campaign = Campaign(Path(folder).resolve(), given.seed, given.results)
         try:
             disturb(
                 campaign, given.faults, begun + given.minutes * 60, [kinds[name] for name in given.kinds.split(",")]

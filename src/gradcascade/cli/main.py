@@ -13,12 +13,16 @@ import typer
 
 from gradcascade import __version__
 from gradcascade.errors import InputError
+from gradcascade.probe.threads import sleep_between_kernels
 
 _INTERRUPTED = 130
 """Exit code with which a command ends on Ctrl-C."""
 
-_NO_ROOM = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE") if hasattr(errno, name)}
-"""What the system says where there is no room, or a disk fails."""
+_NO_ROOM, _FAILING = (
+    {getattr(errno, name) for name in names if hasattr(errno, name)}
+    for names in (("ENOSPC", "EDQUOT", "EFBIG"), ("EIO", "ESTALE", "EREMOTEIO", "ETIMEDOUT", "EHOSTDOWN"))
+)
+"""What the system says where there is no room, and where a disk fails or a file server is gone."""
 
 _COMMANDS = (
     "demo", "train", "probe", "graph", "cache", "families", "audit", "measure", "merge", "metrics", "fit", "compare",
@@ -71,6 +75,7 @@ def _show_warning(show: Callable[..., None]) -> Callable[..., None]:
 
 def main() -> None:
     """Run the command line: exit code 0 done, 2 wrong usage or bad input, 1 a defect of ours."""
+    sleep_between_kernels()
     warnings.showwarning = _show_warning(warnings.showwarning)
     try:
         try:
@@ -95,11 +100,16 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in _NO_ROOM | _FAILING:
             raise
         _drop_output()
         what = f"{error.filename} could" if error.filename else "what this command prints or writes could"
-        _say(f"{what} not be written ({error.strerror}); free some space, or write to another place")
+        if error.errno in _NO_ROOM:
+            _say(f"{what} not be written ({error.strerror}); free some space, or write to another place")
+        else:
+            _say(
+                f"{what} not be read or written ({error.strerror}); see to its disk or file server, and run it again"
+            )
         sys.exit(2)
 
 

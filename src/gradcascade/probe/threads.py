@@ -40,3 +40,12 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         numba.set_num_threads(before)
+
+
+def sleep_between_kernels() -> None:
+    """Have threads that wait for work sleep, in a process of our own, before its first kernel runs.
+
+    By default those of OpenMP spin for a while: beside other processes that takes a hundred times the work of a small
+    field. A process that is not ours also runs others' kernels, and decides for itself.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

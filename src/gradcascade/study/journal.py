@@ -35,6 +35,10 @@ PATIENCE = 6 * BEAT
 """A lock without a sign of life for so many seconds is of a process that is gone."""
 
 
+_HELD: set[str] = set()
+"""Tokens of the locks that this process holds."""
+
+
 class JournalWarning(UserWarning):
     """A store is written in another way than usual, because of where it lies."""
 
@@ -100,6 +104,17 @@ def why_not_written(folder: Path) -> str:
     return ""
 
 
+def why_not_read(path: Path) -> str:
+    """What the system says when a file is read to its end; nothing if that succeeds."""
+    try:
+        with path.open("rb") as file:
+            while file.read(1 << 20):
+                pass
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
 def lock_of(path: Path) -> Path:
     """The lock file of a store."""
     return path.with_name(f"{path.name}.lock")
@@ -122,17 +137,34 @@ class Lock:
         text = json.dumps({"token": self._token, **_own_process()})
         while True:
             try:
-                with self.path.open("x", encoding="utf-8") as file:
-                    file.write(text)
+                self._make(text)
                 break
             except FileExistsError:
                 self.refuse_if_held()
                 self._put_aside()
             except OSError as error:
                 raise InputError(
-                    f"{self.path} cannot be written ({error.strerror}); free space, or choose another folder"
+                    f"{self.path} cannot be written ({error.strerror}); see to its disk, or choose another folder"
                 ) from None
+        _HELD.add(self._token)
         threading.Thread(target=self._beat, daemon=True).start()
+
+    def _make(self, text: str) -> None:
+        """Make the lock file, with its words in it from the first moment where the file system has links."""
+        own = self.path.with_name(f".writing-{self._token}.lock")
+        try:
+            own.write_text(text, encoding="utf-8")
+            try:
+                os.link(own, self.path)
+            except FileExistsError:
+                raise
+            except OSError:
+                if own.stat().st_nlink < 2:  # else it was made, and only the answer was lost
+                    with self.path.open("x", encoding="utf-8") as file:
+                        file.write(text)
+        finally:
+            with contextlib.suppress(OSError):
+                own.unlink()
 
     def refuse_if_held(self) -> None:
         """Refuse if another process holds the lock; takes a while if that is on another machine."""
@@ -143,6 +175,8 @@ class Lock:
         if holder.get("place") == _own_process()["place"]:
             if _started(int(holder["pid"])) != holder.get("started"):
                 return
+            if int(holder["pid"]) == os.getpid() and holder.get("token") not in _HELD:
+                return  # this process let it go when its disk failed
         else:
             for _ in range(int(PATIENCE / BEAT * 4)):
                 self._sleep(BEAT / 4)
@@ -170,6 +204,7 @@ class Lock:
     def release(self) -> None:
         """Let the lock go, if it is still this one's."""
         self._ended.set()
+        _HELD.discard(self._token)
         with contextlib.suppress(OSError, InputError):
             self.check()
             self.path.unlink()

@@ -73,6 +73,16 @@ def _copy(path: Path, memory: sqlite3.Connection) -> None:
             source.backup(memory)
 
 
+def why_whole(path: Path) -> str:
+    """Words for a store that is whole although it was found damaged a moment ago; nothing if it is damaged."""
+    try:
+        with closing(in_memory(path)) as memory:
+            found = memory.execute("PRAGMA integrity_check").fetchone()[0]
+    except sqlite3.DatabaseError:
+        return ""
+    return "a read failed" if found == "ok" else ""
+
+
 def log_of(path: Path) -> bool:
     """Whether a store has a log with something in it."""
     return _has(path, "-wal")

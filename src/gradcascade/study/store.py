@@ -18,7 +18,7 @@ from gradcascade import vocabulary
 from gradcascade.errors import InputError
 from gradcascade.sources.base import Name
 from gradcascade.study import migration, reading
-from gradcascade.study.journal import JournalWarning, Lock, rolls_back, why_not_written
+from gradcascade.study.journal import JournalWarning, Lock, rolls_back, why_not_read, why_not_written
 from gradcascade.vocabulary import CASCADE_COLUMNS, REFUSAL_COLUMNS, polars_schema
 
 VERSION = 2
@@ -133,17 +133,17 @@ class Store:
 
     def _read(self) -> None:
         """Open the file to be read, or a copy of it; of one that is not there, or not begun, an empty one."""
-        there = self.path.is_file() and self.path.stat().st_size
-        if there:
+        if self.path.is_file() and self.path.stat().st_size:
             self._connection = (reading.in_memory if self._rolls_back else reading.connect)(self.path)
-        else:
-            self._connection = sqlite3.connect(":memory:", isolation_level=None)
-        try:
-            if not self._check_version():
-                self._connection.executescript(f"{_SCHEMA} PRAGMA user_version = {VERSION};")
-        except BaseException:
+            try:
+                if self._check_version():
+                    return
+            except BaseException:
+                self._connection.close()
+                raise
             self._connection.close()
-            raise
+        self._connection = sqlite3.connect(":memory:", isolation_level=None)
+        self._connection.executescript(f"{_SCHEMA} PRAGMA user_version = {VERSION};")
 
     def _check_version(self) -> int:
         """Refuse the tables of another version; gives the number of tables."""
@@ -206,7 +206,8 @@ class Store:
 
         A store that can only be read is refused.
         """
-        why = self._closed or (reading.why_read_only(self.path) if self._old else None)
+        with self._explained():
+            why = self._closed or (reading.why_read_only(self.path) if self._old else None)
         if why:
             raise InputError(
                 f"the study {self.path.parent} can be read but not written ({why}); copy it to a folder where you "
@@ -251,9 +252,11 @@ class Store:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn what SQLite says into what a user can do."""
+        """Turn what SQLite and the system say into what a user can do."""
         try:
             yield
+        except OSError as error:
+            raise self._unreachable(error.strerror or str(error)) from None
         except sqlite3.DatabaseError as error:
             said, code = str(error), getattr(error, "sqlite_errorname", "")
             if code == "SQLITE_FULL":
@@ -262,18 +265,24 @@ class Store:
                     "(everything measured so far is kept)"
                 ) from None
             if code.startswith("SQLITE_IOERR"):  # SQLite keeps what the system said to itself
-                why = why_not_written(self.path.parent) or f"{said}, {code}"
+                raise self._unreachable(why_not_written(self.path.parent) or f"{said}, {code}") from None
+            if "not a database" in said or "malformed" in said:  # SQLite says so too where a disk fails to read
+                if why := why_not_read(self.path) or reading.why_whole(self.path):
+                    raise self._unreachable(why) from None
                 raise InputError(
-                    f"{self.path} could not be read or written ({why}); see to its disk, quota or file server and "
-                    "run the same command again (everything measured so far is kept)"
+                    f"{self.path} is not a store of cascades ({said}); restore it from a copy, or move it away"
                 ) from None
-            if "not a database" in said or "malformed" in said:
-                raise InputError(
-                    f"{self.path} is not a store of cascades ({said}); restore it or remove it"
-                ) from None
+            if code.startswith("SQLITE_CANTOPEN") and (why := why_not_written(self.path.parent)):
+                raise self._unreachable(why) from None
             if isinstance(error, sqlite3.OperationalError):
                 raise InputError(f"{self.path} cannot be used ({said}); check its folder and permissions") from None
             raise
+
+    def _unreachable(self, why: str) -> InputError:
+        return InputError(
+            f"{self.path} could not be read or written ({why}); see to its disk, quota or file server and run the "
+            "same command again (everything measured so far is kept)"
+        )
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._explained():

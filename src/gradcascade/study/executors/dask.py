@@ -15,7 +15,7 @@ from typing import Any
 
 from gradcascade import __version__
 from gradcascade.errors import InputError
-from gradcascade.probe.threads import thread_count
+from gradcascade.probe.threads import sleep_between_kernels, thread_count
 from gradcascade.study.executors.base import Executor, Finished, Numbered
 from gradcascade.study.snapshot import Event, Task, measure
 
@@ -45,6 +45,7 @@ def _measure(task: Task) -> _Result:
     """Measure a snapshot in a worker, with the worker's threads; a worker that took over another's waits its turn."""
     from distributed import get_worker
 
+    sleep_between_kernels()
     threads = get_worker().state.nthreads
     jobs = tuple(replace(job, probe=replace(job.probe, threads=job.probe.threads or threads)) for job in task.jobs)
     with _ONE_AT_A_TIME:

@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from gradcascade.errors import InputError
+from gradcascade.probe.threads import sleep_between_kernels
 from gradcascade.study.executors.base import Executor, Finished, Numbered
 from gradcascade.study.snapshot import Event, Measured, Read, Task, measure
 from gradcascade.study.stopping import ignore_signals, uninterrupted
@@ -47,6 +48,7 @@ class _Worker:
 
 def _work(connection: Connection) -> None:
     """Measure what arrives, until the other side is gone."""
+    sleep_between_kernels()
     ignore_signals()
     try:
         while True:
