@@ -45,7 +45,7 @@ from gradcascade.study.merging import merge_studies
 from gradcascade.study.store import KEY
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["gradcascade.cli.main", "gradcascade.study.runner"])
+_CONTEXT.set_forkserver_preload(["gradcascade.cli.main", "gradcascade.study.runner", "loaded_kernels"])
 
 ROOM = 2**40
 """Bytes to which files may grow where the disk is not to be full."""
@@ -122,7 +122,7 @@ class Measuring(Command):
 
     def __init__(self, base: Path, out: str, *options: str, room: int = ROOM, trouble: Trouble = NONE) -> None:
         self.path = base / out / "cascades.sqlite"
-        words = ["measure", "runs", "--out", out.partition("/")[0], "--replicates", "3", "--threads", "1", *options]
+        words = ["measure", "runs", "--out", out.partition("/")[0], "--replicates", "2", "--threads", "1", *options]
         super().__init__(base, words, room, trouble)
 
     def until_more(self, before: int, timeout: float = PATIENT) -> bool:
@@ -164,8 +164,8 @@ class Campaign:
         self.random = random.Random(f"{seed} {len(self.rounds)}")
         self.serving: Any = None
         self._names = 0
-        for width in (6, 12, 18):
-            write_pico_run(base / "runs" / f"tiny-d{width}", tuple(range(0, 50, 10)), width, blocks=1)
+        for width in (6, 12):
+            write_pico_run(base / "runs" / f"tiny-d{width}", tuple(range(0, 40, 10)), width, blocks=1)
         code, said = Measuring(base, "whole").end()
         assert code == 0, said
         self.whole = table_of(base / "whole")
@@ -406,17 +406,18 @@ class Campaign:
     def joining(self) -> None:
         """`merge` is killed, or its disk fails, six times: there is a whole study then, or none."""
         name = self.name()
-        out = self.base / f"{name}-joined"
+        out = self.base / "joined" / name
+        out.parent.mkdir(exist_ok=True)
         for number in (1, 2):
             code, said = Measuring(self.base, f"{name}/shard-{number}-of-2", "--shard", f"{number}/2").end()
             assert code == 0, said
         for turn in range(6):
             kind = "" if turn % 2 else self.random.choice(list(failing_files.FAILURES))
-            trouble = Trouble(kind, str(self.base), self.random.randrange(60), at_start=True) if kind else NONE
-            joining = Command(self.base, ["merge", name, "--out", out.name], trouble=trouble)
+            trouble = Trouble(kind, str(out.parent), self.random.randrange(60), at_start=True) if kind else NONE
+            joining = Command(self.base, ["merge", name, "--out", str(out)], trouble=trouble)
             if not kind:
                 until = time.monotonic() + PATIENT
-                while not list(self.base.glob(f".{out.name}-*")) and joining.process.exitcode is None:
+                while not list(out.parent.glob(f".{name}-*")) and joining.process.exitcode is None:
                     assert time.monotonic() < until
                     time.sleep(0.001)
                 time.sleep(self.random.uniform(0, 0.05))
@@ -432,7 +433,7 @@ class Campaign:
         assert not merged.unmeasured and not merged.missing
         self.compare(out)
         shutil.rmtree(self.base / name)
-        for left in self.base.glob(f".{out.name}-*"):
+        for left in out.parent.glob(f".{name}-*"):
             shutil.rmtree(left)
 
     KINDS = (writer, worker, failing, dask, twice, full, joining, lock, clock, foreign)
@@ -441,8 +442,8 @@ class Campaign:
         kinds = "\n".join(f"  {count:4d}  {name}" for name, count in sorted(self.faults.items()) if count)
         return (
             f"{self.faults.total()} faults in {self.studies} studies of {self.whole.height} cascades, in "
-            f"{self.seconds / 60:.0f} minutes: {self.lost} lost, {self.doubled} doubled, {self.differing} tables that "
-            f"differ\n{kinds}"
+            f"{self.seconds / 60:.0f} minutes: {self.lost} lost, {self.doubled} doubled, {self.differing} differing "
+            f"tables\n{kinds}"
         )
 
 
