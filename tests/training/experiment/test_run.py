@@ -32,7 +32,7 @@ class Kept:
         self.stops, self.rows, self.losses = list(stops), {}, {}
 
     def keep(self, spec, record):
-        self.losses[record.step] = record.loss
+        self.losses[record.step] = record.metrics["loss"]
         for own in record.fields:
             assert own.refused is None
             for row in own.rows.rows:
