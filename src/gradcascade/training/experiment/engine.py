@@ -145,8 +145,8 @@ class _Experiment:
             self._keeper.metrics(*name, self.plan.steps, metrics_of(result["loss"]))
             return ()
 
-        # The last to finish is then a short one.
-        order = sorted(specs, key=lambda spec: (-spec.width, spec.seed))
+        # Matched sets one after another, so that what is interrupted has whole ones; the last run is a short one.
+        order = sorted(specs, key=lambda spec: (self.plan.seeds.index(spec.seed), -spec.width))
         if not self.pool.run(order, self._keep, done, self._watch("runs", order, results), self.stop):
             return Outcome(False)
         notes = self._notes(results)
