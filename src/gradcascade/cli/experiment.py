@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -60,27 +61,17 @@ def experiment(
         name = stop.signal.name if stop.signal else "a signal"
         typer.echo(f"gradcascade: stopped by {name}; the same command continues where every run is", err=True)
         raise typer.Exit(128 + (stop.signal or 0))
-    report = _report(out)
+    from gradcascade.report.experiment import write_experiment
+
+    report = write_experiment(out)
     seconds = time.perf_counter() - start
     if as_json:
         told = {"study": str(out / "study"), "notes": list(outcome.notes), "seconds": round(seconds, 1)}
-        typer.echo(json.dumps(told | {"report": report.to_dict() if report else None}))
+        typer.echo(json.dumps(told | {"report": report.to_dict()}))
         return
-    for line in (*outcome.notes, *(report.headline if report else ())):
+    for line in (*outcome.notes, *report.headline):
         typer.echo(line)
-    place = report.page if report else out / "study"
-    typer.echo(f"{'report' if report else 'study'}: {place}  ({seconds:.0f} s)")
-
-
-def _report(out: Path) -> Any:
-    """Write the report, with its headline."""
-    from importlib.util import find_spec
-
-    if find_spec("gradcascade.report.experiment") is None:
-        return None
-    from gradcascade.report.experiment import write_experiment  # pyright: ignore[reportMissingImports]
-
-    return write_experiment(out)
+    typer.echo(f"report: {report.page}  ({seconds:.0f} s)")
 
 
 def _warm_up(plan: ExperimentPlan) -> None:
@@ -95,7 +86,8 @@ def _warm_up(plan: ExperimentPlan) -> None:
 def _show(display: ProgressDisplay, found: Overall) -> None:
     latest, note = found.latest, ""
     if latest is not None:
-        note = f"{latest.spec.label} step {latest.step} loss {latest.loss:.2f}"
+        note = f"{latest.spec.label} step {latest.step}"
+        note += "" if math.isnan(latest.loss) else f" loss {latest.loss:.2f}"
     if found.seconds_left is not None:
         note += f", {_duration(found.seconds_left)} left"
     display.update(found.phase, found.done, found.total, note)

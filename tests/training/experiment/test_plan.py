@@ -42,7 +42,7 @@ def test_what_makes_no_experiment_is_refused(tmp_path, text, complaint):
 
 
 def test_a_plan_written_out_is_the_same_plan(tmp_path):
-    text = 'optimizers = ["muon", "sgd"]\ntext = ["a \\"b\\".txt"]\nlearning_rates = {muon = 0.003}\n[probe]\nalpha = 0.4'
+    text = 'optimizers = ["muon", "sgd"]\ntext = ["a \\"b\\".txt"]\nlearning_rates = {muon = 0.003}\n[probe]\nm = 3'
     plan = read_experiment(written(tmp_path, text))
     assert plan.text == (str(tmp_path / 'a "b".txt'),)
     assert read_experiment(written(tmp_path, plan_toml(plan))) == plan

@@ -12,8 +12,8 @@ from gradcascade.training.experiment.plan import Condition, ExperimentPlan
 from gradcascade.training.experiment.run import OTHER_BATCHES, RunSpec, Trainer
 
 PLAN = ExperimentPlan(
-    optimizers=("adamw", "sgd-momentum", "sgd", "muon"), spans=(1, 2, 4), batches=3, widths=(24,), seeds=(0,), steps=6,
-    warmup=2, measured=(4, 6), batch=2, context=8, evaluation=2, clip=0.5,
+    optimizers=("adamw", "sgd-momentum", "sgd", "muon"), spans=(1, 2, 4), batches=3, widths=(24,), seeds=(0,),
+    steps=6, warmup=2, measured=(4, 6), batch=2, context=8, evaluation=2, clip=0.5,
 )  # fmt: skip
 RATES = {"adamw": 4e-3, "sgd-momentum": 0.1, "sgd": 0.5, "muon": 4e-3}
 
@@ -104,6 +104,7 @@ def plain_fields(optimizer, corpus):
 def test_every_field_is_that_of_a_plain_loop(optimizer, corpus, tmp_path):
     kept = Kept()
     result = Trainer(PLAN, corpus).run(spec(tmp_path / "run", optimizer), kept)
+    assert result
     assert result["diverged_at"] is None
     assert result["loss"] == kept.losses[6]
     fields = plain_fields(optimizer, corpus)
@@ -127,6 +128,8 @@ def test_an_interrupted_run_gives_the_same_rows(optimizer, corpus, tmp_path):
     expected = trainer.run(spec(tmp_path / "whole", optimizer), whole)
     results = [Trainer(PLAN, corpus).run(spec(tmp_path / "parts", optimizer), parts) for _ in range(4)]
     assert results[:3] == [None] * 3
+    assert results[3]
+    assert expected
     assert results[3]["loss"] == expected["loss"]
     assert parts.rows == whole.rows
     assert parts.losses == whole.losses
@@ -134,20 +137,20 @@ def test_an_interrupted_run_gives_the_same_rows(optimizer, corpus, tmp_path):
 
 
 def test_a_run_killed_between_measuring_and_saving_measures_the_same_again(corpus, tmp_path):
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     class Dying(Kept):
         def stopped(self, spec, step, loss):
             if 5 in self.stops and step == 5:
-                raise Killed  # the state of step 5 is not yet there when the process goes
+                raise KilledError  # the state of step 5 is not yet there when the process goes
             return super().stopped(spec, step, loss)
 
     parts, trainer = Dying(3), Trainer(PLAN, corpus)
     assert trainer.run(spec(tmp_path / "a", "adamw"), parts) is None
     state = (tmp_path / "a" / "resume.pt").read_bytes()
     parts.stops = [5]
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         trainer.run(spec(tmp_path / "a", "adamw"), parts)
     (tmp_path / "a" / "resume.pt").write_bytes(state)
     parts.stops = []
@@ -158,5 +161,6 @@ def test_a_run_killed_between_measuring_and_saving_measures_the_same_again(corpu
 def test_a_rate_that_is_far_too_high_diverges_and_has_no_loss(corpus, tmp_path):
     high = RunSpec(Condition("sgd", "constant"), 24, 0, 1e30, (), tmp_path / "high")
     result = Trainer(PLAN, corpus).run(high, Kept())
+    assert result
     assert result["loss"] is None
     assert 1 <= result["diverged_at"] <= 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from gradcascade.files import write_whole
 from gradcascade.study.study import Study
 from gradcascade.training.corpus import Corpus, read_corpus
 from gradcascade.training.experiment import tuning
-from gradcascade.training.experiment.plan import Condition, ExperimentPlan
+from gradcascade.training.experiment.estimate import default_workers, disk_bytes
+from gradcascade.training.experiment.optimizers import OPTIMIZERS
+from gradcascade.training.experiment.plan import Condition, ExperimentPlan, entries
 from gradcascade.training.experiment.run import RunSpec, Trainer, metrics_of
 from gradcascade.training.family import require_torch
 from gradcascade.training.plan_folder import claim_folder
@@ -77,28 +80,23 @@ def run_experiment(
     Raises
     ------
     InputError
-        If the folder holds something else, a text is too short, or PyTorch is missing.
+        If the folder holds something else, a text is too short, the disk too full, or PyTorch or the device missing.
     """
     require_torch()
     out = Path(out)
     corpus = read_corpus(tuple(Path(own) for own in plan.text))
     corpus.batch(0, 0, 1, plan.context)
     corpus.evaluation(1, plan.context)
+    workers = workers or default_workers()
+    _check(plan, out, workers)
     claim_folder(plan, out, "an experiment")
     build_graphs(plan)
     with Study.create(out / STUDY, plan.study()) as study:
-        pool = Workers(partial(Trainer, plan, corpus), workers or default_workers())
+        pool = Workers(partial(Trainer, plan, corpus), workers)
         try:
             return _Experiment(plan, out, corpus, study, pool, progress, stop).make()
         finally:
             pool.close()
-
-
-def default_workers() -> int:
-    """A run for each core."""
-    from gradcascade.probe.threads import thread_count
-
-    return thread_count()
 
 
 def build_graphs(plan: ExperimentPlan) -> None:
@@ -110,11 +108,24 @@ def build_graphs(plan: ExperimentPlan) -> None:
         probe.graph_for(entries(width))
 
 
-def entries(width: int) -> int:
-    """N of the fields of a scale."""
-    from gradcascade.training.decoder import DecoderShape
+def _check(plan: ExperimentPlan, out: Path, workers: int) -> None:
+    """Refuse a device that is not there, or a disk that would fill up."""
+    import torch
 
-    return DecoderShape(width, 2).recorded_entries
+    try:
+        torch.empty(0, device=plan.device)
+    except (RuntimeError, AssertionError) as error:
+        said = str(error).splitlines()[0]
+        raise InputError(f"device = {plan.device!r} cannot be used ({said}); set it to cpu, or cuda") from None
+    needed = disk_bytes(plan, workers)
+    place = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    there = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) if out.is_dir() else 0
+    free = shutil.disk_usage(place).free
+    if free < needed - there:
+        raise InputError(
+            f"{out} needs {(needed - there) / 1e6:,.0f} MB more, and its disk has {free / 1e6:,.0f} MB free; choose "
+            "a folder on another disk, or fewer --workers"
+        )
 
 
 class _Experiment:
@@ -131,6 +142,8 @@ class _Experiment:
         self.plan, self.out, self.study, self.pool = plan, out, study, pool
         self.progress, self.stop = progress, stop
         self._keeper = Keeper(study, plan.spans)
+        self._tuned: dict[str, dict[str, Any]] = {}
+        """Of every family what tuning found, as it is written."""
 
     def make(self) -> Outcome:
         rates = self._tune()
@@ -173,8 +186,6 @@ class _Experiment:
         asked: dict[Condition, int] = {}
         for condition in plan.conditions:
             if condition.optimizer not in plan.learning_rates:
-                from gradcascade.training.experiment.optimizers import OPTIMIZERS
-
                 rates = tuning.grid(plan.tuning, OPTIMIZERS[condition.optimizer].middle)
                 losses[condition], asked[condition] = {}, len(rates)
                 first += [self._trial(condition, rate) for rate in rates]
@@ -210,7 +221,7 @@ class _Experiment:
 
     def _write_tuning(self, rates: Any, losses: Any, found: dict[Condition, tuning.Tuned]) -> None:
         plan = self.plan
-        families = {}
+        families = self._tuned
         for condition, rate in rates.items():
             tried = [{"rate": own, "loss": loss} for own, loss in sorted(losses.get(condition, {}).items())]
             at = {f"d{width}": tuning.rate_at(plan, condition.optimizer, rate, width) for width in plan.widths}
@@ -270,6 +281,14 @@ class _Experiment:
         for optimizer in self.plan.optimizers:
             if missing := sorted(set(self.plan.kinds) - set(self.plan.fields_of(optimizer))):
                 notes.append(f"{optimizer} has no {' and no '.join(missing)}: left out")
+        notes += [
+            f"{family}: the best rate, {own['chosen']:g}, is the lowest or highest that was tried, so a better one "
+            "may lie beyond; raise tuning.further"
+            for family, own in self._tuned.items()
+            if own["at_end"]
+        ]
+        if refused := self.study.refusals().height:
+            notes.append(f"{refused} fields could not be measured; the study's refusals say why")
         return tuple(notes)
 
     def _write_results(self, specs: list[RunSpec], results: dict[RunSpec, dict[str, Any]]) -> None:

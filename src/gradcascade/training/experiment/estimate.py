@@ -6,15 +6,17 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradcascade.training.experiment.engine import default_workers, entries
+from gradcascade.training.experiment.fields import most_kept
 from gradcascade.training.experiment.optimizers import OPTIMIZERS
-from gradcascade.training.experiment.plan import MEAN_GRADIENT, UPDATE, ExperimentPlan
+from gradcascade.training.experiment.plan import MEAN_GRADIENT, UPDATE, ExperimentPlan, entries
 
 _TIMED = 3
 """Steps that are timed, of which the middle one counts."""
 
 _ROW = 700
 """Bytes of a cascade in a store, as measured with 15 to 40 steps of activity."""
+
+_MARGIN = 5_000_000
 
 _PROCESS = 420_000_000
 """Bytes of a process with PyTorch and Numba before there is a model."""
@@ -45,13 +47,11 @@ class Estimate:
 def estimate(plan: ExperimentPlan, workers: int | None = None) -> Estimate:
     """Time some steps and fields of every scale, and count."""
     from gradcascade.training.corpus import read_corpus
-    from gradcascade.training.decoder import DecoderShape
     from gradcascade.training.family import require_torch
 
     require_torch()
     corpus = read_corpus(tuple(Path(own) for own in plan.text))
     workers = workers or default_workers()
-    variants = 1 + len(plan.nulls.kinds) * plan.nulls.replicates
     drawn = 1 + sum(kind != "N0" for kind in plan.nulls.kinds) * plan.nulls.replicates
     each = len(plan.seeds) * len(plan.schedules)
     fields = trials = 0
@@ -73,32 +73,58 @@ def estimate(plan: ExperimentPlan, workers: int | None = None) -> Estimate:
         if optimizer not in plan.learning_rates:
             trials += plan.tuning.rates * len(plan.schedules)
     seconds += trials * plan.steps * step_times[plan.widths[0]]
-    runs = len(plan.conditions) * len(plan.widths) * len(plan.seeds)
-    shape = DecoderShape(plan.widths[-1], plan.context)
-    kept = (
-        sum(
-            UPDATE in plan.kinds and step - span >= plan.measured[0] - plan.spans[-1]
-            for step in plan.measured[:1]
-            for span in plan.spans
-        )
-        * entries(plan.widths[-1])
-        * 4
-    )
-    state = 12 * shape.parameters + 2 * kept
-    activations = 4 * plan.batch * plan.context * (12 * (30 * shape.width + 12 * plan.context) + 3 * 256)
-    model = 16 * shape.parameters + 2 * kept + activations + 60 * entries(plan.widths[-1])
     return Estimate(
-        runs=runs,
+        runs=(runs := len(plan.conditions) * len(plan.widths) * len(plan.seeds)),
         trials=trials,
         steps=(runs + trials) * plan.steps,
         fields=fields,
-        cascades=fields * variants,
+        cascades=fields * variants_of_a_field(plan),
         workers=workers,
         cpu_seconds=seconds,
         seconds=max(seconds / workers, largest),
-        disk=fields * variants * _ROW + 2 * workers * state,
-        memory=workers * (_PROCESS + model),
+        disk=disk_bytes(plan, workers),
+        memory=workers * _memory(plan),
     )
+
+
+def default_workers() -> int:
+    """A run for each core."""
+    from gradcascade.probe.threads import thread_count
+
+    return thread_count()
+
+
+def disk_bytes(plan: ExperimentPlan, workers: int) -> int:
+    """Bytes on disk at the peak: every cascade, and of each run under way the state before and the one written."""
+    from gradcascade.training.decoder import DecoderShape
+
+    fields = sum(
+        _fields_at_a_step(plan, own.optimizer) * len(plan.measured) * len(plan.widths) * len(plan.seeds)
+        for own in plan.conditions
+    )
+    state = 12 * DecoderShape(plan.widths[-1], plan.context).parameters + _kept(plan)
+    return fields * variants_of_a_field(plan) * _ROW + 2 * workers * state + _MARGIN
+
+
+def variants_of_a_field(plan: ExperimentPlan) -> int:
+    """Cascades of a field, with its nulls."""
+    return 1 + len(plan.nulls.kinds) * plan.nulls.replicates
+
+
+def _kept(plan: ExperimentPlan) -> int:
+    """Bytes of the parameters that updates begin with, in memory and in a state."""
+    spans = plan.spans if UPDATE in plan.kinds else ()
+    return 4 * most_kept(plan.measured, spans) * entries(plan.widths[-1])
+
+
+def _memory(plan: ExperimentPlan) -> int:
+    """Bytes of a worker at the largest scale: weights, gradients, two moments, activations, fields, the probe."""
+    from gradcascade.training.decoder import BLOCKS, HEADS, VOCABULARY, DecoderShape
+
+    shape = DecoderShape(plan.widths[-1], plan.context)
+    tokens = plan.batch * plan.context
+    activations = 4 * tokens * (BLOCKS * (30 * shape.width + HEADS * plan.context) + 3 * VOCABULARY)
+    return _PROCESS + 16 * shape.parameters + _kept(plan) + activations + 60 * entries(plan.widths[-1])
 
 
 def told(found: Estimate) -> list[str]:

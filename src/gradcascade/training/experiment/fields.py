@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 GRADIENT = "gradient"
 
 
+def last_ends(measured: Iterable[int], spans: Iterable[int]) -> dict[int, int]:
+    """The last step that an update ends at, by the step that it begins at."""
+    return {step - span: step for step in sorted(measured) for span in spans}
+
+
+def most_kept(measured: Iterable[int], spans: Iterable[int]) -> int:
+    """How many beginnings of updates are kept at once, at most."""
+    ends = last_ends(measured, spans)
+    return max((sum(begin <= step <= end for begin, end in ends.items()) for step in ends), default=0)
+
+
 class StepFields:
     """Takes the fields of the measured steps of a run, and keeps the parameters that its updates begin with."""
 
@@ -32,10 +43,7 @@ class StepFields:
         self._spans = plan.spans if UPDATE in self._kinds else ()
         tensors = LocalTensors(model, optimizers, PICO_PATTERNS)
         self.maker = FieldMaker(tensors, tensors.describe().description("file"))
-        self._ends: dict[int, int] = {}
-        """The last step that an update ends at, by the step that it begins at."""
-        for step in measured:
-            self._ends |= {step - span: step for span in self._spans}
+        self._ends = last_ends(measured, self._spans)
         self.before: dict[int, Field] = {}
 
     def remember(self, step: int) -> None:

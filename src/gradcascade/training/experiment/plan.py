@@ -193,6 +193,13 @@ class Condition:
         return f"{self.optimizer}-{self.schedule}"
 
 
+def entries(width: int) -> int:
+    """N of the fields of a scale."""
+    from gradcascade.training.decoder import DecoderShape
+
+    return DecoderShape(width, 2).recorded_entries
+
+
 def read_experiment(path: Path) -> ExperimentPlan:
     """Read a plan; what it leaves out has the default. Texts become paths as seen from everywhere."""
     data = read_toml(path, "plan of an experiment")
