@@ -12,6 +12,7 @@ from gradcascade.training.experiment.engine import run_experiment
 from gradcascade.training.experiment.estimate import estimate
 from gradcascade.training.experiment.plan import ExperimentPlan, TuningPlan
 from gradcascade.training.experiment.tuning import best
+from gradcascade.training.workers import Workers
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,10 @@ def finished(plan, tmp_path_factory):
     seen = []
     outcome = run_experiment(plan, out, workers=1, progress=seen.append)
     assert outcome.finished
-    assert outcome.notes == ("sgd has no direction and no momentum: left out",)
+    said, *tuned = outcome.notes
+    assert said == "sgd has no direction and no momentum: left out"
+    found = json.loads((out / "tuning.json").read_text())["families"]["adamw-constant"]
+    assert [found["at_end"]] == ["lowest or highest that was tried" in note for note in tuned]  # four steps: always
     assert {found.phase for found in seen} == {"tuning", "runs"}
     return out
 
@@ -74,15 +78,18 @@ def test_what_was_tuned_and_what_came_of_it_stands_beside_the_table(plan, finish
     assert not list(finished.rglob("resume.pt"))
 
 
-def test_stopped_and_continued_by_other_workers_it_is_the_same(plan, finished, tmp_path):
-    asked = iter([False] * 6 + [True] * 1000)
-    assert not run_experiment(plan, tmp_path, workers=2, stop=lambda: next(asked)).finished
+def test_stopped_and_continued_by_other_workers_it_is_the_same(plan, finished, tmp_path, monkeypatch):
+    seen = []
+    stopped = run_experiment(plan, tmp_path, 1, seen.append, lambda: any(one.phase == "runs" for one in seen))
+    assert not stopped.finished
+    assert not (tmp_path / "experiment.json").exists()
     assert run_experiment(plan, tmp_path, workers=2).finished
     for ours, theirs in zip(table(tmp_path), table(finished), strict=True):
         assert ours.equals(theirs)
-    again = table(tmp_path)
-    assert run_experiment(plan, tmp_path, workers=1).finished  # nothing is left to do
-    assert all(ours.equals(theirs) for ours, theirs in zip(table(tmp_path), again, strict=True))
+    monkeypatch.setattr(Workers, "_free", None)  # nothing is left to do, so no worker is started
+    assert run_experiment(plan, tmp_path, workers=1).finished
+    for ours, theirs in zip(table(tmp_path), table(finished), strict=True):
+        assert ours.equals(theirs)
 
 
 def test_another_text_in_the_same_folder_is_refused(plan, finished, tmp_path):

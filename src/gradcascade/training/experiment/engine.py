@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -139,7 +139,7 @@ class _Experiment:
         progress: Callable[[Overall], None],
         stop: Callable[[], bool],
     ) -> None:
-        self.plan, self.out, self.study, self.pool = plan, out, study, pool
+        self.plan, self.out, self.corpus, self.study, self.pool = plan, out, corpus, study, pool
         self.progress, self.stop = progress, stop
         self._keeper = Keeper(study, plan.spans)
         self._tuned: dict[str, dict[str, Any]] = {}
@@ -160,11 +160,29 @@ class _Experiment:
 
         # Matched sets one after another, so that what is interrupted has whole ones; the last run is a short one.
         order = sorted(specs, key=lambda spec: (self.plan.seeds.index(spec.seed), -spec.width))
-        if not self.pool.run(order, self._keep, done, self._watch("runs", order, results), self.stop):
+        if not self._run("runs", order, done, results):
             return Outcome(False)
         notes = self._notes(results)
         self._write_results(specs, results)
         return Outcome(True, notes)
+
+    def _run(
+        self,
+        phase: str,
+        specs: list[RunSpec],
+        done: Callable[[RunSpec, dict[str, Any]], Iterable[RunSpec]],
+        results: dict[RunSpec, dict[str, Any]],
+    ) -> bool:
+        """Make the runs that are not made yet; whether all are."""
+        known, coming = Trainer(self.plan, self.corpus), list(specs)
+        left = []
+        while coming:
+            spec = coming.pop(0)
+            if result := known.finished(spec):
+                coming += done(spec, result)
+            else:
+                left.append(spec)
+        return self.pool.run(left, self._keep, done, self._watch(phase, specs, results), self.stop)
 
     def _specs(self, rates: dict[Condition, float]) -> Iterator[RunSpec]:
         for condition, rate in rates.items():
@@ -203,7 +221,7 @@ class _Experiment:
             asked[spec.condition] += 1
             return [self._trial(spec.condition, following)]
 
-        if not self.pool.run(first, self._keep, done, self._watch("tuning", first, results), self.stop):
+        if not self._run("tuning", first, done, results):
             return None
         found = {condition: tuning.best(own) for condition, own in losses.items()}
         for condition, own in found.items():

@@ -63,15 +63,19 @@ class Trainer:
         self.plan, self.corpus = plan, corpus
         self._measurer = FieldMeasurer(plan.study(), threads)
 
+    def finished(self, spec: RunSpec) -> dict[str, Any] | None:
+        """What came of a run that was made before; None if it is to be made. A folder of another run is refused."""
+        claim(spec.folder, self._describe(spec))
+        path = spec.folder / FINISHED
+        return json.loads(path.read_bytes()) if path.exists() else None
+
     def run(self, spec: RunSpec, link: Link) -> dict[str, Any] | None:
         """Make one run, or continue it; what came of it, None if it was stopped."""
         import torch
 
         plan = self.plan
-        claim(spec.folder, self._describe(spec))
-        finished = spec.folder / FINISHED
-        if finished.exists():
-            return json.loads(finished.read_bytes())
+        if result := self.finished(spec):
+            return result
         device = torch.device(plan.device)
         model = new_model(spec.width, plan.context, spec.seed).to(device)
         optimizers = OPTIMIZERS[spec.condition.optimizer].make(model, spec.rate, plan.weight_decay)
