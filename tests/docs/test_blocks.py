@@ -21,6 +21,7 @@ from gradcascade.report.access import study_data
 from gradcascade.sources.audit.quarantine_list import read_quarantine
 from gradcascade.sources.folder import discover
 from gradcascade.study.plan import FamilyPlan, read_plan
+from gradcascade.training.experiment.plan import ExperimentPlan, read_experiment
 
 APP: Any = typer.main.get_command(app)
 WITH_PYTHON = [page for page in PAGES if any(block.language == "python" for block in blocks(page))]
@@ -216,13 +217,15 @@ def test_every_target_of_make_exists(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_toml_block_is_a_plan_or_a_quarantine(page, tmp_path):
+def test_every_toml_block_is_a_plan_a_quarantine_or_the_default_experiment(page, tmp_path):
     for number, block in enumerate(block for block in blocks(page) if block.language == "toml"):
         path = tmp_path / f"{number}.toml"
         path.write_text(block.text, encoding="utf-8")
         content = tomllib.loads(block.text)
         if "snapshots" in content:
             assert read_quarantine(path).entries
+        elif "optimizers" in content:
+            assert read_experiment(path) == ExperimentPlan()  # the page shows the default one
         elif "families" in content or "nulls" in content:
             assert read_plan(path)
 

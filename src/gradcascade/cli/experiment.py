@@ -84,13 +84,13 @@ def _warm_up(plan: ExperimentPlan) -> None:
 
 
 def _show(display: ProgressDisplay, found: Overall) -> None:
-    latest, note = found.latest, ""
+    latest, said = found.latest, []
     if latest is not None:
-        note = f"{latest.spec.label} step {latest.step}"
-        note += "" if math.isnan(latest.loss) else f" loss {latest.loss:.2f}"
+        loss = "" if math.isnan(latest.loss) else f" loss {latest.loss:.2f}"
+        said.append(f"{latest.spec.label} step {latest.step}{loss}")
     if found.seconds_left is not None:
-        note += f", {_duration(found.seconds_left)} left"
-    display.update(found.phase, found.done, found.total, note)
+        said.append(f"{_duration(found.seconds_left)} left")
+    display.update(found.phase, found.done, found.total, ", ".join(said))
 
 
 def _duration(seconds: float) -> str:

@@ -1,18 +1,20 @@
 """A whole experiment: its table, whatever the workers and interruptions, and the files beside it."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 import gradcascade as gc
 from gradcascade.errors import InputError
+from gradcascade.training.experiment import engine
 from gradcascade.training.experiment.engine import run_experiment
 from gradcascade.training.experiment.estimate import estimate
 from gradcascade.training.experiment.plan import ExperimentPlan, TuningPlan
 from gradcascade.training.experiment.tuning import best
-from gradcascade.training.workers import Workers
 
 
 @pytest.fixture(scope="module")
@@ -78,16 +80,43 @@ def test_what_was_tuned_and_what_came_of_it_stands_beside_the_table(plan, finish
     assert not list(finished.rglob("resume.pt"))
 
 
-def test_stopped_and_continued_by_other_workers_it_is_the_same(plan, finished, tmp_path, monkeypatch):
+class InThisProcess:
+    """Workers that start no process: starting one takes seconds."""
+
+    def __init__(self, make, most):
+        self.trainer = make()
+
+    def run(self, specs, keep, done, progress, stop):
+        waiting = list(specs)
+        for spec in waiting:
+            link = SimpleNamespace(keep=keep, stopped=lambda spec, step, loss: False)
+            waiting += done(spec, self.trainer.run(spec, link))
+        return True
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_stopped_and_continued_elsewhere_it_is_the_same(plan, finished, tmp_path, monkeypatch):
     seen = []
     stopped = run_experiment(plan, tmp_path, 1, seen.append, lambda: any(one.phase == "runs" for one in seen))
     assert not stopped.finished
     assert not (tmp_path / "experiment.json").exists()
-    assert run_experiment(plan, tmp_path, workers=2).finished
+    monkeypatch.setattr(engine, "Workers", InThisProcess)
+    assert run_experiment(plan, tmp_path).finished
     for ours, theirs in zip(table(tmp_path), table(finished), strict=True):
         assert ours.equals(theirs)
-    monkeypatch.setattr(Workers, "_free", None)  # nothing is left to do, so no worker is started
-    assert run_experiment(plan, tmp_path, workers=1).finished
+    monkeypatch.setattr(engine.Trainer, "run", None)  # nothing is left to do, so nothing is run
+    assert run_experiment(plan, tmp_path).finished
     for ours, theirs in zip(table(tmp_path), table(finished), strict=True):
         assert ours.equals(theirs)
 
