@@ -3,7 +3,8 @@
 import pytest
 
 from gradcascade.errors import InputError
-from gradcascade.training.experiment.plan import ExperimentPlan, claim_folder, plan_toml, read_experiment
+from gradcascade.training.experiment.plan import ExperimentPlan, read_experiment
+from gradcascade.training.plan_folder import claim_folder, plan_toml
 
 
 def written(tmp_path, text):
@@ -51,15 +52,15 @@ def test_a_plan_written_out_is_the_same_plan(tmp_path):
 
 def test_a_folder_keeps_its_plan(tmp_path):
     plan = ExperimentPlan()
-    claim_folder(plan, tmp_path / "own")
-    claim_folder(plan, tmp_path / "own")
+    claim_folder(plan, tmp_path / "own", "an experiment")
+    claim_folder(plan, tmp_path / "own", "an experiment")
     other = plan.model_copy(update={"seeds": (0, 1)})
     with pytest.raises(InputError, match=r"seeds = \[0, 1, 2, 3\], now \[0, 1\] is asked for"):
-        claim_folder(other, tmp_path / "own")
+        claim_folder(other, tmp_path / "own", "an experiment")
     (tmp_path / "else").mkdir()
     (tmp_path / "else" / "a.txt").touch()
     with pytest.raises(InputError, match="something other than an experiment"):
-        claim_folder(plan, tmp_path / "else")
+        claim_folder(plan, tmp_path / "else", "an experiment")
 
 
 def test_schedules_rise_and_then_go_their_way():
