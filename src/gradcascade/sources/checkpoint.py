@@ -106,7 +106,7 @@ def files_of(path: Path) -> tuple[Path, ...]:
     """The files that a checkpoint is read from, those that exist.
 
     Never fails: what is wrong with an index or its shards is said when the checkpoint is opened. A shard that its
-    name or a link leads out of the folder is not among them, and is not looked at.
+    name leads out of the folder is not among them, and is not looked at; one that is a link is, for a tree to check.
     """
     kind = _kind(path)
     return kind.files(path) if kind else (path,)

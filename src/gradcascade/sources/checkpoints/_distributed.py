@@ -20,7 +20,6 @@ from gradcascade.sources.optimizer_state import OptimizerState, torch_state
 from gradcascade.sources.pickles.unpickler import Global, PickleError, Record, Unpickler
 from gradcascade.sources.pieces import Piece, joined
 from gradcascade.sources.stored import MAX_HEADER, StoredTensor, checked_shape, mapped, shown
-from gradcascade.sources.trees.local import inside
 
 Shape = tuple[int, ...]
 
@@ -107,7 +106,7 @@ def _held(
 ) -> tuple[Path, NDArray[np.uint8]]:
     """The file that holds something, and its bytes there."""
     named, offset, length = content.place(name, start, metadata)
-    file = inside(metadata.parent, metadata.parent / _plain(named, metadata))
+    file = metadata.parent / _plain(named, metadata)
     if named not in files:
         files[named] = mapped(file)
     if offset < 0 or length <= 0 or offset + length > files[named].size:
