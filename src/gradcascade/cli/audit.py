@@ -15,6 +15,8 @@ from gradcascade.cli.progress import ProgressDisplay
 from gradcascade.errors import InputError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from gradcascade.sources.audit import Audit, Finding
     from gradcascade.study.contents import FieldContents
     from gradcascade.study.plan import FamilyPlan
@@ -30,24 +32,33 @@ def audit(
         Path | None,
         typer.Option(help="Quarantine list to write; measure applies STUDY/quarantine.toml by default."),
     ] = None,
+    study: Annotated[
+        Path | None,
+        typer.Option(help="A study of the same families, whose channels and metrics tell of unhealthy runs too."),
+    ] = None,
     links: Links = False,
     as_json: Json = False,
 ) -> None:
-    """Find missing, duplicated, mislabelled and broken snapshots, and list those to quarantine."""
+    """Find missing, duplicated, mislabelled and broken snapshots, list those to quarantine, and name sick runs."""
     from gradcascade.sources.audit.quarantine_list import Quarantine, write_quarantine
 
     with ProgressDisplay() as display:
         audits = _audits(source, family, contents, display.update, links)
+    health = _health(audits, study)
     quarantine = Quarantine()
     for done in audits:
         quarantine = quarantine.merged(done.quarantine)
     if out is not None:
         write_quarantine(quarantine, out)
     if as_json:
-        typer.echo(json.dumps({"families": [_described(done) for done in audits], "out": str(out) if out else None}))
+        described = [
+            _described(done) | {"health": found.to_dicts()} for done, found in zip(audits, health, strict=True)
+        ]
+        typer.echo(json.dumps({"families": described, "out": str(out) if out else None}))
         return
-    for done in audits:
+    for done, found in zip(audits, health, strict=True):
         _print(done)
+        _print_health(found)
     if quarantine.entries:
         where = f"written to {out}" if out else "write them to a list with --out FILE, and give it to measure"
         typer.echo(f"{len(quarantine.entries)} snapshots to quarantine; {where}")
@@ -105,6 +116,25 @@ def _of_hub(entry: FamilyPlan, progress: Callable[[str, int, int, str], None]) -
     chosen = entry.hub is not None and entry.hub.steps is not None
     listing = list_hub(source, chosen, functools.partial(progress, "listing"))
     return audit_listing(listing, label=entry.label, gradients=entry.gradients)
+
+
+def _health(audits: Sequence[Audit], study: Path | None) -> list[pl.DataFrame]:
+    """Findings about the runs of every family, by the evaluations beside them and what a study has measured."""
+    from gradcascade.study.audited import audited_health
+
+    return audited_health([(done.listing.family, done.metrics) for done in audits], study)
+
+
+def _print_health(found: pl.DataFrame) -> None:
+    """Print runs that part from the others or from their own past; nothing where none does."""
+    from gradcascade.report.answers.health import first_findings, sentence
+
+    for row in first_findings(found).to_dicts():
+        run = row["scale"] + (f" run {row['run']}" if row["run"] != "0" else "")
+        typer.echo(f"  warning  {run}  from step {row['first_step']:,}  {row['code']}")
+        typer.echo("\n".join(wrapped(sentence(row), " " * 6, 6)))
+    if found.height:
+        typer.echo("  fit and report leave unhealthy runs out with --healthy")
 
 
 def _described(done: Audit) -> dict[str, Any]:

@@ -50,12 +50,12 @@ class _Found:
     distance: float
 
 
-def run_health(cascades: Cascades, metrics: pl.DataFrame | None = None) -> pl.DataFrame:
+def run_health(cascades: Cascades | None = None, metrics: pl.DataFrame | None = None) -> pl.DataFrame:
     """Runs that collapse, jump or part from the other runs of their scale; see the module for the rule.
 
     Parameters
     ----------
-    cascades : polars.DataFrame or Points
+    cascades : polars.DataFrame or Points, optional
         Cascades of a study; the real fields' channels are looked at.
     metrics : polars.DataFrame, optional
         Metrics with the columns ``family, scale, step, metric, value`` and, where there are several, ``run``.
@@ -67,12 +67,13 @@ def run_health(cascades: Cascades, metrics: pl.DataFrame | None = None) -> pl.Da
         "jump"), ``first_step, last_step, steps`` (how many are sick), ``value, expected, distance`` (in spreads) of
         the farthest step.
     """
-    series = [_channels(points_of(cascades))]
+    series = [] if cascades is None else [_channels(points_of(cascades))]
     if metrics is not None and not metrics.is_empty():
         series.append(_metrics(metrics))
     found: list[dict[str, Any]] = []
     keys = ["family", "field", "scale", "quantity", "logged"]
-    for (family, field, scale, quantity, logged), values in pl.concat(series).group_by(keys, maintain_order=True):
+    groups = pl.concat(series).group_by(keys, maintain_order=True) if series else ()
+    for (family, field, scale, quantity, logged), values in groups:
         wide = values.sort("step").pivot("run", index="step", values="value", aggregate_function="mean")
         steps, table = wide["step"].to_numpy(), wide.drop("step").to_numpy().astype(float)
         least = np.full(table.shape, SMALLEST if field is not None else 0.0)

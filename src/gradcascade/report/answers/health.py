@@ -12,14 +12,18 @@ def health_answer(data: ReportData) -> Answer | None:
     found = data.answers["health"]
     if found.is_empty():
         return None
-    first = found.sort("first_step").group_by("family", "scale", "run", maintain_order=True).first()
     keys = ["family", "field", "variant", "exponent"]
     real = pl.col("variant") == "real", pl.col("exponent").is_in(["D", "z", "delta"])
     columns = [*keys, "scales_value", "scales_low", "scales_high"]
     both = data.answers["intervals"].filter(*real).select(columns)
     kept = data.answers["healthy_intervals"].filter(*real).select(columns)
     rows = both.join(kept, on=keys, how="left", suffix="_healthy", maintain_order="left")
-    return answer("health", (sentence(row) for row in first.to_dicts()), rows, found)
+    return answer("health", (sentence(row) for row in first_findings(found).to_dicts()), rows, found)
+
+
+def first_findings(found: pl.DataFrame) -> pl.DataFrame:
+    """Of every sick run, what was seen first."""
+    return found.sort("first_step").group_by("family", "scale", "run", maintain_order=True).first()
 
 
 def sentence(row: dict) -> str:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gradcascade.errors import InputError
 from gradcascade.sources.audit import evidence
@@ -23,10 +24,14 @@ from gradcascade.sources.audit.quarantine_list import Conventions, Entry, Quaran
 from gradcascade.sources.base import FIELDS, GRADIENT, RunName
 from gradcascade.sources.choice import selected
 from gradcascade.sources.contents import Described, Fields, describe_fields
+from gradcascade.sources.evaluations import metrics_table, read_evaluations
 from gradcascade.sources.folder import named_runs
 from gradcascade.sources.layouts.base import Run
 from gradcascade.sources.pico_tensors import pico_tensors
 from gradcascade.sources.snapshots import Reading
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _OUT_OF_PLACE = (evidence.LateWeights, evidence.ForeignWeights, evidence.LatePart, evidence.ForeignPart)
 _COPIES = (evidence.IdenticalContents, evidence.CopiedPart, evidence.StalePart, evidence.ScaledCopy)
@@ -43,6 +48,8 @@ class Audit:
     contents: bool = False
     described: Mapping[Fields, Described] = field(default_factory=dict)
     """What the fields of every run are made of, where tensors were read."""
+    metrics: pl.DataFrame | None = None
+    """Evaluations in the folders of the runs, as a table of metrics; None of a hub, where they are not fetched."""
     copies: Mapping[RunName, tuple[str, ...]] = field(default_factory=dict)
     """Checkpoints of every run that hold a step again, and are passed over."""
 
@@ -97,8 +104,9 @@ def audit_family(
     listing = list_runs(name, folder, found_runs, show("listing"))
     audit = audit_listing(listing, label=label, gradients=gradients)
     copies = {run_name: run.copies for run_name, run in found_runs.items() if run.copies}
+    audit = dataclasses.replace(audit, copies=copies, metrics=_evaluations(name, folder, found_runs))
     if not contents:
-        return dataclasses.replace(audit, copies=copies)
+        return audit
     found: list[Finding] = []
     read: dict[RunName, Counter[str]] = {}
     for opened in _opened(listing, folder, found_runs, gradients, select, show("reading")):
@@ -108,9 +116,17 @@ def audit_family(
     ended = outcomes(listing, gradients, findings, read)
     reading = Reading(name, tuple(fields), gradients, order, label, tuple(select))
     described = describe_fields(at for of, run in found_runs.items() for at in reading.snapshots(run, *of))
-    return dataclasses.replace(
-        audit, findings=tuple(findings), outcomes=ended, contents=True, described=described, copies=copies
-    )
+    return dataclasses.replace(audit, findings=tuple(findings), outcomes=ended, contents=True, described=described)
+
+
+def _evaluations(family: str, root: Path, runs: Mapping[RunName, Run]) -> pl.DataFrame:
+    """Results of the runs that can be read; what cannot be is told by measuring."""
+    rows = [
+        (of.scale, of.run, *row)
+        for of, run in runs.items()
+        for row in read_evaluations(run.tree.small_folder(run.folder), root, lambda _: None)
+    ]
+    return metrics_table(family, rows)
 
 
 def _opened(
