@@ -8,7 +8,7 @@ project_copyright = author
 release = version = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["conf.py", "generate.py", "pictures.py", "check_site.py"]
+exclude_patterns = ["conf.py", "generate.py", "pictures.py", "findings.py", "check_site.py"]
 
 myst_heading_anchors = 3
 

@@ -21,9 +21,11 @@ BASE, SECOND = "adamw", "sgd-momentum"
 """Optimizers of the primary questions, where the plan has them; else the first two of the plan."""
 
 LOSS_SCHEMA = (
-    texts("condition", "optimizer", "schedule", "scale") | numbers("rate", "loss", "loss_sd") | wholes("runs")
+    texts("condition", "optimizer", "schedule", "scale")
+    | wholes("n")
+    | numbers("rate", "loss", "loss_sd")
+    | wholes("runs", "diverged")
 )
-LOSS_SCHEMA |= wholes("diverged")
 RATE_SCHEMA = texts("condition") | numbers("rate", "loss") | flags("chosen")
 GAP_SCHEMA = texts("condition", "rung", "scale", "run") | wholes("measured", "expected")
 """Columns of the losses, of the rates that were tried, and of what is missing."""
@@ -123,8 +125,10 @@ class Experiment:
         )
         order = {name: place for place, name in enumerate(self.ladder.conditions)}
         place = pl.col("family").replace_strict(order, default=len(order), return_dtype=pl.Int64)
+        sizes = self.ladder.points.rows.group_by("scale").agg(pl.col("n").max())
         return (
-            found.sort(place, "family", "width")
+            found.join(sizes, on="scale", how="left")
+            .sort(place, "family", "width")
             .rename({"family": "condition"})
             .select(pl.col(name).cast(kind) for name, kind in LOSS_SCHEMA.items())
         )

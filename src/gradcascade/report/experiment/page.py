@@ -45,7 +45,7 @@ HOW_POWER = (
 
 def write_page(experiment: Experiment, folder: Path) -> ExperimentReport:
     """Write the page with its figures and tables, and all tables as JSON."""
-    tables = _tables(experiment)
+    tables = tables_of(experiment)
     found = headline(experiment)
     page = write_document(folder, "From gradient to update", found, _sections(experiment, tables), _meta(experiment))
     report = ExperimentReport(tuple(found), tables, experiment.ladder.window, page)
@@ -56,7 +56,8 @@ def write_page(experiment: Experiment, folder: Path) -> ExperimentReport:
     return report
 
 
-def _tables(experiment: Experiment) -> dict[str, pl.DataFrame]:
+def tables_of(experiment: Experiment) -> dict[str, pl.DataFrame]:
+    """Every table of the report, by name."""
     answers = experiment.answers
     words = [question_words(experiment, row) for row in answers.to_dicts()]
     return {
