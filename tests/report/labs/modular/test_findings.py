@@ -9,7 +9,7 @@ import pytest
 
 from gradcascade.report.labs.modular.figures import FIGURES
 from gradcascade.report.labs.modular.findings import NEAR, RISE, WHOLE, ModularFindings
-from gradcascade.report.labs.modular.page import headline, summary, write_modular_page
+from gradcascade.report.labs.modular.page import headline, summary, verdict, write_modular_page
 from gradcascade.scaling.phases import METHODS, phase_exponents
 
 SIZES = {"d4": 200, "d8": 700, "d16": 2500, "d32": 9000}
@@ -56,7 +56,7 @@ def test_every_run_is_aligned_on_its_own_first_step_above_the_threshold(findings
 
 
 def test_phases_are_those_of_each_series_in_each_window(findings: ModularFindings) -> None:
-    assert [own.name for own in findings.series] == ["grokking", "control", "other", "grokking, N0"]
+    assert list(findings.series) == ["grokking", "control", "other", "grokking, N0"]
     rows = findings.cascades.filter(family="control", variant="real")
     for window, at, limits in (
         (NEAR, findings.transitions, {"before": 21, "after": 20}),
@@ -71,24 +71,48 @@ def test_phases_are_those_of_each_series_in_each_window(findings: ModularFinding
     assert delta["window"].len() == 1 and "delta" not in findings.phases.filter(window=WHOLE)["exponent"]
 
 
+def test_differences_are_those_of_the_exponents_where_both_have_the_same_runs(findings: ModularFindings) -> None:
+    names = ("grokking − other", "grokking", "other")
+    phases = findings.phases.filter(exponent="D", window=NEAR, phase="after")
+    parts = [phases.filter(series=name)["value"] for name in names]
+    assert parts[0].to_list() == pytest.approx((parts[1] - parts[2]).to_list(), abs=1e-9)
+    step = {"about": "transition", "step": 10}
+    along = [
+        findings.along.filter(series=name, **step)["value"][0] for name in ("grokking − other", "grokking", "other")
+    ]
+    assert along[0] == pytest.approx(along[1] - along[2], abs=1e-9)
+
+
 def test_a_fall_through_one_is_said_and_controls_beside_it(findings: ModularFindings) -> None:
-    first, *controls = headline(findings)
+    first, rise, *controls = headline(findings)
     assert first.startswith("grokking: D before 1.1") and first.endswith("D falls through 1 as published.")
+    assert rise.startswith("grokking, about the step at which half of the test is right: D before 1.1")
+    controls, changes = controls[:2], controls[2:]
+    assert [sentence.split(":")[0] for sentence in changes] == [
+        f"Change of D less that of {name}" for name in ("control", "other", "grokking, N0")
+    ]
     assert [sentence.split(":")[0] for sentence in controls] == ["control", "other"]
     assert all(sentence.endswith("above 1 before and above 1 after.") for sentence in controls)
 
 
+def ends(low: float | None, high: float | None) -> dict[str, float | None]:
+    return {"value": 1.0, "low": low, "high": high}
+
+
 @pytest.mark.parametrize(
-    ("before", "after", "words"),
+    ("before", "after", "change", "words"),
     [
-        (1.3, 1.1, "D falls, and is above 1 before and above 1 after; that it falls through 1 is not found here."),
-        (0.9, 1.1, "D rises, and is below 1 before and above 1 after; that it falls through 1 is not found here."),
-        (1.0, 1.0, "D is not shown to change, and is not told apart from 1 before and not told apart from 1 after"),
+        ((1.05, 1.2), (0.8, 0.95), (-0.3, -0.1), "D falls through 1 as published"),
+        ((1.2, 1.4), (1.05, 1.2), (-0.3, -0.1), "D falls, and is above 1 before and above 1 after; that it falls"),
+        ((0.8, 0.9), (1.05, 1.2), (0.1, 0.4), "D rises, and is below 1 before and above 1 after; that it falls"),
+        ((0.9, 1.2), (0.7, 0.95), (-0.3, -0.1), "D falls, and is not told apart from 1 before and below 1 after"),
+        ((0.9, 1.2), (0.9, 1.1), (-0.2, 0.1), "D is not shown to change, and is not told apart from 1 before and"),
+        ((None, None), (None, None), (None, None), "without intervals, since a width has a single run"),
     ],
 )
-def test_what_is_not_as_published_is_said_to_be_so(before: float, after: float, words: str) -> None:
-    noise = 0.05 if before == after else 0.01
-    assert words in headline(planted(before, after, noise=noise))[0]
+def test_what_intervals_tell_is_said(before: tuple, after: tuple, change: tuple, words: str) -> None:
+    found = verdict({"before": ends(*before), "after": ends(*after), "after - before": ends(*change)})
+    assert found.startswith(words) and ("not found here" in found) == ("that it falls" in words or "not " in words)
 
 
 def test_runs_that_do_not_pass_and_controls_that_do_are_named() -> None:
@@ -97,7 +121,7 @@ def test_runs_that_do_not_pass_and_controls_that_do_are_named() -> None:
     value = pl.when(of_run & (pl.col("family") == "grokking")).then(0.8)
     value = value.when(of_run & (pl.col("family") == "other") & (pl.col("step") > 50)).then(1.0).otherwise("value")
     found = planted(metrics=known.with_columns(value=value))
-    missed, passed = headline(found)[3:]
+    missed, passed = headline(found)[-2:]
     assert missed == "Left out, since 99% of the test was not passed: d8 seed 1."
     assert passed.endswith("other d8 seed 1.")
     assert set(found.phases.filter(series="grokking")["left_out"]) == {1}
@@ -114,7 +138,7 @@ def test_cascades_that_were_stopped_or_never_began_do_not_count_and_are_counted(
     found = planted(cascades=stopped)
     assert found.runs.filter(family="grokking", scale="d4", run="0")["left_out"].to_list() == [2]
     without = planted(cascades=known.filter(~(hit & pl.col("step").is_in([10, 20]))))
-    assert found.phases.equals(without.phases)
+    assert all(found.series[name].equals(rows) for name, rows in without.series.items())
 
 
 def test_the_page_has_figures_tables_and_the_same_numbers_as_json(findings: ModularFindings, tmp_path: Path) -> None:
@@ -129,7 +153,7 @@ def test_the_page_has_figures_tables_and_the_same_numbers_as_json(findings: Modu
     assert pl.DataFrame(told["runs"], schema=findings.runs.schema).equals(findings.runs)
     first, *rest = summary(findings).to_dicts()
     assert (first["before"], first["after"], first["change"]) == ("1.12", "0.92", "−0.20")
-    assert len(rest) == len(findings.series) * 3 * len(METHODS)
+    assert len(rest) == (2 * len(findings.series) - 1) * 3 * len(METHODS)
     assert all(row["runs"] == 8 for row in rest)
 
 
@@ -138,5 +162,5 @@ def test_without_three_widths_the_page_says_so(tmp_path: Path) -> None:
     few = {name: getattr(full, name).filter(pl.col("scale").is_in(["d4", "d8"])) for name in ("cascades", "metrics")}
     found = planted(**few)
     assert "fewer than three widths" in headline(found)[0]
-    assert all(figure(found).missing() for figure in FIGURES[:2])
+    assert all(figure(found).missing() for figure in FIGURES[:3])
     assert "fewer than three widths" in write_modular_page(found, tmp_path, [], "").page.read_text(encoding="utf-8")

@@ -23,7 +23,7 @@ from gradcascade.report.drawing.style import (
     VERMILION,
     scale_styles,
 )
-from gradcascade.report.labs.modular.findings import ACCURACY, NEAR, ModularFindings
+from gradcascade.report.labs.modular.findings import ACCURACY, HALF, LESS, NEAR, RISE, TRANSITION, ModularFindings
 from gradcascade.report.labs.modular.published import D
 from gradcascade.scaling.phases import AFTER, BEFORE, METHODS
 
@@ -50,15 +50,17 @@ class ModularFigure(Drawn):
         return few if self.frame().is_empty() or self.frame()["value"].is_null().all() else None
 
     def styles(self) -> dict[str, dict[str, Any]]:
-        """Colour and line of every series."""
-        return {
-            own.name: {
+        """Colour and line of every series, and of the difference to it."""
+        known = self.findings.families
+        looks = {
+            name: {
                 "color": COLOURS[place % len(COLOURS)],
-                "linestyle": SOLID if place == 0 else DASHED if own.variant == "real" else DOTTED,
+                "linestyle": SOLID if place == 0 else DASHED if name in known else DOTTED,
                 "marker": "",
             }
-            for place, own in enumerate(self.findings.series)
+            for place, name in enumerate(self.findings.series)
         }
+        return looks | {f"{self.findings.grokking}{LESS}{name}": look for name, look in looks.items()}
 
 
 class AccuraciesFigure(ModularFigure):
@@ -96,37 +98,69 @@ class AccuraciesFigure(ModularFigure):
 
 
 class AlongFigure(ModularFigure):
-    """D at every distance from the transition.
+    """D about the transition, and about the rise of the test accuracy.
 
-    Columns: series, step (from each run's own transition), value, low, high (95 %, over runs), n_runs.
+    Columns: about ("transition", "rise"), series, step (from there, of each run), value, low, high (95 %, over runs),
+    n_runs.
     """
 
     name, title = "along", "D about the transition"
     words = (
-        "D of cascade sizes at every distance from each run's own transition that all widths have, with 95 % "
-        "intervals over runs; controls are aligned on the run of the same width and seed that groks. Horizontal: "
-        "D = 1, and what was published before and after (dashed)."
+        "D of cascade sizes at every distance that all widths have from each run's own transition, and from the step "
+        "at which half of its test is right, with 95 % intervals over runs; controls are aligned on the run of the "
+        "same width and seed that groks. Dashed grey: what was published before and after."
     )
+    axis, level = "D", 1.0
 
     def _frame(self) -> pl.DataFrame:
-        return self.findings.along
+        return self.findings.along.filter(pl.col("series").is_in(list(self.findings.series)))
 
     def _draw(self, canvas: Canvas) -> None:
         frame = self.frame()
-        [[axes]] = canvas.panels([self.title], height=2.6)
-        axes.axhline(1.0, color=RULE, linewidth=0.8, label=GUIDE)
-        axes.axvline(0, color=RULE, linewidth=0.8, label=GUIDE)
-        first, last = frame["step"].min(), frame["step"].max()
-        for value, ends in ((D[BEFORE], (first, 0)), (D[AFTER], (0, last))):
-            axes.plot(ends, (value, value), color=GREY, linestyle=DASHED, linewidth=0.9)
-        canvas.key("published", color=GREY, linestyle=DASHED, linewidth=0.9)
-        for name, style in self.styles().items():
-            rows = frame.filter(pl.col("series") == name)
-            draw_band(axes, rows, "step", style)
-            draw_line(axes, rows, "step", "value", style)
-            canvas.key(name, **style)
-        canvas.counted(np.array([axes]), "steps from the transition")
-        axes.set_ylabel("D")
+        titles = {
+            TRANSITION: f"from {self.findings.threshold:.0%} of the test",
+            RISE: f"from {HALF:.0%} of the test",
+        }
+        panels = canvas.panels(list(titles.values()), height=2.4)
+        for axes, about in zip(panels[0], titles, strict=True):
+            axes.axhline(self.level, color=RULE, linewidth=0.8, label=GUIDE)
+            axes.axvline(0, color=RULE, linewidth=0.8, label=GUIDE)
+            rows = frame.filter(pl.col("about") == about)
+            self._guide(canvas, axes, rows)
+            for name, style in self.styles().items():
+                own = rows.filter(pl.col("series") == name)
+                if own.height:
+                    draw_band(axes, own, "step", style)
+                    draw_line(axes, own, "step", "value", style)
+                    canvas.key(name, **style)
+        canvas.counted(panels[0], "steps from there")
+        canvas.label_rows(panels, [self.axis])
+
+    def _guide(self, canvas: Canvas, axes: Any, rows: pl.DataFrame) -> None:
+        if rows.height:
+            for value, ends in ((D[BEFORE], (rows["step"].min(), 0)), (D[AFTER], (0, rows["step"].max()))):
+                axes.plot(ends, (value, value), color=GREY, linestyle=DASHED, linewidth=0.9)
+            canvas.key("published", color=GREY, linestyle=DASHED, linewidth=0.9)
+
+
+class DifferencesFigure(AlongFigure):
+    """D of the runs that grok less that of each control and null, about the transition and the rise.
+
+    Columns: those of AlongFigure.
+    """
+
+    name, title = "differences", "D less that of controls and nulls"
+    words = (
+        "D of the runs that grok less D of each control and null, paired step by step, width by width and seed by "
+        "seed, with 95 % intervals over runs, about each run's own transition and the rise of its test accuracy."
+    )
+    axis, level = "difference of D", 0.0
+
+    def _frame(self) -> pl.DataFrame:
+        return self.findings.along.filter(pl.col("series").is_in(list(self.findings.differences)))
+
+    def _guide(self, canvas: Canvas, axes: Any, rows: pl.DataFrame) -> None:
+        return
 
 
 class PhasesFigure(ModularFigure):
@@ -142,11 +176,12 @@ class PhasesFigure(ModularFigure):
     )
 
     def _frame(self) -> pl.DataFrame:
-        first = self.findings.series[0].name
+        first = pl.col("series") == self.findings.grokking
         rows = self.findings.phases.filter(
             pl.col("exponent") == "D",
             pl.col("phase").is_in([BEFORE, AFTER]),
-            (pl.col("series") == first) | (pl.col("method") == METHODS[0]) & (pl.col("window") == NEAR),
+            pl.col("series").is_in(list(self.findings.series)),
+            first | (pl.col("method") == METHODS[0]) & pl.col("window").is_in([NEAR, RISE]),
         )
         label = pl.format("{}, {}, {}", "series", "window", "method").alias("label")
         return rows.select(label, "series", "method", "window", "phase", "value", "low", "high")
@@ -171,4 +206,4 @@ class PhasesFigure(ModularFigure):
         axes.set_xlabel("D")
 
 
-FIGURES = (AlongFigure, PhasesFigure, AccuraciesFigure)
+FIGURES = (AlongFigure, DifferencesFigure, PhasesFigure, AccuraciesFigure)

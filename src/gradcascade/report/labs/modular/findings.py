@@ -17,23 +17,14 @@ NEAR, WHOLE, RISE = "near", "whole", "rise"
 which half of the test answers are right, since the last percent can take long."""
 
 HALF = 0.5
+TRANSITION = "transition"
 
 CHANNELS = {"D": "size", "z": "duration", "delta": "v_rel"}
+LESS = " \N{MINUS SIGN} "
 
 ACCURACY = "test_accuracy"
 
-
-@dataclass(frozen=True)
-class Series:
-    """One of the rows of cascades that exponents are fitted to: the fields of a family, or a null of them."""
-
-    family: str
-    variant: str = REAL
-
-    @property
-    def name(self) -> str:
-        """Its name in tables."""
-        return self.family if self.variant == REAL else f"{self.family}, {self.variant}"
+_PLACE, _SIZES = ("scale", "run", "step", "n"), tuple(CHANNELS.values())
 
 
 @dataclass(frozen=True)
@@ -67,7 +58,7 @@ class ModularFindings:
         )
         first = above.group_by("scale", "run").agg(pl.col("step").min())
         passed = {(scale, run): step for scale, run, step in first.iter_rows()}
-        runs = self._of(Series(self.grokking)).select("scale", "run").unique().sort("scale", "run").rows()
+        runs = self.series[self.grokking].select("scale", "run").unique().sort("scale", "run").rows()
         return {name: passed.get(name) for name in runs}
 
     @property
@@ -77,51 +68,69 @@ class ModularFindings:
         return [self.grokking, *(name for name in known if name != self.grokking)]
 
     @cached_property
-    def series(self) -> list[Series]:
-        """The real fields of every family, and the nulls of the runs that grok."""
-        own = self.cascades.filter(pl.col("family") == self.grokking)
-        nulls = sorted(set(own["variant"].unique()) - {REAL})
-        return [*(Series(name) for name in self.families), *(Series(self.grokking, name) for name in nulls)]
-
-    @cached_property
     def usable(self) -> pl.DataFrame:
         """Cascades that count: those that ended by themselves and began at all."""
         kept = self.cascades.filter(~pl.col("ceiling"), pl.col("size") > 0, pl.col("replicate") == 0)
         return kept.with_columns(v_rel=pl.col("size") / (pl.col("n") * pl.col("duration")))
 
-    def _of(self, series: Series) -> pl.DataFrame:
-        return self.usable.filter(pl.col("family") == series.family, pl.col("variant") == series.variant)
+    @cached_property
+    def series(self) -> dict[str, pl.DataFrame]:
+        """Cascades that exponents are fitted to, by name: of runs that grok, of controls, of the former's nulls."""
+        variants = self.cascades.filter(pl.col("family") == self.grokking)["variant"].unique().sort()
+        named = {name: (name, REAL) for name in self.families}
+        named |= {f"{self.grokking}, {variant}": (self.grokking, variant) for variant in variants if variant != REAL}
+        rows = {key: part.select(*_PLACE, *_SIZES) for key, part in self.usable.group_by("family", "variant")}
+        none = self.usable.select(*_PLACE, *_SIZES).clear()
+        return {name: rows.get(key, none) for name, key in named.items()}
+
+    @cached_property
+    def differences(self) -> dict[str, pl.DataFrame]:
+        """Ratios of the runs that grok to each other series, step by step, scale by scale and seed by seed.
+
+        The slope of the logarithm of a ratio is a difference of exponents; what the two share drops out.
+        """
+        own = self.series[self.grokking]
+        found = {}
+        for name, rows in self.series.items():
+            if name != self.grokking:
+                both = own.join(rows.drop("n"), on=["scale", "run", "step"], suffix="_other")
+                ratios = [(pl.col(size) / pl.col(f"{size}_other")).alias(size) for size in _SIZES]
+                found[f"{self.grokking}{LESS}{name}"] = both.select(*_PLACE, *ratios)
+        return found
 
     @cached_property
     def phases(self) -> pl.DataFrame:
-        """D of every series in every window by every method, and z and delta of the real fields near the transition.
+        """D of every series and difference in every window by every method, and z and delta near the transition.
 
         Columns: series, exponent, window, and those of :func:`gradcascade.scaling.phases.phase_exponents`.
         """
         found = []
-        for series in self.series:
-            found += [self._phases(series, "D", window) for window in (NEAR, WHOLE, RISE)]
-            if series.variant == REAL:
-                found += [self._phases(series, name, NEAR) for name in ("z", "delta")]
+        for name, rows in (self.series | self.differences).items():
+            found += [self._phases(name, rows, "D", window) for window in (NEAR, WHOLE, RISE)]
+            if name in self.families:
+                found += [self._phases(name, rows, exponent, NEAR) for exponent in ("z", "delta")]
         return pl.concat(found)
 
-    def _phases(self, series: Series, exponent: str, window: str) -> pl.DataFrame:
+    def _phases(self, name: str, rows: pl.DataFrame, exponent: str, window: str) -> pl.DataFrame:
         limits: dict[str, Any] = {} if window == WHOLE else {"before": self.near + 1, "after": self.near}
         transitions = self.rises if window == RISE else self.transitions
-        table = phase_exponents(
-            self._of(series), transitions, value=CHANNELS[exponent], resamples=self.resamples, **limits
-        )
-        named = {"series": series.name, "exponent": exponent, "window": window}
-        return table.select(*(pl.lit(value).alias(name) for name, value in named.items()), pl.all())
+        channel = CHANNELS[exponent]
+        table = phase_exponents(rows, transitions, value=channel, resamples=self.resamples, **limits)
+        named = {"series": name, "exponent": exponent, "window": window}
+        return table.select(*(pl.lit(value).alias(column) for column, value in named.items()), pl.all())
 
     @cached_property
     def along(self) -> pl.DataFrame:
-        """D at every distance from the transition that all scales have: series, step, value, low, high, n_runs."""
+        """D of every series and difference at every distance that all scales have from the transition, or the rise.
+
+        Columns: about ("transition", "rise"), series, step, value, low, high, n_runs.
+        """
         tables = [
-            exponent_along(self._of(series), self.transitions, resamples=self.resamples).select(
-                pl.lit(series.name).alias("series"), "step", "value", "low", "high", "n_runs"
+            exponent_along(rows, at, resamples=self.resamples).select(
+                pl.lit(about).alias("about"), pl.lit(name).alias("series"), "step", "value", "low", "high", "n_runs"
             )
-            for series in self.series
+            for about, at in ((TRANSITION, self.transitions), (RISE, self.rises))
+            for name, rows in (self.series | self.differences).items()
         ]
         return pl.concat(tables)
 

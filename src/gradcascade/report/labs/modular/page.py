@@ -13,7 +13,7 @@ import polars as pl
 from gradcascade.errors import InputError
 from gradcascade.report.document import Section, write_document
 from gradcascade.report.labs.modular.figures import FIGURES
-from gradcascade.report.labs.modular.findings import NEAR, ModularFindings
+from gradcascade.report.labs.modular.findings import LESS, NEAR, RISE, ModularFindings
 from gradcascade.report.labs.modular.published import EARLIEST, LATEST, PAPER, D
 from gradcascade.report.page_tables import ABSENT
 from gradcascade.scaling.phases import AFTER, BEFORE, CHANGE, METHODS
@@ -21,6 +21,7 @@ from gradcascade.scaling.phases import AFTER, BEFORE, CHANGE, METHODS
 TITLE = "Modular addition lab: D of gradient cascades about the grokking transition"
 RESULTS = "results.json"
 MAIN = METHODS[0]
+PHASE_WORDS = {"before": BEFORE, "after": AFTER, "change": CHANGE}
 SETTINGS = (
     f"Known of {PAPER}: p = 59, 80 % of the pairs to train on, transformers of one block at several widths, the "
     f"transition where the test accuracy passes 99 %, D of about {D[BEFORE]} before and {D[AFTER]} after, and that "
@@ -46,7 +47,8 @@ HOW = (
     "Controls are trained with the same seeds, for as many steps as the run of their width and seed that groks, and "
     "cut at its transition: random-answers keeps all but the answers, which are drawn at random; small-share trains "
     "on few pairs and without weight decay.",
-    "N0 is normal noise, N2 the field's own values at random places.",
+    "N0 is normal noise, N2 the field's own values at random places. A difference of D is fitted to ratios of sizes, "
+    "step by step, width by width and seed by seed.",
 )
 
 
@@ -88,11 +90,20 @@ def write_modular_page(findings: ModularFindings, folder: Path, notes: Sequence[
 
 
 def headline(findings: ModularFindings) -> list[str]:
-    """What was found, a sentence for the runs that grok, one for each control, and what is to be known of both."""
-    sentences = []
-    for series in findings.series:
-        if series.variant == "real":
-            sentences.append(_sentence(findings, series.name))
+    """What was found: of the runs that grok, of the controls, and what is to be known of both."""
+    sentences = [_of_series(findings, name) for name in findings.families]
+    rise = _rows(findings, findings.grokking, RISE)
+    if rise[CHANGE]["value"] is not None:
+        numbers = _numbers(rise)
+        sentences.insert(1, f"{findings.grokking}, about the step at which half of the test is right: {numbers}.")
+    for name in findings.differences:
+        changes = [_rows(findings, name, window)[CHANGE] for window in (NEAR, RISE)]
+        if all(row["value"] is not None for row in changes):
+            told = " and ".join(
+                f"{with_interval(row)} {place}"
+                for row, place in zip(changes, ("at the transition", "at the rise"), strict=True)
+            )
+            sentences.append(f"Change of D less that of {name.split(LESS)[1]}: {told}.")
     missed = [f"{scale} seed {run}" for (scale, run), at in findings.transitions.items() if at is None]
     if missed:
         sentences.append(f"Left out, since {findings.threshold:.0%} of the test was not passed: {', '.join(missed)}.")
@@ -103,18 +114,20 @@ def headline(findings: ModularFindings) -> list[str]:
     return sentences
 
 
-def _sentence(findings: ModularFindings, series: str) -> str:
-    rows = _main_rows(findings, series)
+def _of_series(findings: ModularFindings, series: str) -> str:
+    rows = _rows(findings, series, NEAR)
     if rows[BEFORE]["value"] is None:
         return f"{series}: fewer than three widths have runs that were measured before and after the transition."
-    numbers = (
-        f"{series}: D before {with_interval(rows[BEFORE])}, after {with_interval(rows[AFTER])}, change "
-        f"{with_interval(rows[CHANGE])}"
-    )
+    said = f"{series}: {_numbers(rows)}"
     if series != findings.grokking:
-        return f"{numbers}; {_about_one(rows[BEFORE])} before and {_about_one(rows[AFTER])} after."
+        return f"{said}; {_about_one(rows[BEFORE])} before and {_about_one(rows[AFTER])} after."
     published = f"published: about {D[BEFORE]} before and {D[AFTER]} after"
-    return f"{numbers} ({published}): {verdict(rows)}."
+    return f"{said} ({published}): {verdict(rows)}."
+
+
+def _numbers(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    parts = (f"{word} {with_interval(rows[phase])}" for word, phase in PHASE_WORDS.items())
+    return f"D {', '.join(parts)}"
 
 
 def verdict(rows: Mapping[str, Mapping[str, Any]]) -> str:
@@ -145,11 +158,11 @@ def with_interval(row: Mapping[str, Any]) -> str:
     return (text if row["low"] is None else f"{text} ({row['low']:.3f} to {row['high']:.3f})").replace("-", "−")
 
 
-def _main_rows(findings: ModularFindings, series: str) -> dict[str, dict[str, Any]]:
+def _rows(findings: ModularFindings, series: str, window: str) -> dict[str, dict[str, Any]]:
     own = findings.phases.filter(
         pl.col("series") == series,
         pl.col("exponent") == "D",
-        pl.col("window") == NEAR,
+        pl.col("window") == window,
         pl.col("method") == MAIN,
     )
     return {row["phase"]: row for row in own.to_dicts()}
@@ -178,7 +191,7 @@ def summary(findings: ModularFindings) -> pl.DataFrame:
 
 
 def _sections(findings: ModularFindings, tables: Mapping[str, pl.DataFrame], plan: str) -> list[Section]:
-    along, phases, accuracies = (kind(findings) for kind in FIGURES)
+    along, differences, phases, accuracies = (kind(findings) for kind in FIGURES)
     earlier = (
         f"The paper says that runs that grok and runs that do not begin to differ in D {LATEST} to {EARLIEST} epochs "
         "before the transition; an epoch is a step here."
@@ -199,8 +212,8 @@ def _sections(findings: ModularFindings, tables: Mapping[str, pl.DataFrame], pla
             "along",
             "D about the transition",
             [earlier],
-            [along],
-            {"along": ("D at every distance from the transition", tables["along"])},
+            [along, differences],
+            {"along": ("D at every distance, and less that of controls and nulls", tables["along"])},
         ),
         Section(
             "runs",
