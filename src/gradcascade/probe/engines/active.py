@@ -3,6 +3,9 @@
 Whatever lifts a node above the threshold marks it as a candidate; one that other contributions have brought down
 again is dropped when the list is made. So the list does not depend on the order of the contributions, and costs in
 proportion to the candidates. A byte for every group of 16 words of marks tells whether the group has any.
+
+Nodes are listed stripe by stripe. A stripe has as many places in the list as it has nodes, of which only those that
+were used once take memory; so nothing need be counted beforehand.
 """
 
 from __future__ import annotations
@@ -13,18 +16,31 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcascade.probe.machine import count_bits, lowest_bit, prefetch
+from gradcascade.probe.fixedpoint import cut
+from gradcascade.probe.graph import Graph
+from gradcascade.probe.machine import lowest_bit
 from gradcascade.probe.parallel import compiled, parallel
 
 GROUP_BITS = 10
 """A group is 2**10 nodes: 16 words of marks."""
 
 GROUP_WORDS = 1 << (GROUP_BITS - 6)
-_BATCH = 256
+
+STRIPES = 8
+"""Stripes for each thread."""
+
+FACTORS = 1024
+"""Degrees of which the factor is looked up: a division takes longer than all else that is done for a node."""
+
 _ONE = np.uint64(1)
 _SIX = np.uint64(6)
 _GROUP = np.uint64(GROUP_BITS)
 _LOW = np.uint64(63)
+
+
+NO_FIELD = np.empty(0, np.float32)
+"""Given where the field is in units already; read-only, since kernels are compiled for one kind of array."""
+NO_FIELD.flags.writeable = False
 
 
 class Marks(NamedTuple):
@@ -40,22 +56,42 @@ class Marks(NamedTuple):
 
 
 class Active(NamedTuple):
-    """The active nodes of a step, in order."""
+    """The active nodes of a step, in order within each stripe."""
 
     rows: NDArray[np.integer]
     """Where each one's row starts."""
     ends: NDArray[np.integer]
-    """Contributions of the nodes up to and including it."""
+    """Contributions of the nodes of its stripe up to and including it."""
     shares: NDArray[np.int64]
     """What it hands to every neighbour."""
+    starts: NDArray[np.int64]
+    """First place of each stripe."""
+    used: NDArray[np.int64]
+    """Places of each stripe that are used."""
+    bounds: NDArray[np.int64]
+    """Contributions of all stripes before each, and of all at the end."""
+
+    @classmethod
+    def of(cls, n: int, offset_type: np.dtype[np.integer], parts: int) -> Active:
+        """Space for the active ones of n nodes, filled by ``parts`` threads."""
+        stripes = STRIPES * parts
+        groups = (n - 1 >> GROUP_BITS) + 1
+        starts = np.arange(stripes) * groups // stripes << GROUP_BITS
+        rows, ends = np.empty(n, offset_type), np.empty(n, offset_type)
+        return cls(rows, ends, np.empty(n, np.int64), starts, np.zeros(stripes, np.int64), np.zeros(stripes + 1, int))
 
     def __len__(self) -> int:
-        return len(self.shares)
+        return int(self.used.sum())
 
     @property
     def contributions(self) -> int:
         """Contributions of all."""
-        return int(self.ends[-1]) if len(self.ends) else 0
+        return int(self.bounds[-1])
+
+
+def factors_of(alpha: float) -> NDArray[np.float64]:
+    """What a node's value is multiplied with to give its share, by degree: the quotients that a division gives."""
+    return alpha / np.maximum(np.arange(FACTORS), 1)
 
 
 @numba.njit(inline="always")
@@ -72,7 +108,7 @@ def mark(words, groups, node):
 
 
 @numba.njit(inline="always")
-def mark_group(units, threshold, words):
+def _mark_group(units, threshold, words):
     """Write the marks of one group, given its parts of the field and of the words: whether there are any."""
     found = np.uint64(0)
     for word in range(words.shape[0]):
@@ -86,123 +122,157 @@ def mark_group(units, threshold, words):
     return found != 0
 
 
+@numba.njit(inline="always")
+def _list_group(own, offsets, stride, first, words, threshold, alpha, factors, at, rows, ends, shares, end):
+    """Turn the candidates of a group, whose nodes start at ``first``, into active ones that have handed on.
+
+    Gives the next free place, the contributions so far, and whether any of them stays active.
+    """
+    left = np.uint64(0)
+    for word in range(words.shape[0]):
+        bits = words[word]
+        stay = np.uint64(0)
+        while bits:
+            bit = np.uint64(lowest_bit(bits))  # pyright: ignore[reportCallIssue]
+            place = (np.uint64(word) << _SIX) + bit
+            node = np.uint64(first) + place
+            if stride:
+                start, degree = node * np.uint64(4), np.int64(4)
+            else:
+                start = np.uint64(offsets[node])
+                degree = np.int64(np.uint64(offsets[node + _ONE]) - start)
+            factor = factors[np.uint64(degree)] if degree < FACTORS else alpha / degree
+            unit = own[place]
+            active = above(unit, threshold)
+            share = np.int64(np.float64(unit) * factor)
+            # Written in any case: a branch would wait for the value, and be foreseen badly.
+            share = share if active else np.int64(0)
+            unit -= share * degree
+            own[place] = unit
+            end += np.uint64(degree if active else 0)
+            rows[np.uint64(at)], ends[np.uint64(at)], shares[np.uint64(at)] = start, end, share
+            at += active
+            stay |= np.uint64(above(unit, threshold)) << bit
+            bits &= bits - _ONE
+        words[word] = stay
+        left |= stay
+    return at, end, left != 0
+
+
 @compiled()
-def _mark_groups(units, threshold, words, groups, start, stop):
-    for group in range(start, stop):
-        own = units[group << GROUP_BITS : (group + 1) << GROUP_BITS]
-        groups[group] = mark_group(own, threshold, words[group * GROUP_WORDS : (group + 1) * GROUP_WORDS])
-
-
-@parallel()
-def mark_active(units, threshold, words, groups, parts):
-    """Mark every active node; groups are marked exactly."""
-    count = groups.shape[0]
-    for part in numba.prange(parts):
-        _mark_groups(units, threshold, words, groups, part * count // parts, (part + 1) * count // parts)
-
-
-@parallel()
-def _count(words, groups, parts):
-    """Where each part's candidates start, and their number at the end: shape (parts + 1,)."""
-    counts = np.zeros(parts + 1, np.int64)
-    for part in numba.prange(parts):
-        own = np.uint64(0)
-        for group in range(part * groups.shape[0] // parts, (part + 1) * groups.shape[0] // parts):
-            if groups[group]:
-                for word in range(group * GROUP_WORDS, min((group + 1) * GROUP_WORDS, words.shape[0])):
-                    own += count_bits(words[word])  # pyright: ignore[reportCallIssue]
-        counts[part + 1] = own
-    return counts.cumsum()
-
-
-@compiled()
-def _take_groups(units, offsets, stride, words, groups, first, last, threshold, alpha, at, rows, ends, shares):
-    """Turn the candidates of some groups into active nodes: how many were active."""
+def _list_stripe(
+    field,
+    first,
+    second,
+    units,
+    offsets,
+    stride,
+    words,
+    groups,
+    start,
+    stop,
+    fresh,
+    threshold,
+    alpha,
+    factors,
+    at,
+    rows,
+    ends,
+    shares,
+):
+    """List the active nodes of some groups: their number, and their contributions."""
     begin = at
     end = np.uint64(0)
-    batch = np.empty(_BATCH + 64, np.uint32)
-    filled = 0
-    word = first * GROUP_WORDS
-    last_word = min(last * GROUP_WORDS, words.shape[0])
-    while word < last_word or filled:
-        # The values of a batch of candidates are asked for before any of them is needed.
-        while word < last_word and filled < _BATCH:
-            if word % GROUP_WORDS == 0:
-                if groups[word // GROUP_WORDS] == 0:
-                    word += GROUP_WORDS
-                    continue
-                groups[word // GROUP_WORDS] = 0
-            bits = words[word]
-            words[word] = 0
-            while bits:
-                node = np.uint64(word) * np.uint64(64) + lowest_bit(bits)  # pyright: ignore[reportCallIssue]
-                prefetch(units, node)  # pyright: ignore[reportCallIssue]
-                if stride == 0:
-                    prefetch(offsets, node)  # pyright: ignore[reportCallIssue]
-                batch[filled] = node
-                filled += 1
-                bits &= bits - _ONE
-            word += 1
-        for k in range(filled):
-            node = np.uint64(batch[k])
-            unit = units[node]
-            if above(unit, threshold):
-                if stride:
-                    start, degree = node * np.uint64(4), np.int64(4)
-                else:
-                    start = np.uint64(offsets[node])
-                    degree = np.int64(np.uint64(offsets[node + _ONE]) - start)
-                share = np.int64(np.float64(unit) * (alpha / degree))
-                unit -= share * degree
-                units[node] = unit
-                end += np.uint64(degree)
-                rows[at], ends[at], shares[at] = start, end, share
-                at += 1
-                if above(unit, threshold):
-                    mark(words, groups, node)
-        filled = 0
-    return at - begin
+    for group in range(start, stop):
+        if fresh or groups[group]:
+            own = units[group << GROUP_BITS : (group + 1) << GROUP_BITS]
+            some = words[group * GROUP_WORDS : (group + 1) * GROUP_WORDS]
+            if fresh:
+                values = field[group << GROUP_BITS : (group + 1) << GROUP_BITS]
+                for i in range(values.shape[0]):
+                    own[i] = cut(values[i], first, second)
+                _mark_group(own, threshold, some)
+            at, end, groups[group] = _list_group(
+                own,
+                offsets,
+                stride,
+                group << GROUP_BITS,
+                some,
+                threshold,
+                alpha,
+                factors,
+                at,
+                rows,
+                ends,
+                shares,
+                end,
+            )
+    return at - begin, end
 
 
 @parallel()
-def _take(units, offsets, stride, words, groups, threshold, alpha, starts, rows, ends, shares):
-    parts = starts.shape[0] - 1
-    count = groups.shape[0]
-    used = np.zeros(parts, np.int64)
-    for part in numba.prange(parts):
-        first, last = part * count // parts, (part + 1) * count // parts
-        used[part] = _take_groups(
-            units, offsets, stride, words, groups, first, last, threshold, alpha, starts[part], rows, ends, shares
+def _list_all(
+    field,
+    first,
+    second,
+    units,
+    offsets,
+    stride,
+    words,
+    groups,
+    fresh,
+    threshold,
+    alpha,
+    factors,
+    rows,
+    ends,
+    shares,
+    starts,
+    used,
+    bounds,
+):
+    stripes, count = starts.shape[0], groups.shape[0]
+    for turn in numba.prange(stripes):
+        stripe = turn % STRIPES * (stripes // STRIPES) + turn // STRIPES  # dealt out like cards
+        used[stripe], bounds[stripe + 1] = _list_stripe(
+            field,
+            first,
+            second,
+            units,
+            offsets,
+            stride,
+            words,
+            groups,
+            stripe * count // stripes,
+            (stripe + 1) * count // stripes,
+            fresh,
+            threshold,
+            alpha,
+            factors,
+            starts[stripe],
+            rows,
+            ends,
+            shares,
         )
-    return used
+    for stripe in range(stripes):
+        bounds[stripe + 1] += bounds[stripe]
 
 
-@compiled()
-def _close_gaps(starts, used, rows, ends, shares):
-    """Move the parts together and let the ends run on: how many there are."""
-    at = used[0]
-    for part in range(1, used.shape[0]):
-        before = ends[at - 1] if at else ends.dtype.type(0)
-        for k in range(starts[part], starts[part] + used[part]):
-            rows[at], ends[at], shares[at] = rows[k], before + ends[k], shares[k]
-            at += 1
-    return at
-
-
-def take_active(
+def list_active(
     units: NDArray[np.int64],
-    offsets: NDArray[np.integer],
-    stride: int,
+    graph: Graph,
     marks: Marks,
     threshold: int,
     alpha: float,
-    parts: int,
-) -> Active:
-    """List the active nodes, subtract their shares, and clear the marks of those that fall below the threshold."""
-    starts = _count(*marks, parts)
-    rows = np.empty(starts[-1], offsets.dtype)
-    ends = np.empty(starts[-1], offsets.dtype)
-    shares = np.empty(starts[-1], np.int64)
-    used = _take(units, offsets, stride, *marks, threshold, alpha, starts, rows, ends, shares)
-    count = _close_gaps(starts, used, rows, ends, shares)
-    return Active(rows[:count], ends[:count], shares[:count])
+    factors: NDArray[np.float64],
+    active: Active,
+    field: NDArray[np.floating] = NO_FIELD,
+    powers: tuple[float, float] = (1.0, 1.0),
+    fresh: bool = False,
+) -> None:
+    """List the active nodes, subtract their shares, and clear the marks of those that fall below the threshold.
+
+    Only those that are marked are looked at, or with ``fresh`` all; a ``field`` is cut to units first.
+    """
+    of_graph = graph.offsets, graph.stride
+    _list_all(field, *powers, units, *of_graph, *marks, fresh, threshold, alpha, factors, *active)
