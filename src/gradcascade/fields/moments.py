@@ -51,20 +51,27 @@ def _powers(values, first, second, mean):
 
 
 @compiled()
-def _largest(values):
-    top = values[0] * 0
-    for i in range(values.shape[0]):
-        top = max(top, abs(values[i]))
-    return top
+def _sum(values, first, second):
+    """The first of the sums that :func:`_powers` gives about a mean of zero."""
+    sums = np.zeros(_LANES)
+    full = values.shape[0] // _LANES * _LANES
+    for start in range(0, full, _LANES):
+        some = values[start : start + _LANES]
+        for lane in range(_LANES):
+            sums[lane] += np.float64(some[lane]) * first * second
+    for i in range(full, values.shape[0]):
+        sums[0] += np.float64(values[i]) * first * second
+    return sums.sum()
 
 
 @parallel()
-def _largest_all(field, parts):
-    n = field.shape[0]
-    tops = np.zeros(parts)
+def _sum_all(field, first, second, parts):
+    blocks = (field.shape[0] + _BLOCK - 1) // _BLOCK
+    sums = np.zeros(blocks)
     for part in numba.prange(parts):
-        tops[part] = _largest(field[part * n // parts : (part + 1) * n // parts])
-    return tops.max()
+        for block in range(part * blocks // parts, (part + 1) * blocks // parts):
+            sums[block] = _sum(field[block * _BLOCK : (block + 1) * _BLOCK], first, second)
+    return sums
 
 
 @parallel()
@@ -80,9 +87,9 @@ def _sums(field, first, second, mean, parts):
 def moments(field: NDArray[np.floating], threads: int = 1) -> Moments:
     """Read a field three times: its largest magnitude, its mean, its moments about the mean."""
     n = len(field)
-    largest = float(_largest_all(field, min(threads, n)))
+    largest = max(float(field.max()), -float(field.min()))
     exponent = math.frexp(largest)[1] if 0 < largest < math.inf else 0
     factors = powers(-exponent)
-    mean = float(_sums(field, *factors, 0.0, threads)[:, 0].sum()) / n
+    mean = float(_sum_all(field, *factors, threads).sum()) / n
     _, second, fourth = (_sums(field, *factors, mean, threads).sum(axis=0) / n).tolist()
     return Moments(n, exponent, mean, second, fourth)

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.probe.hashing import stream_key, uniform
+from gradcascade.probe.machine import prefetch_to_write
 from gradcascade.probe.parallel import compiled, parallel
 
 Field = NDArray[np.floating]
 
 _BUCKET = 1 << 15
 _DRAWN = 1024
+_AFTER = np.uint64(32)
 
 
 @numba.njit(inline="always")
@@ -45,6 +47,8 @@ def _fill_buckets(values, key, start, stop, buckets, places, result):
             place = places[some[k]]
             places[some[k]] = place + 1
             result[np.uint64(place)] = own[k]
+            # Asked for now, the next line of the bucket is there when it is written to.
+            prefetch_to_write(result, np.uint64(place) + _AFTER)  # pyright: ignore[reportCallIssue]
 
 
 @parallel()
@@ -66,14 +70,32 @@ def _to_buckets(values, key, buckets, parts, result, starts):
         _fill_buckets(values, key, part * n // parts, (part + 1) * n // parts, buckets, places[part], result)
 
 
+@numba.njit(inline="always")
+def _draw_places(key, start, low, drawn):
+    """Draw a place from 0 to i for each place i from ``low`` on: a loop of its own, which is vectorised."""
+    for k in range(drawn.shape[0]):
+        drawn[k] = np.uint32(uniform(key, np.uint64(start + low) + np.uint64(k)) * (low + k + 1))
+
+
+@compiled()
+def _shuffle(own, start, key):
+    """Fisher-Yates; the draw at each place has a counter of its own, counted from ``start``."""
+    drawn = np.empty(_DRAWN, np.uint32)
+    top = own.shape[0]
+    while top > 1:
+        low = max(top - _DRAWN, 1)
+        some = drawn[: top - low]
+        _draw_places(key, start, low, some)
+        for i in range(top - 1, low - 1, -1):
+            j = np.uint64(some[i - low])
+            own[np.uint64(i)], own[j] = own[j], own[np.uint64(i)]
+        top = low
+
+
 @parallel()
 def _shuffle_buckets(result, starts, key):
-    """Fisher-Yates within each bucket; the draw at each place has a counter of its own."""
     for bucket in numba.prange(starts.shape[0] - 1):
-        start = starts[bucket]
-        for i in range(starts[bucket + 1] - 1, start, -1):
-            j = start + np.int64(uniform(key, np.uint64(i)) * (i - start + 1))
-            result[i], result[j] = result[j], result[i]
+        _shuffle(result[starts[bucket] : starts[bucket + 1]], starts[bucket], key)
 
 
 def permute(values: Field, key: np.uint64, threads: int = 1, out: Field | None = None) -> Field:
