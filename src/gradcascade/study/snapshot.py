@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from gradcascade.errors import InputError, SourceLostError
@@ -88,29 +89,34 @@ class UnmeasurableError(Exception):
         self.code = code
 
 
-def measure(task: Task, load: Callable[[], Any] | None = None) -> Iterator[Event]:
+def read(snapshot: SnapshotRef) -> tuple[Any, Contents]:
+    """Load a snapshot: its field, and the hashes of what it holds."""
+    values = snapshot.load()
+    return values, Contents(content_hash(values), layout_hash_of(snapshot))
+
+
+def measure(task: Task, load: Callable[[], tuple[Any, Contents]] | None = None) -> Iterator[Event]:
     """Measure what a task lacks, job by job; reads the snapshot only then. Raises only if the hub is lost.
 
-    ``load`` gives the field where another way to it is known than to load the snapshot here.
+    ``load`` gives what :func:`read` does, where it was or is read elsewhere.
     """
     try:
-        yield from _measure(task, load or task.snapshot.load)
+        yield from _measure(task, load or partial(read, task.snapshot))
     except UnmeasurableError as error:
         yield Refused(error.code, str(error))
 
 
-def _measure(task: Task, load: Callable[[], Any]) -> Iterator[Event]:
+def _measure(task: Task, load: Callable[[], tuple[Any, Contents]]) -> Iterator[Event]:
     snapshot, contents, values = task.snapshot, task.contents, None
     said = None
     for job in task.jobs:
         if values is None and task.lacks(job.variant, contents):
             try:
-                values = load()
+                values, contents = load()
             except SourceLostError:
                 raise
             except InputError as error:
                 raise UnmeasurableError("unreadable", str(error)) from None
-            contents = Contents(content_hash(values), layout_hash_of(snapshot))
         assert contents is not None
         lacking = values is not None and key_of(snapshot, job.variant, contents) not in task.known
         if said != contents:

@@ -1,4 +1,4 @@
-"""One snapshot after the other, in this process, and the next one is fetched and read while one is measured.
+"""One snapshot after the other, in this process, and the next is fetched, read and hashed while one is measured.
 
 So there are two fields in memory at most. Snapshots are loaded one at a time and in their order, so that what may lie
 on disk at once is what one of them takes.
@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable
 from typing import Any
 
 from gradcascade.study.executors.base import Executor, Finished, Numbered
-from gradcascade.study.snapshot import Event, measure
+from gradcascade.study.snapshot import Event, measure, read
 
 _PATIENCE = 5.0
 """Seconds that a thread is waited for which was told to stop; it ends with what it fetches at the latest."""
@@ -30,12 +30,12 @@ class _Loading:
 
     def _load(self) -> None:
         try:
-            self._loaded = self.snapshot.load()
+            self._loaded = read(self.snapshot)
         except BaseException as error:
             self._raised = error
 
     def result(self) -> Any:
-        """The field, or what was raised in its place; it is handed over once, as it may be large."""
+        """The field and its hashes, or what was raised in its place; handed over once, as the field may be large."""
         while self._thread.is_alive():
             self._thread.join(0.5)  # so that Ctrl-C is heard everywhere
         if self._raised is not None:
@@ -94,5 +94,5 @@ def _execute(tasks: Iterable[Numbered], workers: int) -> Generator[tuple[int, Ev
 
 
 EXECUTOR = Executor(
-    "ahead", 0.5, "one snapshot after the other, the next of which is fetched meanwhile", _execute, elsewhere=False
+    "ahead", 0.5, "one snapshot after the other, the next of which is read meanwhile", _execute, elsewhere=False
 )
