@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import polars
+import polars as pl
 import torch
 
 import gradcascade as gc
@@ -76,7 +76,7 @@ def compare(folder: Path, width: int, threads: int | None, executor: str | None,
         families=(FamilyPlan(name="pico", path=str(folder), fields=("gradient",)),), nulls=NullPlan(kinds=NULLS)
     )
 
-    def study() -> polars.DataFrame:
+    def study() -> pl.DataFrame:
         with tempfile.TemporaryDirectory(dir=folder.parent) as place, gc.Study.create(f"{place}/study", plan) as one:
             gc.run(one, threads=threads, executor=executor)
             return one.cascades()
@@ -114,15 +114,13 @@ def parts(values: np.ndarray, repetitions: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser()
     parser.add_argument("--widths", default="96,384,768,1536")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--executor")
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument(
-        "--folder", type=Path, help="where the gradients are written; a temporary folder if not given"
-    )
+    parser.add_argument("--folder", type=Path, help="where the files go; the temporary folder if not given")
     parser.add_argument("--parts", action="store_true", help="also what each part takes, at the first width")
     options = parser.parse_args()
     print("            N  cascades  measure M/s  probe M/s  of probe  CPU ns/e.  probe's  of probe")

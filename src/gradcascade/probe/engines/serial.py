@@ -46,6 +46,6 @@ def spread(
 
     With ``unfit`` only the shares that do not fit into 64 bits with so many zeros behind them.
     """
+    which = unfit is None, np.int64(unfit or 0)
     listed = active.rows, active.ends, active.shares, active.starts, active.used
-    rest = threshold, *marks, unfit is None, np.int64(unfit or 0)
-    _spread(units, graph.neighbours, graph.stride, *listed, *rest)
+    _spread(units, graph.neighbours, graph.stride, *listed, threshold, marks.words, marks.groups, *which)
