@@ -12,14 +12,16 @@ from gradcascade.performance.schedules import Schedule
 from gradcascade.scaling.compressibility import compressibility_null
 from gradcascade.scaling.continuous import fit_continuous, rounding
 from gradcascade.scaling.contrasts import field_contrasts
+from gradcascade.scaling.corrections import corrections
 from gradcascade.scaling.curvature import curvature, window_curvature
-from gradcascade.scaling.design import designs
 from gradcascade.scaling.duration_law import duration_laws, window_duration_law
 from gradcascade.scaling.durations import by_duration, duration_intervals, duration_verdicts, run_intervals
 from gradcascade.scaling.found_windows import find_windows
 from gradcascade.scaling.health import healthy_points, run_health
 from gradcascade.scaling.lack_of_fit import lack_of_fit, window_lack_of_fit
 from gradcascade.scaling.leave_one_out import leave_one_out
+from gradcascade.scaling.local_exponents import local_exponents
+from gradcascade.scaling.measured_designs import design_curves, designs
 from gradcascade.scaling.null_differences import null_differences, window_null_errors
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.profile_collapse import collapses_of, fit_collapse, window_collapse
@@ -54,7 +56,8 @@ def infer(
     dict of str to polars.DataFrame
         ``verdicts, intervals, differences, contrasts, null_errors, found_windows`` (over the window),
         ``leave_one_out, curvature, laws, compressibility, weighted, null_differences`` (per step),
-        ``window_curvature, window_laws, lack_of_fit, window_lack_of_fit``, ``runs, variances, designs``, ``health``;
+        ``window_curvature, window_laws, lack_of_fit, window_lack_of_fit``, ``local_exponents, corrections`` (to the
+        power laws, of six and more scales), ``runs, variances, designs, design_curves``, ``health``;
         where a run is not healthy ``healthy_intervals``; with activity profiles ``continuous``, ``rounding``,
         ``collapse``, ``window_collapse``, ``duration_verdicts``, ``duration_intervals`` and ``run_intervals`` (empty
         without several runs); with metrics ``metric_exponents`` (beta_PPL, alpha_acc) and ``associations``.
@@ -76,6 +79,8 @@ def infer(
         "leave_one_out": leave_one_out(points),
         "curvature": curvature(points),
         "window_curvature": window_curvature(points),
+        "local_exponents": local_exponents(points),
+        "corrections": corrections(points),
         "lack_of_fit": lack_of_fit(points),
         "window_lack_of_fit": window_lack_of_fit(points),
         "laws": duration_laws(points),
@@ -85,6 +90,7 @@ def infer(
         "runs": points.n_runs,
         "variances": variance_split(points),
         "designs": designs(points),
+        "design_curves": design_curves(points),
         "health": run_health(points, metrics),
     }
     if not tables["health"].is_empty():

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from gradcascade.errors import InputError
-from gradcascade.scaling.design import MOST_RUNS, Design, cheapest_design, measured_design
+from gradcascade.scaling.design import MOST_RUNS, Design, cheapest_design
+from gradcascade.scaling.measured_designs import measured_design
 from gradcascade.scaling.run_errors import size_means
 from gradcascade.scaling.run_means import RunMeans
 from gradcascade.scaling.window_means import slopes_across
@@ -25,7 +26,8 @@ def test_four_scales_of_runs_that_differ_by_5_percent() -> None:
     variance, mean, degrees = design.moments()
     assert (variance, mean, degrees) == pytest.approx((sd**2, sd**2, 2))
     assert design.half_width() == pytest.approx(4.3027 * sd * np.sqrt(np.log(2)), rel=1e-4)
-    assert Design.of(PICO, 9, 0.05).smallest() == pytest.approx(design.smallest() / 3)
+    # A third, and a little more: how unequal the scales are then counts as not known.
+    assert Design.of(PICO, 9, 0.05).smallest() == pytest.approx(design.smallest() / 3, rel=0.04)
     whole = Design.of(PICO, 1, 0.05, step_sd=0.08, phi=0.6, steps=56)
     assert whole.smallest() == pytest.approx(0.075, abs=0.001)
     assert whole.power(whole.smallest()) == pytest.approx(0.8, abs=1e-6) and design.power(1e9) == 1.0

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 import statsmodels.api as sm
 
-from gradcascade.scaling.design import designs
+from gradcascade.scaling.measured_designs import designs
 from gradcascade.scaling.variance_split import SPLIT_SCHEMA, variance_split
 
 SIZES = tuple(np.geomspace(1e4, 1e8, 14).astype(int).tolist())

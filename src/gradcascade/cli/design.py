@@ -45,7 +45,8 @@ def design(
     as_json: Json = False,
 ) -> None:
     """Say how wide the interval of an exponent will be, which difference it shows, and what more runs would give."""
-    from gradcascade.scaling.design import Design, cheapest_design, further
+    from gradcascade.scaling.design import Design, cheapest_design
+    from gradcascade.scaling.measured_designs import further
 
     if (study is None) == (not sizes):
         raise InputError("give the folder of a study, or --sizes with --run-sd, and not both")
@@ -94,7 +95,7 @@ def _row(words: str, each: "Design", power: float) -> dict[str, Any]:
 
 
 def _measured(folder: Path, family: str | None, field: str | None, exponent: str) -> "tuple[Design, str]":
-    from gradcascade.scaling.design import measured_design
+    from gradcascade.scaling.measured_designs import measured_design
     from gradcascade.scaling.points import points_of
     from gradcascade.study.study import Study
     from gradcascade.study.windows import study_windows

@@ -122,6 +122,7 @@ def study_data(
         schedules=study.schedules(),
         robustness=None if known.table.is_empty() else known.table,
         orders=None if known.orders.is_empty() else known.orders,
+        order_scatter=None if known.orders.is_empty() else known.order_scatter,
         contents=contents_table(study.folder),
         tokens=tokens_table(study.plan, cascades, metrics),
     )

@@ -19,7 +19,7 @@ from gradcascade.scaling.decomposition import decompose, window_null_parts
 from gradcascade.scaling.points import Points
 from gradcascade.scaling.replicate_means import replicate_means
 from gradcascade.scaling.windows import EmptyWindow, Window, empty_windows, summarise
-from gradcascade.vocabulary import FAMILY, METRIC_COLUMNS, REFUSAL_COLUMNS, SCALE, STEP, TOKENS, polars_schema
+from gradcascade.vocabulary import FAMILY, METRIC_COLUMNS, REAL, REFUSAL_COLUMNS, SCALE, STEP, TOKENS, polars_schema
 
 __all__ = ["Group", "ReportData", "of_group"]
 
@@ -44,6 +44,8 @@ class ReportData:
     robustness: pl.DataFrame | None = None
     orders: pl.DataFrame | None = None
     """Exponents in other orders of the tensors, from :mod:`gradcascade.scaling.order_sensitivity`."""
+    order_scatter: pl.DataFrame | None = None
+    """How much the channels scatter over these orders, from the same."""
     tokens: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TOKENS_SCHEMA))
     """Tokens seen by family, scale and step, where they are known."""
     contents: pl.DataFrame | None = None
@@ -63,6 +65,7 @@ class ReportData:
         schedules: Mapping[str, Schedule] | None = None,
         robustness: pl.DataFrame | None = None,
         orders: pl.DataFrame | None = None,
+        order_scatter: pl.DataFrame | None = None,
         contents: pl.DataFrame | None = None,
         tokens: pl.DataFrame | None = None,
     ) -> ReportData:
@@ -83,6 +86,7 @@ class ReportData:
             schedules=published_schedules() if schedules is None else schedules,
             robustness=robustness,
             orders=orders,
+            order_scatter=order_scatter,
             contents=contents,
             tokens=pl.DataFrame(schema=TOKENS_SCHEMA) if tokens is None else tokens,
         )
@@ -115,7 +119,14 @@ class ReportData:
     @cached_property
     def answers(self) -> dict[str, pl.DataFrame]:
         """Everything :func:`gradcascade.infer` answers about the cascades: verdicts, intervals, associations, ..."""
-        return infer(self.points, None, self.metrics, self.schedules)
+        found = infer(self.points, None, self.metrics, self.schedules)
+        if self.order_scatter is not None:
+            orders = self.order_scatter.with_columns(variant=pl.lit(REAL))
+            keys = ["family", "field", "variant", "channel"]
+            variances = found["variances"]
+            joined = variances.drop("order_sd").join(orders, on=keys, how="left", maintain_order="left")
+            found["variances"] = joined.select(variances.columns)
+        return found
 
     @cached_property
     def empty_windows(self) -> list[EmptyWindow]:

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gradcascade.fields.nulls import NULLS, undrawn
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.regression import MIN_SCALES
@@ -26,7 +27,12 @@ from gradcascade.tables.inferred import INFERRED
 STEP_SCHEMA, WINDOW_SCHEMA = INFERRED["lack_of_fit"].schema, INFERRED["window_lack_of_fit"].schema
 """Columns of both tables, in order."""
 
+_P = ("f", "p", "p_equal")
 Floats = NDArray[np.float64]
+
+
+SHARED = "the runs of a scale share the draws of this null, so their scatter says nothing of other draws"
+"""Why the law of a null is not set against its runs: the seed follows from the step, in every run."""
 
 
 def lack_of_fit(cascades: Cascades) -> pl.DataFrame:
@@ -46,11 +52,13 @@ def window_lack_of_fit(cascades: Cascades, window: Window = None) -> pl.DataFram
     for each in trajectories(points):
         means = each.means()
         found = _tests(*_arrays(size_means(means))) if means.size.size else {}
+        shared = SHARED if _shares_draws(each.name[2]) and means.size.size > means.sizes else None
         steps = {"n_steps": means.steps}
         for place, exponent in enumerate(EXPONENTS):
             names = dict(zip(("family", "field", "variant"), each.name, strict=True)) | {"exponent": exponent}
-            numbers = {name: values[place, 0].item() for name, values in found.items()}
-            rows.append(names | numbers | steps | ({"reason": means.reason} if means.reason else {}))
+            kept = [name for name in found if not shared or name not in _P]
+            numbers = {name: found[name][place, 0].item() for name in kept}
+            rows.append(names | numbers | steps | {"reason": means.reason or shared})
     return _with_reasons(pl.DataFrame(rows, schema=WINDOW_SCHEMA, strict=False)).select(*WINDOW_SCHEMA)
 
 
@@ -74,10 +82,15 @@ def _at_steps(each: RunSteps) -> pl.DataFrame:
     columns: dict[str, Any] = dict(zip(("family", "field", "variant"), each.name, strict=True))
     columns |= {"step": np.tile(each.steps, len(EXPONENTS)), "exponent": np.repeat(EXPONENTS, shape[1])}
     columns |= {name: np.broadcast_to(values, shape).ravel() for name, values in found.items()}
+    shared = pl.lit(_shares_draws(each.name[2])) & (pl.col("n_runs") > pl.col("n_scales"))
     table = pl.DataFrame(columns, schema_overrides={"step": pl.Int64}).with_columns(
-        reason=pl.lit(None, dtype=pl.String)
+        pl.when(~shared).then(pl.col(*_P)), reason=pl.when(shared).then(pl.lit(SHARED))
     )
     return _with_reasons(table).select(pl.col(name).cast(kind) for name, kind in STEP_SCHEMA.items())
+
+
+def _shares_draws(variant: str) -> bool:
+    return variant in NULLS and variant not in undrawn()
 
 
 def _with_reasons(table: pl.DataFrame) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from gradcascade.scaling.points import points_of
 from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.table_checks import require_columns
 from gradcascade.scaling.window_means import window_intervals
+from gradcascade.vocabulary import EXPONENT_CHANNELS, REAL
 
 FREE = "N2"
 """The null that no order plays a part in."""
@@ -99,6 +100,32 @@ def _order_place() -> tuple[pl.Expr, pl.Expr]:
     number = pl.col("order").str.extract(r" ([0-9]+)$").cast(pl.Int64)
     place = pl.when(pl.col("order") == PLANNED).then(0).when(pl.col("order") == FREE).then(3)
     return place.when(number.is_not_null()).then(2).otherwise(1), number
+
+
+def order_scatter(cascades: pl.DataFrame) -> pl.DataFrame:
+    """SD of every channel's logarithm between the orders of the tensors at one step, pooled over scales and runs.
+
+    ``cascades`` as for :func:`order_values`; as planned counts as an order, and orders of which a cascade is equal in
+    every digit to another's count once. Columns: ``family, field, channel, order_sd``.
+    """
+    columns = [*_GROUP, "channel"]
+    empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String) | {"order_sd": pl.Float64})
+    if "run" not in cascades.columns:
+        cascades = cascades.with_columns(run=pl.lit("0"))
+    table = cascades.filter((pl.col("kind") == ORDER) | (pl.col("choice") == PLANNED))
+    if table.filter(pl.col("kind") == ORDER).is_empty():
+        return empty
+    rows = points_of(table.with_columns(variant=pl.lit(REAL))).rows.filter("included")
+    rows = rows.unique([*_POINT, "size", "duration"], keep="first", maintain_order=True)
+    channels = list(EXPONENT_CHANNELS.values())
+    logs = rows.with_columns(pl.col(*channels).cast(pl.Float64).log())
+    squares = logs.group_by(_POINT, maintain_order=True).agg(
+        (pl.col(*channels) - pl.col(*channels).mean()).pow(2).sum(),
+        degrees=pl.len().cast(pl.Float64) - 1,
+    )
+    pooled = squares.group_by(_GROUP, maintain_order=True).agg(pl.col(*channels, "degrees").sum())
+    found = pooled.filter(pl.col("degrees") > 0).with_columns((pl.col(*channels) / pl.col("degrees")).sqrt())
+    return found.unpivot(channels, index=_GROUP, variable_name="channel", value_name="order_sd").select(empty.columns)
 
 
 def order_spread(values: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.DataFrame:

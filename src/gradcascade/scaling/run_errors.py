@@ -59,6 +59,12 @@ def size_means(runs: RunMeans) -> SizeMeans:
     return SizeMeans(np.bincount(runs.size, runs.log_n, runs.sizes) / count, means, variance, count)
 
 
+def small_first(sizes: SizeMeans) -> SizeMeans:
+    """The same with the smallest size first."""
+    order = np.argsort(sizes.log_n)
+    return SizeMeans(sizes.log_n[order], sizes.means[:, order], sizes.variance[:, order], sizes.runs[order])
+
+
 def coefficient_errors(sizes: SizeMeans, design: Floats, which: int) -> tuple[Floats, str]:
     """Standard error of one coefficient of every channel, for t quantiles of k - p degrees of freedom, and how."""
     scales, terms = design.shape

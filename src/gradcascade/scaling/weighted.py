@@ -36,17 +36,22 @@ def draw_variances(points: Points, channel: str) -> pl.DataFrame:
 
     ``_variance`` is null if no step has two replicates; ``_units`` divides it for the mean of the scale at that step.
     """
-    rows = points.rows.filter("included")
-    # Runs of a scale share the draws of a null that follows from N and the seed alone; such a draw counts once.
-    run = pl.when(pl.col("variant") == REAL).then("run").fill_null("")
-    drawn = [*FIT_KEYS, "scale", "replicate", "size", "duration"]
-    rows = rows.filter(pl.col("run") == pl.col("run").first().over(*drawn, run))
+    rows = once_drawn(points.rows.filter("included"))
     parts = _variances(rows, pl.col(channel).cast(pl.Float64).log(), [*FIT_KEYS, "scale", "run"])
     runs, units = pl.len(), pl.col("_units")
-    of_mean = pl.when(runs == 1).then(units.first()).otherwise(runs**2 / (1 / units).sum())
+    # A null of several runs has the same stream in all of them, so their mean has the error of one.
+    own = pl.col("variant").first() == REAL
+    of_mean = pl.when(own & (runs > 1)).then(runs**2 / (1 / units).sum()).otherwise(units.max())
     return parts.group_by(*FIT_KEYS, "scale", maintain_order=True).agg(
         pl.col("_variance", "_degrees").first(), _units=of_mean
     )
+
+
+def once_drawn(rows: pl.DataFrame) -> pl.DataFrame:
+    """Cascades of which a null that follows from N and the seed alone, and so is equal in all runs, counts once."""
+    run = pl.when(pl.col("variant") == REAL).then("run").fill_null("")
+    drawn = [*FIT_KEYS, "scale", "replicate", "size", "duration"]
+    return rows.filter(pl.col("run") == pl.col("run").first().over(*drawn, run))
 
 
 def _unit_variances(points: Points, channel: str) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from gradcascade.errors import InputError
 from gradcascade.fields.kinds import field_plural
 from gradcascade.probe.relaxation import Probe
 from gradcascade.scaling.choice_shifts import CONTROL, ORDER, choice_shifts
-from gradcascade.scaling.order_sensitivity import order_spread, order_values
+from gradcascade.scaling.order_sensitivity import order_scatter, order_spread, order_values
 from gradcascade.scaling.windows import default_window
 from gradcascade.sources.base import Name, SnapshotRef, Source
 from gradcascade.study.choices import Choice, choices_of
@@ -83,6 +83,7 @@ class Stored:
 
     table: pl.DataFrame
     orders: pl.DataFrame
+    order_scatter: pl.DataFrame
 
 
 def robustness(
@@ -147,7 +148,7 @@ def stored_robustness(study: Study) -> Stored:
     other = cascades.filter(~pl.col("kind").is_in(["plan", CONTROL]))
     sampled = other.select("family", "field", "step").unique()
     cascades = cascades.join(sampled, on=["family", "field", "step"], how="semi")
-    return Stored(choice_shifts(cascades), order_values(cascades))
+    return Stored(choice_shifts(cascades), order_values(cascades), order_scatter(cascades))
 
 
 def sample(

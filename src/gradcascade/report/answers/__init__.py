@@ -37,7 +37,7 @@ KNOWN = {
         "metric_exponents",
     ),
     *("collapse", "window_collapse", "duration_verdicts", "duration_intervals", "run_intervals"),
-    *("health", "healthy_intervals"),
+    *("health", "healthy_intervals", "local_exponents", "corrections", "design_curves"),
 }
 """Tables of :func:`gradcascade.infer` that an answer below puts into words."""
 
@@ -52,6 +52,7 @@ MAKERS = (
     stable_windows.window_answer,
     checks.leave_one_out_answer,
     shapes.curvature_answer,
+    shapes.correction_answer,
     shapes.law_answer,
     further_runs.variance_answer,
     further_runs.design_answer,

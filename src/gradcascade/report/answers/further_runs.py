@@ -10,6 +10,8 @@ PARTS = {
     "run_sd": "between runs of a scale",
     "common_sd": "from step to step, all runs alike",
     "step_sd": "from step to step, each run its own",
+    "data_sd": "between draws of the data",
+    "order_sd": "between orders of the tensors",
 }
 
 

@@ -1,5 +1,7 @@
 """Answers about the shape of the growth: whether power laws bend, and which law durations follow."""
 
+from typing import Any
+
 import polars as pl
 
 from gradcascade.report import words
@@ -49,6 +51,38 @@ def _lacking(data: ReportData, group: tuple[str, str]) -> list[str]:
         return ["The scales lie off one power law by no more than runs of a scale differ from each other."]
     said = [f"{SYMBOLS[row['exponent']]} (F = {row['f']:.1f}, p = {row['p']:.2g}, R² {row['r2']:.3f})" for row in bad]
     return [f"The scales lie off one power law by more than runs of a scale differ, in {listed(said)}."]
+
+
+def correction_answer(data: ReportData) -> Answer | None:
+    """Say what is left of an exponent at large N, where there are enough scales to ask."""
+    full = real_first(data.answers["corrections"])
+    known = full.filter(pl.col("value").is_not_null())
+    if known.is_empty():
+        return None
+    sentences = []
+    for group in data.groups:
+        rows = of_group(known, group).filter(pl.col("variant") == "real", pl.col("exponent") != "beta").to_dicts()
+        name = label(data, {"family": group[0], "field": group[1]})
+        shown = [row for row in rows if row["p_adjusted"] is not None and row["p_adjusted"] <= LEVEL]
+        sentences += [f"{name}: {_corrected(row)}" for row in shown]
+        if rows and not shown:
+            sentences.append(
+                f"{name}: over {rows[0]['n_scales']} scales no exponent is shown to change with N; whether a "
+                "correction is there, and how fast it falls, cannot be told."
+            )
+    return answer("corrections", sentences, known, data.answers["local_exponents"])
+
+
+def _corrected(row: dict[str, Any]) -> str:
+    symbol = SYMBOLS[row["exponent"]]
+    ends = {name: row[f"omega_{name}"] for name in ("low", "high")}
+    bounded = [f"{word} {ends[name]:.2g}" for name, word in (("low", "at least"), ("high", "at most")) if ends[name]]
+    fall = " and ".join(bounded) if bounded else "not bounded by these scales, so the correction is not identified"
+    return (
+        f"{symbol} changes with N. With a leading correction it comes to {signed(row['value'])} at large N "
+        f"({interval(row['low'], row['high'])}) in the place of {signed(row['plain'])}; ω, by which the correction "
+        f"falls, is {row['omega']:.2g}, {fall}."
+    )
 
 
 def law_answer(data: ReportData) -> Answer:

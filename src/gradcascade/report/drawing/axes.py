@@ -86,6 +86,15 @@ def log_both(axes: Axes) -> None:
     _readable(axes.xaxis, *axes.get_xlim(), ticks=3)
 
 
+def log_sizes(axes: Axes) -> None:
+    """Make the horizontal axis logarithmic, for numbers of entries."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(base=10, numticks=8))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
 def _readable(axis: Axis, low: float, high: float, ticks: int) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
