@@ -8,8 +8,9 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.anova import anova_lm
+from tests.support.many_scales import many_scales
 
-from gradcascade.scaling.lack_of_fit import lack_of_fit, window_lack_of_fit
+from gradcascade.scaling.lack_of_fit import SHARED, lack_of_fit, window_lack_of_fit
 
 N = [10**4, 10**5, 10**6, 10**7]
 
@@ -104,3 +105,12 @@ def test_what_is_missing_is_said() -> None:
     same = planted([2, 2, 2, 2]).with_columns(duration=pl.lit(9))
     row = window_lack_of_fit(same).filter(pl.col("exponent") == "z").row(0, named=True)
     assert row["reason"] == "the runs of every scale are equal; they show no scatter"
+
+
+def test_runs_that_share_a_nulls_draws_say_nothing_of_it() -> None:
+    """Their seed is that of the step, so further runs repeat the same draw: N1 of them hardly differs."""
+    table = many_scales(3).with_columns(variant=pl.lit("N1"))
+    for found in (lack_of_fit(table), window_lack_of_fit(table, (0, 99))):
+        assert found["p"].null_count() == found["f"].null_count() == found.height
+        assert set(found["reason"]) == {SHARED} and found["r2"].null_count() == 0
+    assert lack_of_fit(many_scales(3))["p"].null_count() == 0

@@ -143,3 +143,13 @@ def test_the_order_of_the_rows_does_not_matter_to_the_last_digit(cascades: Build
         mixed = table.sample(fraction=1.0, shuffle=True, seed=seed)
         assert null_differences(mixed).equals(null_differences(table))
         assert window_null_errors(mixed).equals(window_null_errors(table))
+
+
+def test_runs_with_the_same_draws_of_a_null_narrow_nothing(cascades: Build) -> None:
+    """The seed of a null is that of the step: N0 repeats itself in every run, N1 and N2 nearly."""
+    table = measured(cascades).with_columns(pl.col("duration").cast(pl.Float64), run=pl.lit("0"))
+    other = table.with_columns(
+        run=pl.lit("1"), duration=pl.when(pl.col("variant") == "N2").then(1.001).otherwise(1.0) * pl.col("duration")
+    )
+    once, twice = (window_null_errors(rows).filter(exponent="z") for rows in (table, pl.concat([table, other])))
+    np.testing.assert_allclose(once["replicates_se"], twice["replicates_se"], rtol=1e-6)

@@ -8,7 +8,13 @@ import pytest
 
 from gradcascade.scaling.choice_shifts import PLANNED
 from gradcascade.scaling.exponents import fit_exponents
-from gradcascade.scaling.order_sensitivity import SPREAD_SCHEMA, VALUE_SCHEMA, order_spread, order_values
+from gradcascade.scaling.order_sensitivity import (
+    SPREAD_SCHEMA,
+    VALUE_SCHEMA,
+    order_scatter,
+    order_spread,
+    order_values,
+)
 
 Build = Callable[..., pl.DataFrame]
 
@@ -94,3 +100,18 @@ def test_without_n2_there_is_no_order_free_value(cascades: Build) -> None:
     table = planted(cascades, {"file": 0.1}).filter(pl.col("choice") != "N2")
     spread = order_spread(order_values(table))
     assert spread["free"].null_count() == spread.height == 4 and spread["sd"].null_count() == 0
+
+
+def test_the_scatter_over_orders_is_that_within_a_step(cascades: Build) -> None:
+    base = cascades(steps=range(8))
+    factors = {PLANNED: 1.0, "order a": 1.1, "order b": 0.95, "order as planned": 1.0}
+    parts = [
+        chosen(base.with_columns(duration=pl.col("duration") * factor), name, "plan" if name == PLANNED else "order")
+        for name, factor in factors.items()
+    ]
+    found = order_scatter(pl.concat([*parts, chosen(longer(base, 0.9), "alpha 0.2", "alpha")]))
+    sd = np.log([1.0, 1.1, 0.95]).std(ddof=1)  # an order in which nothing differs is no further one
+    known = dict(found.select("channel", "order_sd").iter_rows())
+    assert known["duration"] == pytest.approx(sd) and known["size"] == pytest.approx(0, abs=1e-12)
+    assert known["v_rel"] == pytest.approx(sd)
+    assert order_scatter(pl.concat(parts[:1])).is_empty()

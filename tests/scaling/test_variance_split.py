@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 import statsmodels.api as sm
 
-from gradcascade.scaling.measured_designs import designs
+from gradcascade.scaling.measured_designs import BETWEEN, BEYOND, RUNS, design_curves, designs
 from gradcascade.scaling.variance_split import SPLIT_SCHEMA, variance_split
 
 SIZES = tuple(np.geomspace(1e4, 1e8, 14).astype(int).tolist())
@@ -64,6 +64,26 @@ def test_the_rest_is_that_of_a_two_way_model() -> None:
     assert row["step_sd"] == pytest.approx(np.sqrt(known.mse_resid), rel=1e-6)
 
 
+def test_draws_of_the_data_and_of_a_null_are_told_apart() -> None:
+    """Four batches at the same weights differ by 5 %, three draws of a null of each by 2 %."""
+    rng = np.random.default_rng(5)
+    once = planted(1).drop("duration")
+    law = 0.2 * np.log(once["n"].to_numpy())
+    parts = []
+    for batch in range(4):
+        data = law + 0.05 * rng.standard_normal(once.height)
+        parts.append(once.with_columns(replicate=1000 * batch, duration=pl.Series(np.exp(data))))
+        for draw in range(3):
+            log = data + 0.02 * rng.standard_normal(once.height)
+            null = once.with_columns(variant=pl.lit("N2"), replicate=1000 * batch + draw)
+            parts.append(null.with_columns(duration=pl.Series(np.exp(log))))
+    found = variance_split(pl.concat(parts, how="diagonal"), (0, 99)).filter(channel="duration")
+    real, null = (found.filter(variant=name).row(0, named=True) for name in ("real", "N2"))
+    assert real["data_sd"] == pytest.approx(0.05, rel=0.1) and real["draw_sd"] is None
+    assert null["data_sd"] == pytest.approx(0.05, rel=0.1) and null["draw_sd"] == pytest.approx(0.02, rel=0.1)
+    assert real["order_sd"] is None
+
+
 def test_with_one_run_of_each_scales_and_runs_are_one() -> None:
     row = variance_split(planted(1), (0, 99)).filter(channel="duration").row(0, named=True)
     assert row["run_sd"] is None and 0.05 < row["scale_sd"] < 0.15
@@ -77,6 +97,13 @@ def test_designs_go_on_from_what_was_measured() -> None:
     found = designs(planted(3), (0, 99)).filter(exponent="z")
     assert found["design"].to_list()[:2] == ["as it is", "1 more run of each"]
     assert found["n_runs"].to_list() == [42, 56, 70, 112, 45] and found["n_scales"].to_list() == [14] * 4 + [15]
+    curves = design_curves(planted(3), (0, 99)).filter(exponent="z")
+    at = {(row["change"], row["number"]): row for row in curves.to_dicts()}
+    assert at[RUNS, 3]["half_width"] == at[BETWEEN, 14]["half_width"] == found["half_width"][0]
+    assert at[RUNS, 3]["cost"] == 1 and at[RUNS, 6]["cost"] == 2
+    assert (
+        at[RUNS, 8]["half_width"] == found["half_width"][3] and at[BEYOND, 15]["half_width"] == found["half_width"][4]
+    )
     wide = found["half_width"].to_numpy()
     assert wide[0] > wide[1] > wide[2] > wide[3] > 0.9 * wide[0]  # scales off the law remain
     missing = designs(planted(1).filter(pl.col("n") < 3 * SIZES[0]))

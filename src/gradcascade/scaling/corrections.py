@@ -5,8 +5,8 @@
 that falls by e over all sizes, which a line all but replaces, to one that only the smallest size feels.
 
 Whether there is a correction at all is asked once, by the test of the bend (:mod:`gradcascade.scaling.curvature`):
-omega means nothing where there is none, and tests in the shape of a correction reject up to three times too often
-where small sizes scatter more. What the data say of z and omega is what fits nearly as well as the best: z within
+omega means nothing where there is none, and tests in the shape of a correction reject too often where small sizes
+scatter more, by up to three times. What the data say of z and omega is what fits nearly as well as the best: z within
 ``sqrt(F - (RSS(omega) - RSS) / s2) se(omega)`` of its best value at each omega, with F(1, k - 4), s2 = RSS / (k - 4)
 and the errors of :mod:`gradcascade.scaling.run_errors`.
 """

@@ -9,7 +9,7 @@ studies drawn with the variances of the design, always the same ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -31,6 +31,8 @@ DRAWS = 4000
 """Studies that are drawn of a design with several runs: shares of them err by 0.6 % at 80 %."""
 
 Floats = NDArray[np.float64]
+Runs = tuple[int, ...]
+Enough = Callable[[Sequence[int]], bool]
 
 
 @dataclass(frozen=True)
@@ -189,8 +191,9 @@ def cheapest_design(
     power: float = POWER,
     confidence: float = CONFIDENCE,
 ) -> Design:
-    """Add runs until a difference is shown with this chance, each where it narrows the interval most for its cost.
+    """Add runs until a difference is shown with this chance, where they narrow the interval most for their cost.
 
+    Or as many of every size, if that is cheaper: how noisy sizes of one run are is not known.
     ``costs`` are of one run of each size; by default in proportion to N, the cost of as many tokens at every size.
     """
     cost = np.array(costs if costs is not None else design.sizes, dtype=np.float64)
@@ -204,16 +207,42 @@ def cheapest_design(
             f"{MOST_RUNS} runs of each size would not show a difference of {difference:g}: their smallest is "
             f"{endless.smallest(power, confidence):.3g}; add sizes, or a wider range of them"
         )
+
+    def enough(runs: Sequence[int]) -> bool:
+        return replace(design, runs=tuple(runs)).power(difference, confidence) >= power
+
+    found = [
+        _pruned(runs, design.runs, cost, enough) for runs in (_greedy(design, cost, enough), _even(design, enough))
+    ]
+    return replace(design, runs=min(found, key=lambda runs: float(np.dot(runs, cost))))
+
+
+def _greedy(design: Design, cost: Floats, enough: Enough) -> Runs:
+    """Add runs where they narrow the interval most for their cost."""
     x = np.log(design.sizes) - np.mean(np.log(design.sizes))
     runs = np.array(design.runs)
     own = (design.variances - design.scale_sd**2) * runs * (x / (x @ x)) ** 2
-    while replace(design, runs=tuple(runs.tolist())).power(difference, confidence) < power:
+    while not enough(runs.tolist()):
         gain = own * (1 / runs - 1 / (runs + 1)) / cost
         runs[int(np.argmax(np.where(runs < MOST_RUNS, gain, -1.0)))] += 1
-    for size in np.argsort(-cost):  # what was added early may have become superfluous
-        while runs[size] > design.runs[size]:
-            fewer = runs - (np.arange(runs.size) == size)
-            if replace(design, runs=tuple(fewer.tolist())).power(difference, confidence) < power:
+    return tuple(runs.tolist())
+
+
+def _even(design: Design, enough: Enough) -> Runs:
+    """As many runs of every size, or of each what there is if that is more."""
+    for count in range(1, MOST_RUNS):
+        runs = tuple(max(count, there) for there in design.runs)
+        if enough(runs):
+            return runs
+    return (MOST_RUNS,) * len(design.runs)
+
+
+def _pruned(runs: Runs, least: Runs, cost: Floats, enough: Enough) -> Runs:
+    """Take away what is superfluous, dear runs first."""
+    for size in np.argsort(-cost).tolist():
+        while runs[size] > least[size]:
+            fewer = tuple(count - (place == size) for place, count in enumerate(runs))
+            if not enough(fewer):
                 break
             runs = fewer
-    return replace(design, runs=tuple(runs.tolist()))
+    return runs

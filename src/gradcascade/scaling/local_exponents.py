@@ -69,8 +69,8 @@ def stretch(sizes: int) -> int:
 def stretches(sizes: SizeMeans, width: int) -> tuple[Floats, Floats]:
     """Slopes through every ``width`` neighbouring sizes and their standard errors, shape (channels, stretches).
 
-    The variance of a size is that of its runs, smoothed over the sizes, and what the sizes scatter about a parabola
-    beyond it: a smooth change of the exponent is no scatter. With one run of each size all of that scatter is equal.
+    The scatter of the sizes is that about a parabola, since a smooth change of the exponent is none. How it is shared
+    among sizes of several runs is as in :mod:`gradcascade.scaling.run_errors`; those of one run scatter alike.
     """
     x, k = sizes.log_n, sizes.log_n.size
     off = x - x.mean()
@@ -78,7 +78,9 @@ def stretches(sizes: SizeMeans, width: int) -> tuple[Floats, Floats]:
     maker = np.eye(k) - design @ np.linalg.pinv(design)
     squares, left = ((sizes.means @ maker.T) ** 2).sum(axis=1), np.diag(maker)
     own = np.zeros_like(sizes.means) if (sizes.runs == 1).all() else smooth_variances(sizes) / sizes.runs
-    variance = own + np.maximum(0.0, (squares - own @ left) / (k - 3))[:, None]
+    shape = own + np.maximum(0.0, (squares - own @ left) / (k - 3))[:, None]
+    total = shape @ left
+    variance = shape * (squares / np.where(total > 0, total, 1.0))[:, None]
     count = k - width + 1
     weights = np.zeros((count, k))
     for first in range(count):

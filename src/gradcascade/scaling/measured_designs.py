@@ -26,8 +26,8 @@ DESIGN_SCHEMA, CURVE_SCHEMA = INFERRED["designs"].schema, INFERRED["design_curve
 RUNS, BETWEEN, BEYOND = "runs of each size", "sizes between", "sizes beyond"
 """What a curve counts: runs; sizes spread evenly over the measured range; sizes added at its upper end."""
 
-MOST_MORE_RUNS, MOST_MORE_SIZES, MOST_BEYOND = 10, 14, 3
-"""How far the curves go: runs of each size, sizes, and sizes added beyond the largest."""
+MOST_RUNS_EACH, MOST_SIZES, MOST_MORE = 10, 14, 3
+"""How far the curves go: runs of each size, sizes (but at least so many more), and sizes beyond the largest."""
 
 
 def measured_design(
@@ -120,10 +120,10 @@ def curves(known: Design) -> Iterator[tuple[str, int, Design]]:
     many runs as the largest measured one, and scatter as it does or as what the sizes beside them would suggest.
     """
     k = len(known.sizes)
-    for count in range(1, MOST_MORE_RUNS + 1):
+    for count in range(1, MOST_RUNS_EACH + 1):
         yield RUNS, count, replace(known, runs=(count,) * k)
     logs = np.log(known.sizes)
-    for count in range(k, MOST_MORE_SIZES + 1):
+    for count in range(k, max(MOST_SIZES, k + MOST_MORE) + 1):
         places = np.linspace(logs[0], logs[-1], count)
         sd = np.interp(places, logs, known.run_sd)
         runs = np.rint(np.interp(places, logs, known.runs)).astype(int)
@@ -131,7 +131,7 @@ def curves(known: Design) -> Iterator[tuple[str, int, Design]]:
         even = replace(known, sizes=sizes, runs=tuple(runs.tolist()), run_sd=tuple(sd.tolist()))
         yield BETWEEN, count, known if count == k else even
     each = known
-    for count in range(k, k + MOST_BEYOND + 1):
+    for count in range(k, k + MOST_MORE + 1):
         yield BEYOND, count, each
         each = _one_larger(each, (known.sizes[-1] / known.sizes[0]) ** (1 / (k - 1)))
 

@@ -18,7 +18,7 @@ from gradcascade.scaling.points import points_of
 from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.table_checks import require_columns
 from gradcascade.scaling.window_means import window_intervals
-from gradcascade.vocabulary import EXPONENT_CHANNELS, REAL
+from gradcascade.vocabulary import EXPONENT_CHANNELS
 
 FREE = "N2"
 """The null that no order plays a part in."""
@@ -115,7 +115,7 @@ def order_scatter(cascades: pl.DataFrame) -> pl.DataFrame:
     table = cascades.filter((pl.col("kind") == ORDER) | (pl.col("choice") == PLANNED))
     if table.filter(pl.col("kind") == ORDER).is_empty():
         return empty
-    rows = points_of(table.with_columns(variant=pl.lit(REAL))).rows.filter("included")
+    rows = points_of(table.with_columns(variant=pl.col("choice"))).rows.filter("included")
     rows = rows.unique([*_POINT, "size", "duration"], keep="first", maintain_order=True)
     channels = list(EXPONENT_CHANNELS.values())
     logs = rows.with_columns(pl.col(*channels).cast(pl.Float64).log())

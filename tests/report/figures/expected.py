@@ -203,6 +203,25 @@ def forest(figure: Any) -> list[Marks]:
     return found
 
 
+def local_exponents(figure: Any) -> list[Marks]:
+    found = []
+    for rows in _groups(figure):
+        for name in QUANTITIES:
+            own = rows.filter(pl.col("quantity") == name)
+            local = own.filter(pl.col("what") == "local")
+            found.append(points(own, "n", "value") + whiskers(local["n"], local["low"], local["high"]))
+    return found
+
+
+def further_runs(figure: Any) -> list[Marks]:
+    parts = (["runs of each size"], ["sizes between", "sizes beyond"])
+    return [
+        points(rows.filter(pl.col("change").is_in(changes)), "number", "half_width")
+        for rows in _groups(figure)
+        for changes in parts
+    ]
+
+
 def collapse(figure: Any) -> list[Marks]:
     return [
         points(rows.filter(pl.col("variant") == variant), "scaled_step", "height")
@@ -234,5 +253,7 @@ EXPECTED: dict[str, Callable[[Any], list[Marks]]] = {
     "orders": orders,
     "forest": forest,
     "collapse": collapse,
+    "local-exponents": local_exponents,
+    "further-runs": further_runs,
     "collapse-plane": collapse_plane,
 }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import polars as pl
+from tests.support.many_scales import many_scales
 
 from gradcascade.report.data import ReportData
 from gradcascade.scaling.order_sensitivity import VALUE_SCHEMA
@@ -62,3 +65,9 @@ def gappy() -> ReportData:
     kept = cascades.filter(pl.Series(rng.random(cascades.height) > 0.15))
     kept = kept.with_columns(ceiling=pl.Series(rng.random(kept.height) < 0.1))
     return ReportData.from_tables(kept, perplexities(kept), robustness=robustness_table(), orders=orders_table())
+
+
+@cache
+def many() -> ReportData:
+    """Fourteen scales, of which the gradients have a correction to scaling and the updates have none."""
+    return ReportData.from_tables(many_scales(2, fields=("gradient", "update")))

@@ -10,13 +10,14 @@ import pytest
 from gradcascade.report.data import ReportData
 from gradcascade.report.drawing.figure import ReportFigure
 from gradcascade.report.figures import FIGURES
+from gradcascade.report.figures.local_exponents import LocalExponents
 from gradcascade.report.figures.robustness_map import RobustnessMap
 from gradcascade.report.figures.transport_over_steps import TransportOverSteps
 from gradcascade.report.page_tables import signed
 
 from .drawn import compare, panels
 from .expected import EXPECTED
-from .studies import gappy, planted
+from .studies import gappy, many, planted
 
 STUDIES: dict[str, Callable[[], ReportData]] = {"planted": planted, "with gaps": gappy}
 
@@ -29,7 +30,7 @@ def study(request: pytest.FixtureRequest) -> ReportData:
 @pytest.mark.parametrize("width", ["one", "two"])
 @pytest.mark.parametrize("kind", FIGURES.values(), ids=lambda kind: kind.name)
 def test_the_frame_is_what_is_drawn(kind: type[ReportFigure], width: str, study: ReportData) -> None:
-    figure = kind(study)
+    figure = kind(many() if kind is LocalExponents else study)
     assert figure.missing() is None
     compare(figure, figure.plot(width), EXPECTED[figure.name])  # pyright: ignore[reportArgumentType]
 

@@ -13,11 +13,12 @@ from gradcascade.report.data import ReportData
 from gradcascade.report.drawing.figure import ReportFigure
 from gradcascade.report.figures import FIGURES
 from gradcascade.report.figures.exponents_over_steps import ExponentsOverSteps
+from gradcascade.report.figures.local_exponents import LocalExponents
 from gradcascade.report.figures.null_baselines import NullBaselines
 
 from . import references
 from .drawn import panels
-from .studies import planted
+from .studies import many, planted
 
 pytestmark = pytest.mark.skipif(
     references.release() != mpl.__version__,
@@ -32,7 +33,7 @@ def study() -> ReportData:
 
 @pytest.mark.parametrize("kind", FIGURES.values(), ids=lambda kind: kind.name)
 def test_every_figure_looks_like_its_reference(kind: type[ReportFigure], study: ReportData) -> None:
-    figure = kind(study)
+    figure = kind(many() if kind is LocalExponents else study)
     assert references.difference(references.picture(figure.plot()), references.stored(figure.name)) < (
         references.TOLERANCE
     )

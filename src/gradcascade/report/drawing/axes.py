@@ -91,8 +91,12 @@ def log_sizes(axes: Axes) -> None:
     from matplotlib.ticker import LogLocator, NullLocator
 
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(base=10, numticks=8))
-    axes.xaxis.set_minor_locator(NullLocator())
+    low, high = axes.get_xlim()
+    if high < 300 * low:
+        _readable(axes.xaxis, low, high, ticks=3)
+    else:
+        axes.xaxis.set_major_locator(LogLocator(base=10, numticks=8))
+        axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _readable(axis: Axis, low: float, high: float, ticks: int) -> None:

@@ -46,13 +46,15 @@ class Canvas:
         height: float | None = None,
         per_row: int | None = None,
         last_wide: bool = False,
+        sharex: bool = True,
     ) -> np.ndarray:
         """Lay out one column of panels per title, in as many blocks below each other as the width asks for."""
         most = (2 if rows > 1 else 1) if self.narrow else (4 if rows > 1 else 2)
         self._per_row = per_row = min(per_row or most, len(titles))
         blocks = -(-len(titles) // per_row)
         tall = height or ((1.25 if self.narrow else 1.45) if rows > 1 else (1.75 if self.narrow else 2.2))
-        self.height = blocks * (rows * (tall + 0.06) + TITLE_HEIGHT + TICKS_HEIGHT)
+        labels = 1 if sharex else rows
+        self.height = blocks * (rows * (tall + 0.06) + TITLE_HEIGHT + labels * TICKS_HEIGHT)
         grid = self.figure.add_gridspec(blocks * rows, per_row)
         axes = np.empty((rows, len(titles)), dtype=object)
         for column, title in enumerate(titles):
@@ -61,10 +63,10 @@ class Canvas:
             for row in range(rows):
                 panel = self.figure.add_subplot(
                     grid[block * rows + row, slice(None) if alone else place],
-                    sharex=axes[0, column] if row else None,
+                    sharex=axes[0, column] if row and sharex else None,
                     sharey=axes[row, 0] if sharey and column else None,
                 )
-                panel.tick_params(labelleft=not sharey or place == 0, labelbottom=row == rows - 1)
+                panel.tick_params(labelleft=not sharey or place == 0, labelbottom=row == rows - 1 or not sharex)
                 panel.grid(axis="y", color=GRID, linewidth=0.6)
                 axes[row, column] = panel
             axes[0, column].set_title(title, y=1.0)  # fixed: to look for room takes a tenth of the time

@@ -39,7 +39,7 @@ class FurtherRuns(ReportFigure):
         return no_exponents(self.data) or super()._missing()
 
     def _draw(self, canvas: Canvas) -> None:
-        panels = canvas.panels(group_labels(self.data), rows=len(ROWS))
+        panels = canvas.panels(group_labels(self.data), rows=len(ROWS), sharex=False)
         for row, (label, changes) in zip(panels, ROWS.items(), strict=True):
             frame = self.frame().filter(pl.col("change").is_in(changes))
             for axes, _, rows in self._panels(canvas, row, frame):
@@ -50,7 +50,6 @@ class FurtherRuns(ReportFigure):
                         line = {"linestyle": DOTTED, "markerfacecolor": "white"} if change == BEYOND else {}
                         draw_line(axes, own, "number", "half_width", style | line)
                     canvas.key(SYMBOLS[quantity], **style)
-                axes.tick_params(labelbottom=True)
             canvas.counted(row, label)
             for axes in row[:1]:
                 plain_log_ticks(axes)
