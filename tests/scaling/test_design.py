@@ -62,7 +62,7 @@ def test_the_cheapest_design_puts_runs_where_they_are_cheap() -> None:
     assert even.power(0.042) >= 0.8
     assert np.dot(best.runs, PICO) < np.dot(even.runs, PICO)
     assert cheapest_design(start, 0.5) == start
-    dear = cheapest_design(start, 0.04, costs=[1.0] * 4)
+    dear = cheapest_design(start, 0.042, costs=[1.0] * 4)
     assert sum(dear.runs) <= sum(even.runs)
 
 
