@@ -47,7 +47,7 @@ def test_every_answer_is_there_and_has_no_nan() -> None:
     assert not nan_cells(answers)
     # One field, one run, too few steps or runs to judge their health.
     empty = [name for name, answer in answers.items() if answer.is_empty()]
-    assert empty == ["contrasts", "health", "run_intervals"]
+    assert empty == ["contrasts", "local_exponents", "health", "run_intervals"]
     assert_frame_equal(answers["verdicts"], verdicts(cascades, (5, 29)))
     plain = infer(cascades.drop("activity"))
     of_profiles = {"continuous", "rounding", "collapse", "window_collapse", "duration_verdicts"}
