@@ -62,6 +62,12 @@ def window_lack_of_fit(cascades: Cascades, window: Window = None) -> pl.DataFram
     return _with_reasons(pl.DataFrame(rows, schema=WINDOW_SCHEMA, strict=False)).select(*WINDOW_SCHEMA)
 
 
+def line_tests(sizes: SizeMeans) -> dict[str, NDArray[Any]]:
+    """F tests of the line of every channel: R2, f, p and p_equal, shape (channels,)."""
+    found = _tests(*_arrays(sizes))
+    return {name: found[name][:, 0] for name in ("r2", *_P)}
+
+
 def _arrays(sizes: SizeMeans) -> tuple[Floats, Floats, Floats, NDArray[np.int64]]:
     squares = np.where(sizes.runs > 1, sizes.variance * (sizes.runs - 1), 0.0)
     return sizes.log_n[None], sizes.means[:, None], squares[:, None], sizes.runs[None]

@@ -68,11 +68,11 @@ def verdicts(
     for group in points.windows:
         real, close = (({e: table.get((*group, REAL, e), {}) for e in ("z", "delta")}) for table in (sure, narrow))
         total = {e: totals.get((*group, "total", e), {}) for e in ("z", "delta")}
-        rows.append({"family": group[0], "field": group[1]} | _judged(real, close, total, margin, null))
-    return pl.DataFrame(_of_all(rows, together), schema=VERDICT_SCHEMA)
+        rows.append({"family": group[0], "field": group[1]} | judged(real, close, total, margin, null))
+    return pl.DataFrame(over_all(rows, together), schema=VERDICT_SCHEMA)
 
 
-def _of_all(rows: list[dict[str, Any]], together: bool) -> list[dict[str, Any]]:
+def over_all(rows: list[dict[str, Any]], together: bool) -> list[dict[str, Any]]:
     """Take back the verdicts that do not hold over all families and fields together."""
     known = np.array([np.nan if row["p"] is None else row["p"] for row in rows], dtype=np.float64)
     asked = int(np.isfinite(known).sum())
@@ -92,7 +92,8 @@ def _rows(table: pl.DataFrame, what: str) -> dict[tuple[str, ...], dict[str, Any
     return {tuple(row[key] for key in ("family", "field", what, "exponent")): row for row in table.to_dicts()}
 
 
-def _judged(real: Parts, close: Parts, total: Parts, margin: float, null: str | None) -> dict[str, Any]:
+def judged(real: Parts, close: Parts, total: Parts, margin: float, null: str | None) -> dict[str, Any]:
+    """Judge one family and field from the 95 and 90 % intervals of z and delta, and those of their null differences."""
     flat = above = below = None
     if all(part.get("scales_low") is not None for part in close.values()):
         flat = all(-margin < part["scales_low"] and part["scales_high"] < margin for part in close.values())
