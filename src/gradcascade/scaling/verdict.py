@@ -93,7 +93,7 @@ def _rows(table: pl.DataFrame, what: str) -> dict[tuple[str, ...], dict[str, Any
 
 
 def judged(real: Parts, close: Parts, total: Parts, margin: float, null: str | None) -> dict[str, Any]:
-    """Judge one family and field from the 95 and 90 % intervals of z and delta, and those of their null differences."""
+    """Judge a family and field from 95 and 90 % intervals of z and delta, and those of their null differences."""
     flat = above = below = None
     if all(part.get("scales_low") is not None for part in close.values()):
         flat = all(-margin < part["scales_low"] and part["scales_high"] < margin for part in close.values())
