@@ -247,7 +247,7 @@ def local(repetitions: int) -> None:
                 slopes, errors = stretches(sizes, width)
                 truth = [Z + np.polyfit(x[k : k + width], law[k : k + width], 1)[0] for k in range(slopes.shape[1])]
                 inside = np.abs(slopes - truth) <= stats.t.ppf(0.975, scales - 3) * errors
-                rows = pl.DataFrame(fitted(sizes))
+                rows = pl.DataFrame(fitted(sizes), infer_schema_length=None)
                 low, high = rows["low"].to_numpy(), rows["high"].to_numpy()
                 bounded = (
                     rows.select((pl.col("omega_low") + pl.col("omega_high")).is_not_null()).to_series().to_numpy()

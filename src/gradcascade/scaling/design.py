@@ -1,10 +1,10 @@
 """Before measuring: how wide an interval across scales will be, what it will show, and the cheapest way there.
 
-Points are the means of runs, and the standard error is that of :mod:`gradcascade.scaling.run_errors`. With one run of
-each size its square is taken as a multiple of chi squared whose mean and degrees of freedom follow from the variances
-(Satterthwaite, Biometrics Bulletin 2, 1946); the power is that of Student's t around a difference. With several runs
-the error also depends on the variances that they happen to show, in no such simple way: it is that of :data:`DRAWS`
-studies drawn with the variances of the design, always the same ones.
+Points are the means of runs, and the standard error is that of :mod:`gradcascade.scaling.run_errors`. Where that is
+the ordinary one, its square is taken as a multiple of chi squared whose mean and degrees of freedom follow from the
+variances (Satterthwaite, Biometrics Bulletin 2, 1946); the power is that of Student's t around a difference. With
+several runs, or eight and more sizes, the error depends on the scatter that is found in no such simple way: it is
+that of :data:`DRAWS` studies drawn with the variances of the design, always the same ones.
 """
 
 from __future__ import annotations
@@ -87,38 +87,39 @@ class Design:
         return self.scale_sd**2 + own / np.array(self.runs)
 
     def moments(self) -> tuple[float, float, float]:
-        """Variance of the slope, mean of its squared error with one run each, and the degrees of freedom of that."""
+        """Variance of the slope, mean of its squared ordinary error, and the degrees of freedom of that."""
         x = np.log(self.sizes) - np.mean(np.log(self.sizes))
         k, weights, v = x.size, x / (x @ x), self.variances
         maker = np.eye(k) - 1 / k - np.outer(x, x) / (x @ x)
-        if k >= MIN_HC3:
-            form = maker @ np.diag((weights / np.diag(maker)) ** 2) @ maker
-        else:
-            form = maker * (weights @ weights) / (k - 2)
-        spread = form @ np.diag(v)
+        spread = maker @ np.diag(v) * (weights @ weights) / (k - 2)
         mean = float(np.trace(spread))
         return float(weights**2 @ v), mean, mean**2 / float(np.trace(spread @ spread))
+
+    @property
+    def _drawn_from(self) -> bool:
+        """Whether the standard error is not the ordinary one."""
+        return max(self.runs) > 1 or len(self.sizes) >= MIN_HC3
 
     def half_width(self, confidence: float = CONFIDENCE) -> float:
         """Median half width of the interval of the slope."""
         from scipy.stats import chi2, t
 
         quantile = float(t.ppf(0.5 + confidence / 2, len(self.sizes) - 2))
-        if max(self.runs) > 1:
+        if self._drawn_from:
             return quantile * float(np.median(_drawn(self)[1]))
         _, mean, degrees = self.moments()
         return quantile * float(np.sqrt(mean * chi2.ppf(0.5, degrees) / degrees))
 
     def power(self, difference: float, confidence: float = CONFIDENCE) -> float:
         """Chance that the interval of a slope this far from zero leaves zero out."""
-        if max(self.runs) > 1:
+        if self._drawn_from:
             return self._share(abs(difference), confidence)
         least, degrees = self._threshold(confidence)
         return _chance(abs(difference) / self.moments()[0] ** 0.5, least, degrees)
 
     def smallest(self, power: float = POWER, confidence: float = CONFIDENCE) -> float:
         """Smallest difference of the slope from zero that is shown with this chance."""
-        if max(self.runs) > 1:
+        if self._drawn_from:
             high = float(np.median(_drawn(self)[1]))
             while self._share(high, confidence) < power:
                 high *= 2

@@ -9,7 +9,9 @@ benchmarks/interval_coverage.py compares the choices.
 slope shrunk towards none), and what the residuals hold beyond it is a variance that all scales share. The residuals
 then set the size of the error and this only its shape: ``RSS a'Va / tr(MV)``, with a the coefficient's weights, M
 the residual maker; of eight and more scales it is at least that of hc3. *hc3*: one run of each of eight or more
-scales; every residual stands for its own variance (MacKinnon and White, Journal of Econometrics 29, 1985).
+scales; every residual stands for its own variance (MacKinnon and White, Journal of Econometrics 29, 1985), and the
+error is at least that of *ordinary*: by itself hc3 gives p of 0.1 % up to 1.5 times as often where scales are equally
+noisy, and 2.4 times where small ones vary more, which among sixty questions is too many.
 *ordinary*: one run of each of fewer scales, taken as equally noisy.
 """
 
@@ -74,9 +76,8 @@ def coefficient_errors(sizes: SizeMeans, design: Floats, which: int) -> tuple[Fl
     left, squares = np.diag(maker), (rest**2).sum(axis=1)
     hc3 = np.sqrt((rest**2) @ (weights / np.where(left > 1e-9, left, 1.0)) ** 2)
     if (sizes.runs == 1).all():
-        if scales >= MIN_HC3:
-            return hc3, HC3
-        return np.sqrt(squares / (scales - terms) * (weights @ weights)), ORDINARY
+        ordinary = np.sqrt(squares / (scales - terms) * (weights @ weights))
+        return (np.maximum(hc3, ordinary), HC3) if scales >= MIN_HC3 else (ordinary, ORDINARY)
     own = smooth_variances(sizes) / sizes.runs
     common = np.maximum(0.0, (squares - own @ left) / (scales - terms))
     shape = own + common[:, None]

@@ -64,7 +64,7 @@ ACROSS = (
     text(
         "scales_method",
         "What the standard error takes runs for: ordinary (one of each scale, equally noisy), hc3 (one of each, "
-        "unequal) or runs (their scatter is measured); missing where there is no slope.",
+        "unequal; at least the ordinary one) or runs (their scatter is measured); missing where there is no slope.",
         True,
     ),
     text("scales_reason", "Why there is no slope across scales, in words; missing where there is one.", True),
