@@ -224,7 +224,7 @@ def verdicts_of_many(repetitions: int) -> None:
                 "total": _rows(*across(gap), scales),
             }  # fmt: skip
         rows = [
-            judged(*({e: found[e][part][i] for e in found} for part in ("real", "close", "total")), MARGIN, "N0")
+            judged(*(_part(found, part, i) for part in ("real", "close", "total")), margin=MARGIN, null="N0")
             for i in range(count)
         ]
         tables = [rows[i : i + asked] for i in range(0, count, asked)]
@@ -234,6 +234,10 @@ def verdicts_of_many(repetitions: int) -> None:
             f"{scales} x {runs}", asked, alone,
             share(np.array([any(row["verdict"] != UNDECIDED for row in table) for table in over])),
         )  # fmt: skip
+
+
+def _part(found: dict[str, Any], part: str, i: int) -> dict[str, dict[str, Any]]:
+    return {exponent: found[exponent][part][i] for exponent in found}
 
 
 def _n(scales: int) -> np.ndarray:

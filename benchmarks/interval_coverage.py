@@ -81,15 +81,15 @@ def kinds(repetitions: int) -> None:
                 continue
             rng = np.random.default_rng([22, number])
             sd = settings.get("run_sd", 0.05)
-            logs = durations(
-                rng, repetitions, scales, runs, **settings | {"run_sd": spreads(scales).get(str(sd), sd)}
-            )
+            own: dict[str, Any] = settings | {"run_sd": spreads(scales).get(str(sd), sd)}
+            logs = durations(rng, repetitions, scales, runs, **own)
             found = [across(points(logs, scales))] if not (cascades or lost) else []
             for part, there in gaps(rng, repetitions, logs.shape[1:], cascades, lost) if cascades or lost else ():
                 try:
                     found.append(across(points(logs[part], scales, there)))
                 except ValueError:  # of four scales one is there at too few steps
-                    found.append((np.full(len(logs[part]), np.nan),) * 2)
+                    nothing = np.full(len(logs[part]), np.nan)
+                    found.append((nothing, nothing))
             value, half = (np.concatenate(each) for each in zip(*found, strict=True))
             given = np.isfinite(value)
             line(

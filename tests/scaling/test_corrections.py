@@ -26,14 +26,13 @@ def test_a_planted_correction_comes_back() -> None:
     row = fitted(_many(0.4, float(omegas(X)[12]), 1e-4, 1, 1))[0]
     assert row["value"] == pytest.approx(0.2, abs=0.005) and row["amplitude"] == pytest.approx(0.4, abs=0.01)
     assert row["omega"] == pytest.approx(omegas(X)[12])
-    assert row["low"] < 0.2 < row["high"] and row["omega_low"] <= row["omega"] <= row["omega_high"]  # pyright: ignore[reportOptionalOperand]
-    assert fitted(_many(0.4, 0.3, 0.0, 1, 1)) == [{}] or row["value"] is not None
+    assert row["low"] < 0.2 < row["high"] and row["omega_low"] <= row["omega"] <= row["omega_high"]
 
 
 @pytest.mark.parametrize(("runs", "amplitude", "omega"), [(1, 0.0, 0.5), (3, 0.3, 0.5), (3, -0.3, 1.0)])
 def test_the_interval_holds_the_exponent_at_large_n(runs: int, amplitude: float, omega: float) -> None:
     rows = fitted(_many(amplitude, omega, 0.05, runs))
-    held = np.mean([row["low"] <= 0.2 <= row["high"] for row in rows])  # pyright: ignore[reportOptionalOperand]
+    held = np.mean([row["low"] <= 0.2 <= row["high"] for row in rows])
     assert held >= 0.93
 
 

@@ -74,7 +74,7 @@ def omegas(log_n: Floats) -> Floats:
     return np.geomspace(1 / span, 2 * (log_n.size - 1) / span, OMEGAS)
 
 
-def fitted(sizes: SizeMeans, confidence: float = CONFIDENCE) -> list[dict[str, float | None]]:
+def fitted(sizes: SizeMeans, confidence: float = CONFIDENCE) -> list[dict[str, Any]]:
     """Correction of every channel of sizes in order; without numbers where the sizes lie on one curve exactly."""
     from scipy.stats import f
 
@@ -91,7 +91,7 @@ def fitted(sizes: SizeMeans, confidence: float = CONFIDENCE) -> list[dict[str, f
     off = (rss - least) / np.where(known, least / free, 1.0)
     half = np.sqrt(np.maximum(limit - off, 0.0)) * se
     plain = np.polynomial.polynomial.polyfit(x, sizes.means.T, 1)[1]
-    found: list[dict[str, float | None]] = []
+    found: list[dict[str, Any]] = []
     for channel in range(len(sizes.means)):
         if not known[channel]:
             found.append({})
