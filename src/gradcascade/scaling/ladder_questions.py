@@ -143,17 +143,6 @@ def _claimed(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(found).with_columns(shown=(pl.col("p_adjusted") <= LEVEL).fill_null(False))
 
 
-def changes(answered: pl.DataFrame, condition: str) -> pl.DataFrame:
-    """The steps of a condition's ladder at which z changes, after correction; empty if that cannot be told."""
-    return answered.filter(
-        pl.col("kind") == STEP,
-        pl.col("condition") == condition,
-        pl.col("exponent") == "z",
-        pl.col("duration") == "n_steps",
-        pl.col("shown"),
-    )
-
-
 def _rungs(question: Question) -> set[str]:
     return {rung for _, rung in question.sum.weights}
 

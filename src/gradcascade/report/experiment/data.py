@@ -13,6 +13,7 @@ from gradcascade.scaling.ladder import Ladder, Rung
 from gradcascade.scaling.ladder_compressibility import ladder_r2, seed_r2
 from gradcascade.scaling.ladder_power import primary_power
 from gradcascade.scaling.ladder_questions import answers
+from gradcascade.scaling.ladder_stretches import stretches
 from gradcascade.scaling.profile_collapse import BASELINE, collapse_of, window_collapse
 from gradcascade.scaling.schemas import flags, numbers, texts, wholes
 from gradcascade.vocabulary import REAL
@@ -73,6 +74,11 @@ class Experiment:
     def answers(self) -> pl.DataFrame:
         """Everything that was asked, and its answer."""
         return answers(self.ladder, self._seeds)
+
+    @cached_property
+    def stretches(self) -> pl.DataFrame:
+        """Where along the ladder z changes."""
+        return stretches(self.ladder)
 
     @cached_property
     def power(self) -> pl.DataFrame:

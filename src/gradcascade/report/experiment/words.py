@@ -22,9 +22,7 @@ from gradcascade.scaling.ladder_questions import (
     SHORT,
     SPAN,
     SPAN_BY,
-    STEP,
     SUPPORTING,
-    changes,
 )
 from gradcascade.vocabulary import SYMBOLS
 
@@ -43,7 +41,7 @@ def interval(row: Row) -> str:
     if row["low"] is None:
         return f"{signed(row['value'])}" if row["value"] is not None else "unknown"
     p = row["p_adjusted"] if row.get("list") != PRIMARY and row.get("p_adjusted") is not None else row.get("p")
-    name = "p after Holm" if row.get("list") != PRIMARY and row.get("p_adjusted") is not None else "p"
+    name = "corrected p" if row.get("list") != PRIMARY and row.get("p_adjusted") is not None else "p"
     tail = "" if p is None else f", {name} = {p:.2g}" if p >= 1e-4 else f", {name} < 0.0001"
     return f"{signed(row['value'])} (95 % interval {signed(row['low'])} to {signed(row['high'])}{tail})"
 
@@ -67,7 +65,7 @@ def question_words(experiment: Experiment, row: Row) -> str:
         return f"{rung} less {second}, {condition} less {other}"
     if kind in (ENDS, SHORT):
         return f"{rung} less {second}{here}"
-    return f"from {_step(experiment, row)}{here}"
+    return f"{_from_to(experiment, row, 'other_rung', 'rung')}{here}"
 
 
 def headline(experiment: Experiment) -> list[str]:
@@ -133,28 +131,23 @@ def _resolved(experiment: Experiment, row: Row) -> str:
 
 def _places(experiment: Experiment) -> Iterator[str]:
     for condition in experiment.ladder.conditions:
-        steps = experiment.answers.filter(
-            pl.col("kind") == STEP,
-            pl.col("condition") == condition,
-            pl.col("exponent") == "z",
-            pl.col("duration") == "n_steps",
-        )
-        if steps["p"].is_null().all():
+        own = experiment.stretches.filter(pl.col("condition") == condition)
+        if own["p"].is_null().all():
             continue
-        found = changes(experiment.answers, condition).to_dicts()
-        name = experiment.label(condition)
+        found = own.filter("shortest").to_dicts()
+        name, steps = experiment.label(condition), own["steps"].max()
         if found:
-            listed = "; ".join(f"from {_step(experiment, row)} by {interval(row)}" for row in found)
-            yield f"Under {name}, z changes at {len(found)} of the {steps.height} steps of the ladder: {listed}."
+            listed = "; ".join(f"{_from_to(experiment, row, 'first', 'last')} by {interval(row)}" for row in found)
+            yield f"Under {name} z changes {listed}: the shortest stretches of its ladder that show a change."
         else:
             yield (
-                f"Where along the ladder z changes under {name}, if it does, cannot be told: none of its "
-                f"{steps.height} steps holds after Holm over all further questions."
+                f"Where along the ladder z changes under {name}, if it does, cannot be told: no stretch of its "
+                f"{steps} steps shows a change."
             )
 
 
-def _step(experiment: Experiment, row: Row) -> str:
-    return " to ".join(rung_words(experiment.rung(row[name])) for name in ("other_rung", "rung"))
+def _from_to(experiment: Experiment, row: Row, first: str, last: str) -> str:
+    return f"from {rung_words(experiment.rung(row[first]))} to {rung_words(experiment.rung(row[last]))}"
 
 
 def _interactions(experiment: Experiment) -> Iterator[str]:
