@@ -1,6 +1,6 @@
 """How often the answers about matched runs are right: paired intervals, primary questions, claims after correction.
 
-python benchmarks/paired_runs.py [--repetitions 2000] [--only pairs,lists,whole]
+python benchmarks/paired_runs.py [--repetitions 2000] [--only pairs,lists,...]
 
 Prints the tables of the chapter "Matched runs" of docs/validation.md. Seeds are fixed. Every repetition is one
 experiment with planted exponents, answered through the functions that ``gradcascade experiment`` uses.
@@ -12,6 +12,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from gradcascade.scaling.design import Design
 from gradcascade.scaling.ladder import Ladder
 from gradcascade.scaling.ladder_compressibility import seed_r2
 from gradcascade.scaling.ladder_questions import PRIMARY, REST, STEP, SUPPORTING, Question, answers, questions
+from gradcascade.scaling.ladder_stretches import judged
 from gradcascade.scaling.multiplicity import holm
 from gradcascade.scaling.run_errors import size_means
 from gradcascade.scaling.run_means import RunMeans
@@ -256,6 +258,51 @@ def _weights(question: Question) -> np.ndarray:
     return np.array([[question.sum.weights.get((name, rung), 0.0) for rung in rungs] for name in CONDITIONS])
 
 
+def stretched(repetitions: int) -> None:
+    """Where the ladder changes, by its shortest stretches."""
+    heading(
+        "Stretches of the same ladders (a quarter of the repetitions): experiments (%) that claim one without a "
+        "change, those that find the planted step as a shortest stretch, and those that find one around it:",
+        ["scales x seeds", "planted", "case", "wrong", "the step", "a stretch around it"],
+    )
+    cases: dict[str, dict[str, Any]] = {
+        "runs share 5 %, own 1 %": {},
+        "fields of a scale 3 % off the law": {"scale_sd": 0.03},
+    }
+    for number, (scales, seeds) in enumerate(((4, 4), (6, 4))):
+        for planted in (flat, falling):
+            for words, settings in cases.items():
+                rng = np.random.default_rng([34, number])
+                found = _stretches(rng, max(repetitions // 4, 1), scales, seeds, planted, settings)
+                found = found if planted is falling else [found[0], "", ""]
+                line(f"{scales} x {seeds}", planted.__name__, words, *found)
+
+
+def _stretches(
+    rng: np.random.Generator, repetitions: int, scales: int, seeds: int, planted: Planted, settings: dict[str, Any]
+) -> list[str]:
+    count = len(RUNGS)
+    pairs_ = list(combinations(range(count), 2))
+    means = experiments(rng, repetitions, scales, seeds, planted, **settings)[..., 0]
+    gaps = np.stack([means[:, :, j] - means[:, :, i] for i, j in pairs_], axis=2)
+    p = Lines.of(gaps.reshape(-1, scales, seeds), scales).p.reshape(repetitions, len(CONDITIONS), len(pairs_))
+    wrong = step = around = 0
+    for experiment in p:
+        bad = False
+        for condition, values in enumerate(experiment):
+            table = np.full((count, count), np.nan)
+            for (i, j), value in zip(pairs_, values, strict=True):
+                table[i, j] = value
+            _, adjusted, shortest = judged(table, len(CONDITIONS))
+            shown = [(i, j) for i, j in pairs_ if adjusted[i, j] <= 0.05]
+            bad |= any(planted(condition, i) == planted(condition, j) for i, j in shown)
+            if condition == 0:
+                step += bool(shortest[3, 4])
+                around += any(i <= 3 < 4 <= j for i, j in shown)
+        wrong += bad
+    return [f"{100 * value / repetitions:.1f}" for value in (wrong, step, around)]
+
+
 def whole(repetitions: int) -> None:
     """The same through every function, with delta and R2."""
     heading(
@@ -276,7 +323,7 @@ def whole(repetitions: int) -> None:
         line(f"{scales} x {seeds}", *(f"{100 * wrong[name] / count:.1f}" for name in wrong), f"{seconds:.2f}")
 
 
-PARTS = {"pairs": pairs, "lists": lists, "whole": whole}
+PARTS = {"pairs": pairs, "lists": lists, "stretches": stretched, "whole": whole}
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
 A stretch from one rung to a later one holds no change if none of its steps does, so these hypotheses are nested, and
 the stretches without a change that no longer one contains do not overlap. A stretch is claimed if it and every one
 around it hold at the share of 5 % that its steps are of all steps: the p value times m / steps, the largest over all
-that contain it (hierarchical testing, Meinshausen, Biometrika 95, 2008, of intervals in the place of a tree). Then
-over all stretches, and all conditions, a wrong one is claimed in at most 5 % of experiments. A change that a later one
+that contain it (hierarchical testing of intervals in the place of a tree, Meinshausen, Biometrika 95, 2008). Then a
+wrong one is claimed in at most 5 % of experiments, over all stretches and all conditions. A change that a later one
 takes back is missed: the stretch around both then shows none.
 """
 
