@@ -43,6 +43,10 @@ def lab_xor(
     order: Annotated[
         str | None, typer.Option(help="Entries of the field: layers, or reversed (not known; default: layers).")
     ] = None,
+    graphs: Annotated[
+        str | None,
+        typer.Option(help="Kinds of graph to measure on; published runs train on the first (default: five)."),
+    ] = None,
     graph_seed: Annotated[int | None, typer.Option(help="Topology seed of the graphs (default: 42).")] = None,
     graph_per_run: Annotated[
         bool, typer.Option("--graph-per-run", help="A graph of its own for every run, in place of one for all.")
@@ -66,11 +70,12 @@ def lab_xor(
         "widths": widths and whole_numbers(widths, "--widths", "20,50,100"),
         "runs": runs,
         "epochs": epochs,
-        "modes": mode and tuple(mode.split(",")),
-        "activations": activation and tuple(activation.split(",")),
-        "inits": init and tuple(init.split(",")),
+        "modes": _names(mode),
+        "activations": _names(activation),
+        "inits": _names(init),
         "batches": batch and whole_numbers(batch, "--batch", "4,1"),
         "order": order,
+        "graph_kinds": _names(graphs),
         "graph_seed": graph_seed,
         "graph_per_run": graph_per_run or None,
     }
@@ -82,6 +87,11 @@ def lab_xor(
         typer.echo("gradcascade: stopped; every finished training is kept, and the same command continues", err=True)
         raise typer.Exit(128 + (stop.signal or 0))
     _report(config, tables, out, as_json, start)
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    """Names separated by commas."""
+    return None if text is None else tuple(part.strip() for part in text.split(","))
 
 
 def _report(config: XorConfig, tables: XorTables, out: Path, as_json: bool, start: float) -> None:
