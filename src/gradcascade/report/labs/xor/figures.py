@@ -115,8 +115,9 @@ class Forest(XorFigure):
                 ends = D[phase].value - D[phase].error, D[phase].value + D[phase].error
                 axes.axvspan(*ends, color=PHASE_STYLES[phase]["color"], alpha=0.15, linewidth=0, label=GUIDE)
             own = frame.filter(pl.col("phase") == phase)
-            offset = 0.2 * (1 - phases.index(phase)) if len(phases) > 1 else 0.0
-            level = np.array([places[name] + offset for name in own["row"]])
+            offset = 0.2 * (1 - phases.index(phase)) - 0.1
+            alone = set(frame.filter(pl.len().over("row") == 1)["row"])
+            level = np.array([places[name] + (0.0 if name in alone else offset) for name in own["row"]])
             colour = PHASE_STYLES[phase]["color"]
             axes.hlines(level, column(own, "scales_low"), column(own, "scales_high"), color=colour, linewidth=0.7)
             axes.hlines(level, column(own, "low"), column(own, "high"), color=colour, linewidth=2.2, alpha=0.7)

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from gradcascade.scaling.aligned_runs import Transitions
-from gradcascade.scaling.phases import ALL, exponent_along, phase_exponents
+from gradcascade.scaling.phases import ALL, RESAMPLES, exponent_along, phase_exponents
 from gradcascade.scaling.size_distribution import size_distribution, survival
 from gradcascade.vocabulary import REAL
 
@@ -25,6 +25,9 @@ STATISTICS = {
 
 MIXED, PLACED = "N2", "real / N2"
 """The field's values in random order; and the size over that of the same values in random order, step by step."""
+
+FEWER_RESAMPLES = RESAMPLES // 5
+"""Of the bootstrap for all choices but the main one, of which there are many."""
 
 MAIN_CHOICE = {"statistic": "size", "rule": "accuracy", "variant": REAL}
 
@@ -74,11 +77,13 @@ class XorFindings:
     def phases(self) -> pl.DataFrame:
         """D before, after, over all and its change, by family and choice; columns of ``PHASE_SCHEMA`` besides."""
         parts = []
+        main = MAIN_CHOICE | {"graph": self.graphs[0]}
         for family in self.families:
             for choice in self._choices():
                 table = self.rows(family, choice["graph"], choice["variant"])
                 moves = self.transitions[choice["rule"]][family]
-                found = phase_exponents(table, moves, value=choice["statistic"])
+                resamples = RESAMPLES if choice == main else FEWER_RESAMPLES
+                found = phase_exponents(table, moves, value=choice["statistic"], resamples=resamples)
                 keys = [pl.lit(value).alias(name) for name, value in ({"family": family} | choice).items()]
                 parts.append(found.select(*keys, *found.columns))
         return pl.concat(parts)
