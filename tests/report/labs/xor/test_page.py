@@ -85,4 +85,4 @@ def test_two_widths_are_said_to_be_too_few(findings):
         findings.gaussian.filter(pl.col("scale") != "h50"), findings.transitions,
     )  # fmt: skip
     assert "fewer than three widths" in headline(few)[0]
-    assert [kind.name for kind in FIGURES if not kind(few).missing()] == ["size-distribution"]
+    assert [kind.name for kind in FIGURES if not kind(few).missing()] == ["size-against-n", "size-distribution"]

@@ -11,7 +11,7 @@ import polars as pl
 from gradcascade.report.drawing.axes import log_both
 from gradcascade.report.drawing.canvas import Canvas
 from gradcascade.report.drawing.figure import Drawn
-from gradcascade.report.drawing.marks import column, draw_band, draw_line
+from gradcascade.report.drawing.marks import column, draw_band, draw_dots, draw_line
 from gradcascade.report.drawing.style import BLUE, GREY, GUIDE, RULE, VERMILION, scale_styles
 from gradcascade.report.labs.xor.findings import MAIN_CHOICE, PLACED, XorFindings
 from gradcascade.report.labs.xor.published import D
@@ -96,6 +96,36 @@ class Aligned(Along):
         "The same with every run set to its own transition; only distances that every width has are drawn. Where few "
         "runs are that far from theirs, the widths are compared at different stages of learning."
     )
+
+
+class Points(XorFigure):
+    """Size over N. Columns: family, scale, n, run, phase, value (geometric mean over the epochs of the phase)."""
+
+    name = "size-against-n"
+    title = "What the lines are drawn through"
+    words = (
+        "Size over N of every run, the geometric mean over the epochs before and after its transition, and the mean "
+        "of the runs of each width. A power law is a straight line here, and a level one has D = 1."
+    )
+
+    def _frame(self) -> pl.DataFrame:
+        return self.findings.points
+
+    def _draw(self, canvas: Canvas) -> None:
+        families, frame = self.findings.families, self.frame()
+        panels = canvas.panels(families)
+        for axes, family in zip(panels[0], families, strict=True):
+            for phase in (BEFORE, AFTER):
+                own = frame.filter(pl.col("family") == family, pl.col("phase") == phase)
+                style = PHASE_STYLES[phase]
+                draw_dots(axes, column(own, "n"), column(own, "value"), {**style, "markersize": 2.0, "alpha": 0.4})
+                mean = own.group_by("n").agg(pl.col("value").log().mean().exp()).sort("n")
+                axes.plot(mean["n"], mean["value"], color=style["color"])
+            log_both(axes)
+            axes.set_xlabel("N")
+        canvas.label_rows(panels, ("size / N",))
+        for phase in (BEFORE, AFTER):
+            canvas.key(phase, color=PHASE_STYLES[phase]["color"])
 
 
 class Forest(XorFigure):
@@ -229,4 +259,4 @@ class Collapse(Curves):
     words = "The same with N to the D that brings the curves together best as the unit of size."
 
 
-FIGURES = (ByEpoch, Aligned, Choices, Graphs, Survival, Collapse)
+FIGURES = (ByEpoch, Aligned, Choices, Points, Graphs, Survival, Collapse)

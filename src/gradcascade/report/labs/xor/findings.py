@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from gradcascade.scaling.aligned_runs import Transitions
-from gradcascade.scaling.phases import ALL, RESAMPLES, exponent_along, phase_exponents
+from gradcascade.scaling.phases import AFTER, ALL, BEFORE, RESAMPLES, exponent_along, phase_exponents
 from gradcascade.scaling.size_distribution import size_distribution, survival
 from gradcascade.vocabulary import REAL
 
@@ -101,6 +101,21 @@ class XorFindings:
             yield main | {"variant": variant}
         for graph in self.graphs[1:]:
             yield main | {"graph": graph}
+
+    @cached_property
+    def points(self) -> pl.DataFrame:
+        """Size over N of every run, the geometric mean over each phase: family, scale, n, run, phase, value."""
+        parts = []
+        for family in self.families:
+            known = self.transitions[MAIN_CHOICE["rule"]][family].items()
+            moves = [(scale, run, at) for (scale, run), at in known if at is not None]
+            schema = {"scale": pl.String, "run": pl.String, "at": pl.Int64}
+            rows = self.rows(family).join(pl.DataFrame(moves, schema, orient="row"), on=["scale", "run"])
+            phase = pl.when(pl.col("step") < pl.col("at")).then(pl.lit(BEFORE)).otherwise(pl.lit(AFTER))
+            keys = ["family", "scale", "n", "run", phase.alias("phase")]
+            share = (pl.col("size") / pl.col("n")).log().mean().exp().alias("value")
+            parts.append(rows.filter(pl.col("size") > 0).group_by(keys, maintain_order=True).agg(share))
+        return pl.concat(parts)
 
     @property
     def several_steps(self) -> bool:

@@ -92,7 +92,7 @@ def _sections(findings: XorFindings, settings: Mapping[str, Any]) -> Sequence[Se
         Section(
             "phases", "D before and after the transition",
             ("Each run has its own transition: the first recorded epoch from which all four patterns stay right.",),
-            [drawn["d-before-and-after"]],
+            [drawn["d-before-and-after"], drawn["size-against-n"]],
             {"beside-published": ("Beside the published values", beside_published(findings)),
              "phases": ("Every choice", findings.phases)},
             (
