@@ -18,7 +18,7 @@ def asked(*words: str) -> str:
 
 
 def test_a_design_that_is_given() -> None:
-    said = asked("--sizes", PICO, "--run-sd", "0.05", "--difference", "0.04")
+    said = asked("--scales", PICO, "--run-sd", "0.05", "--difference", "0.04")
     assert "as it is                  ± 0.0437          0.0689" in said
     assert "one more size" in said and "cheapest for a difference of 0.04:" in said
     found = json.loads(asked("--sizes", PICO, "--run-sd", "0.05", "--runs", "3", "--json"))
@@ -27,9 +27,9 @@ def test_a_design_that_is_given() -> None:
 
 def test_what_is_missing_is_said() -> None:
     for words, sentence in (
-        ([], "give the folder of a study, or --sizes"),
-        (["--sizes", PICO], "--sizes needs --run-sd"),
-        (["--sizes", "a,b", "--run-sd", "0.05"], "--sizes takes numbers with commas between them, got a,b"),
+        ([], "give the folder of a study, or --scales"),
+        (["--scales", PICO], "--scales needs --run-sd"),
+        (["--sizes", "a,b", "--run-sd", "0.05"], "--scales takes numbers with commas between them, got a,b"),
     ):
         with pytest.raises(InputError, match=sentence):
             asked(*words)

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 def design(
     study: Annotated[
-        Path | None, typer.Argument(help="Folder of a study whose sizes and scatter are taken; else give --sizes.")
+        Path | None, typer.Argument(help="Folder of a study whose sizes and scatter are taken; else give --scales.")
     ] = None,
     sizes: Annotated[
-        str, typer.Option(help="Numbers of entries N of the fields, as in 589824,9437184,37748736.")
+        str,
+        typer.Option(
+            "--scales", "--sizes", help="Entries N of a field at every scale, as in 589824,9437184,37748736."
+        ),
     ] = "",
     runs: Annotated[str, typer.Option(help="Runs of every size: one number, or one for each.")] = "1",
     run_sd: Annotated[
@@ -49,16 +52,16 @@ def design(
     from gradcascade.scaling.measured_designs import further
 
     if (study is None) == (not sizes):
-        raise InputError("give the folder of a study, or --sizes with --run-sd, and not both")
+        raise InputError("give the folder of a study, or --scales with --run-sd, and not both")
     if study is not None:
         known, source = _measured(study, family, field, exponent)
     else:
         if not run_sd and not step_sd:
-            raise InputError("--sizes needs --run-sd, the SD of log duration between runs of one size (0.05 is 5 %)")
+            raise InputError("--scales needs --run-sd, the SD of log duration between runs of one size (0.05 is 5 %)")
         spread = _numbers(run_sd or "0", "--run-sd")
         known, source = (
             Design.of(
-                [int(n) for n in _numbers(sizes, "--sizes")],
+                [int(n) for n in _numbers(sizes, "--scales")],
                 _one_or_each([int(count) for count in _numbers(runs, "--runs")]),
                 _one_or_each(spread),
                 scale_sd=scale_sd, step_sd=step_sd, phi=phi, steps=steps,
