@@ -13,8 +13,8 @@ from gradcascade.training.experiment.plan import MEAN_GRADIENT, UPDATE, Experime
 _TIMED = 3
 """Steps that are timed, of which the middle one counts."""
 
-_ROW = 700
-"""Bytes of a cascade in a store, as measured with 15 to 40 steps of activity."""
+_ROW = 400
+"""Bytes of a cascade in a store, as measured in the default experiment."""
 
 _MARGIN = 5_000_000
 
