@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcascade.training.experiment.plan import ExperimentPlan, TuningPlan
-from gradcascade.training.experiment.tuning import best, grid, next_rate, rate_at
+from gradcascade.training.experiment.tuning import best, grid, neighbours, next_rate, rate_at, transfer_note
 
 
 def search(plan, loss, middle=1.0):
@@ -54,3 +54,19 @@ def test_rates_go_to_larger_scales_by_the_stated_rule():
     assert rate_at(plan, "sgd-momentum", 0.1, 144) == 0.1
     same = ExperimentPlan(tuning=TuningPlan(transfer="same"))
     assert rate_at(same, "adamw", 0.008, 144) == 0.008
+
+
+def test_what_the_transfer_costs_is_said():
+    assert neighbours(TuningPlan(factor=4), 0.1) == pytest.approx((0.025, 0.1, 0.4))
+
+    def said(*losses):
+        tried = [{"rate": rate, "loss": loss} for rate, loss in zip((0.5, 1.0, 2.0), losses, strict=True)]
+        return transfer_note("sgd-constant", {"d24": 1.0, "d96": 1.0}, {"scale": "d96", "tried": tried})
+
+    assert said(3.0, 2.0, None) == said(2.0 + 1e-9, 2.0, 5.0) == []
+    assert said(2.5, 2.75, 3.0) == [
+        "sgd-constant at d96, with the seed of the tuning: rate 0.5 ends at 2.500 nats per byte, the transferred "
+        "one, 1, at 2.750"
+    ]
+    assert said(2.5, None, None)[0].endswith("the transferred one, 1, diverges")
+    assert transfer_note("sgd-constant", {}, None) == []

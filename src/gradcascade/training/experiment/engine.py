@@ -192,9 +192,10 @@ class _Experiment:
                     folder = self.out / "runs" / condition.family / f"d{width}-seed{seed}"
                     yield RunSpec(condition, width, seed, at, self.plan.measured, folder)
 
-    def _trial(self, condition: Condition, rate: float) -> RunSpec:
-        folder = self.out / "tuning" / condition.family / f"rate-{rate:.9g}"
-        return RunSpec(condition, self.plan.widths[0], self.plan.tuning.seed, rate, (), folder)
+    def _trial(self, condition: Condition, rate: float, width: int) -> RunSpec:
+        """A run of a rate, with nothing measured but its loss at the end."""
+        folder = self.out / "tuning" / condition.family / f"d{width}-rate-{rate:.9g}"
+        return RunSpec(condition, width, self.plan.tuning.seed, rate, (), folder)
 
     def _tune(self) -> dict[Condition, float] | None:
         """The rate of every condition at the smallest scale; None if it was stopped."""
@@ -206,7 +207,7 @@ class _Experiment:
             if condition.optimizer not in plan.learning_rates:
                 rates = tuning.grid(plan.tuning, OPTIMIZERS[condition.optimizer].middle)
                 losses[condition], asked[condition] = {}, len(rates)
-                first += [self._trial(condition, rate) for rate in rates]
+                first += [self._trial(condition, rate, plan.widths[0]) for rate in rates]
         results: dict[RunSpec, dict[str, Any]] = {}
 
         def done(spec: RunSpec, result: dict[str, Any]) -> list[RunSpec]:
@@ -219,7 +220,7 @@ class _Experiment:
             if following is None:
                 return []
             asked[spec.condition] += 1
-            return [self._trial(spec.condition, following)]
+            return [self._trial(spec.condition, following, plan.widths[0])]
 
         if not self._run("tuning", first, done, results):
             return None
@@ -235,7 +236,35 @@ class _Experiment:
             for condition in plan.conditions
         }
         self._write_tuning(rates, losses, found)
-        return rates
+        return rates if self._check_transfer(rates) else None
+
+    def _check_transfer(self, rates: dict[Condition, float]) -> bool:
+        """Try the neighbours of each rate at the largest scale; false if it was stopped."""
+        plan, width = self.plan, self.plan.widths[-1]
+        if not plan.tuning.check or width == plan.widths[0]:
+            return True
+        trials = [
+            self._trial(condition, rate, width)
+            for condition in rates
+            for rate in tuning.neighbours(
+                plan.tuning, tuning.rate_at(plan, condition.optimizer, rates[condition], width)
+            )
+        ]
+        results: dict[RunSpec, dict[str, Any]] = {}
+
+        def done(spec: RunSpec, result: dict[str, Any]) -> tuple[()]:
+            results[spec] = result
+            return ()
+
+        if not self._run("checking rates", trials, done, results):
+            return False
+        for condition in rates:
+            own = [
+                {"rate": spec.rate, "loss": results[spec]["loss"]} for spec in trials if spec.condition == condition
+            ]
+            self._tuned[condition.family]["largest"] = {"scale": f"d{width}", "tried": own}
+        self._write_tuned()
+        return True
 
     def _write_tuning(self, rates: Any, losses: Any, found: dict[Condition, tuning.Tuned]) -> None:
         plan = self.plan
@@ -252,13 +281,17 @@ class _Experiment:
                 "at_end": condition in found and found[condition].at_end,
                 "rates": at,
             }
+        self._write_tuned()
+
+    def _write_tuned(self) -> None:
+        plan = self.plan
         told = {
             "rule": tuning.RULE,
             "transfer": plan.tuning.transfer,
             "scale": f"d{plan.widths[0]}",
             "seed": plan.tuning.seed,
             "steps": plan.steps,
-            "families": families,
+            "families": self._tuned,
         }
         write_whole(self.out / TUNING, json.dumps(told, indent=1) + "\n")
 
@@ -305,6 +338,8 @@ class _Experiment:
             for family, own in self._tuned.items()
             if own["at_end"]
         ]
+        for family, own in self._tuned.items():
+            notes += tuning.transfer_note(family, own["rates"], own.get("largest"))
         if refused := self.study.refusals().height:
             notes.append(f"{refused} fields could not be measured; the study's refusals say why")
         return tuple(notes)

@@ -9,6 +9,7 @@ from pathlib import Path
 from gradcascade.training.experiment.fields import most_kept
 from gradcascade.training.experiment.optimizers import OPTIMIZERS
 from gradcascade.training.experiment.plan import MEAN_GRADIENT, UPDATE, ExperimentPlan, entries
+from gradcascade.training.experiment.tuning import neighbours
 
 _TIMED = 3
 """Steps that are timed, of which the middle one counts."""
@@ -73,6 +74,9 @@ def estimate(plan: ExperimentPlan, workers: int | None = None) -> Estimate:
         if optimizer not in plan.learning_rates:
             trials += plan.tuning.rates * len(plan.schedules)
     seconds += trials * plan.steps * step_times[plan.widths[0]]
+    if plan.tuning.check and len(plan.widths) > 1:
+        trials += (more := len(neighbours(plan.tuning, 1.0)) * len(plan.conditions))
+        seconds += more * plan.steps * step_times[plan.widths[-1]]
     return Estimate(
         runs=(runs := len(plan.conditions) * len(plan.widths) * len(plan.seeds)),
         trials=trials,

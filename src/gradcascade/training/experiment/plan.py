@@ -66,6 +66,9 @@ class TuningPlan(Strict):
     """How many more are tried, one after another, while the best is the lowest or the highest."""
     transfer: Literal["width", "same"] = "width"
     """To larger scales: in proportion to the optimizer's power of the width, or the same rate."""
+    check: bool = True
+    """Whether neighbouring rates are tried at the largest scale too, to say what the transfer costs an optimizer;
+    the runs keep the rates of the rule."""
 
 
 class ExperimentPlan(Strict):

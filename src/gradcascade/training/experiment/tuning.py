@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gradcascade.training.experiment.optimizers import OPTIMIZERS
 from gradcascade.training.experiment.plan import ExperimentPlan, TuningPlan
@@ -54,3 +55,24 @@ def rate_at(plan: ExperimentPlan, optimizer: str, rate: float, width: int) -> fl
     """The rate at a width, from that of the smallest."""
     power = OPTIMIZERS[optimizer].width_power if plan.tuning.transfer == "width" else 0.0
     return rate * (width / plan.widths[0]) ** power
+
+
+def neighbours(plan: TuningPlan, rate: float) -> tuple[float, float, float]:
+    """The rate, with the next lower and higher ones."""
+    return rate / plan.factor, rate, rate * plan.factor
+
+
+def transfer_note(family: str, rates: Mapping[str, float], largest: Mapping[str, Any] | None) -> list[str]:
+    """What the rule of transfer costs at the largest scale, where a neighbour of the rate is better."""
+    if largest is None:
+        return []
+    own = rates[largest["scale"]]
+    losses = {row["rate"]: row["loss"] for row in largest["tried"]}
+    found = best(losses).rate
+    if found is None or found == own:
+        return []
+    of_own = "diverges" if losses[own] is None else f"at {losses[own]:.3f}"
+    return [
+        f"{family} at {largest['scale']}, with the seed of the tuning: rate {found:g} ends at {losses[found]:.3f} "
+        f"nats per byte, the transferred one, {own:g}, {of_own}"
+    ]
