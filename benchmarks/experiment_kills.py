@@ -2,8 +2,9 @@
 
     python benchmarks/experiment_kills.py [--kills 10] [--workers 2] [--seed 0] [--out FOLDER]
 
-Each time the whole process group is ended by SIGKILL, so that nothing can be tidied up; then the same command
-continues. Everything but the seconds must be equal, bit for bit.
+The first kill comes while rates are tried, the others up to a second after a random number of cascades is kept, so
+that they are spread over the whole. Each time the process group is ended by SIGKILL, so that nothing can be tidied up;
+then the same command continues. Everything but the seconds must be equal, bit for bit.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import argparse
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 from gradcascade.study.study import Study
@@ -41,39 +44,45 @@ def main() -> None:
         subprocess.run(command(folder / "alone", asked.workers), check=True, capture_output=True)
         whole = time.monotonic() - begun
         print(f"left alone: {whole:.0f} s", flush=True)
+        total = cascades(folder / "alone")
         moments = random.Random(asked.seed)
         killed = folder / "killed"
-        done = 0
-        for number in range(asked.kills):
-            after = moments.uniform(0.05, 0.4) * whole
+        numbers = [0, *sorted(moments.randrange(1, total) for _ in range(asked.kills - 1))]
+        for number, enough in enumerate(numbers, 1):
             process = subprocess.Popen(
                 command(killed, asked.workers),
                 start_new_session=True,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
+                text=True,
             )
-            try:
-                _, said = process.communicate(timeout=after)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                done += 1
-                print(f"kill {number + 1} after {after:.0f} s: {cascades(killed)} cascades are kept", flush=True)
-            else:
-                print(f"finished before kill {number + 1} (exit code {process.returncode}) {said.decode()[-300:]}")
-                break
+            for line in process.stderr or ():
+                if line.startswith(("tuning", "checking", "runs")):  # it is under way
+                    break
+            while cascades(killed) < enough and process.poll() is None:
+                time.sleep(0.1)
+            time.sleep(moments.uniform(0, 1))
+            if process.poll() is not None:
+                sys.exit(f"it ended by itself before kill {number}, with exit code {process.returncode}")
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            print(f"kill {number}: {cascades(killed)} of {total} cascades are kept", flush=True)
         subprocess.run(command(killed, asked.workers), check=True, capture_output=True)
         same = tables(killed) == tables(folder / "alone")
-        print(f"after {done} kills: {cascades(killed)} cascades, {'equal' if same else 'DIFFERENT'}")
+        print(f"after {asked.kills} kills: {cascades(killed)} cascades, {'equal' if same else 'DIFFERENT'}")
         sys.exit(0 if same else 1)
 
 
 def cascades(out: Path) -> int:
-    """How many cascades the study has by now."""
-    if not (out / "study" / "plan.toml").is_file():
+    """How many cascades are kept by now."""
+    path = out / "study" / "cascades.sqlite"
+    if not path.is_file():
         return 0
-    with Study.open(out / "study", read_only=True) as study:
-        return study.cascades().height
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=60)) as store:
+        try:
+            return store.execute("SELECT count(*) FROM cascades").fetchone()[0]
+        except sqlite3.OperationalError:  # the table is not yet there
+            return 0
 
 
 def tables(out: Path) -> tuple[list, list]:
