@@ -3,8 +3,8 @@
     python benchmarks/experiment_kills.py [--kills 10] [--workers 2] [--seed 0] [--out FOLDER]
 
 The first kill comes while rates are tried, the others up to a second after a random number of cascades is kept, so
-that they are spread over the whole. Each time the process group is ended by SIGKILL, so that nothing can be tidied up;
-then the same command continues. Everything but the seconds must be equal, bit for bit.
+that they are spread over the whole. Each time the process group is ended by SIGKILL, so that nothing can be tidied
+up; then the same command continues. Everything but the seconds must be equal, bit for bit.
 """
 
 from __future__ import annotations
