@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gradcascade.training.corpus import Corpus, read_corpus
 from gradcascade.training.experiment.fields import most_kept
 from gradcascade.training.experiment.optimizers import OPTIMIZERS
 from gradcascade.training.experiment.plan import MEAN_GRADIENT, UPDATE, ExperimentPlan, entries
@@ -47,7 +50,6 @@ class Estimate:
 
 def estimate(plan: ExperimentPlan, workers: int | None = None) -> Estimate:
     """Time some steps and fields of every scale, and count."""
-    from gradcascade.training.corpus import read_corpus
     from gradcascade.training.family import require_torch
 
     require_torch()
@@ -60,7 +62,8 @@ def estimate(plan: ExperimentPlan, workers: int | None = None) -> Estimate:
     largest = 0.0
     step_times: dict[int, float] = {}
     for width in plan.widths:
-        step, field = _times(plan, width, corpus)
+        with _one_thread():
+            step, field = _times(plan, width, corpus)
         step_times[width] = step
         for optimizer in plan.optimizers:
             own = _fields_at_a_step(plan, optimizer)
@@ -151,27 +154,40 @@ def _evaluation(plan: ExperimentPlan, step: float) -> float:
     return step / 3 * plan.evaluation / plan.batch
 
 
-def _times(plan: ExperimentPlan, width: int, corpus) -> tuple[float, float]:
+def _times(plan: ExperimentPlan, width: int, corpus: Corpus) -> tuple[float, float]:
     """Seconds of one core for an optimizer step and for the cascade of a field of a scale."""
     import torch
 
     from gradcascade.study.estimate import cascade_seconds
     from gradcascade.training.run import new_model
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        model = new_model(width, plan.context, 0)
-        optimizers = OPTIMIZERS[plan.optimizers[0]].make(model, 1e-4, 0.0)
-        times = []
-        for step in range(_TIMED):
-            start = time.process_time()
-            model.zero_grad(set_to_none=True)
-            model.loss(torch.from_numpy(corpus.batch(0, step, plan.batch, plan.context))).backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
-            for own in optimizers:
-                own.step()
-            times.append(time.process_time() - start)
-    finally:
-        torch.set_num_threads(before)
+    model = new_model(width, plan.context, 0)
+    optimizers = OPTIMIZERS[plan.optimizers[0]].make(model, 1e-4, 0.0)
+    times = []
+    for step in range(_TIMED):
+        start = time.thread_time()
+        model.zero_grad(set_to_none=True)
+        model.loss(torch.from_numpy(corpus.batch(0, step, plan.batch, plan.context))).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
+        for own in optimizers:
+            own.step()
+        times.append(time.thread_time() - start)
     return sorted(times)[_TIMED // 2], cascade_seconds(plan.study(), entries(width))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As workers compute: threads of PyTorch and Numba that wait for each other would be timed too."""
+    import numba
+    import torch
+
+    from gradcascade.live.worker import use_threads
+
+    before = torch.get_num_threads(), numba.get_num_threads()
+    torch.set_num_threads(1)
+    use_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        use_threads(before[1])
