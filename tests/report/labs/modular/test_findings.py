@@ -33,11 +33,12 @@ def planted(before: float = 1.12, after: float = 0.92, noise: float = 0.01, **mo
                     grown = family == "grokking"
                     slope = after if grown and step >= at else before
                     named = {"family": family, "scale": scale, "run": run, "step": step}
-                    alike = {"replicate": 0, "n": n, "duration": 9, "ceiling": False}
+                    alike = {"replicate": 0, "n": n, "duration": 25, "ceiling": False}
                     for variant in ("real", "N0") if grown else ("real",):
                         power = slope if variant == "real" else 1.0
                         size = 0.1 * n**power * np.exp(noise * rng.standard_normal())
-                        cascades.append(named | alike | {"variant": variant, "size": size})
+                        activity = [round(size / 25)] * 25
+                        cascades.append(named | alike | {"variant": variant, "size": size, "activity": activity})
                     right = 0.01 if not grown or step < at - 20 else 0.7 if step < at else 0.995
                     values = {"test_accuracy": right, "training_accuracy": 1.0 if step >= 30 else 0.2}
                     metrics += [named | {"metric": metric, "value": value} for metric, value in values.items()]
@@ -69,6 +70,9 @@ def test_phases_are_those_of_each_series_in_each_window(findings: ModularFinding
     delta = findings.phases.filter(series="grokking", exponent="delta", window=NEAR, method="means", phase="before")
     assert delta["value"][0] == pytest.approx(0.12, abs=0.03)
     assert delta["window"].len() == 1 and "delta" not in findings.phases.filter(window=WHOLE)["exponent"]
+    assert findings.series["other"]["short_size"].to_list() == pytest.approx(
+        (findings.series["other"]["size"] * 20 / 25).to_list(), abs=20 * 0.5
+    )
 
 
 def test_differences_are_those_of_the_exponents_where_both_have_the_same_runs(findings: ModularFindings) -> None:

@@ -23,9 +23,21 @@ from gradcascade.report.drawing.style import (
     VERMILION,
     scale_styles,
 )
-from gradcascade.report.labs.modular.findings import ACCURACY, HALF, LESS, NEAR, RISE, TRANSITION, ModularFindings
+from gradcascade.report.labs.modular.findings import (
+    ACCURACY,
+    HALF,
+    LESS,
+    NEAR,
+    RISE,
+    START,
+    TRANSITION,
+    ModularFindings,
+)
 from gradcascade.report.labs.modular.published import D
 from gradcascade.scaling.phases import AFTER, BEFORE, METHODS
+
+SHOWN = 8
+"""The accuracies are drawn from so many times the near window before the transition."""
 
 COLOURS = (BLUE, VERMILION, GREEN, GREY, PURPLE)
 PHASE_STYLES: dict[str, dict[str, Any]] = {
@@ -72,11 +84,11 @@ class AccuraciesFigure(ModularFigure):
     name, title = "accuracies", "Accuracies about each run's transition"
     words = (
         "Accuracy on the training pairs (dotted) and on the test pairs (lines) against the step counted from each "
-        "run's own transition, a colour per width and a line per seed."
+        "run's own transition, a colour per width and a line per seed; long beginnings are cut."
     )
 
     def _frame(self) -> pl.DataFrame:
-        return self.findings.accuracies
+        return self.findings.accuracies.filter(pl.col("aligned") >= -SHOWN * self.findings.near)
 
     def _missing(self) -> str | None:
         return "No run passed the transition." if self.frame().is_empty() else None
@@ -100,40 +112,48 @@ class AccuraciesFigure(ModularFigure):
 class AlongFigure(ModularFigure):
     """D about the transition, and about the rise of the test accuracy.
 
-    Columns: about ("transition", "rise"), series, step (from there, of each run), value, low, high (95 %, over runs),
-    n_runs.
+    Columns: about ("start", "transition", "rise"), series, step (from there, of each run), value, low, high (95 %,
+    over runs), n_runs.
     """
 
     name, title = "along", "D about the transition"
     words = (
-        "D of cascade sizes at every distance that all widths have from each run's own transition, and from the step "
-        "at which half of its test is right, with 95 % intervals over runs; controls are aligned on the run of the "
-        "same width and seed that groks. Dashed grey: what was published before and after."
+        "D of cascade sizes at every step, and at every distance from each run's own transition, and "
+        "from the step at which half of its test is right, with 95 % intervals over runs; controls are aligned on "
+        "the run of the same width and seed that groks. Dashed grey: what was published before and after."
     )
     axis, level = "D", 1.0
 
     def _frame(self) -> pl.DataFrame:
-        return self.findings.along.filter(pl.col("series").is_in(list(self.findings.series)))
+        return self._of(list(self.findings.series))
+
+    def _of(self, names: list[str]) -> pl.DataFrame:
+        """Rows of these series, where there are several seeds only those at which every width has two runs."""
+        rows = self.findings.along.filter(pl.col("series").is_in(names))
+        known = rows.drop_nulls("low")
+        return known if known.height else rows
 
     def _draw(self, canvas: Canvas) -> None:
         frame = self.frame()
         titles = {
+            START: "from the first step",
             TRANSITION: f"from {self.findings.threshold:.0%} of the test",
             RISE: f"from {HALF:.0%} of the test",
         }
-        panels = canvas.panels(list(titles.values()), height=2.4)
+        panels = canvas.panels(list(titles.values()), height=2.4, per_row=1 if canvas.narrow else 3)
         for axes, about in zip(panels[0], titles, strict=True):
             axes.axhline(self.level, color=RULE, linewidth=0.8, label=GUIDE)
             axes.axvline(0, color=RULE, linewidth=0.8, label=GUIDE)
             rows = frame.filter(pl.col("about") == about)
-            self._guide(canvas, axes, rows)
+            if about != START:
+                self._guide(canvas, axes, rows)
             for name, style in self.styles().items():
                 own = rows.filter(pl.col("series") == name)
                 if own.height:
                     draw_band(axes, own, "step", style)
                     draw_line(axes, own, "step", "value", style)
                     canvas.key(name, **style)
-        canvas.counted(panels[0], "steps from there")
+        canvas.counted(panels[0], "steps")
         canvas.label_rows(panels, [self.axis])
 
     def _guide(self, canvas: Canvas, axes: Any, rows: pl.DataFrame) -> None:
@@ -157,7 +177,7 @@ class DifferencesFigure(AlongFigure):
     axis, level = "difference of D", 0.0
 
     def _frame(self) -> pl.DataFrame:
-        return self.findings.along.filter(pl.col("series").is_in(list(self.findings.differences)))
+        return self._of(list(self.findings.differences))
 
     def _guide(self, canvas: Canvas, axes: Any, rows: pl.DataFrame) -> None:
         return

@@ -17,9 +17,12 @@ NEAR, WHOLE, RISE = "near", "whole", "rise"
 which half of the test answers are right, since the last percent can take long."""
 
 HALF = 0.5
-TRANSITION = "transition"
+START, TRANSITION = "start", "transition"
 
-CHANNELS = {"D": "size", "z": "duration", "delta": "v_rel"}
+SHORT = 20
+"""Relaxation steps of the probe of arXiv:2604.04655, by the same author; ours go on until nothing is active."""
+
+CHANNELS = {"D": "size", f"D, {SHORT} steps": "short_size", "z": "duration", "delta": "v_rel"}
 LESS = " \N{MINUS SIGN} "
 
 ACCURACY = "test_accuracy"
@@ -71,7 +74,10 @@ class ModularFindings:
     def usable(self) -> pl.DataFrame:
         """Cascades that count: those that ended by themselves and began at all."""
         kept = self.cascades.filter(~pl.col("ceiling"), pl.col("size") > 0, pl.col("replicate") == 0)
-        return kept.with_columns(v_rel=pl.col("size") / (pl.col("n") * pl.col("duration")))
+        return kept.with_columns(
+            v_rel=pl.col("size") / (pl.col("n") * pl.col("duration")),
+            short_size=pl.col("activity").list.head(SHORT).list.sum(),
+        )
 
     @cached_property
     def series(self) -> dict[str, pl.DataFrame]:
@@ -100,16 +106,22 @@ class ModularFindings:
 
     @cached_property
     def phases(self) -> pl.DataFrame:
-        """D of every series and difference in every window by every method, and z and delta near the transition.
+        """D of every series and difference in every window by every method, and other exponents of most.
 
         Columns: series, exponent, window, and those of :func:`gradcascade.scaling.phases.phase_exponents`.
         """
         found = []
         for name, rows in (self.series | self.differences).items():
             found += [self._phases(name, rows, "D", window) for window in (NEAR, WHOLE, RISE)]
-            if name in self.families:
-                found += [self._phases(name, rows, exponent, NEAR) for exponent in ("z", "delta")]
+            others = self._further(name)
+            found += [self._phases(name, rows, exponent, where) for exponent in others for where in (NEAR, RISE)]
         return pl.concat(found)
+
+    def _further(self, name: str) -> list[str]:
+        """Exponents besides D: all of the real fields, and z of how they differ."""
+        if name in self.families:
+            return [exponent for exponent in CHANNELS if exponent != "D"]
+        return ["z"] if name in self.differences else []
 
     def _phases(self, name: str, rows: pl.DataFrame, exponent: str, window: str) -> pl.DataFrame:
         limits: dict[str, Any] = {} if window == WHOLE else {"before": self.near + 1, "after": self.near}
@@ -121,15 +133,17 @@ class ModularFindings:
 
     @cached_property
     def along(self) -> pl.DataFrame:
-        """D of every series and difference at every distance that all scales have from the transition, or the rise.
+        """D of every series and difference at every step, and every distance from the transition and the rise.
 
-        Columns: about ("transition", "rise"), series, step, value, low, high, n_runs.
+        Columns: about ("start", "transition", "rise"), series, step, value, low, high, n_runs. From the start widths
+        are set side by side that are not equally far: of two that pass the same states one after the other, D tells
+        first one and then the other.
         """
         tables = [
             exponent_along(rows, at, resamples=self.resamples).select(
                 pl.lit(about).alias("about"), pl.lit(name).alias("series"), "step", "value", "low", "high", "n_runs"
             )
-            for about, at in ((TRANSITION, self.transitions), (RISE, self.rises))
+            for about, at in ((START, None), (TRANSITION, self.transitions), (RISE, self.rises))
             for name, rows in (self.series | self.differences).items()
         ]
         return pl.concat(tables)
