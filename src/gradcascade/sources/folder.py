@@ -16,7 +16,7 @@ from gradcascade.sources.evaluations import metrics_table, read_evaluations
 from gradcascade.sources.layouts import LAYOUTS
 from gradcascade.sources.layouts.base import Run, Step
 from gradcascade.sources.layouts.step_folders import copies_in, step_folders
-from gradcascade.sources.naming import family_and_scales, step_of_file
+from gradcascade.sources.naming import family_and_scales, name_of_run, step_of_file
 from gradcascade.sources.run_labels import labelled
 from gradcascade.sources.snapshots import Reading
 from gradcascade.sources.trees.local import LocalTree
@@ -124,10 +124,10 @@ def find_runs(root: Path, *, links: bool = False) -> list[Run]:
         raise InputError(f"{root} {problem}; give a folder of runs")
     tree = LocalTree(root, links)
     if "runs" in tree.folders():
-        found = [_run(tree, f"runs/{name}", name) for name in tree.folders("runs")]
+        found = [_run(tree, f"runs/{name}", name_of_run(name)) for name in tree.folders("runs")]
     else:
-        alone = _run(tree, "", root.resolve().name)  # a relative name such as "." says nothing
-        found = [alone] if alone else [_run(tree, name, name) for name in tree.folders()]
+        alone = _run(tree, "", name_of_run(root.resolve().name))  # a relative name such as "." says nothing
+        found = [alone] if alone else [_run(tree, name, name_of_run(name)) for name in tree.folders()]
     runs = [run for run in found if run]
     if not runs:
         raise InputError(f"{root} holds no runs: {_why_none(tree)}")
@@ -145,7 +145,7 @@ def named_runs(
 ) -> tuple[str, dict[RunName, Run]]:
     """The family's name, and its runs by scale and label; see `discover`."""
     home = root.resolve()
-    name = home.parent.name if home.name in ("runs", "checkpoints") else home.name
+    name = home.parent.name if home.name in ("runs", "checkpoints") else name_of_run(home.name)
     sizes = (reading or Reading("")).entries
     if scales is None and runs is None:
         found = find_runs(root, links=links)
@@ -190,6 +190,12 @@ def _differing(runs: Sequence[Run], sizes: Callable[[Run], dict[str, int]]) -> s
 
 def _why_none(tree: LocalTree) -> str:
     """Which steps there are without files that are read, or that there are no steps; and which files are read."""
+    home = Path(tree.name).resolve()
+    if snapshots := next((path for path in (home, *home.parents) if path.name == "snapshots"), None):
+        return (
+            "it is part of the cache of huggingface_hub, whose steps are told by the branches in "
+            f"{snapshots.parent / 'refs'}; give {snapshots.parent}, or {snapshots.parents[1]} for all models in it"
+        )
     inner = f"{'runs/' if 'runs' in tree.folders() else ''}"
     for folder in ("", *(inner + name for name in tree.folders(inner.rstrip("/")))):
         if steps := step_folders(tree, folder):

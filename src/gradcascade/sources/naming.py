@@ -20,6 +20,7 @@ _STEP_FILE = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")
 _COPY = re.compile(r"(?:.*[-_.])?(?:best|last|latest|final)(?:[-_.].*)?|ckpt\.pt")
 _EVALUATION = re.compile(r"step_([0-9]{1,15})\.json")
 _KNOWN_PREFIX = re.compile(r"(?:pico-decoder|nano)(?=[-_].)")
+_CACHED = re.compile(r"(?:models|datasets)--.+?--(.+)")
 _SEPARATORS = "-_."
 _BEGINNING = re.compile(r"[^-_.]*[-_.]")
 
@@ -44,6 +45,12 @@ def step_of_file(file: str) -> int | None:
 def is_copy(name: str) -> bool:
     """Whether a name says that it holds a step again, as ``last.ckpt``, ``checkpoint-best`` and ``latest`` do."""
     return bool(_COPY.fullmatch(name))
+
+
+def name_of_run(folder: str) -> str:
+    """The name of a run in a folder: of a repository in the cache of ``huggingface_hub``, without its owner."""
+    match = _CACHED.fullmatch(folder)
+    return match[1] if match else folder
 
 
 def step_of_evaluation(file: str) -> int | None:

@@ -74,10 +74,11 @@ def gradient_files(names: Iterable[str]) -> dict[str, str]:
 
 def steps_in(tree: Tree, run: str) -> tuple[Step, ...]:
     """Every step folder of a run with what it holds."""
-    return tuple(_step(tree, step, folder) for step, folder in step_folders(tree, run).items())
+    return tuple(step_in(tree, step, folder) for step, folder in step_folders(tree, run).items())
 
 
-def _step(tree: Tree, step: int, folder: str) -> Step:
+def step_in(tree: Tree, step: int, folder: str) -> Step:
+    """What the folder of a step holds."""
     if refused := Part(tree, folder).checked().refused:
         return Step(step, tree, folder, refused=refused)
     names = files_of_step(tree, folder)

@@ -27,7 +27,12 @@ def download(hub, waits, monkeypatch, tmp_path):
     """Download the one file into a folder, whose path is given."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_PROGRESS_BARS", True)
     sha = hub.repository(NAME).commit("main", "add", {"model.safetensors": WEIGHTS})
-    place = {"endpoint": hub.endpoint, "token": False, "local_dir": tmp_path / "files", "cache_dir": tmp_path / "cache"}
+    place = {
+        "endpoint": hub.endpoint,
+        "token": False,
+        "local_dir": tmp_path / "files",
+        "cache_dir": tmp_path / "cache",
+    }
     return lambda: hf_hub_download(NAME, "model.safetensors", revision=sha, **place)
 
 
