@@ -51,7 +51,7 @@ def test_a_clean_family_has_nothing_to_report(family: Path) -> None:
         "      order: Pico's tensors, v_proj, o_proj and swiglu.w_2 of every block",
     ]
     assert done.stdout.splitlines()[6:8] == [
-        "  35 checks: 31 passed, 0 failed, 4 not applicable (missing-shard,",
+        "  36 checks: 32 passed, 0 failed, 4 not applicable (missing-shard,",
         "      identical-shard, label, known)",
     ]
     assert [line.split()[:2] for line in done.stdout.splitlines() if "frozen" in line and line[2:6] == "note"] == [

@@ -81,7 +81,7 @@ def test_a_clean_family_raises_no_alarm_and_no_weights_are_asked_for(hub, family
     assert out.splitlines()[0].endswith(" in lab/neox-14m and 4 more")
     assert out.splitlines()[1:] == [
         "  names, sizes and hashes were compared; no tensor was read",
-        "  35 checks: 7 passed, 0 failed, 2 not applicable (label, known), 26 need the",
+        "  36 checks: 8 passed, 0 failed, 2 not applicable (label, known), 26 need the",
         "      tensors",
         "  nothing found",
     ]

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from imitation_family import STEPS, training, write_checkpoint, write_family
 
-from gradcascade.errors import InputError
 from gradcascade.families import all_faults
 from gradcascade.sources.audit import FAULT, NOTE, WARNING
-from gradcascade.sources.audit.family_audit import audit_listing
+from gradcascade.sources.audit.family_audit import audit_family, audit_listing
 from gradcascade.sources.audit.regular_steps import missing_steps
 from gradcascade.sources.trees.base import TreeFile
 
@@ -203,13 +202,18 @@ def test_hashes_are_those_of_the_files(tmp_path: Path) -> None:
     assert [len(entry.checkpoint) for entry in steps["w8"]] == [2] * len(STEPS)
 
 
-def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+def test_a_link_out_of_the_folder_is_a_finding_and_costs_its_step_alone(tmp_path: Path) -> None:
     write_family(tmp_path / "family")
     path = tmp_path / "family" / "imitation-w8" / "step100" / "model.safetensors"
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(InputError, match="leads out"):
-        list_folder(tmp_path / "family")
+    (step,) = [s for run in list_folder(tmp_path / "family").runs for s in run.steps if s.led_out]
+    assert (step.step, step.files, step.checkpoint, step.whole) == (100, (), (), False)
+    done = audit_family(tmp_path / "family")
+    (found,) = [finding for finding in done.findings if finding.severity == "fault"]
+    assert (found.code, found.scale, found.steps, found.spoils) == ("outside-link", "w8", (100,), ())
+    assert "allow it with --allow-links" in found.sentence
+    assert not [f for f in audit_family(tmp_path / "family", links=True).findings if f.severity == "fault"]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,13 @@ class MissingFile(Evidence, code="missing-file", reads=LISTING, needs={"steps": 
         return f"step {at.steps[0]} has no {self.lacks}, unlike the others{longer}"
 
 
+class OutsideLink(Evidence, code="outside-link", reads=LISTING, needs={"steps": 1}):
+    """A symbolic link leads out of the folder, or in a circle: what is behind it is not read, and not measured."""
+
+    error: str
+    words = "{self.error}"
+
+
 class MissingShard(Evidence, code="missing-shard", reads=LISTING, needs={"sharded checkpoints": 1}):
     """A shard that an index, or the numbers in the names of the other shards, promise."""
 

@@ -139,9 +139,11 @@ def _opened(
 ) -> Iterator[OpenedRun]:
     """The checkpoints and the gradients of every run, with all that was found in them."""
     advance = counter(progress, sum(2 * len(run.parts(None)) + len(run.parts(gradients)) for run in runs.values()))
+    barred = {(of.name, entry.step) for of in listing.runs for entry in of.steps if not entry.whole}
     for name, run in runs.items():
         for what, which in ((CHECKPOINT, None), (GRADIENT, gradients)):
-            files = {step: part.local_path for step, part in run.parts(which).items()}
+            parts = run.parts(which).items()
+            files = {step: part.local_path for step, part in parts if which or (name, step) not in barred}
             opened = open_run(listing.family, name, what, root, files, lambda step: advance(f"step {step}"), select)
             if what == CHECKPOINT:
                 opened = dataclasses.replace(opened, measured=_measured(run, opened.names, select))

@@ -60,6 +60,8 @@ class ListedStep:
     statements: tuple[Statement, ...] = ()
     others: tuple[str, ...] = ()
     """Names of the checkpoint's files where its kind is none of transformers'."""
+    led_out: tuple[tuple[str, str], ...] = ()
+    """Files that links lead out of the folder, by name, and why they are not looked at."""
 
     @property
     def checkpoint(self) -> tuple[ListedFile, ...]:
@@ -79,6 +81,11 @@ class ListedStep:
         """The file of the ``"train"`` or ``"val"`` gradients, if it is there."""
         matches = ((file, _GRADIENT.fullmatch(file.name)) for file in self.files)
         return next((file for file, match in matches if match and (match["which"] or "train") == which), None)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every file of the checkpoint may be read."""
+        return all(_GRADIENT.fullmatch(name) for name, _ in self.led_out)
 
     def measured(self, which: str) -> list[ListedFile]:
         """The files that fields are read from."""
@@ -160,13 +167,12 @@ def _with_checkpoint(listed: ListedStep, step: Step, root: Path) -> ListedStep:
     paths = [path for path in files_of(step.checkpoint.local_path) if path.is_file() and path.name != METADATA]
     number = re.compile(rf"(?<![0-9])0*{step.step}(?![0-9])")  # a file of the step's own name is that of all steps
     names = [number.sub("N", path.name) if step_of_file(path.name) is not None else path.name for path in paths]
-    files = [
-        ListedFile(name, path.stat().st_size, _sha256(inside(root, path, links=_links(step.tree))), path)
-        for name, path in zip(names, paths, strict=True)
-    ]
+    files, led_out = _hashed(zip(names, paths, strict=True), root, _links(step.tree))
     stated = tuple(stated_steps(paths[0].parent, paths)) if paths else ()
     statements = tuple(dict.fromkeys((*listed.statements, *stated)))
-    return replace(listed, files=(*listed.files, *files), others=tuple(names), statements=statements)
+    led_out = tuple(dict.fromkeys((*listed.led_out, *led_out)))
+    others = tuple(file.name for file in files)
+    return replace(listed, files=(*listed.files, *files), others=others, statements=statements, led_out=led_out)
 
 
 def list_hub(source: HubSource, chosen: bool = False, progress: Progress | None = None) -> Listing:
@@ -200,18 +206,33 @@ def listed_step(
     indexes = [here / name for name in INDEXED] if here else []
     shards = {name for index in indexes for name in shards_named(index, mark_of(index))}
     named = tuple(sorted(name for name in shards if re.fullmatch(r"[\w.-]+", name)))
-    listed = []
+    wanted = {}
     for file in sorted(files, key=lambda file: file.path):
         name = file.path.removeprefix(f"{folder}/")
-        if not (_WEIGHTS.fullmatch(name) or _GRADIENT.fullmatch(name) or name in INDEXED or name in named):
+        if _WEIGHTS.fullmatch(name) or _GRADIENT.fullmatch(name) or name in INDEXED or name in named:
+            wanted[name] = file
+    if here is None or root is None:
+        return ListedStep(step, tuple(ListedFile(name, file.size, file.sha256) for name, file in wanted.items()))
+    listed, led_out = _hashed(((name, here / name) for name in wanted), root, links)
+    stated = stated_steps(here, [file.path for file in listed if file.path])
+    return ListedStep(step, tuple(listed), named, tuple(stated), led_out=led_out)
+
+
+def _hashed(
+    files: Iterable[tuple[str, Path]], root: Path, links: bool
+) -> tuple[list[ListedFile], tuple[tuple[str, str], ...]]:
+    """Files by name with their hashes, and those that links lead out of a folder, which are not read."""
+    found, led_out = [], []
+    for name, path in files:
+        if not path.is_file():
             continue
-        path = None if here is None else here / name
-        if path is None or root is None:
-            listed.append(ListedFile(name, file.size, file.sha256))
-        elif path.is_file():
-            listed.append(ListedFile(name, path.stat().st_size, _sha256(inside(root, path, links=links)), path))
-    stated = stated_steps(here, [file.path for file in listed if file.path]) if here else ()
-    return ListedStep(step, tuple(listed), named, tuple(stated))
+        try:
+            inside(root, path, links=links)
+        except InputError as error:
+            led_out.append((name, str(error)))
+        else:
+            found.append(ListedFile(name, path.stat().st_size, _sha256(path), path))
+    return found, tuple(led_out)
 
 
 def _sha256(path: Path) -> str:

@@ -23,6 +23,7 @@ def check_listing(listing: Listing, which: str = "train") -> list[Finding]:
     found: list[Finding] = []
     for run in listing.runs:
         found += _missing(listing, run)
+        found += _led_out(run)
         found += _missing_files(run, which)
         found += _sizes(run, which)
         found += _identical(run, which)
@@ -56,12 +57,21 @@ def _missing(listing: Listing, run: ListedRun) -> Iterator[Finding]:
             yield run.finding(lacks, severity, missing, spoils=spoiled(DIFFERENCE, too_long))
 
 
+def _led_out(run: ListedRun) -> Iterator[Finding]:
+    """Links out of the folder, which measuring refuses too."""
+    for entry in run.steps:
+        for name, error in entry.led_out:
+            yield run.finding(evidence.OutsideLink(error), FAULT, [entry.step], _held(name), [name])
+
+
 def _missing_files(run: ListedRun, which: str) -> Iterator[Finding]:
     """Shards that an index or their own numbers promise, and files that more than half of the run's steps have."""
     with_checkpoint = [entry.step for entry in run.steps if entry.checkpoint]
     with_gradient = sum(entry.gradient(which) is not None for entry in run.steps)
     lacks_gradient = evidence.MissingFile("val gradients" if which == "val" else "train gradients")
     for entry in run.steps:
+        if entry.led_out:
+            continue  # that was said
         at, whole = [entry.step], spoiled(CHECKPOINT, [entry.step])
         if lacking := sorted(_promised(entry) - {file.name for file in entry.files}):
             yield run.finding(evidence.MissingShard(), FAULT, at, CHECKPOINT, lacking, whole)
