@@ -45,9 +45,9 @@ def test_the_intervals_cover_the_spread_of_runs_and_not_of_snapshots():
     def with_run_effect(rng, steps):
         return np.exp(rng.normal(0, 0.5)) * rng.lognormal(0, 0.01, steps)
 
-    found = [size_distribution(made(1.0, with_run_effect, steps=20, seed=seed), resamples=60) for seed in range(12)]
+    found = [size_distribution(made(1.0, with_run_effect, steps=20, seed=seed), resamples=40) for seed in range(8)]
     rows = [table.row(by_predicate=pl.col("statistic") == "collapse", named=True) for table in found]
-    assert sum(row["low"] <= 1.0 <= row["high"] for row in rows) >= 8  # of 12; with snapshots as the unit, about 1
+    assert sum(row["low"] <= 1.0 <= row["high"] for row in rows) >= 5  # of 8; with snapshots as the unit, about 1
 
 
 def test_survival_counts_what_is_at_least_as_large():
