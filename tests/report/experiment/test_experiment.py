@@ -95,6 +95,17 @@ def test_what_is_missing_is_said():
     assert lines[-1] == "Nothing was measured yet of lion-constant."
 
 
+def test_rates_that_change_otherwise_with_size_are_said(experiment):
+    assert not any("Learning rates change" in line for line in headline(experiment))
+    runs = [
+        run | {"rate": 1.0 / run["width"]} if run["family"] == ADAM else run  # type: ignore[operator]
+        for run in RECORD["runs"]
+    ]
+    scaled = Experiment.of(matched(steps=1, variants=("real",)), PLAN, record={"runs": runs})
+    (line,) = (line for line in headline(scaled) if "Learning rates change" in line)
+    assert "adamw 0.0625 at the smallest and 0.0104 at the largest, sgd-momentum 0.01 at the" in line
+
+
 def test_losses_and_rates_are_those_of_the_record(experiment):
     first = experiment.losses.row(0, named=True)
     assert (first["condition"], first["scale"], first["loss"], first["runs"], first["diverged"]) == (

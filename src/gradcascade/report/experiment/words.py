@@ -72,6 +72,7 @@ def headline(experiment: Experiment) -> list[str]:
     """The findings, the most important first; null results are findings."""
     return [
         *_primary(experiment),
+        *_rates(experiment),
         *_places(experiment),
         *_interactions(experiment),
         *_further(experiment),
@@ -96,6 +97,23 @@ def _primary(experiment: Experiment) -> Iterator[str]:
         yield (
             f"Primary question, z of {question_words(experiment, row)}: {said}: {interval(row)}. {levels}."
             f"{_resolved(experiment, row)}"
+        )
+
+
+def _rates(experiment: Experiment) -> Iterator[str]:
+    """Rates that change otherwise with size are part of what conditions differ in."""
+    found = {}
+    for condition, rows in experiment.losses.drop_nulls("rate").group_by("condition", maintain_order=True):
+        rates = rows["rate"].to_list()
+        found[str(condition[0])] = rates[0], rates[-1]
+    if len({round(last / first, 3) for first, last in found.values()}) > 1:
+        listed = ", ".join(
+            f"{experiment.label(name)} {first:.3g} at the smallest and {last:.3g} at the largest"
+            for name, (first, last) in found.items()
+        )
+        yield (
+            f"Learning rates change otherwise with size under each ({listed}), which moves z by itself: a difference "
+            f"between them is one of optimizers with these rates, not of optimizers alone."
         )
 
 
