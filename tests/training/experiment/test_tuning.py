@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcascade.training.experiment.plan import ExperimentPlan, TuningPlan
-from gradcascade.training.experiment.tuning import best, grid, neighbours, next_rate, rate_at, transfer_note
+from gradcascade.training.experiment.tuning import (
+    best,
+    grid,
+    neighbours,
+    next_rate,
+    rate_at,
+    rule_note,
+    transfer_note,
+)
 
 
 def search(plan, loss, middle=1.0):
@@ -70,3 +78,11 @@ def test_what_the_transfer_costs_is_said():
     ]
     assert said(2.5, None, None)[0].endswith("the transferred one, 1, diverges")
     assert transfer_note("sgd-constant", {}, None) == []
+
+
+def test_optimizers_whose_rates_go_different_ways_are_said_to_differ_in_that_too():
+    [note] = rule_note(ExperimentPlan())
+    assert "(adamw -1, sgd-momentum 0)" in note
+    assert rule_note(ExperimentPlan(tuning=TuningPlan(transfer="same"))) == []
+    assert rule_note(ExperimentPlan(optimizers=("sgd", "sgd-momentum"))) == []
+    assert rule_note(ExperimentPlan(widths=(24,))) == []

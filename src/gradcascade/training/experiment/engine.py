@@ -338,6 +338,7 @@ class _Experiment:
             for family, own in self._tuned.items()
             if own["at_end"]
         ]
+        notes += tuning.rule_note(self.plan)
         for family, own in self._tuned.items():
             notes += tuning.transfer_note(family, own["rates"], own.get("largest"))
         if refused := self.study.refusals().height:

@@ -57,6 +57,18 @@ def rate_at(plan: ExperimentPlan, optimizer: str, rate: float, width: int) -> fl
     return rate * (width / plan.widths[0]) ** power
 
 
+def rule_note(plan: ExperimentPlan) -> list[str]:
+    """That optimizers whose rates go to larger scales in different ways differ in that too."""
+    powers = {name: OPTIMIZERS[name].width_power for name in plan.optimizers}
+    if plan.tuning.transfer == "same" or len(plan.widths) < 2 or len(set(powers.values())) < 2:
+        return []
+    listed = ", ".join(f"{name} {power:g}" for name, power in powers.items())
+    return [
+        f"the rates of the optimizers go with different powers of the width ({listed}), which may itself be what "
+        'differs between them; compare with transfer = "same" in [tuning]'
+    ]
+
+
 def neighbours(plan: TuningPlan, rate: float) -> tuple[float, float, float]:
     """The rate, with the next lower and higher ones."""
     return rate / plan.factor, rate, rate * plan.factor
