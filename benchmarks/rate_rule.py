@@ -35,7 +35,7 @@ def main() -> None:
     asked = [
         Combination.difference(f"{words}, {rung}", (SAME, rung), (other, rung))
         for other, words in ((WIDTH, "one rate less 1 / width"), (SGD, "one rate less SGD with momentum"))
-        for rung in ("gradient", "direction", "update 1", "update 50")
+        for rung in ("gradient", "momentum", "direction", "update 50")
     ]
     one, scaled = (
         Combination.difference(f"gradient less update 50, {words}", (name, ENDS[0]), (name, ENDS[1]))
