@@ -18,7 +18,7 @@ def on_release(forget: Callable[[], object]) -> Callable[[], object]:
 def release() -> None:
     """Give back all memory that is kept for later: it changes the time of the next measurement, never a result.
 
-    That is the engine's buffers (13 bytes for every entry of the field on CPU), the last graphs (in memory, and on
+    That is the engine's buffers (14 bytes for every entry of the field on CPU), the last graphs (in memory, and on
     GPUs), checkpoints that are open, small tables, and PyTorch's cache of GPU memory if the CUDA engine was used.
     Arrays and graphs that the caller holds stay. A measurement that runs in another thread keeps what it uses.
     """

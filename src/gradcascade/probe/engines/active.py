@@ -4,8 +4,9 @@ Whatever lifts a node above the threshold marks it as a candidate; one that othe
 again is dropped when the list is made. So the list does not depend on the order of the contributions, and costs in
 proportion to the candidates. A byte for every group of 16 words of marks tells whether the group has any.
 
-Nodes are listed stripe by stripe. A stripe has as many places in the list as it has nodes, of which only those that
-were used once take memory; so nothing need be counted beforehand.
+Every thread lists a stripe of the nodes. A stripe has as many places in the list as it has nodes, of which only those
+that were used once take memory; so nothing need be counted beforehand. More stripes than threads would take more
+memory where pages are large.
 """
 
 from __future__ import annotations
@@ -25,9 +26,6 @@ GROUP_BITS = 10
 """A group is 2**10 nodes: 16 words of marks."""
 
 GROUP_WORDS = 1 << (GROUP_BITS - 6)
-
-STRIPES = 8
-"""Stripes for each thread."""
 
 FACTORS = 1024
 """Degrees of which the factor is looked up: a division takes longer than all else that is done for a node."""
@@ -74,11 +72,10 @@ class Active(NamedTuple):
     @classmethod
     def of(cls, n: int, offset_type: np.dtype[np.integer], parts: int) -> Active:
         """Space for the active ones of n nodes, filled by ``parts`` threads."""
-        stripes = STRIPES * parts
         groups = (n - 1 >> GROUP_BITS) + 1
-        starts = np.arange(stripes) * groups // stripes << GROUP_BITS
+        starts = np.arange(parts) * groups // parts << GROUP_BITS
         rows, ends = np.empty(n, offset_type), np.empty(n, offset_type)
-        return cls(rows, ends, np.empty(n, np.int64), starts, np.zeros(stripes, np.int64), np.zeros(stripes + 1, int))
+        return cls(rows, ends, np.empty(n, np.int64), starts, np.zeros(parts, np.int64), np.zeros(parts + 1, int))
 
     def __len__(self) -> int:
         return int(self.used.sum())
@@ -232,8 +229,7 @@ def _list_all(
     bounds,
 ):
     stripes, count = starts.shape[0], groups.shape[0]
-    for turn in numba.prange(stripes):
-        stripe = turn % STRIPES * (stripes // STRIPES) + turn // STRIPES  # dealt out like cards
+    for stripe in numba.prange(stripes):
         used[stripe], bounds[stripe + 1] = _list_stripe(
             field,
             first,
