@@ -263,7 +263,8 @@ class Campaign:
                 self.faults["SIGKILL of a Dask worker"] += 1
 
             ended = self.during(name, ("--dask", address), kill)
-            assert ended is None or ended[0] == 0, ended
+            # On a busy machine Dask may not get another worker started.
+            assert ended is None or ended[0] == 0 or "has had no worker" in ended[1], ended
             self.finish(name)
         name = self.name()
         ended = self.during(name, ("--dask", address), lambda _: serving.kill())
@@ -436,7 +437,7 @@ class Campaign:
         for left in out.parent.glob(f".{name}-*"):
             shutil.rmtree(left)
 
-    KINDS = (writer, worker, failing, dask, twice, full, joining, lock, clock, foreign)
+    KINDS = (writer, failing, joining, clock, twice, full, lock, foreign, worker, dask)
 
     def report(self) -> str:
         kinds = "\n".join(f"  {count:4d}  {name}" for name, count in sorted(self.faults.items()) if count)
@@ -448,8 +449,10 @@ class Campaign:
 
 
 def _serve(connection: Any) -> None:
+    import dask
     import distributed
 
+    dask.config.set({"distributed.comm.timeouts.connect": "300s"})
     start: Any = distributed.LocalCluster
     with start(
         n_workers=2,

@@ -35,6 +35,7 @@ def probe(
     """Put one field on the graph, relax it, and print the cascade."""
     from gradcascade.fields.drawing import null as draw
     from gradcascade.probe.array import as_field
+    from gradcascade.probe.capacity import check_entries
     from gradcascade.probe.relaxation import Probe
     from gradcascade.sources.contents import in_words
     from gradcascade.sources.one_field import open_field
@@ -48,7 +49,8 @@ def probe(
         engine=engine,
         threads=threads,
     )
-    opened = open_field(file, key, order)
+    opened = open_field(file, key, order, lambda n: check_entries(n, graph))
+    check_entries(opened.values.size, graph)
     field = as_field(opened.values)
     if null is not None:
         layout = opened.layout if NULLS.find(null).needs_layout else None

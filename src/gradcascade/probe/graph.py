@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
 from gradcascade.memory import on_release
-from gradcascade.probe import cache, regular, rows
+from gradcascade.probe import cache, capacity, regular, rows
 from gradcascade.probe.graphs import EDGES_PER_NODE, GRAPHS, MAX_NODES, MIN_NODES, GraphKind
 from gradcascade.probe.threads import thread_count
 
@@ -163,6 +163,7 @@ def _read_or_build(spec: GraphSpec, threads: int | None) -> Graph:
         with cache.builder(spec.name):
             arrays = cache.load(spec.name)  # which another process may have built meanwhile
             if arrays is None:
+                capacity.check_building(spec.n, spec.kind)
                 graph = build_graph(spec, threads)
                 cache.store(spec.name, {"offsets": graph.offsets, "neighbours": graph.neighbours})
                 return graph

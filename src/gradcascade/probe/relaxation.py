@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gradcascade.errors import InputError
 from gradcascade.numbers import real, whole
-from gradcascade.probe import engines
+from gradcascade.probe import capacity, engines
 from gradcascade.probe.cascade import Cascade, Relaxed
 from gradcascade.probe.engines.host import HostEngine
 from gradcascade.probe.fixedpoint import Scale, choose_scale
@@ -143,6 +143,7 @@ class Probe:
         return Relaxed(self._cascade(ready, activity), after)
 
     def _ready(self, engine: engines.Engine, field: Any, graph: Graph | None) -> _Ready:
+        capacity.check_entries(capacity.entries_of(field), self.graph, host=engine.name != "cuda")
         values = engine.read(field)
         magnitudes = engine.survey(values)
         graph = graph or self.graph_for(len(values))

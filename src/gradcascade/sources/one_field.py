@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,8 +28,13 @@ class OneField:
     """None for one tensor, and for an array without names."""
 
 
-def open_field(path: Path, key: str | None = None, order: str = "canonical") -> OneField:
-    """Read the tensor `key` of a file, or the model in a file, in the folder of a checkpoint, or of an index."""
+def open_field(
+    path: Path, key: str | None = None, order: str = "canonical", check: Callable[[int], object] = id
+) -> OneField:
+    """Read the tensor `key` of a file, or the model in a file, in the folder of a checkpoint, or of an index.
+
+    ``check`` is given the number of entries before they are put together in memory.
+    """
     if order == "model":
         raise InputError("the order of the model is not known of a file by itself; choose another order")
     if path.is_dir():
@@ -46,4 +52,5 @@ def open_field(path: Path, key: str | None = None, order: str = "canonical") -> 
     by_name = {name: (tensor, shape) for tensor, (name, shape) in zip(tensors, description.tensors, strict=True)}
     names = ordered(by_name, order)
     description = replace(description, tensors=tuple((name, by_name[name][1]) for name in names), order=order)
+    check(description.entries)
     return OneField(assembled([by_name[name][0] for name in names]), description.sizes, description)

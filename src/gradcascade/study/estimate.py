@@ -11,6 +11,7 @@ import numpy as np
 from gradcascade.errors import InputError
 from gradcascade.fields.drawing import null
 from gradcascade.fields.statistics import content_hash, kurtosis
+from gradcascade.probe import capacity
 from gradcascade.sources.base import FIELDS, MEAN_GRADIENT, UPDATE, RunName
 from gradcascade.sources.contents import Fields, describe_fields, refuse_differing
 from gradcascade.sources.hub_source import HubSource
@@ -85,6 +86,8 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
     """What measuring a plan takes if nothing of it is measured yet, without snapshots in quarantine."""
     steps: dict[str, list[int]] = {}
     entries: list[int] = []
+    sizes: list[int] = []
+    """The same, exactly where that is known: a file holds a little more than its field."""
     read = fetched = files = small = held = sums = 0
     remote = False
     sources = [(family, open_source(study, family)) for family in plan.families]
@@ -101,12 +104,14 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
             known = described.get(Fields(snapshot.family, snapshot.scale, snapshot.run, snapshot.field))
             by_size = size // (8 if snapshot.field == UPDATE else 4)
             entries.append(known.description.entries if known and snapshot.field not in FIELDS else by_size)
+            sizes.append(known.description.entries if known else by_size)
     for _, source in sources:
         if isinstance(source, HubSource):
             remote = True
             for found in source.found:
                 own = [snapshot for snapshot in found.snapshots if snapshot in kept]
                 entries += [found.entries] * len(own)
+                sizes += [found.entries] * len(own)
                 fetched += found.downloads(own) * found.size
                 files += found.downloads(own) * found.files
                 small += len(found.run.small)
@@ -119,6 +124,7 @@ def estimate(plan: Plan, study: Path, threads: int | None = None, quarantine: Pa
         raise InputError(f"all {len(there)} snapshots of the plan are in quarantine; nothing is left to measure")
     if not entries:
         raise InputError("the plan has nothing to measure; name a source with snapshots")
+    capacity.check_entries(max(sizes), plan.probe.graph)
     probed = max(1_000, min(PROBED, max(entries)))
     variants = len(variants_of(plan, 0))
     return Estimate(

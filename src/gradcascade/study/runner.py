@@ -15,10 +15,11 @@ import polars as pl
 
 from gradcascade.errors import InputError
 from gradcascade.evaluations import Report
+from gradcascade.probe import capacity
 from gradcascade.probe.relaxation import Probe
 from gradcascade.probe.threads import thread_count
 from gradcascade.sources.base import GRADIENT, Name, SnapshotRef, Source
-from gradcascade.sources.contents import describe_fields, refuse_differing
+from gradcascade.sources.contents import Fields, describe_fields, refuse_differing
 from gradcascade.sources.field_readers import GradientReader
 from gradcascade.study.contents import copies_in, keep_contents
 from gradcascade.study.executors import EXECUTORS, Execute, Executor
@@ -217,6 +218,12 @@ def _run(
             if before is not None and before is not by_name[family.name]:
                 before.close()  # what one family leaves on disk must not lie beside the next
             before = by_name[family.name]
+            known = described.get(Fields(snapshot.family, snapshot.scale, snapshot.run, snapshot.field))
+            try:  # before the field is assembled in memory
+                capacity.check_entries(known.description.entries if known else 0, probe.graph)
+            except InputError as error:
+                refuse(number, snapshot, "unmeasurable", str(error), each)
+                continue
             variants = variants_of(study.plan, snapshot.step, snapshot.draw)
             jobs = tuple(Job(study.plan, probe, variant) for variant in variants)
             try:
