@@ -8,7 +8,7 @@ DOCS_STAMP := $(VENV)/.installed-docs
 # torch and Numba threads would spin against each other on small machines.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint types alone docs clean
+.PHONY: demo test lint types alone docs package clean
 
 demo: $(STAMP)
 	$(BIN)/gradcascade demo --out demo
@@ -34,6 +34,10 @@ docs: $(DOCS_STAMP)
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs site
 	rm -rf site/.doctrees site/.buildinfo
 	$(BIN)/python docs/check_site.py site
+
+# Wheel and sdist, compared and tried in an environment of their own; nothing is downloaded.
+package: $(STAMP)
+	$(BIN)/python .ci/package.py
 
 $(DOCS_STAMP): $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
