@@ -124,6 +124,7 @@ def test_a_file_that_changes_while_it_is_copied_is_copied_again(closed, monkeypa
     monkeypatch.setattr(reading, "_copy", disturbed)
     reading.in_memory(closed).close()
     assert changed == [None]
+    monkeypatch.setattr(reading, "_PATIENCE", 0.05)
     monkeypatch.setattr(reading, "_copy", lambda path, _: os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9)))
     with pytest.raises(sqlite3.OperationalError, match="written all the time"):
         reading.in_memory(closed)

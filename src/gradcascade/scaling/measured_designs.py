@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gradcascade import vocabulary
 from gradcascade.errors import InputError
 from gradcascade.scaling.design import Design
 from gradcascade.scaling.fits import EXPONENTS
@@ -18,7 +19,7 @@ from gradcascade.scaling.run_errors import scatter, size_means, small_first
 from gradcascade.scaling.window_means import trajectories
 from gradcascade.scaling.windows import Window
 from gradcascade.tables.inferred import INFERRED
-from gradcascade.vocabulary import REAL, SHOWN_EXPONENTS
+from gradcascade.vocabulary import REAL
 
 DESIGN_SCHEMA, CURVE_SCHEMA = INFERRED["designs"].schema, INFERRED["design_curves"].schema
 """Columns of the designs, and of their curves, in order."""
@@ -100,7 +101,9 @@ def design_curves(cascades: Cascades, window: Window = None) -> pl.DataFrame:
     points = points_of(cascades, window)
     rows: list[dict[str, Any]] = []
     for family, field in points.windows:
-        for exponent in SHOWN_EXPONENTS:
+        for exponent in EXPONENTS:
+            if vocabulary.EXPONENTS[exponent].same_as:
+                continue  # its curve is that of another
             try:
                 known, _ = measured_design(points, family, field, exponent)
             except InputError:

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from gradcascade.scratch import writable
 _LOGS = ("-wal", "-journal")
 """What may lie beside a store and belong to it, by the ends of the names."""
 
-_ATTEMPTS = 20
-"""Copies that are tried while somebody else changes the file."""
+_PATIENCE = 30.0
+"""Seconds for which copies are tried while somebody else changes the file."""
 
 
 def why_read_only(path: Path) -> str | None:
@@ -47,7 +48,8 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def in_memory(path: Path) -> sqlite3.Connection:
     """A copy of a store in memory; neither the file nor anything beside it is written."""
-    for _ in range(_ATTEMPTS):
+    end = time.monotonic() + _PATIENCE
+    while True:
         before = _state(path)
         memory = sqlite3.connect(":memory:", isolation_level=None)
         try:
@@ -59,7 +61,8 @@ def in_memory(path: Path) -> sqlite3.Connection:
                 memory.close()
                 raise
         memory.close()
-    raise sqlite3.OperationalError("it is being written all the time")
+        if time.monotonic() > end:
+            raise sqlite3.OperationalError("it is being written all the time")
 
 
 def _copy(path: Path, memory: sqlite3.Connection) -> None:

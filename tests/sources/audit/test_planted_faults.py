@@ -447,6 +447,7 @@ def test_every_check_fails_for_a_planted_fault_here_or_in_the_tests_named() -> N
     elsewhere = {
         "identical-across-scales": "test_a_file_shared_by_two_scales_spoils_only_the_one_it_does_not_fit",
         "known": "test_listing_checks.py",
+        "outside-link": "test_listing_checks.py",
         "frozen": "test_frozen.py",
         "twins": "test_tensor_checks.py",
     }

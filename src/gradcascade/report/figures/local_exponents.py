@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gradcascade.fields.kinds import field_plural
 from gradcascade.report import words
 from gradcascade.report.drawing.axes import log_sizes
 from gradcascade.report.drawing.canvas import Canvas
@@ -99,7 +100,7 @@ class LocalExponents(ReportFigure):
 
 
 def _named(field: str, variant: str) -> str:
-    return f"{plain(field)}s" if variant == "real" else plain(variant)
+    return plain(field_plural(field)) if variant == "real" else plain(variant)
 
 
 def _style(field: str, variant: str) -> dict[str, Any]:
