@@ -73,8 +73,14 @@ def test_a_dry_run_says_what_it_takes_and_runs_nothing(asked, tmp_path, capsys, 
     found = estimate.Estimate(48, 10, 6960, 3840, 19200, 2, 1350.0, 675.0, 150_000_000, 1_400_000_000)
     monkeypatch.setattr(estimate, "estimate", lambda plan, workers: found)
     module.experiment(out=tmp_path / "a", dry_run=True)
-    assert "48 runs, 6,960 optimizer steps" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "48 runs, 6,960 optimizer steps" in said
+    assert "a difference of z of 0.046 between two fields is shown in four of five" in said
     module.experiment(out=tmp_path / "a", dry_run=True, as_json=True)
-    assert json.loads(capsys.readouterr().out)["cascades"] == 19200
+    told = json.loads(capsys.readouterr().out)
+    assert told["cascades"] == 19200 and told["smallest_difference"] == pytest.approx(0.0462, abs=1e-4)
+    (tmp_path / "two.toml").write_text("widths = [24, 48]\n")
+    module.experiment(tmp_path / "two.toml", out=tmp_path / "a", dry_run=True, as_json=True)
+    assert json.loads(capsys.readouterr().out)["smallest_difference"] is None
     assert not asked
     assert not (tmp_path / "a").exists()

@@ -9,13 +9,12 @@ from pathlib import Path
 import polars as pl
 
 from gradcascade.csvfile import write_csv
-from gradcascade.errors import InputError
 from gradcascade.report.bundle import bundle
 from gradcascade.report.drawing.figure import Drawn
 from gradcascade.report.figure_views import FigureView, views_of
 from gradcascade.report.grids import Table, as_table
 from gradcascade.report.page_data import json_text
-from gradcascade.report.rendering import environment
+from gradcascade.report.rendering import environment, write_page, written_to
 
 NO_CHARTS = {"vocabulary": {"exponents": {}}, "groups": []}
 """What the page's script reads: it makes tables sortable, and there is no chart."""
@@ -76,7 +75,7 @@ def write_document(
         If the folder cannot be written.
     """
     page = folder / "index.html"
-    try:
+    with written_to(folder):
         (folder / "figures").mkdir(parents=True, exist_ok=True)
         (folder / "tables").mkdir(exist_ok=True)
         shown = [_shown(section, folder) for section in sections]
@@ -85,12 +84,7 @@ def write_document(
             .get_template("document.html.j2")
             .render(title=title, lead=lead, meta=meta, shown=shown, bundle=bundle(), study=json_text(NO_CHARTS))
         )
-        page.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(
-            f"the report cannot be written to {folder} ({reason}); choose a folder with room that you may write to"
-        ) from error
+        write_page(page, text)
     return page
 
 

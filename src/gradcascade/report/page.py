@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from gradcascade.csvfile import write_csv
-from gradcascade.errors import InputError
 from gradcascade.fields.kinds import field_plural
 from gradcascade.report import page_tables, whiskers
 from gradcascade.report.answers import Answer, all_answers, lead
@@ -15,7 +14,7 @@ from gradcascade.report.data import ReportData
 from gradcascade.report.figure_views import FigureView, figure_views
 from gradcascade.report.grids import as_table, tree
 from gradcascade.report.page_data import chart_data, json_text
-from gradcascade.report.rendering import environment
+from gradcascade.report.rendering import environment, write_page, written_to
 from gradcascade.report.step_by_step import step_by_step
 from gradcascade.report.words import charts
 
@@ -27,7 +26,7 @@ def write_report(data: ReportData, out_dir: Path) -> Path:
     """Write the report: the page, and beside it every figure and every table in files."""
     page = out_dir / "index.html"
     answers = all_answers(data)
-    try:
+    with written_to(out_dir):
         folder = out_dir / "figures"
         folder.mkdir(parents=True, exist_ok=True)
         write_csv(page_tables.sources(data), out_dir / "sources.csv")
@@ -36,12 +35,7 @@ def write_report(data: ReportData, out_dir: Path) -> Path:
         _write_answers(answers, out_dir / "answers")
         content = _content(data, figure_views(data, folder), answers)
         text = environment().get_template("index.html.j2").render(content)
-        page.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(
-            f"the report cannot be written to {out_dir} ({reason}); choose a folder with room that you may write to"
-        ) from error
+        write_page(page, text)
     return page
 
 

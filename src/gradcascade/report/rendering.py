@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gradcascade.errors import InputError
 from gradcascade.fields.kinds import field_plural
 from gradcascade.report.grids import together
 
@@ -24,3 +28,20 @@ def environment() -> Environment:
     )
     found.filters |= {"together": together, "plural": field_plural}
     return found
+
+
+@contextmanager
+def written_to(folder: Path) -> Iterator[None]:
+    """Say in one sentence that a report could not be written to its folder."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"the report cannot be written to {folder} ({reason}); choose a folder with room that you may write to"
+        ) from error
+
+
+def write_page(page: Path, text: str) -> None:
+    """Write a page, with the same bytes everywhere."""
+    page.write_text(text, encoding="utf-8", errors="replace", newline="\n")

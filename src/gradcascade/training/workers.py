@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-import traceback
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
 from gradcascade.errors import InputError
+from gradcascade.study.serving import Failed, serve
 from gradcascade.study.stopping import ignore_signals, uninterrupted
 
 TELL_EVERY = 0.5
@@ -64,12 +64,6 @@ class _Finished:
     result: dict[str, Any] | None
 
 
-@dataclass(frozen=True)
-class _Failed:
-    words: str
-    refusal: bool
-
-
 class _Pipe:
     """The link of a run in a worker to the process that writes."""
 
@@ -104,19 +98,11 @@ def _work(connection: Connection, make: Callable[[], Trainer]) -> None:
     torch.set_num_threads(1)
     use_threads(1)
     trainer = make()
-    try:
-        while True:
-            try:
-                spec = connection.recv()
-                connection.send(_Finished(trainer.run(spec, _Pipe(connection))))
-            except (EOFError, ConnectionError):
-                return
-            except InputError as error:
-                connection.send(_Failed(str(error), True))
-            except Exception:
-                connection.send(_Failed(traceback.format_exc(), False))
-    except ConnectionError:
-        return
+
+    def answer(spec: RunSpec) -> Iterator[_Finished]:
+        yield _Finished(trainer.run(spec, _Pipe(connection)))
+
+    serve(connection, answer)
 
 
 @dataclass
@@ -188,7 +174,7 @@ class Workers:
                 "perhaps because memory ran out; everything measured is kept, so run the same command again with "
                 "fewer --workers"
             ) from None
-        if isinstance(message, _Failed):
+        if isinstance(message, Failed):
             raise InputError(message.words) if message.refusal else RuntimeError(f"a run failed:\n{message.words}")
         return message
 

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import multiprocessing
-import traceback
 from collections import deque
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from gradcascade.errors import InputError
 from gradcascade.probe.threads import sleep_between_kernels
 from gradcascade.study.executors.base import Executor, Finished, Numbered
+from gradcascade.study.serving import Failed, serve
 from gradcascade.study.snapshot import Event, Measured, Read, Task, measure
 from gradcascade.study.stopping import ignore_signals, uninterrupted
 
 _DEATHS = 2
 """After so many workers were killed with the same snapshot, it is taken for the cause."""
-
-
-@dataclass(frozen=True)
-class _Failed:
-    """What was raised in a worker; a refusal of input if it is one."""
-
-    words: str
-    refusal: bool
 
 
 @dataclass
@@ -50,20 +43,7 @@ def _work(connection: Connection) -> None:
     """Measure what arrives, until the other side is gone."""
     sleep_between_kernels()
     ignore_signals()
-    try:
-        while True:
-            try:
-                for event in measure(connection.recv()):
-                    connection.send(event)
-                connection.send(Finished())
-            except (EOFError, ConnectionError):
-                return
-            except InputError as error:
-                connection.send(_Failed(str(error), True))
-            except Exception:
-                connection.send(_Failed(traceback.format_exc(), False))
-    except ConnectionError:
-        return
+    serve(connection, lambda task: chain(measure(task), (Finished(),)))
 
 
 class _Pool:
@@ -156,7 +136,7 @@ def _received(pool: _Pool, worker: _Worker, again: deque[Numbered]) -> Generator
         again.append((worker.number, worker.rest()))
         pool.bury(worker)
         return
-    if isinstance(event, _Failed):
+    if isinstance(event, Failed):
         raise InputError(event.words) if event.refusal else RuntimeError(f"a worker failed:\n{event.words}")
     if isinstance(event, Read) and worker.task is not None:
         worker.task = replace(worker.task, contents=event.contents)
