@@ -203,11 +203,14 @@ def moves(repetitions: int) -> None:
 
 def verdicts_of_many(repetitions: int) -> None:
     """Many questions."""
-    from gradcascade.scaling.verdict import MARGIN, UNDECIDED, judged, over_all
+    from gradcascade.scaling.verdict import LIKE, MARGIN, UNDECIDED, Judged, judged
+
+    def wrong(table: list[dict[str, Any]]) -> bool:
+        return any(row["verdict"] not in (UNDECIDED, LIKE) for row in table)
 
     heading(
         "Verdicts of tables with several families, real fields and nulls alike (z 0.06, not flat), runs differ by "
-        "5 %: tables with any verdict, all of them wrong (%), each family alone and over all:",
+        "5 %: tables with any verdict but *like the null*, all of them wrong (%), each family alone and over all:",
         ["scales x runs", "families", "alone", "over all"],
     )
     for number, ((scales, runs), asked) in enumerate([(design, m) for design in DESIGNS for m in (1, 6)]):
@@ -221,19 +224,14 @@ def verdicts_of_many(repetitions: int) -> None:
             sizes, gap = points(one, scales), points(one - of_null, scales)
             found[name] = {
                 "real": _rows(*across(sizes), scales), "close": _rows(*across(sizes, 0.9), scales, 0.9),
-                "total": _rows(*across(gap), scales),
+                "total": _rows(*across(gap), scales), "beside": _rows(*across(gap, 0.9), scales, 0.9),
             }  # fmt: skip
-        rows = [
-            judged(*(_part(found, part, i) for part in ("real", "close", "total")), margin=MARGIN, null="N0")
-            for i in range(count)
-        ]
-        tables = [rows[i : i + asked] for i in range(0, count, asked)]
-        alone = share(np.array([any(row["verdict"] != UNDECIDED for row in table) for table in tables]))
-        over = [over_all(table, together=True) for table in tables]
-        line(
-            f"{scales} x {runs}", asked, alone,
-            share(np.array([any(row["verdict"] != UNDECIDED for row in table) for table in over])),
-        )  # fmt: skip
+        parts = [Judged(**{part: _part(found, part, i) for part in Judged._fields}) for i in range(count)]
+        shares = []
+        for together in (False, True):
+            rows = [judged(part, MARGIN, "N0", asked, together) for part in parts]
+            shares.append(share(np.array([wrong(rows[i : i + asked]) for i in range(0, count, asked)])))
+        line(f"{scales} x {runs}", asked, *shares)
 
 
 def _part(found: dict[str, Any], part: str, i: int) -> dict[str, dict[str, Any]]:

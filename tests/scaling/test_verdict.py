@@ -43,6 +43,7 @@ def judged(table: pl.DataFrame, **options: Any) -> dict[str, Any]:
         (0.0, 0.0, "flat", "by more than a power of 0.05"),
         (-0.02, 0.06, "flat", "Yet z lies below that of N0"),
         (0.04, 0.0, "duration-supported", "Both exponents are also within 0.05 of zero"),
+        (0.12, 0.12, "like the null", "Cascades change with scale as those of noise do, within a power of 0.05"),
     ],
 )
 def test_planted_regimes(z: float, null: float, verdict: str, words: str) -> None:
@@ -64,11 +65,28 @@ def test_numbers_are_those_of_the_intervals_across_scales() -> None:
 
 
 def test_a_wider_margin_is_flat_where_a_narrow_one_is_undecided() -> None:
-    table = planted(0.06, 0.06, noise=0.005)
+    table = planted(0.06, None, noise=0.005)
     assert judged(table)["verdict"] == "undecided"
     assert judged(table, margin=0.1)["verdict"] == "flat"
-    with pytest.raises(InputError, match="margin of flatness must be above 0"):
+    with pytest.raises(InputError, match="margin of equivalence must be above 0"):
         verdicts(table, margin=0.0)
+
+
+def test_like_the_null_rests_on_intervals_of_the_differences() -> None:
+    table = planted(0.12, 0.12, noise=0.05)
+    found = judged(table)
+    near = window_differences(table, (0, 99), 0.9).filter(pl.col("difference") == "total")
+    z, delta = (near.filter(pl.col("exponent") == e).row(0, named=True) for e in ("z", "delta"))
+    assert found["verdict"] == "like the null" and found["like_null"] and found["p"] < 0.05
+    for part in (z, delta):
+        assert f"{part['scales_low']:+.3f} to {part['scales_high']:+.3f}" in found["sentence"]
+    assert judged(table, margin=0.9 * z["scales_high"])["like_null"] is False
+
+
+def test_like_the_null_says_where_z_still_lies_above_it() -> None:
+    """Sizes grow as durations do, so that delta is the same and only z differs."""
+    found = judged(planted(0.16, 0.12, noise=0.005).with_columns(size=pl.col("size") * pl.col("duration")))
+    assert found["verdict"] == "like the null" and "Yet z lies above that of N0" in found["sentence"]
 
 
 def test_without_a_null(cascades: Build) -> None:
@@ -112,7 +130,7 @@ def test_of_many_fields_a_verdict_must_hold_over_all() -> None:
         tables.append(noise.with_columns(duration=pl.col("duration") * off, family=pl.lit(f"b{k}")))
     found = verdicts(pl.concat(tables), (0, 10**6))
     np.testing.assert_allclose(
-        found["p_adjusted"], np.asarray(multipletests(found["p"].to_numpy(), method="holm")[1])
+        found["p_adjusted"], np.asarray(multipletests(found["p"].to_numpy(), method="bonferroni")[1])
     )
     first = found.row(0, named=True)
     assert first["p"] == one["p"] and first["asked"] == 10
@@ -122,11 +140,38 @@ def test_of_many_fields_a_verdict_must_hold_over_all() -> None:
         assert first["verdict"] == "duration-supported"
 
 
+def test_what_holds_over_all_is_the_verdict_where_a_bolder_one_does_not() -> None:
+    """A small difference shown of one field alone; over twenty fields only that it is small."""
+    from gradcascade.scaling.verdict import Judged, judged
+
+    def interval(value: float, se: float, t: float) -> dict[str, Any]:
+        return {
+            "scales_value": value, "scales_se": se, "scales_low": value - t * se, "scales_high": value + t * se,
+            "n_scales": 8, "scales_steps": 9,
+        }  # fmt: skip
+
+    wide, slim = 2.4469, 1.9432
+    parts = Judged(
+        *({"z": interval(z, 0.004, t), "delta": interval(-z, 0.004, t)}
+          for z, t in ((0.17, wide), (0.17, slim), (0.012, wide), (0.012, slim)))
+    )  # fmt: skip
+    assert judged(parts, 0.05, "N0")["verdict"] == "duration-supported"
+    many = judged(parts, 0.05, "N0", asked=20)
+    assert many["verdict"] == "like the null" and many["above_null"]
+    assert "Yet z lies above that of N0" in many["sentence"] and "Taken alone" not in many["sentence"]
+    none = judged(parts, 0.05, "N0", asked=2000)
+    assert none["verdict"] == "undecided" and "Taken alone it would be duration-supported" in none["sentence"]
+
+
 def test_p_agrees_with_the_intervals() -> None:
     for z, null in ((0.2, 0.06), (-0.1, 0.06), (0.0, 0.0), (0.07, 0.06), (0.1, 0.06)):
         for noise in (0.02, 0.1, 0.2):
             row = judged(planted(z, null, noise))
             assert (row["verdict"] != "undecided") == (row["p"] <= 0.05)
+            if row["verdict"] in ("duration-supported", "below the null"):
+                assert row["z_total_low"] * row["z_total_high"] > 0
+            assert row["below_null"] == (row["z_total_high"] < 0)
+            assert row["above_null"] == (row["z_total_low"] > 0 and row["delta_total_high"] < 0)
 
 
 def test_each_alone_if_asked() -> None:
