@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO_STAMP := $(VENV)/.installed-train
 DOCS_STAMP := $(VENV)/.installed-docs
 
 # torch and Numba threads would spin against each other on small machines.
@@ -10,7 +11,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: demo test lint types alone docs package clean
 
-demo: $(STAMP)
+demo: $(DEMO_STAMP)
 	$(BIN)/gradcascade demo --out demo
 
 # The types are checked beside the tests with torch, which leave one core idle most of the time.
@@ -43,11 +44,15 @@ $(DOCS_STAMP): $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $(DOCS_STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
+# The tests need much that the demo does not.
+$(STAMP): EXTRAS := train,dev
+$(DEMO_STAMP): EXTRAS := train
+
+$(STAMP) $(DEMO_STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("gradcascade needs Python 3.11 or newer, found " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
-	touch $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	touch $@ $(DEMO_STAMP)
 
 clean:
 	rm -rf $(VENV) demo site build dist .pytest_cache .ruff_cache .hypothesis

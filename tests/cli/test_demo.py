@@ -30,8 +30,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[FamilyConfig]:
 @pytest.mark.parametrize(
     ("options", "runs"),
     [
-        ({}, (3, 3, 3, 1)),
-        ({"runs": 1}, (1, 1, 1, 1)),
+        ({}, (3, 3, 2, 2, 1, 1)),
+        ({"runs": 1}, (1, 1, 1, 1, 1, 1)),
         ({"quick": True}, (1, 1, 1)),
         ({"quick": True, "runs": 2}, (2, 2, 1)),
     ],
@@ -44,11 +44,12 @@ def test_small_scales_have_several_runs(
     assert asked[0].runs == runs
 
 
-def test_one_run_of_each_is_the_family_of_before(asked: list[FamilyConfig], tmp_path: Path) -> None:
+def test_runs_are_those_that_train_makes(asked: list[FamilyConfig], tmp_path: Path) -> None:
     with pytest.raises(_ReachedError):
         module.demo(out=tmp_path, runs=1)
-    assert asked == [FamilyConfig()]
-    assert [training.name for training in asked[0].trainings] == ["nano-d24", "nano-d48", "nano-d96", "nano-d192"]
+    assert asked == [FamilyConfig(widths=(24, 48, 72, 96, 144, 192))]
+    names = [f"nano-d{width}" for width in (24, 48, 72, 96, 144, 192)]
+    assert [training.name for training in asked[0].trainings] == names
 
 
 def test_runs_that_were_not_asked_for_are_refused(asked: list[FamilyConfig], tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def demo(
     runs: Annotated[
         int | None,
         typer.Option(
-            help="Trainings of each scale but the largest, which takes half of the time (default: 3, quick 1).", min=1
+            help="Trainings of each of the two smallest scales; larger ones have fewer (default: 3, quick 1).", min=1
         ),
     ] = None,
     as_json: Json = False,
@@ -41,9 +41,7 @@ def demo(
     from gradcascade.training.config import FAMILY, FamilyConfig
 
     start = time.perf_counter()
-    config = FamilyConfig.quick() if quick else FamilyConfig()
-    several = runs or (1 if quick else 3)
-    config = replace(config, runs=(*(several for _ in config.widths[1:]), 1))
+    config = replace(FamilyConfig.quick(), runs=(runs or 1, runs or 1, 1)) if quick else FamilyConfig.demo(runs or 3)
     _check_runs(config, out / "runs")
     train_with_progress(config, out)
     folder = out / "study"

@@ -75,6 +75,12 @@ class FamilyConfig:
         """Three small scales and few steps: a test of the whole way in seconds, not a measurement."""
         return cls((24, 48, 96), steps=40, record_every=8, batch=8, context=32, warmup=8, evaluation=32, text=text)
 
+    @classmethod
+    def demo(cls, runs: int = 3) -> FamilyConfig:
+        """Six scales; the smallest have most runs, since a run's time grows with the square of its width."""
+        fewer = max(1, runs - 1)
+        return cls((24, 48, 72, 96, 144, 192), runs=(runs, runs, fewer, fewer, 1, 1))
+
     @property
     def trainings(self) -> tuple[Training, ...]:
         """Every run, by width and then by seed."""
