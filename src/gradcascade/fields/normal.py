@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from operator import index
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gradcascade.fields import ziggurat
 
 _BLOCK = 1 << 20
 
@@ -25,8 +28,11 @@ def normal(
 
     def fill(number: int) -> None:
         block = result[number * _BLOCK : (number + 1) * _BLOCK]
-        stream = np.random.Generator(np.random.PCG64(np.random.SeedSequence(root, spawn_key=(number,))))
-        stream.standard_normal(out=block, dtype=dtype)
+        bits = np.random.PCG64(np.random.SeedSequence(root, spawn_key=(number,)))
+        if dtype == np.float32 and sys.byteorder == "little":
+            ziggurat.fill(bits, block)
+        else:
+            np.random.Generator(bits).standard_normal(out=block, dtype=dtype)
         if finish:
             finish(block)
 

@@ -1,4 +1,4 @@
-"""Single machine instructions that Numba does not offer: the lowest bit, and prefetches."""
+"""Single machine instructions that Numba does not offer: the lowest bit, the upper half of a product, prefetches."""
 
 from llvmlite import ir
 from numba import types
@@ -17,6 +17,18 @@ def lowest_bit(typingctx, word):
         return builder.cttz(arguments[0], ir.IntType(1)(1))
 
     return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def upper_half(typingctx, a, b):
+    """Upper 64 bits of the product of two uint64."""
+
+    def generate(context, builder, signature, arguments):
+        wide = ir.IntType(128)
+        product = builder.mul(*(builder.zext(argument, wide) for argument in arguments))
+        return builder.trunc(builder.lshr(product, wide(64)), ir.IntType(64))
+
+    return types.uint64(types.uint64, types.uint64), generate
 
 
 def _prefetch(builder, context, kind, array, index, write):
