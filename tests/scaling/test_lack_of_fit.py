@@ -93,6 +93,20 @@ def test_it_finds_a_bend_and_invents_none() -> None:
         assert low <= found.select((pl.col("p") <= 0.05).mean()).item() <= high
 
 
+def test_over_the_exponents_of_a_trajectory_it_is_corrected() -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    table = planted([3, 3, 3, 3], bend=0.01)
+    size = pl.col("size") * (pl.col("step") + pl.col("run").cast(int)).sin().mul(0.02).exp()
+    found = window_lack_of_fit(table.with_columns(size=size), (0, 9))
+    own = found.filter(pl.col("exponent") != "beta")
+    assert own["p"].is_not_null().all()
+    expected = multipletests(own["p"].to_numpy(), method="holm")[1]
+    np.testing.assert_allclose(own["p_adjusted"], np.asarray(expected))
+    beta, delta = (found.filter(pl.col("exponent") == name)["p_adjusted"].item() for name in ("beta", "delta"))
+    assert beta == delta
+
+
 def test_what_is_missing_is_said() -> None:
     single = planted([1, 1, 1, 1])
     alone = "no scale has several runs, so nothing tells how much runs differ"

@@ -8,9 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gradcascade import vocabulary
 from gradcascade.scaling.fits import EXPONENTS, beside_fits, per_exponent
-from gradcascade.scaling.multiplicity import holm
+from gradcascade.scaling.multiplicity import holm_over_exponents
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.regression import CONFIDENCE, group_means, t_quantiles
 from gradcascade.scaling.run_errors import coefficient_errors, size_means
@@ -82,7 +81,7 @@ def _bends_of(each: RunSteps, confidence: float) -> list[dict[str, Any]]:
     se = np.where(plain > 0, se, 0.0)
     half = t_quantiles(degrees, confidence) * se
     p = np.where(se > 0, 2 * t.sf(np.abs(value) / np.where(se > 0, se, 1.0), degrees), np.nan)
-    adjusted = _holm(p)
+    adjusted = holm_over_exponents(p)
     unsure = "p is undefined: nothing is left to tell the noise from"
     return [
         names
@@ -92,19 +91,6 @@ def _bends_of(each: RunSteps, confidence: float) -> list[dict[str, Any]]:
         | counts
         for i, exponent in enumerate(EXPONENTS)
     ]
-
-
-def _holm(p: Floats) -> Floats:
-    """P values after Holm; an exponent that moves as another has the same."""
-    names = list(EXPONENTS)
-    own = [place for place, name in enumerate(names) if not vocabulary.EXPONENTS[name].same_as]
-    adjusted = np.full(len(names), np.nan)
-    adjusted[own] = holm(p[own])
-    for place, name in enumerate(names):
-        other = vocabulary.EXPONENTS[name].same_as
-        if other:
-            adjusted[place] = adjusted[names.index(other)]
-    return adjusted
 
 
 def _known(value: float) -> float | None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gradcascade.fields.nulls import NULLS, undrawn
 from gradcascade.scaling.fits import EXPONENTS
+from gradcascade.scaling.multiplicity import holm_over_exponents
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.regression import MIN_SCALES
 from gradcascade.scaling.run_errors import SizeMeans, size_means
@@ -53,10 +54,12 @@ def window_lack_of_fit(cascades: Cascades, window: Window = None) -> pl.DataFram
         means = each.means()
         found = _tests(*_arrays(size_means(means))) if means.size.size else {}
         shared = SHARED if _shares_draws(each.name[2]) and means.size.size > means.sizes else None
+        if "p" in found:
+            found["p_adjusted"] = holm_over_exponents(found["p"][:, 0])[:, None]
         steps = {"n_steps": means.steps}
         for place, exponent in enumerate(EXPONENTS):
             names = dict(zip(("family", "field", "variant"), each.name, strict=True)) | {"exponent": exponent}
-            kept = [name for name in found if not shared or name not in _P]
+            kept = [name for name in found if not shared or name not in (*_P, "p_adjusted")]
             numbers = {name: found[name][place, 0].item() for name in kept}
             rows.append(names | numbers | steps | {"reason": means.reason or shared})
     return _with_reasons(pl.DataFrame(rows, schema=WINDOW_SCHEMA, strict=False)).select(*WINDOW_SCHEMA)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcascade.vocabulary import EXPONENTS
+
 Floats = NDArray[np.float64]
 
 
@@ -19,4 +21,17 @@ def holm(p: Floats) -> Floats:
     order = asked[np.argsort(p[asked], kind="stable")]
     steps = p[order] * np.arange(order.size, 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def holm_over_exponents(p: Floats) -> Floats:
+    """P values of the exponents of a trajectory after :func:`holm`; one that moves as another is no question more."""
+    names = list(EXPONENTS)
+    own = [place for place, name in enumerate(names) if not EXPONENTS[name].same_as]
+    adjusted = np.full(len(names), np.nan)
+    adjusted[own] = holm(p[own])
+    for place, name in enumerate(names):
+        other = EXPONENTS[name].same_as
+        if other:
+            adjusted[place] = adjusted[names.index(other)]
     return adjusted

@@ -34,3 +34,17 @@ def test_runs_of_a_scale_are_said_to_be_averaged() -> None:
     data.__dict__["several_runs"] = ReportData.several_runs.func(dataclasses.replace(data, cascades=more))  # pyright: ignore
     assert "a scale is one point, the mean of its runs: d48 (2 runs)" in lead(data)
     assert "one run of a scale may differ" in lead(ReportData.from_tables(one.with_columns(run=pl.lit("0"))))
+
+
+def test_the_questions_that_the_page_asks_are_counted() -> None:
+    data = ReportData.from_tables(study_cascades())
+    found = re.search(r"The page asks (\d+) questions: (.*?)\. A claim must hold", lead(data))
+    assert found is not None
+    parts = [re.fullmatch(r"(\d+) on (.*)", part) for part in re.split(r", | and ", found[2])]
+    counts = {part[2]: int(part[1]) for part in parts if part}
+    assert sum(counts.values()) == int(found[1]) and len(counts) == len(parts)
+    assert counts["the regime of a field"] == data.answers["verdicts"].height
+    bends = data.answers["window_curvature"].filter(
+        pl.col("variant") == "real", pl.col("exponent").is_in(["D", "z", "delta"]), pl.col("p").is_not_null()
+    )
+    assert counts["bends"] == bends.height > 0

@@ -12,6 +12,7 @@ from gradcascade.report.data import ReportData
 from gradcascade.report.drawing.quantities import no_exponents
 from gradcascade.scaling.claims import Side, side
 from gradcascade.scaling.verdict import UNDECIDED
+from gradcascade.vocabulary import EXPONENTS, REAL
 
 FEW_SCALES = 6
 
@@ -30,12 +31,37 @@ def lead(data: ReportData) -> str:
         span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         wide = " so intervals are wide, and" if counts[0] <= FEW_SCALES else ""
         sentences.append(f"Each statement rests on {span} scales,{wide or ' and'} {_runs(data)}.")
-    asked = max((row["asked"] or 0 for row in rows), default=0)
-    if asked > 1:
-        sentences.append(
-            f"{asked} families and fields were judged, and a verdict counts only if it holds over all of them."
-        )
+    sentences.append(_questions(data))
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _questions(data: ReportData) -> str:
+    """Say how many questions the report asks of the real fields, and how many of its claims may be chance."""
+    tables = data.answers
+    asked = {
+        "the regime of a field": tables["verdicts"].filter(pl.col("p").is_not_null()).height,
+        "z of gradients against updates": contrasts(data).filter(exponent="z").drop_nulls("scales_low").height,
+        "bends": tables["window_curvature"].drop_nulls("p_adjusted").filter(_asked()).height,
+        "lack of fit": tables["window_lack_of_fit"].drop_nulls("p_adjusted").filter(_asked()).height,
+        "corrections": tables["corrections"].drop_nulls("p_adjusted").filter(_asked()).height,
+    }
+    if "associations" in tables:
+        asked["associations"] = tables["associations"].drop_nulls("q").height
+    asked = {words: count for words, count in asked.items() if count}
+    total = sum(asked.values())
+    if total < 2:
+        return ""
+    parts = listed(f"{count} on {words}" for words, count in asked.items())
+    return (
+        f"The page asks {total} questions: {parts}. A claim must hold over all questions of its kind on one field "
+        "(on regimes, over all fields), so that by chance alone about one such set in twenty would make one."
+    )
+
+
+def _asked() -> pl.Expr:
+    """Rows of the real fields and of exponents that no other decides."""
+    decided = [name for name, exponent in EXPONENTS.items() if exponent.same_as]
+    return (pl.col("variant") == REAL) & ~pl.col("exponent").is_in(decided)
 
 
 def _measured(data: ReportData) -> str:

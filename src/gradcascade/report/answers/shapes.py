@@ -35,7 +35,7 @@ def curvature_answer(data: ReportData) -> Answer:
             sentences.append(f"{name}: {why_not(own, 'a bend cannot be tested for')}")
         sentences += _lacking(data, group)
     keys = ["family", "field", "variant", "exponent"]
-    lacks = data.answers["window_lack_of_fit"].select(*keys, "r2", "f", p_lack="p")
+    lacks = data.answers["window_lack_of_fit"].select(*keys, "r2", "f", p_lack="p", p_lack_adjusted="p_adjusted")
     known = lacks.select(name for name in lacks.columns if not lacks[name].is_null().all())
     full = full.join(known, on=keys, how="left", maintain_order="left")
     return answer("curvature", sentences, full, data.answers["curvature"])
@@ -46,10 +46,13 @@ def _lacking(data: ReportData, group: tuple[str, str]) -> list[str]:
     own = of_group(data.answers["window_lack_of_fit"], group).filter(pl.col("variant") == "real").drop_nulls("p")
     if own.is_empty():
         return []
-    bad = own.filter(pl.col("p") <= LEVEL, pl.col("exponent") != "beta").to_dicts()
+    bad = own.filter(pl.col("p_adjusted") <= LEVEL, pl.col("exponent") != "beta").to_dicts()
     if not bad:
         return ["The scales lie off one power law by no more than runs of a scale differ from each other."]
-    said = [f"{SYMBOLS[row['exponent']]} (F = {row['f']:.1f}, p = {row['p']:.2g}, R² {row['r2']:.3f})" for row in bad]
+    said = [
+        f"{SYMBOLS[row['exponent']]} (F = {row['f']:.1f}, p = {row['p_adjusted']:.2g}, R² {row['r2']:.3f})"
+        for row in bad
+    ]
     return [f"The scales lie off one power law by more than runs of a scale differ, in {listed(said)}."]
 
 
