@@ -128,6 +128,23 @@ def test_rows_that_are_lost_on_their_way_are_measured_again(serial, cluster, mon
     assert len(lost) == 2 and found == outcome and others.equals(table)
 
 
+def test_rows_that_never_arrive_are_measured_again(serial, cluster, monkeypatch):
+    """As seen once in a campaign of faults: a result that is done, and that Dask waits for without an end."""
+    folder, outcome, table, _ = serial
+    result, waited = distributed.Future.result, []
+
+    def stuck(self, timeout=None):
+        assert timeout is not None, "this would wait for ever"
+        if len(waited) < 2:
+            waited.append(self.key)
+            raise TimeoutError
+        return result(self, timeout)
+
+    monkeypatch.setattr(distributed.Future, "result", stuck)
+    found, others, _ = measured(folder, "stuck", scheduler=cluster.scheduler_address)
+    assert len(waited) == 2 and found == outcome and others.equals(table)
+
+
 def test_without_the_package_it_is_named(serial, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(gc.InputError, match=r"distributed.*; pip install 'gradcascade\[cluster\]'"):

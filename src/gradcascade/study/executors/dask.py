@@ -28,6 +28,9 @@ PATIENCE = 600.0
 _LOSSES = 3
 """So often the rows of one snapshot may be lost on their way."""
 
+_FETCHING = 60.0
+"""Seconds to wait for rows that are done. If their worker dies just then, Dask may wait for them for ever."""
+
 _KEPT = "everything measured is stored, and the same command continues"
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -149,6 +152,7 @@ class _Cluster:
             self._losses[number] += 1
             if self.client.status != "running" or self._losses[number] > _LOSSES:
                 raise self._gone() from error
+            future.cancel()
             self.again.append((number, task))
             return None
 
@@ -156,7 +160,7 @@ class _Cluster:
         from distributed import KilledWorker
 
         try:
-            result = future.result()
+            result = future.result(timeout=_FETCHING)
         except KilledWorker:
             raise InputError(
                 f"every worker that measured {task.snapshot.place} died, perhaps because memory ran out; give the "
