@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,6 +15,20 @@ def whole(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise InputError(f"{name} must be a whole number, got {value!r}")
     return int(value)
+
+
+def check_least(settings: object, least: Mapping[str, int]) -> None:
+    """Refuse settings that are no whole number, or below what each must be at least."""
+    for name, smallest in least.items():
+        if whole(name, getattr(settings, name)) < smallest:
+            raise InputError(f"{name} must be at least {smallest}, got {getattr(settings, name)}")
+
+
+def check_positive(settings: object, *names: str) -> None:
+    """Refuse settings that are no number above 0 and below infinity."""
+    for name in names:
+        if not 0 < real(name, getattr(settings, name)) < math.inf:
+            raise InputError(f"{name} must be positive and finite, got {getattr(settings, name)}")
 
 
 def real(name: str, value: Any) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from gradcascade.errors import InputError
 from gradcascade.live.recorder import PICO_PATTERNS
+from gradcascade.numbers import check_least, check_positive
 from gradcascade.training.corpus import Corpus
 
 FAMILY = "nano"
@@ -59,16 +59,11 @@ class FamilyConfig:
                 f"runs must be one number of at least 1 for each of the {len(self.widths)} widths, got "
                 f"{', '.join(map(str, self.runs))}"
             )
-        for name in ("steps", "record_every", "batch", "context", "evaluation", "threads"):
-            least = 2 if name == "context" else 1
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        check_least(self, {"steps": 1, "record_every": 1, "batch": 1, "context": 2, "evaluation": 1, "threads": 1})
         for name in ("warmup", "seed", "weight_decay"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("learning_rate", "clip"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name} must be positive and finite, got {getattr(self, name)}")
+        check_positive(self, "learning_rate", "clip")
 
     @classmethod
     def quick(cls, text: tuple[Path, ...] = ()) -> FamilyConfig:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 import time
@@ -15,7 +14,7 @@ from gradcascade.errors import InputError
 from gradcascade.live.recorder import PICO_PATTERNS, Recorder
 from gradcascade.training.config import HELD_OUT, Training, describe
 from gradcascade.training.corpus import Corpus
-from gradcascade.training.state import SAVE_EVERY_SECONDS, claim, damaged, finish, load_state, save_state
+from gradcascade.training.state import SAVE_EVERY_SECONDS, begun, damaged, finish, load_state, save_state
 
 if TYPE_CHECKING:
     import torch
@@ -48,11 +47,9 @@ def train_run(
     import torch
 
     config, width, scale = training.config, training.width, training.label
-    claim(folder, describe(config, width, corpus, training.name))
-    finished = folder / "finished.json"
-    if finished.exists():
+    if result := begun(folder, describe(config, width, corpus, training.name)):
         if on_step:
-            on_step(StepReport(scale, config.steps, config.steps, json.loads(finished.read_bytes())["loss"], 0.0))
+            on_step(StepReport(scale, config.steps, config.steps, result["loss"], 0.0))
         return
 
     model = new_model(width, config.context, config.seed)

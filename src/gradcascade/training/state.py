@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,34 @@ def claim(folder: Path, description: Mapping[str, Any]) -> None:
         raise InputError(
             f"{folder} was trained with {name} = {was}, now {now} is asked for; choose another folder or delete it"
         )
+
+
+def begun(folder: Path, description: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Claim a run's folder; what came of the run if it is finished, None if it is to be made or continued."""
+    claim(folder, description)
+    path = folder / FINISHED
+    return json.loads(path.read_bytes()) if path.exists() else None
+
+
+class Clock:
+    """The time that a run takes, with what it took before it was continued, and when its state is to be kept."""
+
+    def __init__(self, state: Mapping[str, Any] | None, every: float = SAVE_EVERY_SECONDS) -> None:
+        self._every, self._began, self._cpu_began = every, time.monotonic(), time.process_time()
+        self._saved = self._began
+        self._before = {name: float(state[name]) if state else 0.0 for name in ("seconds", "cpu_seconds")}
+
+    def taken(self) -> dict[str, float]:
+        """Seconds and seconds of CPU until now."""
+        now = {"seconds": time.monotonic() - self._began, "cpu_seconds": time.process_time() - self._cpu_began}
+        return {name: round(self._before[name] + value, 3) for name, value in now.items()}
+
+    def due(self, now: bool = False) -> bool:
+        """Whether the state was not kept for long, or is to be kept ``now``; it counts as kept then."""
+        due = now or time.monotonic() - self._saved > self._every
+        if due:
+            self._saved = time.monotonic()
+        return due
 
 
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:

@@ -21,13 +21,22 @@ TELL_EVERY = 0.5
 _KEPT, _STOP = "kept", "stop"
 
 
-class RunSpec(Protocol):
-    """One run that is to be made; it travels to a worker, and can be a key."""
+class OneRun:
+    """A run that is to be made; it travels to a worker, and can be a key."""
+
+    family: str
+    width: int
+    seed: int
+
+    @property
+    def scale(self) -> str:
+        """Its scale in the study."""
+        return f"d{self.width}"
 
     @property
     def label(self) -> str:
         """What it is called for users."""
-        ...
+        return f"{self.family} {self.scale} seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -72,12 +81,12 @@ class _Pipe:
         self._told = 0.0
         self._stop = False
 
-    def keep(self, spec: RunSpec, record: Any) -> None:
+    def keep(self, spec: OneRun, record: Any) -> None:
         self._connection.send(record)
         while (said := self._connection.recv()) != _KEPT:
             self._stop = self._stop or said == _STOP
 
-    def stopped(self, spec: RunSpec, step: int, loss: float) -> bool:
+    def stopped(self, spec: OneRun, step: int, loss: float) -> bool:
         now = time.monotonic()
         if now - self._told > TELL_EVERY:
             self._told = now
@@ -99,7 +108,7 @@ def _work(connection: Connection, make: Callable[[], Trainer]) -> None:
     use_threads(1)
     trainer = make()
 
-    def answer(spec: RunSpec) -> Iterator[_Finished]:
+    def answer(spec: OneRun) -> Iterator[_Finished]:
         yield _Finished(trainer.run(spec, _Pipe(connection)))
 
     serve(connection, answer)
@@ -109,7 +118,7 @@ def _work(connection: Connection, make: Callable[[], Trainer]) -> None:
 class _Worker:
     process: BaseProcess
     connection: Connection
-    spec: RunSpec | None = field(default=None)
+    spec: OneRun | None = field(default=None)
 
 
 @dataclass
@@ -123,9 +132,9 @@ class Workers:
 
     def run(
         self,
-        specs: Iterable[RunSpec],
+        specs: Iterable[OneRun],
         keep: Callable[[Any, Any], None],
-        done: Callable[[Any, dict[str, Any]], Iterable[RunSpec]],
+        done: Callable[[Any, dict[str, Any]], Iterable[OneRun]],
         progress: Callable[[Progress], None] = lambda found: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> bool:

@@ -154,7 +154,7 @@ class _Experiment:
 
         def done(spec: RunSpec, result: dict[str, Any]) -> tuple[()]:
             results[spec] = result
-            name = (spec.condition.family, spec.scale, str(spec.seed))
+            name = (spec.family, spec.scale, str(spec.seed))
             self._keeper.metrics(*name, self.plan.steps, metrics_of(result["loss"]))
             return ()
 
@@ -297,7 +297,7 @@ class _Experiment:
 
     def _keep(self, spec: RunSpec, record: StepRecord) -> None:
         """Keep what was measured at a step."""
-        self._keeper.keep(spec.condition.family, spec.scale, str(spec.seed), record)
+        self._keeper.keep(spec.family, spec.scale, str(spec.seed), record)
 
     def _watch(
         self, phase: str, specs: list[RunSpec], results: dict[RunSpec, dict[str, Any]]
@@ -349,7 +349,7 @@ class _Experiment:
         plan = self.plan
         runs = [
             {
-                "family": spec.condition.family,
+                "family": spec.family,
                 "optimizer": spec.condition.optimizer,
                 "schedule": spec.condition.schedule,
                 "scale": spec.scale,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +13,8 @@ from gradcascade.training.experiment.optimizers import OPTIMIZERS
 from gradcascade.training.experiment.plan import Condition, ExperimentPlan
 from gradcascade.training.records import FieldMeasurer, StepRecord
 from gradcascade.training.run import held_out_loss, new_model
-from gradcascade.training.state import (
-    FINISHED,
-    SAVE_EVERY_SECONDS,
-    claim,
-    damaged,
-    finish,
-    load_state,
-    save_state,
-)
-from gradcascade.training.workers import Link
+from gradcascade.training.state import Clock, begun, damaged, finish, load_state, save_state
+from gradcascade.training.workers import Link, OneRun
 
 LOSS, PERPLEXITY = "loss", "perplexity"
 """Metrics of the study: held-out cross-entropy in nats per byte, and its exponential."""
@@ -34,7 +24,7 @@ OTHER_BATCHES = 1 << 32
 
 
 @dataclass(frozen=True)
-class RunSpec:
+class RunSpec(OneRun):
     """One run, or one trial of a rate."""
 
     condition: Condition
@@ -46,14 +36,9 @@ class RunSpec:
     folder: Path
 
     @property
-    def scale(self) -> str:
-        """Its scale in the study."""
-        return f"d{self.width}"
-
-    @property
-    def label(self) -> str:
-        """What it is called for users."""
-        return f"{self.condition.family} {self.scale} seed {self.seed}"
+    def family(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Its family in the study."""
+        return self.condition.family
 
 
 class Trainer:
@@ -65,37 +50,33 @@ class Trainer:
 
     def finished(self, spec: RunSpec) -> dict[str, Any] | None:
         """What came of a run that was made before; None if it is to be made. A folder of another run is refused."""
-        claim(spec.folder, self._describe(spec))
-        path = spec.folder / FINISHED
-        return json.loads(path.read_bytes()) if path.exists() else None
+        return begun(spec.folder, self._describe(spec))
 
     def run(self, spec: RunSpec, link: Link) -> dict[str, Any] | None:
         """Make one run, or continue it; what came of it, None if it was stopped."""
         import torch
 
         plan = self.plan
-        if result := self.finished(spec):
-            return result
+        if made := self.finished(spec):
+            return made
         device = torch.device(plan.device)
         model = new_model(spec.width, plan.context, spec.seed).to(device)
         optimizers = OPTIMIZERS[spec.condition.optimizer].make(model, spec.rate, plan.weight_decay)
         fields = StepFields(plan, spec.condition.optimizer, model, optimizers, spec.measured)
-        first, used, cpu = 0, 0.0, 0.0
+        first, clock = 0, Clock(None)
         if state := load_state(spec.folder):
             with damaged(spec.folder):
                 model.load_state_dict(state["model"])
                 for own, kept in zip(optimizers, state["optimizers"], strict=True):
                     own.load_state_dict(kept)
                 fields.restore(state["before"])
-                first, used, cpu = int(state["step"]), float(state["seconds"]), float(state["cpu_seconds"])
+                first, clock = int(state["step"]), Clock(state)
         held_out = torch.from_numpy(self.corpus.evaluation(plan.evaluation, plan.context)).to(device)
-        started, began, saved = time.monotonic(), time.process_time(), time.monotonic()
 
         def save(step: int) -> None:
             states = [own.state_dict() for own in optimizers]
-            taken = {"seconds": used + time.monotonic() - started, "cpu_seconds": cpu + time.process_time() - began}
             where = {"step": step, "model": model.state_dict(), "optimizers": states, "before": fields.state()}
-            save_state(spec.folder, where | taken)
+            save_state(spec.folder, where | clock.taken())
 
         def gradients(number: int) -> float:
             batch = self.corpus.batch(spec.seed, number, plan.batch, plan.context)
@@ -107,9 +88,8 @@ class Trainer:
         for step in range(first, plan.steps + 1):
             # What is measured is kept before the state of the next step is: whatever the moment of a kill, the
             # study has everything of the steps before the state's.
-            if step > first and (step - 1 in spec.measured or time.monotonic() - saved > SAVE_EVERY_SECONDS):
+            if step > first and clock.due(step - 1 in spec.measured):
                 save(step)
-                saved = time.monotonic()
             if link.stopped(spec, step, value):
                 save(step)
                 return None
@@ -122,7 +102,7 @@ class Trainer:
             if step in spec.measured:
                 loss = held_out_loss(model, held_out, plan.batch)
                 taken = fields.take(step, lambda other, step=step: gradients(other * OTHER_BATCHES + step))
-                named, described = (spec.condition.family, spec.scale, str(spec.seed)), fields.maker.description
+                named, described = (spec.family, spec.scale, str(spec.seed)), fields.maker.description
                 rows = tuple(self._measurer.rows(*named, step, field, described) for field in taken)
                 link.keep(spec, StepRecord(step, metrics_of(loss), rows, described))
             if step < plan.steps:
@@ -133,12 +113,10 @@ class Trainer:
                     own.step()
         if diverged is None:
             loss = held_out_loss(model, held_out, plan.batch)
-        result = {
+        result: dict[str, Any] = {
             "loss": loss if diverged is None and math.isfinite(loss) else None,
             "diverged_at": diverged,
-            "seconds": round(used + time.monotonic() - started, 3),
-            "cpu_seconds": round(cpu + time.process_time() - began, 3),
-        }
+        } | clock.taken()
         finish(spec.folder, result)
         return result
 

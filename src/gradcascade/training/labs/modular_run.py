@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +23,8 @@ from gradcascade.training.labs.modular_plan import (
     ModularPlan,
 )
 from gradcascade.training.records import FieldMeasurer, StepRecord
-from gradcascade.training.state import FINISHED, claim, damaged, finish, load_state, save_state
-from gradcascade.training.workers import Link
+from gradcascade.training.state import Clock, begun, damaged, finish, load_state, save_state
+from gradcascade.training.workers import Link, OneRun
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +37,7 @@ GRADIENT = "gradient"
 
 
 @dataclass(frozen=True)
-class ModularRun:
+class ModularRun(OneRun):
     """One run."""
 
     family: str
@@ -48,16 +46,6 @@ class ModularRun:
     steps: int
     """Most steps; a control makes as many as the run that it belongs to."""
     folder: Path
-
-    @property
-    def scale(self) -> str:
-        """Its scale in the study."""
-        return f"d{self.width}"
-
-    @property
-    def label(self) -> str:
-        """What it is called for users."""
-        return f"{self.family} {self.scale} seed {self.seed}"
 
 
 class ModularTrainer:
@@ -74,10 +62,8 @@ class ModularTrainer:
         from gradcascade.training.labs.modular_transformer import ModularTransformer
 
         plan = self.plan
-        claim(spec.folder, self._describe(spec))
-        finished = spec.folder / FINISHED
-        if finished.exists():
-            return json.loads(finished.read_bytes())
+        if result := begun(spec.folder, self._describe(spec)):
+            return result
         share = plan.small_share if spec.family == SMALL_SHARE else plan.share
         parts = modular_pairs(plan.prime, share, spec.seed, random_answers=spec.family == RANDOM_ANSWERS)
         training, test = (_tensors(part) for part in parts)
@@ -88,31 +74,22 @@ class ModularTrainer:
         optimizer = torch.optim.AdamW(model.parameters(), lr=plan.learning_rate, betas=BETAS, weight_decay=decay)
         tensors = LocalTensors(model, optimizer, None)
         maker = FieldMaker(tensors, tensors.describe().description("canonical"))
-        first, transition, used, cpu = 0, None, 0.0, 0.0
+        first, transition, clock = 0, None, Clock(None, SAVE_EVERY_SECONDS)
         if state := load_state(spec.folder):
             with damaged(spec.folder):
                 model.load_state_dict(state["model"])
                 optimizer.load_state_dict(state["optimizer"])
                 first, transition = int(state["step"]), state["transition"]
-                used, cpu = float(state["seconds"]), float(state["cpu_seconds"])
-        began, began_cpu = time.monotonic(), time.process_time()
-        saved = began
-
-        def taken() -> dict[str, float]:
-            return {
-                "seconds": round(used + time.monotonic() - began, 3),
-                "cpu_seconds": round(cpu + time.process_time() - began_cpu, 3),
-            }
+                clock = Clock(state, SAVE_EVERY_SECONDS)
 
         def save(step: int) -> None:
             states = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-            save_state(spec.folder, {"step": step, "transition": transition} | states | taken())
+            save_state(spec.folder, {"step": step, "transition": transition} | states | clock.taken())
 
         value, step = math.nan, first
         for step in range(first, spec.steps + 1):
-            if step > first and time.monotonic() - saved > SAVE_EVERY_SECONDS:
+            if step > first and clock.due():
                 save(step)
-                saved = time.monotonic()
             if link.stopped(spec, step, value):
                 save(step)
                 return None
@@ -141,7 +118,7 @@ class ModularTrainer:
                 for group in optimizer.param_groups:
                     group["lr"] = plan.learning_rate * min(1.0, (step + 1) / max(1, plan.warmup))
                 optimizer.step()
-        result = {"transition": transition, "last": step, "loss": value} | taken()
+        result = {"transition": transition, "last": step, "loss": value} | clock.taken()
         finish(spec.folder, result)
         return result
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, get_args
 
 from gradcascade.errors import InputError
-from gradcascade.numbers import real, whole
+from gradcascade.numbers import check_least, check_positive, whole
 from gradcascade.probe.graphs import DEFAULT_GRAPH, GRAPHS
 from gradcascade.probe.relaxation import Probe
 from gradcascade.training.labs.xor.network import Activation, Init
@@ -93,11 +92,8 @@ class XorConfig:
         for name in ("widths", "modes", "activations", "inits", "batches", "graph_kinds"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _check_several("widths", self.widths, 1)
-        for name, least in (("runs", 1), ("seed", 0), ("epochs", 1), ("record_every", 1)):
-            if whole(name, getattr(self, name)) < least:
-                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if not 0 < real("learning_rate", self.learning_rate) < math.inf:
-            raise InputError(f"learning_rate must be positive and finite, got {self.learning_rate}")
+        check_least(self, {"runs": 1, "seed": 0, "epochs": 1, "record_every": 1})
+        check_positive(self, "learning_rate")
         _check_known("mode", self.modes, MODES)
         _check_known("activation", self.activations, get_args(Activation))
         _check_known("init", self.inits, get_args(Init))
