@@ -195,7 +195,8 @@ SPAN = whole("span", "training step", "Optimizer steps that an update covers; mi
 VARIANT = text("variant", "Which field was measured: real, or the name of the null that was drawn of it.")
 EXPONENT = text("exponent", f"Which exponent the row is about: {_one_of(EXPONENTS)}.")
 N_SCALES = whole("n_scales", "scale", "Number of scales that entered the fit.")
-REASON = text("reason", "Why numbers of this row are missing, in words; missing itself where none is.", True)
+CODE = text("code", "Why numbers of this row are missing, as a code; missing itself where none is.", True)
+REASON = text("reason", "The same in words.", True)
 
 DRAW = 1_000
 """What the replicates of one draw of the data are apart from those of the next; a plan asks for fewer."""
@@ -276,6 +277,7 @@ FIT_COLUMNS = (
     *FITTED,
     number("r2", "", "R2 of the line, the compressibility; missing where the channel is equal at every scale."),
     N_SCALES,
+    CODE,
     REASON,
 )
 """The table of fits."""

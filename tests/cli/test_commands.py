@@ -117,7 +117,7 @@ def test_measure_fit_report_export(study):
     said = command("export", study, "--format", "json", "--out", study / "other").stdout
     content = json.loads((study / "other" / "tables.json").read_text(encoding="utf-8"))
     assert said.startswith(f"{len(content['tables'])} tables in ")
-    assert content["schema_version"] == 2
+    assert content["schema_version"] == 3
     assert [row["size"] for row in content["tables"]["cascades"]] == opened_sizes(study)
     assert "2605.02968" in (study / "other" / "CITATION.bib").read_text(encoding="utf-8")
 

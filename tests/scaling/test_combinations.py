@@ -6,9 +6,6 @@ import pytest
 from matched_runs import SIZES, level, matched
 
 from gradcascade.scaling.combinations import (
-    IDENTICAL,
-    NOTHING_IN_COMMON,
-    UNEQUAL_N,
     Combination,
     combined,
 )
@@ -92,9 +89,9 @@ def test_missing_cascades_leave_the_difference_where_it_is():
 def test_fields_that_cannot_be_subtracted_say_why(table):
     larger = table.with_columns(n=pl.when(pl.col("field") == "momentum").then(pl.col("n") * 2).otherwise("n"))
     (row,) = of(larger, Combination.difference("x", (ADAM, "gradient"), (ADAM, "momentum")))
-    assert row["value"] is None and row["reason"] == UNEQUAL_N
+    assert row["value"] is None and row["code"] == "unequal-fields"
     (row,) = of(table, Combination.difference("x", (ADAM, "gradient"), ("lion", "gradient")))
-    assert row["value"] is None and row["reason"] == NOTHING_IN_COMMON
+    assert row["value"] is None and row["code"] == "nothing-in-common"
     few = table.filter(pl.col("scale").is_in(["d16", "d24"]))
     (row,) = of(few, ENDS)
     assert row["value"] is None and "only 2 scales" in row["reason"]
@@ -105,4 +102,4 @@ def test_a_field_less_itself_is_no_question():
     momenta = table.filter(pl.col("field") == "momentum")
     twice = pl.concat([table.filter(pl.col("field") != "direction"), momenta.with_columns(field=pl.lit("direction"))])
     (row,) = of(twice, Combination.difference("x", (SGD, "momentum"), (SGD, "direction")))
-    assert (row["value"], row["p"], row["reason"]) == (0.0, None, IDENTICAL)
+    assert (row["value"], row["p"], row["code"]) == (0.0, None, "identical-fields")

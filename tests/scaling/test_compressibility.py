@@ -18,13 +18,14 @@ def test_missing_column(cascades: Callable[..., pl.DataFrame]) -> None:
 
 def test_the_null_of_an_r2_is_that_of_noise_at_slope_zero() -> None:
     rng = np.random.default_rng(3)
+    none = pl.lit(None, dtype=pl.String)
     for k in (3, 4, 5, 8):
         x = rng.standard_normal(k)
         y = rng.standard_normal((20_000, k))
         drawn = np.array([np.corrcoef(x, values)[0, 1] ** 2 for values in y])
         fits = pl.DataFrame(
             {"family": "f", "field": "g", "variant": "real", "step": range(len(drawn)), "exponent": "z", "r2": drawn}
-        ).with_columns(n_scales=pl.lit(k), reason=pl.lit(None, dtype=pl.String))
+        ).with_columns(n_scales=pl.lit(k), code=none, reason=none)
         found = compressibility_null(fits)
         assert found["null_mean"][0] == pytest.approx(drawn.mean(), abs=0.01)
         assert found["null_high"][0] == pytest.approx(np.quantile(drawn, 0.95), abs=0.01)

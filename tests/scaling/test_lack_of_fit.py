@@ -126,5 +126,5 @@ def test_runs_that_share_a_nulls_draws_say_nothing_of_it() -> None:
     table = many_scales(3).with_columns(variant=pl.lit("N1"))
     for found in (lack_of_fit(table), window_lack_of_fit(table, (0, 99))):
         assert found["p"].null_count() == found["f"].null_count() == found.height
-        assert set(found["reason"]) == {SHARED} and found["r2"].null_count() == 0
+        assert set(found["code"]) == {SHARED} and found["r2"].null_count() == 0
     assert lack_of_fit(many_scales(3))["p"].null_count() == 0

@@ -8,7 +8,7 @@ from scipy import stats
 
 from gradcascade.scaling.combinations import Combination
 from gradcascade.scaling.ladder import Ladder
-from gradcascade.scaling.ladder_compressibility import NO_SEED, ONE_SEED, combined_r2, ladder_r2, seed_r2
+from gradcascade.scaling.ladder_compressibility import combined_r2, ladder_r2, seed_r2
 
 ADAM = "adamw-constant"
 
@@ -57,6 +57,6 @@ def test_one_seed_has_no_interval_and_no_seed_no_value(table):
     seeds = seed_r2(ladder)
     ends = Combination.difference("ends", (ADAM, "gradient"), (ADAM, "update 10"))
     (row,) = combined_r2(seeds, [ends])
-    assert row["value"] is not None and row["p"] is None and row["reason"] == ONE_SEED
+    assert row["value"] is not None and row["p"] is None and row["code"] == "one-seed"
     (row,) = combined_r2(seeds.clear(), [ends])
-    assert row["value"] is None and row["reason"] == NO_SEED
+    assert row["value"] is None and row["code"] == "no-seed"

@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 from matched_runs import level, matched
 
-from gradcascade.scaling.combinations import IDENTICAL
 from gradcascade.scaling.design import Design
 from gradcascade.scaling.ladder import Ladder
 from gradcascade.scaling.ladder_compressibility import seed_r2
@@ -106,7 +105,7 @@ def test_a_direction_that_is_the_momentum_is_no_step_of_the_ladder():
     momenta = table.filter(sgd, pl.col("field") == "momentum").with_columns(field=pl.lit("direction"))
     same = answered(laddered(pl.concat([table.filter(~(sgd & (pl.col("field") == "direction"))), momenta])))
     row = same.filter(pl.col("name") == f"{SGD}: momentum to direction", pl.col("exponent") == "z").row(0, named=True)
-    assert row["reason"] == IDENTICAL and row["p_adjusted"] is None and not row["shown"]
+    assert row["code"] == "identical-fields" and row["p_adjusted"] is None and not row["shown"]
 
 
 def test_growth_with_the_span_is_per_factor_e():

@@ -64,7 +64,7 @@ def test_the_interval_of_the_spread_holds_it_as_often_as_it_says() -> None:
     rng = np.random.default_rng(0)
     exponents = {"D": 1.0, "z": 0.0, "beta": 1.0, "delta": 0.0}
     rows = [
-        (f"f{family}", "update", name, order, level + 0.03 * rng.standard_normal(), None, None, 8, None)
+        (f"f{family}", "update", name, order, level + 0.03 * rng.standard_normal(), None, None, 8, None, None)
         for family in range(400)
         for name, level in exponents.items()
         for order in (PLANNED, *(f"random {k}" for k in range(7)))

@@ -8,13 +8,13 @@ from gradcascade import families
 from gradcascade.scaling.channel_means import variation
 from gradcascade.scaling.exponents import fit_exponents
 from gradcascade.scaling.published import (
-    NOT_COMPARABLE,
     SUMMARY_SCHEMA,
     compare_summaries,
     published_associations,
     published_exponents,
 )
 from gradcascade.scaling.windows import summarise
+from gradcascade.tables.reasons import SENTENCES
 
 
 def test_the_table_of_the_paper() -> None:
@@ -96,4 +96,4 @@ def test_what_was_not_measured_says_so_and_other_families_have_no_rows() -> None
     found = compare_summaries(table)
     assert set(found.filter(pl.col("code") == "not-measured")["quantity"]) == {"dist_share_z", "assign_share_z"}
     assert compare_summaries(table.with_columns(family=pl.lit("own"))).is_empty()
-    assert set(found["code"].drop_nulls()) <= set(NOT_COMPARABLE)
+    assert set(found["code"].drop_nulls()) <= set(SENTENCES)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gradcascade.scaling.run_means import run_means
+from gradcascade.tables.reasons import told
 
 SM: Any = pytest.importorskip("statsmodels.api")
 X = np.log([589_824.0, 9_437_184.0, 37_748_736.0, 150_994_944.0])
@@ -54,4 +55,7 @@ def test_rare_scales_and_runs_do_not_count_and_separate_ones_cannot() -> None:
     assert found.sizes == 3 and found.size.size == 5
     x, logs, scale = planted(np.random.default_rng(5), 1, 10)
     x[5:, :2], x[:5, 2:] = np.nan, np.nan
-    assert run_means(x, logs, scale).reason == "only 2 scales are left that share steps of the window with each other"
+    assert (
+        told(run_means(x, logs, scale).reason)["reason"]
+        == "only 2 scales are left that share steps of the window with each other"
+    )

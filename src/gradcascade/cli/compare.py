@@ -95,7 +95,7 @@ def _print_published(rows: list[dict[str, Any]]) -> None:
 
 
 def _print_summaries(rows: list[dict[str, Any]]) -> None:
-    from gradcascade.scaling.published import NOT_COMPARABLE
+    from gradcascade.tables.reasons import SENTENCES
 
     if rows:
         typer.echo(
@@ -105,7 +105,7 @@ def _print_summaries(rows: list[dict[str, Any]]) -> None:
         name = f"{row['family']} {row['field']} {row['variant']} {row['quantity']}"
         ours = "missing" if row["value"] is None else f"{row['value']:.3f}"
         less = "" if row["difference"] is None else f"{row['difference']:+.3f}"
-        why = NOT_COMPARABLE.get(row["code"] or "", "")
+        why = SENTENCES.get(row["code"] or "", "")
         theirs = f"{row['published']:.3f}"
         typer.echo(f"  {cells((name, 44), (ours, 10), (theirs, 8), (less, 9), (why, 0))}")
 

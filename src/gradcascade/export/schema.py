@@ -9,7 +9,7 @@ from gradcascade.tables.inferred import INFERRED
 from gradcascade.tables.measured import MEASURED
 from gradcascade.vocabulary import Column
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Number of the schema; it changes when a column or table is removed, renamed, or gets another meaning."""
 
 TABLES: dict[str, Table] = {**MEASURED, **INFERRED}

@@ -13,6 +13,7 @@ from gradcascade.performance.schedules import Schedule, published_schedules
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.table_checks import require_columns
 from gradcascade.tables.inferred import INFERRED
+from gradcascade.tables.reasons import Reason, told
 
 ALL = "all"
 """Stands in the place of a scale where the series is one of the whole family."""
@@ -119,15 +120,13 @@ def _association(
 
     steps = sorted(set(ours) & set(theirs))
     if len(steps) < MIN_MATCHED:
-        return {
-            "n_steps": len(steps),
-            "reason": f"only {len(steps)} steps have both; a test by shifts needs {MIN_MATCHED}",
-        }
+        few = Reason.of("few-matched", n_steps=len(steps), least=MIN_MATCHED)
+        return {"n_steps": len(steps)} | told(few)
     x, y = (np.array([[values[step] for step in steps]], dtype=np.float64) for values in (ours, theirs))
     if not np.isfinite(_tested("r", x, y)["r"] or np.nan):
         which = "channel" if np.isnan(shift_test(x, x)[0][0]) else "metric"
-        return {"n_steps": len(steps), "reason": f"the {which} is the same at every step"}
-    row: dict[str, Any] = {"n_steps": len(steps), "reason": None}
+        return {"n_steps": len(steps)} | told(Reason.of("constant-series", which=which))
+    row: dict[str, Any] = {"n_steps": len(steps)}
     row |= _tested("pearson", x, y, "p")
     row["p_naive"] = _naive(float(row["pearson"]), len(steps))
     row |= _tested("spearman", rankdata(x, axis=1), rankdata(y, axis=1))

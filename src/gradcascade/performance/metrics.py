@@ -18,6 +18,7 @@ from gradcascade.scaling.table_checks import (
 )
 from gradcascade.tables.inferred import INFERRED
 from gradcascade.tables.measured import METRICS
+from gradcascade.tables.reasons import because, columns, kept
 
 METRIC_SCHEMA = {name: kind for name, kind in METRICS.schema.items() if name != "run"}
 
@@ -59,7 +60,7 @@ def metric_exponent(metrics: pl.DataFrame, sizes: Mapping[str, int], floor: floa
     rows = metrics.select(pl.col(name).cast(kind) for name, kind in METRIC_SCHEMA.items())
     require_unique(rows, ["family", "metric", "step", "scale"], _WHAT, "keep one value of each")
     n = pl.col("scale").replace_strict(dict(sizes), default=None, return_dtype=pl.Int64)
-    rows = rows.with_columns(n=n).with_columns(reason=_left_out()).with_columns(included=pl.col("reason").is_null())
+    rows = rows.with_columns(n=n).with_columns(*columns(_left_out())).with_columns(included=pl.col("code").is_null())
     rows = rows.sort(*_KEYS, "n", "scale", nulls_last=True)
     included = rows.filter("included")
     starts = group_starts(included, _KEYS)
@@ -77,7 +78,7 @@ def metric_exponent(metrics: pl.DataFrame, sizes: Mapping[str, int], floor: floa
         .join(fitted, on=_KEYS, how="left")
         .with_columns(pl.col("value", "se", "low", "high", "r2").fill_nan(None), pl.col("n_scales").fill_null(0))
         .join(shortages(rows.sort("n", maintain_order=True), _KEYS, ("family", "metric")), on=_KEYS, how="left")
-        .with_columns(reason=_fit_reason())
+        .with_columns(*columns(_fit_reason()))
         .sort(*_KEYS)
         .select(pl.col(name).cast(kind) for name, kind in METRIC_EXPONENT_SCHEMA.items())
     )
@@ -104,20 +105,18 @@ def _check_positive(sizes: Mapping[str, int], floor: float) -> None:
 def _left_out() -> pl.Expr:
     return (
         pl.when(pl.col("n").is_null())
-        .then(pl.lit("has no known size"))
+        .then(because("unknown-size"))
         .when(~pl.col("value").is_finite().fill_null(False))
-        .then(pl.lit("has no finite value"))
-        .otherwise(pl.lit(None, dtype=pl.String))
+        .then(because("no-value"))
     )
 
 
 def _fit_reason() -> pl.Expr:
     return (
         pl.when(pl.col("n_scales") < MIN_SCALES)
-        .then(pl.col("shortage"))
+        .then(kept("shortage_"))
         .when(pl.col("value").is_null())
-        .then(pl.format("the {} scales left all have the same size; a slope needs different ones", "n_scales"))
+        .then(because("one-size"))
         .when(pl.col("r2").is_null())
-        .then(pl.lit("R2 is undefined: all values are equal"))
-        .otherwise(pl.lit(None, dtype=pl.String))
+        .then(because("equal-values", what="values"))
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.series_mean import MIN_STEPS, mean_half_widths
 from gradcascade.tables.column import ALONG
+from gradcascade.tables.reasons import Reason, told
 from gradcascade.vocabulary import polars_schema
 
 ALONG_SCHEMA = polars_schema(ALONG)
@@ -34,13 +35,12 @@ def along_training(series: Sequence[NDArray[np.float64]], confidence: float = CO
                 "n_steps": steps,
                 "low": mean - half if known else None,
                 "high": mean + half if known else None,
-                "reason": None if known else _short(steps),
-            }
+            } | told(None if known else _short(steps))
     return answers
 
 
-def _short(steps: int) -> str:
+def _short(steps: int) -> Reason:
     if not steps:
-        return "no step in the window has the value"
-    has = f"only {steps} step{'' if steps == 1 else 's'} in the window ha{'s' if steps == 1 else 've'} the value"
-    return f"{has}; an interval that allows for correlated steps needs {MIN_STEPS}"
+        return Reason.of("no-step")
+    words = {"steps": "1 step", "have": "has"} if steps == 1 else {"steps": f"{steps} steps", "have": "have"}
+    return Reason.of("few-steps", least=MIN_STEPS, **words)

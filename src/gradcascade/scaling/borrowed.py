@@ -16,17 +16,18 @@ from gradcascade.errors import InputError
 from gradcascade.fields.kinds import field_plural
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, points_of
-from gradcascade.scaling.regression import CONFIDENCE
+from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
 from gradcascade.scaling.run_errors import size_means
 from gradcascade.scaling.schemas import numbers, texts, wholes
-from gradcascade.scaling.window_means import slopes_across, trajectories
+from gradcascade.scaling.window_means import slopes_across, too_few_sizes, trajectories
 from gradcascade.scaling.windows import Window
+from gradcascade.tables.reasons import Reason, told
 
 BORROWED_SCHEMA = (
     texts("family", "field", "variant", "exponent", "lender")
     | numbers("value", "run_sd", "se", "low", "high")
     | wholes("degrees", "n_scales", "n_runs")
-    | texts("reason")
+    | texts("code", "reason")
 )
 """Columns of the borrowed intervals, in order."""
 
@@ -81,11 +82,11 @@ def _rows(
     counts = {"n_scales": means.sizes, "n_runs": int(means.size.size)}
     reason = means.reason
     if reason is None and each.name[1:] not in known:
-        reason = f"the lender has no several runs of {field_plural(each.name[1])}, {each.name[2]}"
-    if reason is None and means.sizes < 3:
-        reason = f"the scales have only {means.sizes} different n; a fit needs 3"
+        reason = Reason.of("no-runs-to-lend", what=f"{field_plural(each.name[1])}, {each.name[2]}")
+    if reason is None and means.sizes < MIN_SCALES:
+        reason = too_few_sizes(means)
     if reason is not None:
-        return [names | {"exponent": exponent, "reason": reason} | counts for exponent in EXPONENTS]
+        return [names | {"exponent": exponent} | told(reason) | counts for exponent in EXPONENTS]
     lender, sd, free = known[each.name[1:]]
     sizes = size_means(means)
     x = sizes.log_n - sizes.log_n.mean()

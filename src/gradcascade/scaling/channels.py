@@ -17,6 +17,7 @@ from gradcascade.scaling.table_checks import (
     require_unique,
     require_values,
 )
+from gradcascade.tables.reasons import Reason, because, columns
 from gradcascade.vocabulary import CHANNELS
 
 QUANTITIES = {name: pl.col(name).cast(pl.Float64) for name in ("n", "size", "duration")}
@@ -24,15 +25,6 @@ QUANTITIES = {name: pl.col(name).cast(pl.Float64) for name in ("n", "size", "dur
 
 PUBLISHED_MAX_STEPS = 500
 """Duration that marks a ceiling cascade in a table that does not say so itself (arXiv:2605.02968)."""
-
-LEFT_OUT = {
-    "zero-field": "has an all-zero field",
-    "no-activity": "has size 0 (no node was ever active)",
-    "ceiling": "reached the ceiling",
-    "same-as-scale": "has the same values as scale {}",
-    "same-as-run": "has the same values as run {}",
-}
-"""Why a cascade enters no fit, by code, in words that continue the name of its scale."""
 
 LABELS = ("family", "field", "variant", "scale")
 _NUMBERS = ("step", "n", "size", "duration")
@@ -68,19 +60,15 @@ def channels(cascades: pl.DataFrame) -> pl.DataFrame:
     at_limit = pl.col("duration") == PUBLISHED_MAX_STEPS
     ceiling = pl.col("ceiling").fill_null(at_limit) if "ceiling" in cascades.columns else at_limit
     all_zero = (pl.col("zero_share") == 1.0).fill_null(False) if "zero_share" in cascades.columns else pl.lit(False)
-    code, other = _same_values(cascades)
     still = pl.col("size") == 0
-    cause = pl.when(still & all_zero).then(pl.lit("zero-field")).when(still).then(pl.lit("no-activity"))
-    cause = cause.when(ceiling).then(pl.lit("ceiling")).otherwise(code)
-    words = cause.replace_strict(LEFT_OUT, return_dtype=pl.String)
+    cause = pl.when(still & all_zero).then(because("zero-field")).when(still).then(because("no-activity"))
+    cause = cause.when(ceiling).then(because("ceiling")).otherwise(_same_values(cascades))
     return cascades.with_columns(
+        *columns(cause),
         **derived(),
         size_per_n=_product({"size": 1, "n": -1}),
         duration_per_n=_product({"duration": 1, "n": -1}),
-        included=cause.is_null(),
-        code=cause,
-        reason=words.str.replace("{}", pl.lit(other.fill_null("")), literal=True),
-    )
+    ).with_columns(included=pl.col("code").is_null())
 
 
 def derived() -> dict[str, pl.Expr]:
@@ -102,14 +90,13 @@ def _product(powers: Mapping[str, int]) -> pl.Expr:
     return pl.when(pl.all_horizontal(part > 0 for part in below)).then(top / reduce(mul, below)) if below else top
 
 
-def _same_values(cascades: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
-    """Code and other name of cascades whose field was measured under another scale or run too; null of all others.
+def _same_values(cascades: pl.DataFrame) -> pl.Series:
+    """Why cascades do not count whose field was measured under another scale or run too; null of all others.
 
     One model under several names (renamed, copied, measured again) counts under the one with the most cascades.
     """
     if "content_hash" not in cascades.columns or not cascades.height:
-        nothing = pl.Series([None] * cascades.height, dtype=pl.String)
-        return nothing, nothing
+        return pl.Series([None] * cascades.height, dtype=pl.Struct(dict.fromkeys(Reason._fields, pl.String)))
     named = cascades.select(
         pl.col("family", "field", "scale").cast(pl.String), "step", "n", "content_hash", run=runs(cascades)
     ).with_columns(
@@ -121,11 +108,8 @@ def _same_values(cascades: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     scale, run = (pl.col(name).sort_by(order).first().over(*field) for name in ("scale", "run"))
     known = pl.col("content_hash").is_not_null()
     of_scale, of_run = known & (pl.col("scale") != scale), known & (pl.col("run") != run)
-    found = named.select(
-        code=pl.when(of_scale).then(pl.lit("same-as-scale")).when(of_run).then(pl.lit("same-as-run")),
-        other=pl.when(of_scale).then(scale).when(of_run).then(run),
-    )
-    return found.get_column("code"), found.get_column("other")
+    same = pl.when(of_scale).then(because("same-as-scale", other=scale))
+    return named.select(same.when(of_run).then(because("same-as-run", other=run))).to_series()
 
 
 def _check(cascades: pl.DataFrame) -> None:

@@ -12,6 +12,7 @@ from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.scaling.table_checks import require_columns
 from gradcascade.scaling.window_means import window_differences, window_intervals
+from gradcascade.tables.reasons import columns, kept
 from gradcascade.vocabulary import EXPONENTS
 
 PLANNED = "as planned"
@@ -35,7 +36,7 @@ SHIFT_SCHEMA = (
     | wholes("looked_at")
     | numbers("p_adjusted", "scales_value", "scales_low", "scales_high")
     | wholes("n_scales")
-    | texts("scales_reason", "verdict", "reason")
+    | texts("scales_code", "scales_reason", "verdict", "code", "reason")
 )
 """Columns of the table of shifts, in order."""
 
@@ -85,7 +86,7 @@ def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.
         .join(choices, on="choice", how="left")
         .join(base, on=["family", "field", "exponent"], how="left")
         .pipe(_adjusted)
-        .with_columns(verdict=moved, reason=pl.col("scales_reason"))
+        .with_columns(*columns(kept("scales_")), verdict=moved)
         .sort("family", "field", place, pl.col("shift").abs(), "choice", descending=[*[False] * 3, True, False])
         .sort("family", "field", place, pl.col("shift").is_null(), maintain_order=True)
         .select(pl.col(name).cast(kind) for name, kind in SHIFT_SCHEMA.items())

@@ -22,19 +22,16 @@ from gradcascade.scaling.run_errors import scatter, size_means
 from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.scaling.window_means import RunSteps, across_scales, of_runs
 from gradcascade.scaling.windows import Range
+from gradcascade.tables.reasons import Reason, reason_of, told
 from gradcascade.vocabulary import EXPONENT_CHANNELS, REAL
 
 SUM_SCHEMA = (
     texts("name", "exponent")
     | numbers("value", "se", "low", "high", "p", "run_sd", "scale_sd")
     | wholes("n_scales", "n_runs", "n_steps")
-    | texts("reason")
+    | texts("code", "reason")
 )
 """Columns of the sums, in order."""
-
-UNEQUAL_N = "the fields have different numbers of entries at one scale, so their difference depends on N by itself"
-IDENTICAL = "the fields are the same to the last digit"
-NOTHING_IN_COMMON = "no run has all of these fields at one step of the window"
 
 _LOGS = [f"log_{channel}" for channel in EXPONENT_CHANNELS.values()]
 _PLACE = ("step", "scale", "run")
@@ -77,9 +74,9 @@ def combined(
     known = {each.name[2]: each for each in of_runs(ready, {("", ""): window})}
     rows: list[dict[str, Any]] = []
     for each in asked:
-        reason = UNEQUAL_N if each.name in unequal else None if each.name in known else NOTHING_IN_COMMON
-        if reason:
-            rows += [{"name": each.name, "exponent": exponent, "reason": reason} for exponent in EXPONENTS]
+        if each.name in unequal or each.name not in known:
+            reason = told(Reason.of("unequal-fields" if each.name in unequal else "nothing-in-common"))
+            rows += [{"name": each.name, "exponent": exponent} | reason for exponent in EXPONENTS]
         else:
             rows += [{"name": each.name} | row for row in slopes(known[each.name], confidence)]
     return pl.DataFrame(rows, schema=SUM_SCHEMA)
@@ -97,7 +94,8 @@ def slopes(each: RunSteps, confidence: float = CONFIDENCE) -> list[dict[str, Any
         numbers = {name: row.get(f"scales_{name}") for name in ("value", "se", "low", "high")}
         rows.append(
             {"exponent": exponent, "n_scales": row["n_scales"], "n_runs": row["n_runs"]}
-            | {"n_steps": row["scales_steps"], "reason": row["scales_reason"] or (IDENTICAL if same else None)}
+            | told(reason_of(row, "scales_") or (Reason.of("identical-fields") if same else None))
+            | {"n_steps": row["scales_steps"]}
             | numbers
             | {"p": None if same else two_sided(numbers["value"], numbers["se"], row["n_scales"] - 2)}
             | {"run_sd": _root(run[place]), "scale_sd": _root(off[place])}

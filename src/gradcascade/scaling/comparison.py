@@ -17,12 +17,13 @@ from gradcascade.scaling.schemas import flags, numbers, texts
 from gradcascade.scaling.verdict import MARGIN, verdicts
 from gradcascade.scaling.window_means import PARTS, window_differences, window_intervals
 from gradcascade.scaling.windows import Window, published_windows
+from gradcascade.tables.reasons import Reason, reason_of, told
 
 COMPARISON_SCHEMA = (
     texts("family_a", "family_b", "field", "variant", "exponent")
     | numbers(*(f"{name}_{side}" for side in "ab" for name in ("value", "low", "high")))
     | numbers("difference", "low", "high", "along_difference", "along_low", "along_high")
-    | texts("reason")
+    | texts("code", "reason")
 )
 """Columns of a comparison, in order."""
 
@@ -30,7 +31,7 @@ PUBLISHED_SCHEMA = (
     texts("family", "field", "variant", "exponent")
     | numbers("value", "low", "high", "sd", "published", "published_sd")
     | flags("inside")
-    | texts("reason")
+    | texts("code", "reason")
     | numbers("scales_value", "scales_se", "less", "apart")
 )
 """Columns of a comparison with the published values, in order."""
@@ -104,13 +105,13 @@ def compare_published(cascades: Cascades, window: Window = None) -> pl.DataFrame
         names = {"family": key[0], "field": key[1], "variant": row["variant"], "exponent": row["quantity"]}
         names |= {"published": row["value"], "published_sd": row["sd"]}
         if found is None:
-            rows.append(names | {"reason": "was not measured"})
+            rows.append(names | told(Reason.of("not-measured")))
             continue
         low, high = found.get("scales_low"), found.get("scales_high")
         inside = None if low is None or high is None else low <= row["value"] <= high
         found_here = {"value": found["mean"], "sd": found["sd"], "low": low, "high": high, "inside": inside}
         across = {name: found[name] for name in ("scales_value", "scales_se")}
-        rows.append(names | found_here | across | {"reason": found["scales_reason"]})
+        rows.append(names | found_here | across | told(reason_of(found, "scales_")))
     if not rows:
         offered = ", ".join(
             f"{family} ({field_plural(field)})"
@@ -165,7 +166,7 @@ def independent_difference(a: Mapping[str, Any], b: Mapping[str, Any], confidenc
     }
     row |= {f"{end}_{side}": part[f"scales_{end}"] for side, part in (("a", a), ("b", b)) for end in ("low", "high")}
     reasons = list(_reasons(a, b))
-    row["reason"] = "; ".join(reasons) or None
+    row |= told(Reason(reasons[0].code, "; ".join(each.reason for each in reasons)) if reasons else None)
     if not reasons:
         gap = b["scales_value"] - a["scales_value"]
         parts = [(part["scales_se"] ** 2, part["n_scales"] - 2) for part in (a, b)]
@@ -181,7 +182,7 @@ def independent_difference(a: Mapping[str, Any], b: Mapping[str, Any], confidenc
     return row
 
 
-def _reasons(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
+def _reasons(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Reason]:
     for name, part in (("first", a), ("second", b)):
-        if part["scales_reason"]:
-            yield f"in the {name}, {part['scales_reason']}"
+        if reason := reason_of(part, "scales_"):
+            yield Reason(reason.code, Reason.of("part-without", part=name, reason=reason.reason).reason)

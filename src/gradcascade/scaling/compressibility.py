@@ -18,8 +18,8 @@ def compressibility_null(fits: pl.DataFrame, confidence: float = CONFIDENCE) -> 
     """
     from scipy.stats import beta
 
-    columns = [*FIT_KEYS, "exponent", "r2", "n_scales", "reason"]
-    require_columns(fits, columns, "table of fits")
+    names = [*FIT_KEYS, "exponent", "r2", "n_scales", "code", "reason"]
+    require_columns(fits, names, "table of fits")
     r2 = fits.get_column("r2").cast(pl.Float64).to_numpy()
     scales = np.maximum(fits.get_column("n_scales").to_numpy(), MIN_SCALES)
     shape = (scales - 2) / 2
@@ -31,9 +31,9 @@ def compressibility_null(fits: pl.DataFrame, confidence: float = CONFIDENCE) -> 
     }
     known = pl.col("r2").is_not_null()
     return (
-        fits.select(columns)
+        fits.select(names)
         .with_columns(pl.Series(name, values, dtype=pl.Float64).fill_nan(None) for name, values in numbers.items())
         .with_columns(pl.when(known).then(name).alias(name) for name in numbers)
-        .with_columns(exceeds=pl.col("r2") > pl.col("null_high"), reason=pl.when(~known).then("reason"))
-        .select(*columns[:-2], *numbers, "exceeds", "reason")
+        .with_columns(pl.when(~known).then(pl.col("code", "reason")), exceeds=pl.col("r2") > pl.col("null_high"))
+        .select(*names[:-3], *numbers, "exceeds", "code", "reason")
     )

@@ -7,6 +7,7 @@ import polars as pl
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.table_checks import FIT_KEYS
 from gradcascade.scaling.windows import Window, in_window
+from gradcascade.tables.reasons import because, columns, kept
 
 _GROUP = ("family", "field", "variant")
 
@@ -26,7 +27,7 @@ def rounding(cascades: Cascades, window: Window = None) -> pl.DataFrame:
     points = points_of(cascades, window)
     keys = [*FIT_KEYS]
     whole, smooth = (
-        fits.filter(pl.col("exponent") == "z").select(*keys, pl.col("value").alias(name), "reason")
+        fits.filter(pl.col("exponent") == "z").select(*keys, pl.col("value").alias(name), kept().alias(f"_{name}"))
         for fits, name in ((points.fits, "z"), (points.continuous.fits, "z_continuous"))
     )
     variance = _rounding_variance(points.rows.filter("included"))
@@ -45,20 +46,22 @@ def rounding(cascades: Cascades, window: Window = None) -> pl.DataFrame:
             z_continuous_sd=smooth_z.std(),
             rounding_sd=noise.mean().sqrt(),
             n_steps=pl.col("_known").sum().cast(pl.Int64),
-            _why=pl.coalesce("reason_smooth", "reason").filter("_used").drop_nulls().first(),
+            _why=pl.coalesce("_z_continuous", "_z").filter("_used").drop_nulls().first(),
         )
         .with_columns(
+            *columns(
+                pl.when(pl.col("n_steps") == 0)
+                .then(pl.coalesce("_why", because("empty-window")))
+                .when(pl.col("n_steps") == 1)
+                .then(because("one-step-of-both"))
+                .when(pl.col("z_sd") == 0)
+                .then(because("same-z"))
+            ),
             rounding_share=pl.col("rounding_sd") ** 2 / spread,
             removed_share=1 - pl.col("z_continuous_sd") ** 2 / spread,
-            reason=pl.when(pl.col("n_steps") == 0)
-            .then(pl.coalesce("_why", pl.lit("no step in the window")))
-            .when(pl.col("n_steps") == 1)
-            .then(pl.lit("only one step in the window has both exponents; a scatter needs two"))
-            .when(pl.col("z_sd") == 0)
-            .then(pl.lit("z is the same at every step; there is no scatter to divide")),
         )
         .sort(*_GROUP)
-        .drop("_why")
+        .select(pl.exclude("_why", "code", "reason"), "code", "reason")
     )
 
 

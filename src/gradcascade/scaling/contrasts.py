@@ -16,6 +16,7 @@ from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.window_means import MEAN_SCHEMA, window_differences, window_intervals
 from gradcascade.scaling.windows import Window
 from gradcascade.tables.inferred import INFERRED
+from gradcascade.tables.reasons import Reason, reason_of, told
 from gradcascade.vocabulary import REAL
 
 PAIRED, INDEPENDENT = "paired", "independent"
@@ -55,15 +56,14 @@ def _contrast(points: Points, pair: tuple[str, str], confidence: float) -> list[
     names = " and ".join(field_plural(field) for field in pair)
     rows = points.rows.filter(pl.col("field").is_in(pair), pl.col("step").is_between(*window))
     if window[0] > window[1] or rows.get_column("field").n_unique() < 2:
-        words = f"the windows of {names} share no step at which both were measured"
-        return _nothing(NO_COMMON_STEPS, words)
+        return _nothing(Reason.of(NO_COMMON_STEPS, fields=names))
     fields = pl.col("field").n_unique()
     alone = rows.group_by("scale").agg(fields, pl.col("n").max()).filter(pl.col("field") < 2).sort("n", "scale")
     common: Row = {"unmatched": ", ".join(alone.get_column("scale")) or None}
     # Of the runs of a scale, those that both fields were measured of.
     rows = rows.filter(fields.over("scale", "run") == 2)
     if rows.is_empty():
-        return _nothing(NO_COMMON_RUNS, f"no run of a scale has both {names} in the windows")
+        return _nothing(Reason.of(NO_COMMON_RUNS, fields=names))
     unequal = _unequal(rows.filter("included"), pair)
     swapped = rows.with_columns(variant=pl.col("field"), field=pl.lit("both")).sort(ORDER)
     both = Points(swapped, {(swapped["family"][0], "both"): window})
@@ -88,10 +88,9 @@ def _contrast(points: Points, pair: tuple[str, str], confidence: float) -> list[
     ]
 
 
-def _nothing(code: str, words: str) -> list[Row]:
+def _nothing(reason: Reason) -> list[Row]:
     counts = dict.fromkeys(("n_steps", "n_scales", "scales_steps"), 0)
-    reasons = dict.fromkeys(("reason", "scales_reason"), words)
-    return [{"exponent": name, "code": code} | counts | reasons for name in EXPONENTS]
+    return [{"exponent": name} | counts | told(reason) | told(reason, "scales_") for name in EXPONENTS]
 
 
 def _unequal(rows: pl.DataFrame, pair: tuple[str, str]) -> Row | None:
@@ -112,9 +111,9 @@ def _apart(first: Mapping[str, Any], second: Mapping[str, Any], confidence: floa
     along = {"mean": "along_difference", "low": "along_low", "high": "along_high"}
     across = {"scales_value": "difference", "scales_se": "se", "scales_low": "low", "scales_high": "high"}
     fewest = {name: min(first[name], second[name]) for name in ("n_steps", "n_scales", "scales_steps")}
-    reason = next((row["reason"] for row in (first, second) if row["reason"]), None)
+    reasons = told(reason_of(first) or reason_of(second))
     found = {name: gap.get(source) for name, source in (along | across).items()}
-    return found | fewest | {"reason": reason, "scales_reason": gap["reason"]}
+    return found | fewest | reasons | told(reason_of(gap), "scales_")
 
 
 def _rows(table: pl.DataFrame, what: str) -> dict[tuple[str, str], Row]:

@@ -23,11 +23,12 @@ from gradcascade.scaling.curvature import window_curvature
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.local_exponents import MIN_LOCAL
 from gradcascade.scaling.points import Cascades, points_of
-from gradcascade.scaling.regression import CONFIDENCE
+from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
 from gradcascade.scaling.run_errors import SizeMeans, coefficient_errors, size_means, small_first
 from gradcascade.scaling.window_means import too_few_sizes, trajectories
 from gradcascade.scaling.windows import Window
 from gradcascade.tables.inferred import INFERRED
+from gradcascade.tables.reasons import Reason, told
 
 MIN_CORRECTED = MIN_LOCAL
 """Fewest sizes: four parameters, and two degrees of freedom to tell how well they fit."""
@@ -57,14 +58,14 @@ def corrections(cascades: Cascades, window: Window = None, confidence: float = C
         counts = {"n_scales": means.sizes, "n_runs": int(means.size.size), "n_steps": means.steps}
         reason = means.reason
         if reason is None and means.sizes < MIN_CORRECTED:
-            reason = f"only {means.sizes} scales of different n: a correction to scaling needs {MIN_CORRECTED}"
-            reason = too_few_sizes(means) if means.sizes < 3 else reason
+            few = Reason.of("few-sizes-to-correct", n_scales=means.sizes, least=MIN_CORRECTED)
+            reason = too_few_sizes(means) if means.sizes < MIN_SCALES else few
         found = [{}] * len(EXPONENTS) if reason else fitted(small_first(size_means(means)), confidence)
         for exponent, numbers in zip(EXPONENTS, found, strict=True):
             bend = bends[*each.name, exponent]
             tested = {name: bend[name] for name in ("p", "p_adjusted")} if numbers else {}
-            why = reason or (None if numbers else "nothing is left to tell the noise from")
-            rows.append(names | {"exponent": exponent, "reason": why} | tested | dict(numbers) | counts)
+            why = reason or (None if numbers else Reason.of("no-noise-of-correction"))
+            rows.append(names | {"exponent": exponent} | told(why) | tested | dict(numbers) | counts)
     return pl.DataFrame(rows, schema=CORRECTION_SCHEMA)
 
 

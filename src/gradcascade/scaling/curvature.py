@@ -17,6 +17,7 @@ from gradcascade.scaling.table_checks import FIT_KEYS
 from gradcascade.scaling.window_means import RunSteps, trajectories
 from gradcascade.scaling.windows import Window
 from gradcascade.tables.inferred import INFERRED
+from gradcascade.tables.reasons import Reason, because, kept, told
 
 MIN_CURVED = 4
 """Fewest scales that can show a curvature: a parabola goes through any three points."""
@@ -34,18 +35,17 @@ def curvature(cascades: Cascades) -> pl.DataFrame:
     """
     points = points_of(cascades)
     found = per_exponent(points.logs, FIT_KEYS, _bends)
-    few = pl.format("only {} scales: a curvature needs {}", "n_scales", pl.lit(MIN_CURVED))
     reason = (
         pl.when(pl.col("value").is_null())
-        .then("reason")
+        .then(kept())
         .when(pl.col("n_scales") < MIN_CURVED)
-        .then(few)
+        .then(because("few-to-bend", least=MIN_CURVED))
         .when(pl.col("curvature").is_null())
-        .then(pl.lit("the scales have fewer than three different n"))
+        .then(because("few-different-n"))
         .when(pl.col("p").is_null())
-        .then(pl.lit("p is undefined: nothing is left to tell the noise from"))
+        .then(because("no-noise"))
     )
-    fits = points.fits.select(*FIT_KEYS, "exponent", "value", "n_scales", "reason")
+    fits = points.fits.select(*FIT_KEYS, "exponent", "value", "n_scales", "code", "reason")
     return beside_fits(fits, found, reason, "curvature", "se", "low", "high", "p", "n_scales")
 
 
@@ -68,9 +68,9 @@ def _bends_of(each: RunSteps, confidence: float) -> list[dict[str, Any]]:
     counts = {"n_scales": means.sizes, "n_runs": int(means.size.size), "n_steps": means.steps}
     reason = means.reason
     if reason is None and means.sizes < MIN_CURVED:
-        reason = f"only {means.sizes} scales of different n: a curvature needs {MIN_CURVED}"
+        reason = Reason.of("few-sizes-to-bend", n_scales=means.sizes, least=MIN_CURVED)
     if reason is not None:
-        return [names | {"exponent": exponent, "reason": reason} | counts for exponent in EXPONENTS]
+        return [names | {"exponent": exponent} | told(reason) | counts for exponent in EXPONENTS]
     sizes = size_means(means)
     scales, channels = sizes.log_n.size, len(EXPONENTS)
     off = sizes.log_n - sizes.log_n.mean()
@@ -82,12 +82,11 @@ def _bends_of(each: RunSteps, confidence: float) -> list[dict[str, Any]]:
     half = t_quantiles(degrees, confidence) * se
     p = np.where(se > 0, 2 * t.sf(np.abs(value) / np.where(se > 0, se, 1.0), degrees), np.nan)
     adjusted = holm_over_exponents(p)
-    unsure = "p is undefined: nothing is left to tell the noise from"
     return [
         names
         | {"exponent": exponent, "curvature": value[i], "se": se[i], "low": value[i] - half[i]}
         | {"high": value[i] + half[i], "p": _known(p[i]), "p_adjusted": _known(adjusted[i])}
-        | {"reason": None if se[i] > 0 else unsure}
+        | told(None if se[i] > 0 else Reason.of("no-noise"))
         | counts
         for i, exponent in enumerate(EXPONENTS)
     ]

@@ -16,6 +16,7 @@ from gradcascade.scaling.table_checks import FIT_KEYS, group_starts
 from gradcascade.scaling.window_means import RunSteps, trajectories
 from gradcascade.scaling.windows import Window, in_window
 from gradcascade.tables.inferred import INFERRED
+from gradcascade.tables.reasons import Reason, because, columns, kept, told
 
 LAWS = {"constant": 2, "logarithm": 3, "power": 3}
 """The laws compared, and the parameters of each, the variance of the noise among them."""
@@ -42,9 +43,9 @@ def duration_laws(cascades: Cascades) -> pl.DataFrame:
     fits, logs = points.fits.filter(pl.col("exponent") == "z"), points.logs
     starts = group_starts(logs, FIT_KEYS)
     count = np.diff(starts, append=logs.height).astype(np.int64)
-    numbers = _fits(logs.get_column("log_n").to_numpy(), logs.get_column("log_duration").to_numpy(), starts)
+    found = _fits(logs.get_column("log_n").to_numpy(), logs.get_column("log_duration").to_numpy(), starts)
     table = logs.select(*FIT_KEYS)[starts].with_columns(
-        pl.Series(name, values, dtype=pl.Float64) for name, values in numbers.items()
+        pl.Series(name, values, dtype=pl.Float64) for name, values in found.items()
     )
     k = pl.lit(pl.Series(count, dtype=pl.Int64))
     for law, parameters in LAWS.items():
@@ -56,27 +57,26 @@ def duration_laws(cascades: Cascades) -> pl.DataFrame:
     table = table.with_columns(
         difference=pl.when(both).then(k * (pl.col("rss_logarithm") / pl.col("rss_power")).log())
     )
-    columns = [name for name in table.columns if name not in FIT_KEYS]
+    numbers = [name for name in table.columns if name not in FIT_KEYS]
     fitted = pl.col("z").is_not_null()
     least = max(LAWS.values()) + 2
-    few = pl.format("only {} scales: the criteria of three-parameter laws need {}", "n_scales", pl.lit(least))
     reason = (
         pl.when(~fitted)
-        .then("reason")
+        .then(kept())
         .when(pl.col("difference").is_null() & (pl.col("rss_constant") == 0))
-        .then(pl.lit("all durations are equal: every law fits exactly"))
+        .then(because("equal-durations"))
         .when(pl.col("difference").is_null())
-        .then(pl.lit("a law fits exactly: there is no noise to weigh the laws by"))
+        .then(because("exact-law"))
         .when(pl.col("aicc_power").is_null())
-        .then(few)
+        .then(because("few-to-weigh", least=least))
     )
     return (
-        fits.select(*FIT_KEYS, pl.col("value").alias("z"), "n_scales", "reason")
+        fits.select(*FIT_KEYS, pl.col("value").alias("z"), "n_scales", "code", "reason")
         .join(table, on=FIT_KEYS, how="left")
-        .with_columns(pl.when(fitted).then(pl.col(name)).alias(name) for name in columns)
-        .with_columns(reason=reason)
+        .with_columns(pl.when(fitted).then(pl.col(name)).alias(name) for name in numbers)
+        .with_columns(*columns(reason))
         .sort(*FIT_KEYS)
-        .select(*FIT_KEYS, "z", *columns, "n_scales", "reason")
+        .select(*FIT_KEYS, "z", *numbers, "n_scales", "code", "reason")
     )
 
 
@@ -119,11 +119,11 @@ def _weighed(each: RunSteps, confidence: float) -> dict[str, Any]:
     """Weight of the logarithm beside the power law in the means of the runs, with its interval."""
     means = each.means()
     row: dict[str, Any] = dict(zip(("family", "field", "variant"), each.name, strict=True))
-    row |= {"n_scales": means.sizes, "n_runs": int(means.size.size), "reason": means.reason}
-    if means.reason is None and means.sizes < MIN_WEIGHED:
-        row["reason"] = f"only {means.sizes} scales of different n: to weigh two laws takes {MIN_WEIGHED}"
-    if row["reason"] is not None:
-        return row
+    row |= {"n_scales": means.sizes, "n_runs": int(means.size.size)}
+    if means.reason is not None:
+        return row | told(means.reason)
+    if means.sizes < MIN_WEIGHED:
+        return row | told(Reason.of("few-sizes-to-weigh", n_scales=means.sizes, least=MIN_WEIGHED))
     sizes = size_means(means)
     place = list(EXPONENTS).index("z")
     dx, y = sizes.log_n - sizes.log_n.mean(), sizes.means[place]
@@ -131,9 +131,7 @@ def _weighed(each: RunSteps, confidence: float) -> dict[str, Any]:
     slope = dx @ dy / (dx @ dx)
     rest = np.abs(dy - slope * dx).max()
     if rest <= 8 * np.finfo(np.float64).eps * (1 + np.abs(y).max()):
-        return row | {
-            "reason": "all durations are equal, or lie on a power law: there is no noise to weigh the laws by"
-        }
+        return row | told(Reason.of("no-noise-of-laws"))
     shape = np.log1p(_growth(dx, dy, np.zeros(1, dtype=np.intp), np.array([dx.size], dtype=np.intp))[0] * dx)
     design = np.stack([np.ones(dx.size), dx, shape - shape.mean() - slope * dx], axis=1)
     weight = float(np.linalg.pinv(design)[2] @ y)

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.scaling.table_checks import require_columns
+from gradcascade.tables.reasons import because, columns
 
 TAIL = 30
 """The decay is fitted from the last step with at least this many active nodes on, where counts become small."""
@@ -52,7 +53,7 @@ def extinction_times(counts: NDArray[np.integer], lengths: NDArray[np.integer]) 
 
 
 def continuous_durations(cascades: pl.DataFrame) -> pl.DataFrame:
-    """Add ``continuous``, the extinction time of every cascade, and ``continuous_reason`` where there is none."""
+    """Add ``continuous``, the extinction time of every cascade, or ``continuous_code`` and its reason."""
     require_columns(cascades, ("duration", "activity"), "table of cascades")
     profiles = cascades.get_column("activity").fill_null([])
     lengths = profiles.list.len().cast(pl.Int64).to_numpy()
@@ -62,14 +63,14 @@ def continuous_durations(cascades: pl.DataFrame) -> pl.DataFrame:
     length = pl.lit(pl.Series("length", lengths, dtype=pl.Int64))
     reason = (
         pl.when(ceiling)
-        .then(pl.lit("reached the ceiling"))
+        .then(because("ceiling"))
         .when(length < 2)
-        .then(pl.lit("has an activity profile of fewer than two steps"))
+        .then(because("short-profile"))
         .when(pl.col("continuous").is_null())
-        .then(pl.lit("has an activity that does not decay"))
+        .then(because("no-decay"))
     )
     return (
         cascades.with_columns(times)
-        .with_columns(continuous_reason=reason)
-        .with_columns(continuous=pl.when(pl.col("continuous_reason").is_null()).then("continuous"))
+        .with_columns(*columns(reason, "continuous_"))
+        .with_columns(continuous=pl.when(pl.col("continuous_code").is_null()).then("continuous"))
     )

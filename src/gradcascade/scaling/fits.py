@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gradcascade import vocabulary
 from gradcascade.scaling.regression import MIN_SCALES, fit_lines
 from gradcascade.scaling.table_checks import FIT_KEYS, group_starts
+from gradcascade.tables.reasons import SENTENCES, Reason, because, columns, kept, told
 from gradcascade.vocabulary import CHANNELS, EXPONENT_CHANNELS, FIT_COLUMNS, polars_schema
 
 EXPONENTS = tuple(vocabulary.EXPONENTS)
@@ -61,33 +62,32 @@ def fit_points(rows: pl.DataFrame, logs: pl.DataFrame) -> pl.DataFrame:
         wanted.join(per_exponent(logs, FIT_KEYS, lines), on=[*FIT_KEYS, "exponent"], how="left")
         .with_columns(pl.col("n_scales").fill_null(0))
         .join(shortages(rows.sort("n", maintain_order=True), FIT_KEYS, ("family", "field")), on=FIT_KEYS, how="left")
-        .with_columns(reason=_reason())
+        .with_columns(*columns(_reason()))
         .sort(*FIT_KEYS, exponent_place())
         .select(pl.col(name).cast(kind) for name, kind in FIT_SCHEMA.items())
     )
 
 
-def beside_fits(fits: pl.DataFrame, found: pl.DataFrame, reason: pl.Expr, *columns: str) -> pl.DataFrame:
-    """Set what was found of every fit beside it: ``columns`` of both, and a ``reason`` where one is missing."""
+def beside_fits(fits: pl.DataFrame, found: pl.DataFrame, reason: pl.Expr, *names: str) -> pl.DataFrame:
+    """Set what was found of every fit beside it: columns of both, and a ``reason`` where one is missing."""
     return (
         fits.join(found, on=[*FIT_KEYS, "exponent"], how="left")
-        .with_columns(reason=reason)
+        .with_columns(*columns(reason))
         .sort(*FIT_KEYS, exponent_place())
-        .select(*FIT_KEYS, "exponent", *columns, "reason")
+        .select(*FIT_KEYS, "exponent", *names, "code", "reason")
     )
 
 
 def _reason() -> pl.Expr:
     words = {name: CHANNELS[channel].plural for name, channel in EXPONENT_CHANNELS.items()}
     channel = pl.col("exponent").replace_strict(words, default="")
-    same_n = pl.format("the {} scales left all have the same n; a slope needs different ones", "n_scales")
     return (
         pl.when(pl.col("n_scales") < MIN_SCALES)
-        .then("shortage")
+        .then(kept("shortage_"))
         .when(pl.col("value").is_null())
-        .then(same_n)
+        .then(because("one-n"))
         .when(pl.col("r2").is_null())
-        .then(pl.format("R2 is undefined: all {} are equal", channel))
+        .then(because("equal-values", what=channel))
     )
 
 
@@ -109,19 +109,19 @@ def shortages(rows: pl.DataFrame, keys: Sequence[str], siblings: Sequence[str]) 
     found = []
     for *key, scales, included, reasons in groups.iter_rows():
         fates: dict[str, str | None] = dict.fromkeys(
-            expected[tuple(key[place] for place in places)], "was not measured"
+            expected[tuple(key[place] for place in places)], SENTENCES["not-measured"]
         )
         fates |= dict(zip(scales, reasons, strict=True))
         # Replicates: a scale is in the fit if one of them is.
         fates |= {scale: None for scale, inside in zip(scales, included, strict=True) if inside}
-        found.append([*key, _shortage(fates)])
-    schema = {name: rows.schema[name] for name in keys} | {"shortage": pl.String()}
+        found.append([*key, *_shortage(fates)])
+    schema = {name: rows.schema[name] for name in keys} | dict.fromkeys(told(None, "shortage_"), pl.String())
     return pl.DataFrame(found, schema=schema, orient="row")
 
 
-def _shortage(fates: dict[str, str | None]) -> str:
+def _shortage(fates: dict[str, str | None]) -> Reason:
     lost = [f"{scale} {fate}" for scale, fate in fates.items() if fate is not None]
-    kept = len(fates) - len(lost)
-    if not lost:
-        return f"only {kept} scale{'' if kept == 1 else 's'} in all, a fit needs {MIN_SCALES}"
-    return f"{kept} of {len(fates)} scales left: {', '.join(lost)}"
+    left = len(fates) - len(lost)
+    if lost:
+        return Reason.of("scales-left-out", left=left, count=len(fates), lost=", ".join(lost))
+    return Reason.of("few-scales", scales=f"{left} scale{'' if left == 1 else 's'}", least=MIN_SCALES)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.windows import Range, default_window
 from gradcascade.tables.inferred import INFERRED
+from gradcascade.tables.reasons import Reason, told
 from gradcascade.vocabulary import REAL
 
 MIN_FOUND = 12
@@ -66,10 +67,8 @@ def find_windows(cascades: Cascades) -> pl.DataFrame:
         row: dict[str, Any] = {"family": family, "field": field, "n_steps": here.height}
         if here.height < MIN_FOUND:
             first, last = default_window(steps)
-            words = (
-                f"only {here.height} steps have all scales, a search needs {MIN_FOUND}; these are the last two thirds"
-            )
-            found.append(row | {"first": first, "last": last, "reason": words})
+            few = Reason.of("few-steps-to-search", n_steps=here.height, least=MIN_FOUND)
+            found.append(row | {"first": first, "last": last} | told(few))
             continue
         found.append(row | _found(here["step"].to_numpy(), here["log_v_rel"].to_numpy()))
     return pl.DataFrame(found, schema=FOUND_SCHEMA)
@@ -161,7 +160,6 @@ def _found(steps: NDArray[np.int64], series: Floats) -> dict[str, Any]:
         "first_high": max(firsts),
         "last_low": min(lasts),
         "last_high": max(lasts),
-        "reason": None,
     }
 
 

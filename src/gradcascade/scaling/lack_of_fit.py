@@ -24,16 +24,16 @@ from gradcascade.scaling.run_errors import SizeMeans, size_means
 from gradcascade.scaling.window_means import RunSteps, of_runs, trajectories
 from gradcascade.scaling.windows import Window
 from gradcascade.tables.inferred import INFERRED
+from gradcascade.tables.reasons import Reason, because, columns, kept, told
 
 STEP_SCHEMA, WINDOW_SCHEMA = INFERRED["lack_of_fit"].schema, INFERRED["window_lack_of_fit"].schema
 """Columns of both tables, in order."""
 
 _P = ("f", "p", "p_equal")
-Floats = NDArray[np.float64]
-
-
-SHARED = "the runs of a scale share the draws of this null, so their scatter says nothing of other draws"
+SHARED = "shared-draws"
 """Why the law of a null is not set against its runs: the seed follows from the step, in every run."""
+
+Floats = NDArray[np.float64]
 
 
 def lack_of_fit(cascades: Cascades) -> pl.DataFrame:
@@ -53,15 +53,15 @@ def window_lack_of_fit(cascades: Cascades, window: Window = None) -> pl.DataFram
     for each in trajectories(points):
         means = each.means()
         found = _tests(*_arrays(size_means(means))) if means.size.size else {}
-        shared = SHARED if _shares_draws(each.name[2]) and means.size.size > means.sizes else None
+        shared = _shares_draws(each.name[2]) and means.size.size > means.sizes
         if "p" in found:
             found["p_adjusted"] = holm_over_exponents(found["p"][:, 0])[:, None]
         steps = {"n_steps": means.steps}
         for place, exponent in enumerate(EXPONENTS):
             names = dict(zip(("family", "field", "variant"), each.name, strict=True)) | {"exponent": exponent}
-            kept = [name for name in found if not shared or name not in (*_P, "p_adjusted")]
-            numbers = {name: found[name][place, 0].item() for name in kept}
-            rows.append(names | numbers | steps | {"reason": means.reason or shared})
+            shown = [name for name in found if not shared or name not in (*_P, "p_adjusted")]
+            numbers = {name: found[name][place, 0].item() for name in shown}
+            rows.append(names | numbers | steps | told(means.reason or (Reason.of(SHARED) if shared else None)))
     return _with_reasons(pl.DataFrame(rows, schema=WINDOW_SCHEMA, strict=False)).select(*WINDOW_SCHEMA)
 
 
@@ -88,12 +88,12 @@ def _at_steps(each: RunSteps) -> pl.DataFrame:
     x = np.where(there, each.x, 0) @ own / np.maximum(count, 1)
     found = _tests(x, level, squares, count)
     shape = (len(EXPONENTS), len(each.steps))
-    columns: dict[str, Any] = dict(zip(("family", "field", "variant"), each.name, strict=True))
-    columns |= {"step": np.tile(each.steps, len(EXPONENTS)), "exponent": np.repeat(EXPONENTS, shape[1])}
-    columns |= {name: np.broadcast_to(values, shape).ravel() for name, values in found.items()}
+    found_here: dict[str, Any] = dict(zip(("family", "field", "variant"), each.name, strict=True))
+    found_here |= {"step": np.tile(each.steps, len(EXPONENTS)), "exponent": np.repeat(EXPONENTS, shape[1])}
+    found_here |= {name: np.broadcast_to(values, shape).ravel() for name, values in found.items()}
     shared = pl.lit(_shares_draws(each.name[2])) & (pl.col("n_runs") > pl.col("n_scales"))
-    table = pl.DataFrame(columns, schema_overrides={"step": pl.Int64}).with_columns(
-        pl.when(~shared).then(pl.col(*_P)), reason=pl.when(shared).then(pl.lit(SHARED))
+    table = pl.DataFrame(found_here, schema_overrides={"step": pl.Int64}).with_columns(
+        pl.when(~shared).then(pl.col(*_P)), *columns(pl.when(shared).then(because(SHARED)))
     )
     return _with_reasons(table).select(pl.col(name).cast(kind) for name, kind in STEP_SCHEMA.items())
 
@@ -103,14 +103,16 @@ def _shares_draws(variant: str) -> bool:
 
 
 def _with_reasons(table: pl.DataFrame) -> pl.DataFrame:
-    few = pl.format("only {} scales of different n: a line fits any two", "n_scales")
-    alone = pl.lit("no scale has several runs, so nothing tells how much runs differ")
-    why = pl.when(pl.col("n_scales") < MIN_SCALES).then(few).when(pl.col("n_runs") <= pl.col("n_scales")).then(alone)
-    why = why.when(pl.col("p_equal").is_null()).then(
-        pl.lit("the runs of every scale are equal; they show no scatter")
+    why = (
+        pl.when(pl.col("n_scales") < MIN_SCALES)
+        .then(because("few-sizes-for-line"))
+        .when(pl.col("n_runs") <= pl.col("n_scales"))
+        .then(because("no-several-runs"))
+        .when(pl.col("p_equal").is_null())
+        .then(because("equal-runs"))
     )
     numbers = [name for name, kind in table.schema.items() if kind == pl.Float64]
-    return table.with_columns(pl.col(numbers).fill_nan(None)).with_columns(reason=pl.coalesce("reason", why))
+    return table.with_columns(pl.col(numbers).fill_nan(None)).with_columns(*columns(pl.coalesce(kept(), why)))
 
 
 def _tests(x: Floats, level: Floats, squares: Floats, count: NDArray[np.int64]) -> dict[str, NDArray[Any]]:

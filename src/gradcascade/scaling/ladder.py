@@ -19,12 +19,13 @@ from gradcascade.errors import InputError
 from gradcascade.fields.kinds import FIELD_KINDS, in_field_order
 from gradcascade.scaling.combinations import Trajectory
 from gradcascade.scaling.points import Points
-from gradcascade.scaling.regression import CONFIDENCE
+from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
 from gradcascade.scaling.run_errors import coefficient_errors, size_means
 from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.scaling.table_checks import require_columns
-from gradcascade.scaling.window_means import trajectories, window_differences, window_intervals
+from gradcascade.scaling.window_means import too_few_sizes, trajectories, window_differences, window_intervals
 from gradcascade.scaling.windows import Range, default_window
+from gradcascade.tables.reasons import columns, kept, told
 from gradcascade.vocabulary import EXPONENT_CHANNELS, REAL
 
 UPDATE, GRADIENT = "update", "gradient"
@@ -38,7 +39,7 @@ LADDER_SCHEMA = (
     | texts("variant", "duration", "exponent")
     | numbers("value", "se", "low", "high")
     | wholes("n_scales", "n_runs", "n_steps")
-    | texts("reason")
+    | texts("code", "reason")
 )
 """Columns of the ladder; ``variant`` is real, the name of a null, or "real - N0"."""
 
@@ -49,7 +50,7 @@ LEVEL_SCHEMA = (
     | wholes("n")
     | numbers("value", "low", "high")
     | wholes("n_scales", "n_runs", "n_steps")
-    | texts("reason")
+    | texts("code", "reason")
 )
 """Columns of the levels: geometric means of a channel at the geometric mean of the sizes, ``n``."""
 
@@ -184,7 +185,7 @@ class Ladder:
             tables.append(pl.concat([levels, gaps]).with_columns(duration=pl.lit(name)))
         ends = {name: pl.col(f"scales_{name}") for name in ("value", "se", "low", "high")}
         table = self.named(pl.concat(tables)).with_columns(
-            **ends, n_steps=pl.col("scales_steps"), reason=pl.col("scales_reason")
+            *columns(kept("scales_")), **ends, n_steps=pl.col("scales_steps")
         )
         return self._sorted(table, LADDER_SCHEMA)
 
@@ -221,9 +222,9 @@ def _levels(each: Any, confidence: float) -> list[dict[str, Any]]:
     counts = {"n_scales": means.sizes, "n_runs": int(means.size.size), "n_steps": means.steps}
     names = {"family": family, "field": field, "variant": variant} | counts
     channels = list(EXPONENT_CHANNELS.values())
-    if means.reason or means.sizes < 3:
-        reason = means.reason or f"the scales have only {means.sizes} different n"
-        return [names | {"channel": channel, "reason": reason} for channel in _LEVELS]
+    if means.reason or means.sizes < MIN_SCALES:
+        reason = told(means.reason or too_few_sizes(means))
+        return [names | {"channel": channel} | reason for channel in _LEVELS]
     sizes = size_means(means)
     x = sizes.log_n - sizes.log_n.mean()
     se, _ = coefficient_errors(sizes, np.stack([np.ones(x.size), x], axis=1), 0)

@@ -18,6 +18,7 @@ from gradcascade.scaling.ladder import Ladder
 from gradcascade.scaling.points import Points
 from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
 from gradcascade.scaling.schemas import numbers, texts, wholes
+from gradcascade.tables.reasons import Reason, told
 from gradcascade.vocabulary import REAL
 
 R2_SCHEMA = (
@@ -26,12 +27,9 @@ R2_SCHEMA = (
     | texts("variant", "exponent")
     | numbers("value", "low", "high")
     | wholes("n_seeds", "n_scales")
-    | texts("reason")
+    | texts("code", "reason")
 )
 """Columns of R2 along the ladder, in order."""
-
-ONE_SEED = "R2 was had of one seed only, and says nothing of others"
-NO_SEED = "no seed has R2 of all of these fields"
 
 
 def seed_r2(ladder: Ladder) -> pl.DataFrame:
@@ -91,13 +89,13 @@ def _mean(values: np.ndarray, confidence: float) -> dict[str, Any]:
     from scipy.stats import t
 
     count = values.size
-    row: dict[str, Any] = {"value": None, "se": None, "low": None, "high": None, "n_seeds": count, "reason": NO_SEED}
+    row: dict[str, Any] = {"value": None, "se": None, "low": None, "high": None, "n_seeds": count}
     if not count:
-        return row
+        return row | told(Reason.of("no-seed"))
     value = float(values.mean())
-    row |= {"value": value, "reason": ONE_SEED}
+    row |= {"value": value} | told(Reason.of("one-seed") if count == 1 else None)
     if count > 1:
         se = float(values.std(ddof=1) / np.sqrt(count))
         half = float(t.ppf(0.5 + confidence / 2, count - 1)) * se
-        row |= {"se": se, "low": value - half, "high": value + half, "reason": None}
+        row |= {"se": se, "low": value - half, "high": value + half}
     return row

@@ -12,6 +12,7 @@ from gradcascade.scaling.design import POWER, Design
 from gradcascade.scaling.ladder import Ladder
 from gradcascade.scaling.ladder_questions import PRIMARY
 from gradcascade.scaling.schemas import numbers, texts, wholes
+from gradcascade.tables.reasons import Reason, reason_of, told
 
 RUN_SD = 0.05
 """Stated beforehand: a run's mean log duration over the window differs by 5 % from run to run of its scale."""
@@ -20,7 +21,7 @@ POWER_SCHEMA = (
     texts("kind", "condition", "other", "when")
     | numbers("run_sd", "scale_sd", "smallest")
     | wholes("n_scales", "n_runs")
-) | texts("reason")
+) | texts("code", "reason")
 """Columns of the power, in order; ``smallest`` is the difference of z that is shown in four of five experiments."""
 
 
@@ -56,8 +57,9 @@ def _row(when: str, sizes: list[int], counts: list[int], scatter: Mapping[str, A
     found = {"run_sd": scale if run is None else run, "scale_sd": 0.0 if run is None else scale}
     row: dict[str, Any] = {"when": when, "n_scales": len(sizes), "n_runs": sum(counts)} | found
     if found["run_sd"] is None:
-        return row | {"scale_sd": None, "reason": scatter.get("reason") or "no scatter is known"}
+        why = reason_of(scatter) if scatter.get("code") else None
+        return row | {"scale_sd": None} | told(why or Reason.of("unknown-scatter"))
     try:
         return row | {"smallest": Design.of(sizes, counts, found["run_sd"], scale_sd=found["scale_sd"]).smallest()}
     except InputError as error:
-        return row | {"reason": str(error)}
+        return row | told(Reason.of("no-design", error=error))

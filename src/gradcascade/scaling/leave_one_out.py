@@ -12,6 +12,7 @@ from gradcascade.scaling.fits import beside_fits, per_exponent
 from gradcascade.scaling.points import Cascades, points_of
 from gradcascade.scaling.regression import MIN_SCALES
 from gradcascade.scaling.table_checks import FIT_KEYS
+from gradcascade.tables.reasons import because, kept
 
 Floats = NDArray[np.float64]
 
@@ -36,15 +37,14 @@ def leave_one_out(cascades: Cascades) -> pl.DataFrame:
         return {"loo_low": low, "loo_high": high, "without_low": names[0], "without_high": names[1]}
 
     found = per_exponent(points.logs, FIT_KEYS, ranges).drop_nulls(["loo_low", "loo_high"])
-    few = pl.format("only {} scales: a fit needs {}, so none can be left out", "n_scales", pl.lit(MIN_SCALES))
     reason = (
         pl.when(pl.col("loo_low").is_not_null())
         .then(None)
         .when(pl.col("value").is_null())
-        .then("reason")
+        .then(kept())
         .when(pl.col("n_scales") <= MIN_SCALES)
-        .then(few)
-        .otherwise(pl.lit("without one of the scales all the others have the same n"))
+        .then(because("few-to-leave-out", least=MIN_SCALES))
+        .otherwise(because("rest-of-one-n"))
     )
     return beside_fits(points.fits, found, reason, "value", "loo_low", "loo_high", "without_low", "without_high")
 

@@ -13,12 +13,13 @@ from gradcascade import vocabulary
 from gradcascade.errors import InputError
 from gradcascade.scaling.design import Design
 from gradcascade.scaling.fits import EXPONENTS
-from gradcascade.scaling.points import Cascades, points_of
+from gradcascade.scaling.points import Cascades, Points, points_of
 from gradcascade.scaling.regression import MIN_SCALES
 from gradcascade.scaling.run_errors import scatter, size_means, small_first
-from gradcascade.scaling.window_means import trajectories
+from gradcascade.scaling.window_means import too_few_sizes, trajectories
 from gradcascade.scaling.windows import Window
 from gradcascade.tables.inferred import INFERRED
+from gradcascade.tables.reasons import Reason, told
 from gradcascade.vocabulary import REAL
 
 DESIGN_SCHEMA, CURVE_SCHEMA = INFERRED["designs"].schema, INFERRED["design_curves"].schema
@@ -40,22 +41,32 @@ def measured_design(
     and what the scales scatter about the line beyond it is ``scale_sd``. With one run of each, all of the scatter
     about the line counts as that of runs.
     """
-    points = points_of(cascades, window)
+    found = _measured(points_of(cascades, window), family, field, exponent)
+    if isinstance(found, Reason):
+        raise InputError(f"{family}, {field}: {found.reason}; give the sizes and the scatter instead of a study")
+    return found
+
+
+def _measured(points: Points, family: str, field: str, exponent: str) -> tuple[Design, str] | Reason:
     found = {each.name: each for each in trajectories(points)}.get((family, field, REAL))
-    means = found.means() if found is not None else None
-    if means is None or means.reason or means.sizes < MIN_SCALES:
-        why = (means.reason if means is not None else None) or "no real field of these was measured"
-        raise InputError(f"{family}, {field}: {why}; give the sizes and the scatter instead of a study")
+    if found is None:
+        return Reason.of("no-real-field")
+    means = found.means()
+    if means.reason or means.sizes < MIN_SCALES:
+        return means.reason or too_few_sizes(means)
     sizes = small_first(size_means(means))
     place = list(EXPONENTS).index(exponent)
     k, free = sizes.log_n.size, int((sizes.runs - 1).sum())
     run, off = (float(variance[place]) ** 0.5 for variance in scatter(sizes))
     n = tuple(np.rint(np.exp(sizes.log_n)).astype(int).tolist())
     runs = tuple(sizes.runs.tolist())
-    if not free:
-        return Design.of(n, runs, off), f"the scatter of the {k} scales about their line ({k - 2} degrees of freedom)"
-    words = f"the scatter of {sizes.runs.sum()} runs ({free} degrees of freedom)"
-    return Design.of(n, runs, run, scale_sd=off), words
+    words = f"the scatter of the {k} scales about their line ({k - 2} degrees of freedom)"
+    if free:
+        words = f"the scatter of {sizes.runs.sum()} runs ({free} degrees of freedom)"
+    try:
+        return Design.of(n, runs, run, scale_sd=off) if free else Design.of(n, runs, off), words
+    except InputError as error:
+        return Reason.of("no-design", error=error)
 
 
 def designs(cascades: Cascades, window: Window = None) -> pl.DataFrame:
@@ -68,11 +79,11 @@ def designs(cascades: Cascades, window: Window = None) -> pl.DataFrame:
     for family, field in points.windows:
         for exponent in EXPONENTS:
             names = {"family": family, "field": field, "exponent": exponent}
-            try:
-                known, source = measured_design(points, family, field, exponent)
-            except InputError as error:
-                rows.append(names | {"reason": str(error)})
+            found = _measured(points, family, field, exponent)
+            if isinstance(found, Reason):
+                rows.append(names | told(found))
                 continue
+            known, source = found
             rows += [
                 names
                 | {"design": words, "half_width": each.half_width(), "smallest": each.smallest(), "scatter": source}
@@ -104,10 +115,10 @@ def design_curves(cascades: Cascades, window: Window = None) -> pl.DataFrame:
         for exponent in EXPONENTS:
             if vocabulary.EXPONENTS[exponent].same_as:
                 continue  # its curve is that of another
-            try:
-                known, _ = measured_design(points, family, field, exponent)
-            except InputError:
-                continue  # the table of designs has the reason
+            found = _measured(points, family, field, exponent)
+            if isinstance(found, Reason):
+                continue  # the table of designs has it
+            known, _ = found
             names = {"family": family, "field": field, "exponent": exponent}
             for change, number, each in curves(known):
                 numbers = {"half_width": each.half_width(), "smallest": each.smallest(), "cost": _cost(each, known)}

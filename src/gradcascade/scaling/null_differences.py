@@ -22,6 +22,7 @@ from gradcascade.scaling.weighted import draw_variances
 from gradcascade.scaling.window_means import all_parts, differenced, known_parts
 from gradcascade.scaling.windows import Window, in_window
 from gradcascade.tables.inferred import INFERRED
+from gradcascade.tables.reasons import because, columns, kept
 from gradcascade.vocabulary import EXPONENT_CHANNELS, REAL
 
 STEP_SCHEMA = INFERRED["null_differences"].schema
@@ -46,14 +47,14 @@ def null_differences(cascades: Cascades, parts: Parts | None = None, confidence:
     fitted, parts_of = _lines(points, parts)
     errors = _errors(parts_of, [*_LINE, "exponent"], "value", confidence)
     every = known_parts(rows, parts).join(rows.select("family", "field", "step").unique(), on=["family", "field"])
-    few = pl.format("{} scales have both variants; a slope needs {} of different n", "n_scales", pl.lit(MIN_SCALES))
+    few = because("few-with-both", least=MIN_SCALES)
     return (
         every.join(_places(), how="cross")
         .join(fitted, on=[*_LINE, "exponent"], how="left")
         .join(errors, on=[*_LINE, "exponent"], how="left")
         .with_columns(pl.col("n_scales").fill_null(0))
-        .with_columns(reason=pl.when(pl.col("value").is_null()).then(few))
-        .with_columns(replicates_reason=pl.coalesce("replicates_reason", "reason"))
+        .with_columns(*columns(pl.when(pl.col("value").is_null()).then(few)))
+        .with_columns(*columns(pl.coalesce(kept("replicates_"), kept()), "replicates_"))
         .with_columns(_part_place(parts))
         .sort("family", "field", "step", "part", "place")
         .select(pl.col(name).cast(kind) for name, kind in STEP_SCHEMA.items())
@@ -86,14 +87,13 @@ def window_null_errors(
     )
     errors = _errors(pooled, key, "value", confidence)
     every = known_parts(rows, parts).join(_places(), how="cross")
+    none = pl.when(pl.col("mean").is_null()).then(because("no-step"))
     return (
         every.join(means, on=key, how="left")
         .join(errors, on=key, how="left")
         .with_columns(
             pl.col("n_steps").fill_null(0),
-            replicates_reason=pl.when(pl.col("mean").is_null())
-            .then(pl.lit("no step in the window has the value"))
-            .otherwise("replicates_reason"),
+            *columns(pl.coalesce(none, kept("replicates_")), "replicates_"),
         )
         .with_columns(_part_place(parts))
         .sort("family", "field", "part", "place")
@@ -153,9 +153,7 @@ def _errors(shares: pl.DataFrame, key: list[str], value: str, confidence: float)
     once = pl.col("variant").filter(unknown).first()
     found = shares.group_by(key, maintain_order=True).agg(
         _value=pl.col(value).first(),
-        replicates_reason=pl.when(once.is_not_null()).then(
-            pl.format("{} was measured once at every step; replicates give an error", once)
-        ),
+        _why=pl.when(once.is_not_null()).then(because("one-draw", variant=once)),
     )
     parts = (shares["weight"] * shares["variance"]).cast(pl.Float64).fill_null(np.nan).to_numpy()
     variance = _sums(parts, starts)
@@ -164,7 +162,7 @@ def _errors(shares: pl.DataFrame, key: list[str], value: str, confidence: float)
     half = t.ppf(0.5 + confidence / 2, degrees) * np.sqrt(variance)
     return found.select(
         *key,
-        "replicates_reason",
+        *columns(pl.col("_why"), "replicates_"),
         replicates_se=pl.Series(np.sqrt(variance)).fill_nan(None),
         replicates_low=(pl.col("_value") - pl.Series(half)).fill_nan(None),
         replicates_high=(pl.col("_value") + pl.Series(half)).fill_nan(None),

@@ -32,6 +32,7 @@ VALUE_SCHEMA: dict[str, type[pl.DataType]] = {
     "low": pl.Float64,
     "high": pl.Float64,
     "n_steps": pl.Int64,
+    "code": pl.String,
     "reason": pl.String,
 }
 """Columns of the values, in order."""

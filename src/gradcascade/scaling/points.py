@@ -15,6 +15,7 @@ from gradcascade.scaling.fits import fit_points
 from gradcascade.scaling.regression import group_means
 from gradcascade.scaling.table_checks import FIT_KEYS, group_starts
 from gradcascade.scaling.windows import Range, Window, windows
+from gradcascade.tables.reasons import columns, kept
 from gradcascade.vocabulary import CHANNELS
 
 ORDER = (*FIT_KEYS, "scale", "run", "replicate")
@@ -78,9 +79,9 @@ class Points:
         """The same cascades with the extinction time in the place of n_steps; those without one are left out."""
         time = pl.col("continuous")
         timed = continuous_durations(self.rows).with_columns(
+            *columns(pl.coalesce(kept(), kept("continuous_"))),
             duration=time,
             included=pl.col("included") & time.is_not_null(),
-            reason=pl.coalesce("reason", "continuous_reason"),
         )
         return Points(timed.with_columns(**derived()), self.windows)
 

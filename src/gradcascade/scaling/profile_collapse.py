@@ -24,6 +24,7 @@ from gradcascade.scaling.weighted import draw_variances
 from gradcascade.scaling.window_means import window_intervals
 from gradcascade.scaling.windows import in_window
 from gradcascade.tables.inferred import INFERRED
+from gradcascade.tables.reasons import because, columns, kept
 from gradcascade.vocabulary import REAL
 
 STEP_SCHEMA = INFERRED["collapse"].schema
@@ -62,17 +63,18 @@ def collapse_of(cascades: Cascades, form: str) -> Collapse:
     found, stretch = [], np.full(rows.height, np.nan)
     for part in known.filter(pl.col("_row") == pl.col("_first")).partition_by(_GROUP, maintain_order=True):
         steps, numbers, own = _trajectory(part, form)
-        columns = {name: pl.Series(values, dtype=pl.Float64).fill_nan(None) for name, values in numbers.items()}
-        found.append(part.select(_GROUP)[:1].join(pl.DataFrame({"step": steps, **columns}), how="cross"))
+        series = {name: pl.Series(values, dtype=pl.Float64).fill_nan(None) for name, values in numbers.items()}
+        found.append(part.select(_GROUP)[:1].join(pl.DataFrame({"step": steps, **series}), how="cross"))
         stretch[part["_row"].to_numpy()] = own
     stretch[known["_row"].to_numpy()] = stretch[known["_first"].to_numpy()]
     times = pl.Series("_time", stretch, dtype=pl.Float64).fill_nan(None)
     lost = pl.col("included") & pl.col("_time").is_null()
     level = (pl.col("duration").cast(pl.Float64).log() - pl.col("_time")).mean().over(FIT_KEYS)
+    why = pl.coalesce(kept(), pl.when(lost).then(because("apart-profile")))
     stretched = points.rows.with_columns(times).with_columns(
+        *columns(why),
         duration=(pl.col("_time") + level).exp(),
         included=pl.col("included") & ~lost,
-        reason=pl.coalesce("reason", pl.when(lost).then(pl.lit("has a profile that meets that of no other scale"))),
     )
     schema = {name: points.rows.schema[name] for name in FIT_KEYS} | dict.fromkeys(_FOUND, pl.Float64)
     table = pl.concat([pl.DataFrame(schema=schema), *found])
@@ -88,7 +90,7 @@ def fit_collapse(collapses: dict[str, Collapse]) -> pl.DataFrame:
         # Two scales always lie on a line, and S of fewer than three is none of a law.
         enough = pl.col("n_scales") >= MIN_SCALES
         joined = joined.with_columns(pl.when(enough).then(name).alias(name) for name in _FOUND)
-        tables.append(joined.with_columns(reason=pl.coalesce("reason", _no_best())))
+        tables.append(joined.with_columns(*columns(pl.coalesce(kept(), _no_best()))))
     table = pl.concat(tables).sort(*FIT_KEYS, pl.col("form") != FORMS[0])
     return table.select(pl.col(name).cast(kind) for name, kind in STEP_SCHEMA.items())
 
@@ -145,8 +147,7 @@ def collapses_of(cascades: Cascades) -> dict[str, Collapse]:
 
 def _no_best() -> pl.Expr:
     missing = pl.col("z_best").is_null() & pl.col("value").is_not_null()
-    words = f"no exponent between {LOWEST:g} and {HIGHEST:g} brings the profiles together"
-    return pl.when(missing).then(pl.lit(words))
+    return pl.when(missing).then(because("no-best-z", lowest=f"{LOWEST:g}", highest=f"{HIGHEST:g}"))
 
 
 def _r2_high(scales: pl.Series) -> pl.Series:

@@ -31,13 +31,6 @@ SUMMARY_SCHEMA = (
 )
 """Columns of the comparison of mean R2, coefficients of variation and null shares, in order."""
 
-NOT_COMPARABLE = {
-    "not-measured": "was not measured",
-    "other-window": "is not over the published window",
-    "partial-run": "is over a part of the run, and the published one over all of it",
-}
-"""Why a number cannot be set beside the published one, by ``code``."""
-
 _WHOLE_RUN = 0.9
 """Share of the published steps from which on a run counts as whole; its first differences are zero and drop out."""
 

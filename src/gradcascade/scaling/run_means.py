@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcascade.tables.reasons import Reason
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -30,7 +32,7 @@ class RunMeans:
     means: Floats
     size: NDArray[np.int64]
     steps: int
-    reason: str | None = None
+    reason: Reason | None = None
 
     @property
     def sizes(self) -> int:
@@ -47,7 +49,7 @@ def run_means(x: Floats, logs: Floats, scale: NDArray[np.int64]) -> RunMeans:
     there = np.isfinite(x)
     kept = _kept(there, scale)
     if not there.any():
-        return _nothing(x, logs, "no cascade in the window can be used")
+        return _nothing(x, logs, Reason.of("no-cascade"))
     joined = _joined(there[:, kept])
     lost = len(np.unique(scale[kept])) - len(np.unique(scale[kept][joined]))
     kept[np.flatnonzero(kept)[~joined]] = False
@@ -62,14 +64,12 @@ def run_means(x: Floats, logs: Floats, scale: NDArray[np.int64]) -> RunMeans:
     names = np.unique(scale[kept]).size
     reason = None
     if names < 3:
-        plural = " is" if names == 1 else "s are"
-        reason = f"only {names} scale{plural} there at half of the window's steps or more"
-        if lost:
-            reason = f"only {names} scale{plural} left that share steps of the window with each other"
+        scales = "1 scale is" if names == 1 else f"{names} scales are"
+        reason = Reason.of("few-scales-together" if lost else "few-scales-often", scales=scales)
     return RunMeans(places, means, size, int(there.any(axis=1).sum()), reason)
 
 
-def _nothing(x: Floats, logs: Floats, reason: str) -> RunMeans:
+def _nothing(x: Floats, logs: Floats, reason: Reason) -> RunMeans:
     none = np.zeros(0)
     return RunMeans(none, np.zeros((logs.shape[0], 0)), none.astype(np.int64), 0, reason)
 

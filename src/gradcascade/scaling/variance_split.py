@@ -14,9 +14,10 @@ from gradcascade.scaling.run_errors import scatter, size_means
 from gradcascade.scaling.run_means import Flags, Floats, two_way
 from gradcascade.scaling.table_checks import FIT_KEYS
 from gradcascade.scaling.weighted import once_drawn
-from gradcascade.scaling.window_means import RunSteps, trajectories
+from gradcascade.scaling.window_means import RunSteps, too_few_sizes, trajectories
 from gradcascade.scaling.windows import Window
 from gradcascade.tables.inferred import INFERRED
+from gradcascade.tables.reasons import told
 from gradcascade.vocabulary import DRAW, EXPONENT_CHANNELS
 
 SPLIT_SCHEMA = INFERRED["variances"].schema
@@ -82,7 +83,7 @@ def _parts(each: RunSteps) -> tuple[dict[str, Floats], dict[str, Any]]:
     means = each.means()
     counts: dict[str, Any] = {"n_scales": means.sizes, "n_runs": int(means.size.size), "n_steps": means.steps}
     if means.reason or means.sizes < MIN_SCALES:
-        return {}, counts | {"reason": means.reason or "the scales have fewer than three different n"}
+        return {}, counts | told(means.reason or too_few_sizes(means))
     there: Flags = np.isfinite(each.x)
     used = there.any(axis=1)
     there, logs = there[used], np.where(there, each.logs, 0.0)[:, used]

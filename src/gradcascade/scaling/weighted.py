@@ -9,6 +9,7 @@ from gradcascade.scaling.fits import beside_fits
 from gradcascade.scaling.points import Cascades, Points, points_of
 from gradcascade.scaling.regression import MIN_SCALES, t_quantiles
 from gradcascade.scaling.table_checks import FIT_KEYS
+from gradcascade.tables.reasons import because, kept
 from gradcascade.vocabulary import EXPONENT_CHANNELS, REAL
 
 _SCALE = ("family", "field", "variant", "scale")
@@ -22,12 +23,12 @@ def weighted_exponents(cascades: Cascades) -> pl.DataFrame:
     line.
     """
     points = points_of(cascades)
-    fits = points.fits.select(*FIT_KEYS, "exponent", pl.col("value").alias("_plain"), "n_scales", "reason")
+    fits = points.fits.select(*FIT_KEYS, "exponent", pl.col("value").alias("_plain"), "n_scales", "code", "reason")
     tables = [
         _weighted(points.logs, _unit_variances(points, channel), exponent, channel)
         for exponent, channel in EXPONENT_CHANNELS.items()
     ]
-    reason = pl.when(pl.col("_plain").is_null()).then("reason").otherwise("_why")
+    reason = pl.when(pl.col("_plain").is_null()).then(kept()).otherwise("_why")
     return beside_fits(fits, pl.concat(tables), reason, "value", "se", "low", "high", "n_scales")
 
 
@@ -96,11 +97,11 @@ def _weighted(points: pl.DataFrame, variances: pl.DataFrame, exponent: str, chan
         pl.when(unknown.is_not_null())
         .then(
             pl.when(pl.col("_unit").first() == "runs")
-            .then(pl.format("scale {} has one run and others have several; weights need several of each", unknown))
-            .otherwise(pl.format("scale {} was measured once at every step; weights need replicates", unknown))
+            .then(because("one-run-of-scale", scale=unknown))
+            .otherwise(because("one-draw-of-scale", scale=unknown))
         )
         .when(alike.is_not_null())
-        .then(pl.format("the {} of scale {} are all alike; they give no weight", pl.col("_unit").first(), alike))
+        .then(because("no-weight", unit=pl.col("_unit").first(), scale=alike))
     )
     found = table.group_by(*FIT_KEYS, maintain_order=True).agg(
         _k=pl.len().cast(pl.Int64), _known=known.fill_null(False).all(), _xx=xx, _xy=xy, _yy=yy, _why=why

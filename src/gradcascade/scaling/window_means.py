@@ -28,6 +28,7 @@ from gradcascade.scaling.run_means import RunMeans, run_means
 from gradcascade.scaling.table_checks import group_starts
 from gradcascade.scaling.windows import Range, Window
 from gradcascade.tables.column import ACROSS
+from gradcascade.tables.reasons import Reason, told
 from gradcascade.vocabulary import DIFFERENCES, EXPONENT_CHANNELS, PUBLISHED_NULLS, REAL, polars_schema
 
 PARTS = {name: (part.minuend, part.subtrahend) for name, part in DIFFERENCES.items()}
@@ -222,12 +223,11 @@ def across_scales(runs: RunMeans, confidence: float = CONFIDENCE) -> list[dict[s
     reason = runs.reason
     if reason is None and runs.sizes < MIN_SCALES:
         reason = too_few_sizes(runs)
-    counts = {
+    counts: dict[str, Any] = {
         "n_scales": runs.sizes,
         "n_runs": int(runs.size.size),
         "scales_steps": runs.steps,
-        "scales_reason": reason,
-    }
+    } | told(reason, "scales_")
     if reason is not None or sizes is None:
         return [counts] * len(EXPONENTS)
     value, se, method = slopes_across(sizes)
@@ -237,11 +237,11 @@ def across_scales(runs: RunMeans, confidence: float = CONFIDENCE) -> list[dict[s
     return [dict(zip(names, map(float, row), strict=True)) | counts | {"scales_method": method} for row in ends]
 
 
-def too_few_sizes(runs: RunMeans) -> str:
+def too_few_sizes(runs: RunMeans) -> Reason:
     """Why runs of fewer than three sizes have no slope."""
     if runs.sizes == 1:
-        return f"the {runs.size.size} scales all have the same n; a slope needs different ones"
-    return f"the scales have only {runs.sizes} different n; a fit needs {MIN_SCALES}"
+        return Reason.of("sizes-of-one-n", count=runs.size.size)
+    return Reason.of("few-sizes", n_scales=runs.sizes, least=MIN_SCALES)
 
 
 def slopes_across(sizes: SizeMeans) -> tuple[Floats, Floats, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from gradcascade.vocabulary import (
+    CODE,
     EXPONENT,
     FAMILY,
     FIELD,
@@ -49,6 +50,7 @@ ALONG = (
         "follows for others.",
     ),
     number("high", "", "Upper end of the 95 % interval along training."),
+    CODE,
     REASON,
 )
 """A mean along training, with its interval."""
@@ -67,6 +69,7 @@ ACROSS = (
         "unequal; at least the ordinary one) or runs (their scatter is measured); missing where there is no slope.",
         True,
     ),
-    text("scales_reason", "Why there is no slope across scales, in words; missing where there is one.", True),
+    text("scales_code", "Why there is no slope across scales, as a code; missing where there is one.", True),
+    text("scales_reason", "The same in words.", True),
 )
 """A slope across scales, with its interval."""

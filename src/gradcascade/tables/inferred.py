@@ -8,6 +8,7 @@ from typing import Any
 
 from gradcascade.tables.column import ACROSS, ALONG, OF_WINDOW, Table
 from gradcascade.vocabulary import (
+    CODE,
     EXPONENT,
     FAMILY,
     FIELD,
@@ -32,13 +33,15 @@ def _column(name: str, type: str, meaning: str, unit: str = "", nullable: bool |
 
 def _columns(entries: list[Any], shared: dict[str, Columns]) -> Columns:
     parts = (shared[entry] if isinstance(entry, str) else (_column(**entry),) for entry in entries)
-    return tuple(column for part in parts for column in part)
+    # A table may say more of a column that it shares.
+    return tuple({column.name: column for part in parts for column in part}.values())
 
 
 def _read() -> dict[str, Table]:
     content = tomllib.loads((resources.files("gradcascade.tables") / "inferred.toml").read_text(encoding="utf-8"))
-    alone = (FAMILY, FIELD, SCALE, STEP, VARIANT, EXPONENT, N_SCALES, REASON)
+    alone = (FAMILY, FIELD, SCALE, STEP, VARIANT, EXPONENT, N_SCALES)
     shared: dict[str, Columns] = {column.name: (column,) for column in alone}
+    shared["reason"] = CODE, REASON
     shared |= {"ALONG": ALONG, "ACROSS": ACROSS, "OF_WINDOW": OF_WINDOW, "OF_STEP": OF_STEP, "FITTED": FITTED}
     shared |= {name: _columns(entries, shared) for name, entries in content.pop("groups").items()}
     tables = {}

@@ -11,7 +11,7 @@ from .asked import answers, named
 
 
 def orders(rows: list[tuple]) -> pl.DataFrame:
-    full = [("nano", "update", *row, 8, None) for row in rows]
+    full = [("nano", "update", *row, 8, None, None) for row in rows]
     return pl.DataFrame(full, schema=VALUE_SCHEMA, orient="row")
 
 

@@ -46,7 +46,7 @@ def orders_table() -> pl.DataFrame:
         for exponent, level in levels.items():
             for order in names:
                 value = level + 0.02 * float(rng.standard_normal())
-                rows.append(("nano", field, exponent, order, value, value - 0.02, value + 0.02, 8, None))
+                rows.append(("nano", field, exponent, order, value, value - 0.02, value + 0.02, 8, None, None))
     return pl.DataFrame(rows, schema=VALUE_SCHEMA, orient="row")
 
 

@@ -11,12 +11,12 @@ from gradcascade.report.data import Group, ReportData, of_group
 from gradcascade.report.page_tables import MINUS, signed
 from gradcascade.scaling.comparison import compare_published
 from gradcascade.scaling.published import (
-    NOT_COMPARABLE,
     compare_summaries,
     published_associations,
     published_exponents,
 )
 from gradcascade.scaling.windows import published_windows
+from gradcascade.tables.reasons import SENTENCES
 from gradcascade.vocabulary import SYMBOLS
 
 SUMMARIES = {
@@ -112,7 +112,7 @@ def published_answer(data: ReportData) -> Answer | None:
         ours="value",
         sd="spread",
         less="difference",
-        reason=pl.col("code").replace_strict(NOT_COMPARABLE, default=None, return_dtype=pl.String),
+        reason=pl.col("code").replace_strict(SENTENCES, default=None, return_dtype=pl.String),
     )
     columns = [name for name in summaries.columns if name in rows.columns]
     return answer("published", sentences, pl.concat([rows, summaries.select(columns)], how="diagonal"), known)

@@ -31,7 +31,7 @@ class TensorOrders(ReportFigure):
     order = 160
 
     def _frame(self) -> pl.DataFrame:
-        columns = [name for name in VALUE_SCHEMA if name != "reason"]
+        columns = [name for name in VALUE_SCHEMA if name not in ("code", "reason")]
         if self.data.orders is None:
             return pl.DataFrame(schema={name: VALUE_SCHEMA[name] for name in columns})
         return self.data.orders.filter(pl.col("exponent").is_in(SHOWN_EXPONENTS)).select(columns)
