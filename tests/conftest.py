@@ -44,6 +44,12 @@ def _own_cache(tmp_path_factory):
         os.environ["GRADCASCADE_CACHE"] = before
 
 
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Reports without figures for paper: drawing them takes most of the time, and has tests of its own."""
+    monkeypatch.setattr("gradcascade.report.figure_views.all_figures", lambda data: [])
+
+
 @pytest.fixture(scope="session")
 def browser():
     """Headless Chromium; one for all, since two of Playwright's loops cannot run in a thread."""

@@ -1,26 +1,22 @@
 """``gradcascade audit``, and ``measure`` that obeys what it wrote."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import warm
 from sample_runs import write_pico_run
+
+import gradcascade as gc
+from gradcascade.report.access import study_data
+from gradcascade.report.page import write_report
 
 
 def command(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "gradcascade", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "80"},
-    )
+    return warm.command(*words, cwd=cwd, environment={"COLUMNS": "80"})
 
 
 @pytest.fixture
@@ -66,6 +62,7 @@ def test_a_clean_family_has_nothing_to_report(family: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_what_is_found_is_shown_listed_and_left_out_of_the_measurement(family: Path) -> None:
     spoil(family)
     done = command("audit", "runs", "--out", "study/quarantine.toml", cwd=family)
@@ -78,8 +75,8 @@ def test_what_is_found_is_shown_listed_and_left_out_of_the_measurement(family: P
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
     assert (outcome["measured"], outcome["refused"], len(outcome["quarantined"])) == (3 * 9 - 4, [], 4)
-    assert command("report", "study", cwd=family).returncode == 0
-    page = (family / "study" / "report" / "index.html").read_text(encoding="utf-8")
+    with gc.Study.open(family / "study") as study:
+        page = write_report(study_data(study), family / "report").read_text(encoding="utf-8")
     assert (
         "in quarantine: " in page and "entries that are not finite" in page and "identical at steps 10 and 20" in page
     )

@@ -7,20 +7,19 @@ import numpy as np
 import polars as pl
 import pytest
 from sample_runs import save_pt, write_pico_run
+from warm import command
 
 import gradcascade as gc
 
 
-def command(*words, cwd=None, **environment):
-    import os
-
+def cold(*words, cwd=None):
+    """The command as a shell starts it."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "gradcascade", *map(str, words)],
         capture_output=True,
         text=True,
         timeout=120,
         cwd=cwd,
-        env={**os.environ, **environment},
     )
 
 
@@ -34,7 +33,7 @@ def family(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def study(family):
-    done = command("measure", "runs", "--out", "study", "--json", cwd=family)
+    done = cold("measure", "runs", "--out", "study", "--json", cwd=family)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"measured": 3 * 7 * 4, "known": 0, "left": 0, "refused": [], "quarantined": []}
     return family / "study"
@@ -43,7 +42,7 @@ def study(family):
 def test_probe_prints_the_object_of_the_contract(tmp_path):
     field = np.random.default_rng(1).standard_normal((60, 70)).astype(np.float32)
     np.save(tmp_path / "field.npy", field)
-    done = command("probe", tmp_path / "field.npy", "--json", "--threads", 2)
+    done = cold("probe", tmp_path / "field.npy", "--json", "--threads", 2)
     found = json.loads(done.stdout)
     assert list(found) == [
         "n", "tau", "size", "duration", "v_abs", "v_rel", "ceiling", "activity",
@@ -81,33 +80,36 @@ def test_graph_writes_the_very_graph_the_probe_uses(tmp_path):
 
 def test_cache_shows_and_clears_the_graphs(tmp_path):
     own = {"GRADCASCADE_CACHE": str(tmp_path / "cache"), "GRADCASCADE_CACHE_LIMIT": "1.5"}
-    assert json.loads(command("cache", "--json", **own).stdout)["entries"] == []
-    assert command("graph", 5000, "--kind", "small-world-0.2", "--out", tmp_path / "e.npy", **own).returncode == 0
-    found = json.loads(command("cache", "--json", **own).stdout)
+    assert json.loads(command("cache", "--json", environment=own).stdout)["entries"] == []
+    assert (
+        command("graph", 5000, "--kind", "small-world-0.2", "--out", tmp_path / "e.npy", environment=own).returncode
+        == 0
+    )
+    found = json.loads(command("cache", "--json", environment=own).stdout)
     (entry,) = found["entries"]
     assert (entry["kind"], entry["n"]) == ("small-world-0.2", 5000)
     assert found["total"] == entry["size"] > 5 * 5000 * 4
     assert (found["folder"], found["limit"]) == (own["GRADCASCADE_CACHE"], 1_500_000_000)
-    text = command("cache", **own).stdout
+    text = command("cache", environment=own).stdout
     assert "small-world-0.2" in text and "5,000" in text and "of at most 1.5 GB" in text
-    cleared = command("cache", "--clear", **own)
+    cleared = command("cache", "--clear", environment=own)
     assert "removed 1 graphs" in cleared.stdout and "total   0 B" in cleared.stdout
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_a_limit_of_the_cache_that_is_no_number_is_refused():
-    done = command("cache", GRADCASCADE_CACHE_LIMIT="much")
+    done = command("cache", environment={"GRADCASCADE_CACHE_LIMIT": "much"})
     assert done.returncode == 2
     assert "GRADCASCADE_CACHE_LIMIT must be a number of GB of at least 0, got 'much'" in done.stderr
 
 
 def test_measure_fit_report_export(study):
-    fits = json.loads(command("fit", study, "--json").stdout)
+    fits = json.loads(cold("fit", study, "--json").stdout)
     with gc.Study.open(study) as opened:
         expected = gc.fit_exponents(opened.cascades())
     assert len(fits["fits"]) == len(expected)
     assert "±" in command("fit", study, "--window", 10, 30).stdout
-    page = json.loads(command("report", study, "--json").stdout)["report"]
+    page = json.loads(cold("report", study, "--json").stdout)["report"]
     assert page.endswith("index.html")
     assert (study / "report" / "index.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     for kind, read in (("parquet", pl.read_parquet), ("csv", pl.read_csv)):

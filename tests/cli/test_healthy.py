@@ -21,6 +21,7 @@ def command(monkeypatch, capsys, *words):
     return said.out
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_sick_run_is_named_and_left_out_on_demand(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     table = sick(clean(np.random.default_rng(2)), 0.2, 20_000, scale="s3")

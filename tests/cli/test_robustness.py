@@ -7,18 +7,9 @@ import sys
 
 import pytest
 from sample_runs import write_pico_run
+from warm import command
 
 import gradcascade as gc
-
-
-def command(*words, cwd=None):
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "gradcascade", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=cwd,
-    )
 
 
 @pytest.fixture(scope="module")

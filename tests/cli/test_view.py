@@ -38,8 +38,12 @@ def planned(folder):
 
 @pytest.fixture
 def view(planned):
-    # How long it waits between two reports is told in tests/view/test_live.py; here the last one comes at once.
-    code = "from gradcascade.view import live; live.PATIENCE = 0; from gradcascade.cli.main import main; main()"
+    # How long it waits between two reports is told in tests/view/test_live.py; here the last one comes at once, and
+    # without the figures for paper, which would be drawn for every report.
+    code = (
+        "from gradcascade.view import live; live.PATIENCE = 0; from gradcascade.report import figure_views; "
+        "figure_views.all_figures = lambda data: []; from gradcascade.cli.main import main; main()"
+    )
     process = start("view", planned, run=("-c", code))
     assert process.stdout is not None
     line = process.stdout.readline()

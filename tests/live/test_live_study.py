@@ -124,6 +124,7 @@ def test_view_follows_a_training(tmp_path, background):
     assert (live.state.measuring, live.state.words) == (False, "Measuring has ended: 9 cascades.")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_report_of_a_live_study_is_written_and_viewed(parts, tmp_path):
     """By `gradcascade report`, and by `gradcascade view` while the study grows, with the page that it shows."""
     from gradcascade.cli.main import app

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gradcascade.report import bundle as bundling
-from gradcascade.report import figure_views, words
+from gradcascade.report import words
 from gradcascade.report.bundle import ASSETS, SCRIPTS, bundle, scripts
 from gradcascade.report.data import ReportData
 from gradcascade.report.page import write_report
@@ -26,6 +26,7 @@ def test_every_chart_has_a_script_and_words() -> None:
         assert f'addChart("{name}", {{' in ASSETS.joinpath("charts", f"{name}.js").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_chart_is_a_script_and_an_entry_of_words(
     data: ReportData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -40,7 +41,6 @@ def test_a_chart_is_a_script_and_an_entry_of_words(
     )
     monkeypatch.setattr(bundling, "ASSETS", tmp_path / "assets")
     monkeypatch.setattr(words, "FOLDER", tmp_path)
-    monkeypatch.setattr(figure_views, "all_figures", lambda data: [])
     for cached in (bundle, words.charts, words._read):
         cached.cache_clear()
     try:

@@ -7,7 +7,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gradcascade.report import figure_views
 from gradcascade.report.data import ReportData
 from gradcascade.report.figures.performance_by_scale import PerformanceByScale
 from gradcascade.report.page import write_report
@@ -15,11 +14,6 @@ from gradcascade.report.page_data import chart_data
 from gradcascade.vocabulary import METRIC_COLUMNS, REFUSAL_COLUMNS, polars_schema
 
 from .cascades import study_cascades
-
-
-@pytest.fixture
-def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figure_views, "all_figures", lambda data: [])
 
 
 def with_runs(*runs: str) -> pl.DataFrame:

@@ -42,6 +42,7 @@ def write(table, path):
     return path
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("end", ["csv", "parquet", "json"])
 def test_a_table_becomes_a_study_that_fits_as_the_table_does(tmp_path, end):
     file = write(theirs(), tmp_path / f"[other] 5%.{end}")
