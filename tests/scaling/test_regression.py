@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gradcascade.scaling.regression import fit_lines, t_quantiles
+from gradcascade.scaling.regression import fit_lines, t_quantile, t_quantiles
 
 
 @pytest.mark.parametrize("sizes", [[3], [4, 3, 5], [2, 4, 1, 7]], ids=str)
@@ -50,3 +50,5 @@ def test_no_rows() -> None:
 
 def test_t_quantiles() -> None:
     np.testing.assert_allclose(t_quantiles(np.array([1, 2, 1, 3])), [12.7062, 4.3027, 12.7062, 3.1824], atol=1e-4)
+    assert [t_quantile(degrees) for degrees in (1, 2, 3)] == t_quantiles(np.array([1, 2, 3])).tolist()
+    assert t_quantile(1) is t_quantile(1)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
-from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
+from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, t_quantile
 from gradcascade.scaling.run_errors import MIN_HC3, SizeMeans, coefficient_errors
 
 POWER = 0.8
@@ -102,9 +102,9 @@ class Design:
 
     def half_width(self, confidence: float = CONFIDENCE) -> float:
         """Median half width of the interval of the slope."""
-        from scipy.stats import chi2, t
+        from scipy.stats import chi2
 
-        quantile = float(t.ppf(0.5 + confidence / 2, len(self.sizes) - 2))
+        quantile = t_quantile(len(self.sizes) - 2, confidence)
         if self._drawn_from:
             return quantile * float(np.median(_drawn(self)[1]))
         _, mean, degrees = self.moments()
@@ -134,18 +134,14 @@ class Design:
 
     def _share(self, difference: float, confidence: float) -> float:
         """Share of the drawn studies, each with its slope's error and the opposite one, that show a difference."""
-        from scipy.stats import t
-
         error, se = _drawn(self)
-        half = float(t.ppf(0.5 + confidence / 2, len(self.sizes) - 2)) * se
+        half = t_quantile(len(self.sizes) - 2, confidence) * se
         return float(np.mean([np.abs(difference + sign * error) > half for sign in (1, -1)]))
 
     def _threshold(self, confidence: float) -> tuple[float, float]:
         """How many true standard errors off zero a slope must be to be shown, and the degrees of freedom."""
-        from scipy.stats import t
-
         variance, mean, degrees = self.moments()
-        return float(t.ppf(0.5 + confidence / 2, len(self.sizes) - 2) * np.sqrt(mean / variance)), degrees
+        return t_quantile(len(self.sizes) - 2, confidence) * float(np.sqrt(mean / variance)), degrees
 
 
 @lru_cache(maxsize=64)

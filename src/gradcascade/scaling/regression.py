@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,14 @@ def t_quantiles(degrees: NDArray[np.int64], confidence: float = CONFIDENCE) -> F
     # A table has few different numbers of scales, and the quantile is the slow part of a fit.
     distinct, place = np.unique(degrees, return_inverse=True)
     return np.asarray(t.ppf(0.5 + confidence / 2, distinct), dtype=np.float64)[place].reshape(degrees.shape)
+
+
+@lru_cache
+def t_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
+    """Half width, in standard errors, of a two-sided t interval; a search for a power asks for it again and again."""
+    from scipy.stats import t
+
+    return float(t.ppf(0.5 + confidence / 2, degrees))
 
 
 def group_means(values: Floats, starts: NDArray[np.intp]) -> Floats:

@@ -55,6 +55,16 @@ def test_every_figure_draws_and_saves_without_touching_global_settings(
     assert Gcf.get_all_fig_managers() == []
 
 
+def test_a_figure_is_laid_out_once_and_then_drawn_once_for_every_file(
+    data: ReportData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    draw = Figure.draw
+    monkeypatch.setattr(Figure, "draw", lambda self, renderer: drawn.append(1) or draw(self, renderer))
+    TransportOverSteps(data).save(tmp_path)
+    assert len(drawn) == 1 + 3
+
+
 def test_transport_frame_is_what_is_drawn_and_what_was_measured(data: ReportData) -> None:
     figure = TransportOverSteps(data)
     frame = figure.frame()
