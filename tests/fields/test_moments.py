@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twins import FIELDS, make_field
 
-from gradcascade.fields.moments import Moments, moments
+from gradcascade.fields.moments import Moments, _extremes, moments
 
 
 def exact_moments(field):
@@ -15,7 +15,7 @@ def exact_moments(field):
     values = [Fraction(float(value)) / Fraction(2) ** exponent for value in field]
     mean = sum(values) / len(values)
     second, fourth = (float(sum((value - mean) ** power for value in values) / len(values)) for power in (2, 4))
-    return Moments(len(values), exponent, float(mean), second, fourth)
+    return Moments(len(values), len(set(values)) == 1, exponent, float(mean), second, fourth)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -24,7 +24,7 @@ def exact_moments(field):
 def test_moments_equal_those_of_exact_arithmetic(kind, dtype, n, seed):
     field = make_field(kind, n, seed, dtype)
     found, exact = moments(field), exact_moments(field)
-    assert (found.n, found.exponent) == (exact.n, exact.exponent)
+    assert (found.n, found.constant, found.exponent) == (exact.n, exact.constant, exact.exponent)
     assert found.mean == pytest.approx(exact.mean, rel=1e-12, abs=1e-15)
     assert found.second == pytest.approx(exact.second, rel=1e-12, abs=1e-30)
     assert found.fourth == pytest.approx(exact.fourth, rel=1e-12, abs=1e-60)
@@ -41,3 +41,20 @@ def test_the_ends_of_the_range_of_doubles_do_not_overflow(factor):
     found = moments(np.array([1.0, 2.0, 3.0]) * factor)
     assert math.ldexp(found.mean, found.exponent) == pytest.approx(2 * factor)
     assert math.ldexp(math.sqrt(found.second), found.exponent) == pytest.approx(math.sqrt(2 / 3) * factor, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "values", [[-3.0, -1.0], [1.0, 3.0], [-0.0, 0.0], [-1e-40, 1e-40], [-np.inf, 2.0], [5.0], [-5.0, -5.0, 2.5]]
+)
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_extremes_are_numpys(values, dtype, threads):
+    field = np.array(values, dtype)
+    assert _extremes(field, threads) == (field.min(), field.max())
+
+
+def test_extremes_of_many_entries_are_numpys():
+    for kind in FIELDS:
+        for dtype in (np.float32, np.float64):
+            field = make_field(kind, 100_003, 7, dtype)
+            assert _extremes(field, 3) == (field.min(), field.max())

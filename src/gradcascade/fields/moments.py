@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
@@ -21,11 +22,23 @@ class Moments:
     """Moments of a field divided by ``2**exponent``, so that no power leaves the range of a double."""
 
     n: int
+    constant: bool
+    """Whether all entries are equal."""
     exponent: int
     mean: float
     second: float
     """Mean square of the deviations from the mean; ``fourth`` is their mean fourth power."""
     fourth: float
+
+
+@compiled()
+def _extremes_of(words, sign, below):
+    """The least and the largest number, as integers of the same order, which are compared many at once."""
+    least = largest = words[0] ^ ((words[0] >> sign) & below)
+    for i in range(words.shape[0]):
+        ordered = words[i] ^ ((words[i] >> sign) & below)
+        least, largest = min(least, ordered), max(largest, ordered)
+    return least, largest
 
 
 @compiled()
@@ -65,6 +78,15 @@ def _sum(values, first, second):
 
 
 @parallel()
+def _extremes_all(words, sign, below, parts) -> Any:
+    n = words.shape[0]
+    found = np.empty((parts, 2), words.dtype)
+    for part in numba.prange(parts):
+        found[part] = _extremes_of(words[part * n // parts : (part + 1) * n // parts], sign, below)
+    return found
+
+
+@parallel()
 def _sum_all(field, first, second, parts):
     blocks = (field.shape[0] + _BLOCK - 1) // _BLOCK
     sums = np.zeros(blocks)
@@ -84,12 +106,23 @@ def _sums(field, first, second, mean, parts):
     return sums
 
 
+def _extremes(field: NDArray[np.floating], threads: int) -> tuple[float, float]:
+    """The least and the largest entry."""
+    words = field.view(np.int32 if field.dtype == np.float32 else np.int64)
+    kind, bits = words.dtype.type, 8 * words.itemsize
+    below = np.iinfo(kind).max
+    found = _extremes_all(words, kind(bits - 1), kind(below), min(threads, len(words)))
+    numbers = (found ^ ((found >> (bits - 1)) & below)).view(field.dtype)
+    return float(numbers[:, 0].min()), float(numbers[:, 1].max())
+
+
 def moments(field: NDArray[np.floating], threads: int = 1) -> Moments:
     """Read a field three times: its largest magnitude, its mean, its moments about the mean."""
     n = len(field)
-    largest = max(float(field.max()), -float(field.min()))
+    least, most = _extremes(field, threads)
+    largest = max(most, -least)
     exponent = math.frexp(largest)[1] if 0 < largest < math.inf else 0
     factors = powers(-exponent)
     mean = float(_sum_all(field, *factors, threads).sum()) / n
     _, second, fourth = (_sums(field, *factors, mean, threads).sum(axis=0) / n).tolist()
-    return Moments(n, exponent, mean, second, fourth)
+    return Moments(n, least == most, exponent, mean, second, fourth)

@@ -12,10 +12,10 @@ from gradcascade.fields.moments import moments
 
 def kurtosis(field: NDArray[np.floating], threads: int = 1) -> float:
     """Fourth central moment over the squared variance (Pearson's: 3 for a normal field); NaN for a constant field."""
-    if not len(field) or field.min() == field.max():
+    if not len(field):
         return float("nan")
     found = moments(field, threads)
-    return found.fourth / found.second**2 if found.second > 0 else float("nan")
+    return found.fourth / found.second**2 if found.second > 0 and not found.constant else float("nan")
 
 
 def content_hash(field: NDArray[np.floating]) -> str:
