@@ -17,6 +17,13 @@ def whole(name: str, value: Any) -> int:
     return int(value)
 
 
+def seed_of(name: str, value: Any) -> int:
+    """The argument as a Python int, if random numbers can be seeded with it: others would count modulo 2**64."""
+    if not 0 <= (seed := whole(name, value)) < 2**64:
+        raise InputError(f"{name} must be from 0 to 2**64 - 1, got {value}")
+    return seed
+
+
 def check_least(settings: object, least: Mapping[str, int]) -> None:
     """Refuse settings that are no whole number, or below what each must be at least."""
     for name, smallest in least.items():

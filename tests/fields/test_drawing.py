@@ -213,3 +213,23 @@ def test_the_nulls_of_a_field_are_pinned():
         "signs": [-1, 2, -3, 4, -5, 6, -7, 8, 9, -10, -11, 12],
         "in-tensor": [3, 4, 2, 1, 7, 8, 5, 6, 10, 11, 12, 9],
     }
+
+
+@pytest.mark.parametrize("kind", ["N1", "N2", "signs", "clipped"])
+@pytest.mark.parametrize("entry", [np.nan, -np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_entries_that_are_not_finite_are_refused_as_the_probe_does(kind, entry, dtype):
+    field = np.random.default_rng(0).standard_normal(1000).astype(dtype)
+    field[[17, 400]] = entry
+    with pytest.raises(gc.InputError, match=r"the field has 2 of 1,000 entries that .* at index 17"):
+        gc.null(kind, field, 42)
+    assert np.isfinite(gc.null("N0", field, 42)).all()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 2**70])
+def test_seeds_that_would_count_modulo_are_refused(seed):
+    with pytest.raises(gc.InputError, match=rf"seed must be from 0 to 2\*\*64 - 1, got {seed}"):
+        gc.null("N0", 1000, seed)
+    with pytest.raises(gc.InputError, match=rf"graph_seed must be from 0 to 2\*\*64 - 1, got {seed}"):
+        gc.Probe(graph_seed=seed)
+    assert gc.null("N0", 1000, 2**64 - 1).size == 1000

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twins import FIELDS, make_field
 
-from gradcascade.fields.moments import Moments, _extremes, moments
+from gradcascade.fields.moments import Moments, extremes, moments
 
 
 def exact_moments(field):
@@ -50,11 +50,11 @@ def test_the_ends_of_the_range_of_doubles_do_not_overflow(factor):
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_extremes_are_numpys(values, dtype, threads):
     field = np.array(values, dtype)
-    assert _extremes(field, threads) == (field.min(), field.max())
+    assert extremes(field, threads) == (field.min(), field.max())
 
 
 def test_extremes_of_many_entries_are_numpys():
     for kind in FIELDS:
         for dtype in (np.float32, np.float64):
             field = make_field(kind, 100_003, 7, dtype)
-            assert _extremes(field, 3) == (field.min(), field.max())
+            assert extremes(field, 3) == (field.min(), field.max())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral
 from typing import Any, Literal
 
@@ -9,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
+from gradcascade.fields.moments import extremes
 from gradcascade.fields.nulls import NULLS, Drawing, NullSettings
 from gradcascade.fields.nulls.base import CLIP
 from gradcascade.fields.tensor_sizes import TensorSizes
-from gradcascade.numbers import whole
+from gradcascade.numbers import seed_of, whole
 from gradcascade.probe.array import as_field
 from gradcascade.probe.graphs import MIN_NODES
 from gradcascade.probe.parts import Parts, in_parts
 from gradcascade.probe.threads import thread_count
+from gradcascade.probe.threshold import survey
 
 
 def null(
@@ -45,7 +48,8 @@ def null(
         What the probe takes: a NumPy array or torch tensor of any shape, or a mapping or an iterable of tensors,
         which is copied into one array. For N0 its number of entries is enough.
     seed, replicate : int
-        The published seed is ``42 + step``; replicates count from 0. Both, N and the field determine the result.
+        The published seed is ``42 + step``; it must be below 2**64. Replicates count from 0. Both, N and the field
+        determine the result.
     deviation : {"population", "sample"}
         Which standard deviation N1 takes.
     layout : sequence of (str, int), optional
@@ -59,11 +63,12 @@ def null(
     Raises
     ------
     InputError
-        If the kind is unknown, the field cannot be used, or the layout is missing or is not that of the field.
+        If the kind is unknown, the field cannot be used (entries that are NaN or infinite, too few of them), or the
+        layout is missing or is not that of the field.
     """
     declared = NULLS.find(kind)
     count = thread_count(threads)
-    key = (declared.stream, whole("seed", seed), whole("replicate", replicate))
+    key = (declared.stream, seed_of("seed", seed), whole("replicate", replicate))
     if deviation not in ("population", "sample"):
         raise InputError(f"deviation must be population or sample, got {deviation!r}")
     if not declared.needs_values and isinstance(field, Integral):
@@ -75,6 +80,8 @@ def null(
             layout = field.layout
         values = as_field(field)
         n = len(values)
+        if declared.needs_values and not all(map(math.isfinite, extremes(values, count))):
+            survey(values)  # which says what is not finite, and where
     if declared.needs_layout and layout is None:
         raise InputError(
             f"the null {kind} needs the layout of the field: name and number of entries of every tensor, in order"

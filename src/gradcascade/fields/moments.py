@@ -106,8 +106,8 @@ def _sums(field, first, second, mean, parts):
     return sums
 
 
-def _extremes(field: NDArray[np.floating], threads: int) -> tuple[float, float]:
-    """The least and the largest entry."""
+def extremes(field: NDArray[np.floating], threads: int = 1) -> tuple[float, float]:
+    """The least and the largest entry; of a field with NaN one of them is NaN."""
     words = field.view(np.int32 if field.dtype == np.float32 else np.int64)
     kind, bits = words.dtype.type, 8 * words.itemsize
     below = np.iinfo(kind).max
@@ -119,7 +119,7 @@ def _extremes(field: NDArray[np.floating], threads: int) -> tuple[float, float]:
 def moments(field: NDArray[np.floating], threads: int = 1) -> Moments:
     """Read a field three times: its largest magnitude, its mean, its moments about the mean."""
     n = len(field)
-    least, most = _extremes(field, threads)
+    least, most = extremes(field, threads)
     largest = max(most, -least)
     exponent = math.frexp(largest)[1] if 0 < largest < math.inf else 0
     factors = powers(-exponent)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from gradcascade.errors import InputError
-from gradcascade.numbers import real, whole
+from gradcascade.numbers import real, seed_of, whole
 from gradcascade.probe import capacity, engines
 from gradcascade.probe.cascade import Cascade, Relaxed
 from gradcascade.probe.engines.host import HostEngine
@@ -67,8 +67,9 @@ class Probe:
     """None means ``$GRADCASCADE_THREADS``, else all cores. It does not change results."""
 
     def __post_init__(self) -> None:
-        for name in ("m", "graph_seed", "max_steps"):
+        for name in ("m", "max_steps"):
             object.__setattr__(self, name, whole(name, getattr(self, name)))
+        object.__setattr__(self, "graph_seed", seed_of("graph_seed", self.graph_seed))
         for name in ("alpha", "quantile"):
             value = real(name, getattr(self, name))
             if not 0 < value < 1:

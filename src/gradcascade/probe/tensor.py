@@ -91,6 +91,16 @@ def _tensor(values: Any) -> NDArray[Any]:
 
 def check_field(kind: str, size: int) -> None:
     """Refuse a field that is not made of real floating-point numbers, or has too few entries."""
+    if kind.startswith("complex"):
+        raise InputError(
+            f"a field holds real floating-point numbers, got {kind}; pass its real part, or real and imaginary parts "
+            "as two entries"
+        )
+    if kind == "object":
+        raise InputError(
+            "a field holds real floating-point numbers, got an array of objects; pass numbers (toarray() of a sparse "
+            "matrix)"
+        )
     if kind not in ("float32", "float64"):
         raise InputError(f"a field holds real floating-point numbers, got {kind}; convert it to float32")
     if size < MIN_NODES:
