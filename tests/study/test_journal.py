@@ -96,7 +96,8 @@ def test_readers_see_what_is_stored_while_it_is_written_and_a_second_writer_is_r
                 reader.add(row(step=30))
         with pytest.raises(InputError, match="is being written by process"):
             Store(path, journal="wal")
-    assert len(Store(path).keys()) == 2
+    with Store(path) as store:
+        assert len(store.keys()) == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
@@ -155,7 +156,8 @@ def test_a_writer_whose_lock_was_taken_over_writes_nothing_more(tmp_path):
             store.add(row(step=20))
     assert lock_of(path).exists()  # it is the other's
     lock_of(path).unlink()
-    assert len(Store(path).keys()) == 1
+    with Store(path) as store:
+        assert len(store.keys()) == 1
 
 
 @pytest.mark.parametrize("mode", ["wal", "rollback"])
