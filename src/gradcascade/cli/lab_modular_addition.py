@@ -15,7 +15,7 @@ from gradcascade.errors import InputError
 from gradcascade.probe.graphs import DEFAULT_GRAPH
 
 if TYPE_CHECKING:
-    from gradcascade.report.labs.modular.page import ModularReport
+    from gradcascade.report.page_report import PageReport
     from gradcascade.training.labs.modular_addition import Overall
     from gradcascade.training.labs.modular_plan import ModularPlan
 
@@ -124,7 +124,7 @@ def _show(display: ProgressDisplay, found: Overall) -> None:
     display.update("runs", found.done, found.total, note)
 
 
-def _report(plan: ModularPlan, out: Path, near: int) -> ModularReport:
+def _report(plan: ModularPlan, out: Path, near: int) -> PageReport:
     from gradcascade.report.labs.modular.findings import ModularFindings
     from gradcascade.report.labs.modular.page import write_modular_page
     from gradcascade.study.study import Study

@@ -29,7 +29,7 @@ def text() -> str:
     ]
     record = {"runs": runs, "cpu_seconds": {"tuning": 60.0, "runs": 1200.0}}
     experiment = Experiment.of(matched(steps=3), PLAN, record=record)
-    report = ExperimentReport(tuple(headline(experiment)), tables_of(experiment), (100, 300), Path("index.html"))
+    report = ExperimentReport(tuple(headline(experiment)), tables_of(experiment), Path("index.html"), (100, 300))
     return findings.results(report, record)
 
 

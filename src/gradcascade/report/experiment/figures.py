@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gradcascade.report import words
 from gradcascade.report.drawing.axes import log_both, plain_log_ticks
 from gradcascade.report.drawing.canvas import Canvas
 from gradcascade.report.drawing.figure import Drawn
@@ -68,6 +69,10 @@ class ExperimentFigure(Drawn):
         self.ladder = experiment.ladder
         self.styles = styles(self.ladder.conditions)
 
+    def _caption(self) -> str:
+        first, last = self.ladder.window
+        return words.of_page("experiment")["captions"][self.name].format(first=first, last=last)
+
 
 class LadderFigure(ExperimentFigure):
     """Exponents, R2, v_rel and S along the ladder, a line per condition.
@@ -102,16 +107,6 @@ class LadderFigure(ExperimentFigure):
     def _missing(self) -> str | None:
         return (
             None if self.frame().height else "No exponent could be fitted: a fit needs three scales of different N."
-        )
-
-    def _caption(self) -> str:
-        first, last = self.ladder.window
-        return (
-            f"Exponents of durations (z), transport efficiency (δ) and sizes (D) over steps {first:,} to {last:,} "
-            "of matched runs, from the gradient of one batch to updates over growing spans (Δ, in optimizer steps), "
-            "with 95 % intervals across scales; R² of durations with its interval over seeds; v_rel at the geometric "
-            "mean of the sizes; and the quality S with which the activity profiles of all scales collapse (1 is "
-            "counting noise alone). Grey: normal noise (N0). Hollow: the same values at random places (N2)."
         )
 
     def _draw(self, canvas: Canvas) -> None:
@@ -177,13 +172,6 @@ class ContrastsFigure(ExperimentFigure):
             None if self.frame().height else "No difference has an interval: it takes runs of three scales or more."
         )
 
-    def _caption(self) -> str:
-        return (
-            "Differences between kinds of field and between ways to train, paired run by run, of z, δ and R² of "
-            "durations, with 95 % intervals (not corrected). The primary questions stand on top. Filled marks hold: "
-            "the primary ones at 5 %, the others after Holm's correction over all of their list."
-        )
-
     def _draw(self, canvas: Canvas) -> None:
         frame = self.frame()
         questions = frame["question"].unique(maintain_order=True).to_list()
@@ -228,12 +216,6 @@ class DurationsFigure(ExperimentFigure):
         )
         named = self.ladder.named(means).sort(self.ladder.place(), "n", "run")
         return named.select("condition", "rung", "scale", "run", "n", "duration")
-
-    def _caption(self) -> str:
-        return (
-            "Duration of a cascade, the geometric mean over the window's steps, against the number of entries of the "
-            "field: a dot per run, a line through the means of the scales, a colour per rung."
-        )
 
     def _draw(self, canvas: Canvas) -> None:
         frame = self.frame()

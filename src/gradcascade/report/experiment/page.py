@@ -7,46 +7,14 @@ from pathlib import Path
 
 import polars as pl
 
-from gradcascade.errors import InputError
+from gradcascade.report import words
 from gradcascade.report.document import Section, write_document
 from gradcascade.report.experiment.data import Experiment
 from gradcascade.report.experiment.figures import ContrastsFigure, DurationsFigure, LadderFigure
-from gradcascade.report.experiment.result import RESULTS, ExperimentReport, as_json
+from gradcascade.report.experiment.result import ExperimentReport
 from gradcascade.report.experiment.words import headline, question_words
 from gradcascade.report.page_tables import signed
 from gradcascade.vocabulary import REAL
-
-HOW_LADDER = (
-    "The mean logarithm of a channel over the window's steps is the point of a run; runs of a scale are averaged, "
-    "and a line is fitted to one point per scale. Its error comes from how the scales lie about it, shaped by the "
-    "scatter of runs, with k − 2 degrees of freedom for k scales: how far a scale lies off the law is random and "
-    "shared by its runs.",
-    "R² is that of the step-by-step fits of arXiv:2605.02968, one run of each scale, averaged over the window; its "
-    "interval is over seeds, and says nothing of other scales. S is Houdayer and Hartmann's (Phys. Rev. B 70, "
-    "014418): the mean square distance of the activity profiles from one curve, in units of counting noise.",
-    "N0 is normal noise, N2 the field's own values at random places; real − N2 is what the places add.",
-)
-HOW_QUESTIONS = (
-    "Fields of one run, and runs of one seed under several optimizers, share weights and batches. So logarithms are "
-    "subtracted run by run and step by step, and the line is fitted to the differences: what the two share drops "
-    "out.",
-    "The two primary questions were stated before, on z by n_steps, each at 5 %. All others on z are corrected by "
-    "Holm over all of them together; all on δ and R² of durations likewise over theirs. δ is D − z − 1, so it hardly "
-    "says anything that z does not. By the extinction time the same questions are repeated, and nothing more is "
-    "claimed.",
-)
-HOW_STRETCHES = (
-    "Where z changes: every stretch of a ladder is tested, from any rung to any later one. One is claimed if it and "
-    "every stretch around it hold at that share of 5 % which its steps are of all steps, over all conditions "
-    "together (hierarchical testing, Meinshausen, Biometrika 95, 2008); so a wrong one is claimed in at most one "
-    "experiment in twenty. A change that a later one takes back is missed.",
-)
-HOW_POWER = (
-    "Smallest difference of z that would be shown (its 95 % interval leaves out zero) in four of five such "
-    "experiments. Before: from a stated scatter of 5 % of a run's mean log duration, two fields of a run taken as "
-    "independent. "
-    "After: from the scatter of the differences that were measured.",
-)
 
 
 def write_page(experiment: Experiment, folder: Path) -> ExperimentReport:
@@ -54,18 +22,15 @@ def write_page(experiment: Experiment, folder: Path) -> ExperimentReport:
     tables = tables_of(experiment)
     found = headline(experiment)
     page = write_document(folder, "From gradient to update", found, _sections(experiment, tables), _meta(experiment))
-    report = ExperimentReport(tuple(found), tables, experiment.ladder.window, page)
-    try:
-        (folder / RESULTS).write_text(as_json(report), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{folder / RESULTS} cannot be written: {error.strerror or error}") from error
+    report = ExperimentReport(tuple(found), tables, page, experiment.ladder.window)
+    report.write(folder)
     return report
 
 
 def tables_of(experiment: Experiment) -> dict[str, pl.DataFrame]:
     """Every table of the report, by name."""
     answers = experiment.answers
-    words = [question_words(experiment, row) for row in answers.to_dicts()]
+    asked_in_words = [question_words(experiment, row) for row in answers.to_dicts()]
     return {
         "losses": experiment.losses,
         "rates": experiment.rates,
@@ -73,7 +38,7 @@ def tables_of(experiment: Experiment) -> dict[str, pl.DataFrame]:
         "r2": experiment.r2,
         "levels": experiment.levels,
         "collapse": experiment.collapse,
-        "questions": answers.with_columns(pl.Series("question", words, dtype=pl.String)),
+        "questions": answers.with_columns(pl.Series("question", asked_in_words, dtype=pl.String)),
         "stretches": experiment.stretches,
         "power": experiment.power,
         "missing": experiment.gaps,
@@ -139,6 +104,7 @@ def _meta(experiment: Experiment) -> list[str]:
 
 
 def _sections(experiment: Experiment, tables: dict[str, pl.DataFrame]) -> list[Section]:
+    texts = words.of_page("experiment")
     left_out = experiment.record.get("left_out", {})
     notes = [f"{name}: {_listed(what)}." for name, what in left_out.items()]
     tuning = experiment.tuning
@@ -158,7 +124,7 @@ def _sections(experiment: Experiment, tables: dict[str, pl.DataFrame]) -> list[S
                 "r2": ("R² over seeds", tables["r2"]),
                 "collapse": ("Collapse of the activity profiles", tables["collapse"]),
             },
-            HOW_LADDER,
+            texts["ladder"],
         ),
         Section(
             "questions",
@@ -170,7 +136,7 @@ def _sections(experiment: Experiment, tables: dict[str, pl.DataFrame]) -> list[S
                 "stretches": ("Stretches of the ladder, on z by n_steps", tables["stretches"]),
                 "power": ("What the primary questions could show", tables["power"]),
             },
-            how=(*HOW_QUESTIONS, *HOW_STRETCHES, *HOW_POWER),
+            how=(*texts["questions"], *texts["stretches"], *texts["power"]),
         ),
         Section(
             "training",

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import polars as pl
-
-RESULTS = "results.json"
+from gradcascade.report.page_report import PageReport
 
 
 @dataclass(frozen=True)
-class ExperimentReport:
-    """What matched runs found: sentences, every table by name, and the page that was written."""
+class ExperimentReport(PageReport):
+    """What matched runs found: sentences, every table by name, the page that was written, and the window."""
 
-    headline: tuple[str, ...]
-    tables: dict[str, pl.DataFrame]
     window: tuple[int, int]
-    page: Path
 
-    def to_dict(self) -> dict[str, Any]:
-        """The same as plain data, for JSON."""
-        return {
-            "headline": list(self.headline),
-            "window": list(self.window),
-            "report": str(self.page),
-            **{name: table.to_dicts() for name, table in self.tables.items()},
-        }
-
-
-def as_json(report: ExperimentReport) -> str:
-    """The tables of a report as one JSON object; the page's folder is not part of it."""
-    content = report.to_dict()
-    del content["report"]
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+    def found(self) -> dict[str, Any]:
+        """All but the page's place as plain data."""
+        return super().found() | {"window": list(self.window)}

@@ -36,13 +36,6 @@ class TensorOrders(ReportFigure):
             return pl.DataFrame(schema={name: VALUE_SCHEMA[name] for name in columns})
         return self.data.orders.filter(pl.col("exponent").is_in(SHOWN_EXPONENTS)).select(columns)
 
-    def _caption(self) -> str:
-        return (
-            "Every exponent as planned (diamond), with the tensors of the field in other orders, and of N2 (square), "
-            "the field's own values at random places: the value free of any order. Bars: 95 % intervals along "
-            "training."
-        )
-
     def _missing(self) -> str | None:
         if self.data.orders is None:
             return "No other orders of the tensors were measured; run `gradcascade robustness` first."

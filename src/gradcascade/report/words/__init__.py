@@ -63,6 +63,11 @@ def caption(figure: str, **values: object) -> str:
     return texts["caption"].format(**filled)
 
 
+def of_page(page: str) -> dict[str, Any]:
+    """The standing texts of a page of its own: captions of its figures, and paragraphs."""
+    return _read(page)
+
+
 def _how(texts: dict[str, Any], one: dict[str, Any]) -> tuple[str, ...]:
     """The paragraphs of an entry; "@name" stands for a paragraph that several entries share."""
     return tuple(texts["shared"][text[1:]] if text.startswith("@") else text for text in one["how"])

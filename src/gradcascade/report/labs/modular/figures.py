@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 
 from gradcascade.report.drawing.canvas import Canvas
-from gradcascade.report.drawing.figure import Drawn
 from gradcascade.report.drawing.marks import column, draw_band, draw_line
 from gradcascade.report.drawing.style import (
     BLUE,
@@ -23,6 +22,7 @@ from gradcascade.report.drawing.style import (
     VERMILION,
     scale_styles,
 )
+from gradcascade.report.labs.figure import LabFigure
 from gradcascade.report.labs.modular.findings import (
     ACCURACY,
     HALF,
@@ -46,20 +46,11 @@ PHASE_STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-class ModularFigure(Drawn):
+class ModularFigure(LabFigure):
     """A figure of the lab."""
 
-    words = ""
-
-    def __init__(self, findings: ModularFindings):
-        self.findings = findings
-
-    def _caption(self) -> str:
-        return self.words
-
-    def _missing(self) -> str | None:
-        few = "An exponent needs three widths, and runs that were measured before and after their transition."
-        return few if self.frame().is_empty() or self.frame()["value"].is_null().all() else None
+    page = "modular"
+    findings: ModularFindings
 
     def styles(self) -> dict[str, dict[str, Any]]:
         """Colour and line of every series, and of the difference to it."""
@@ -82,10 +73,6 @@ class AccuraciesFigure(ModularFigure):
     """
 
     name, title = "accuracies", "Accuracies about each run's transition"
-    words = (
-        "Accuracy on the training pairs (dotted) and on the test pairs (lines) against the step counted from each "
-        "run's own transition, a colour per width and a line per seed; long beginnings are cut."
-    )
 
     def _frame(self) -> pl.DataFrame:
         return self.findings.accuracies.filter(pl.col("aligned") >= -SHOWN * self.findings.near)
@@ -117,11 +104,6 @@ class AlongFigure(ModularFigure):
     """
 
     name, title = "along", "D about the transition"
-    words = (
-        "D of cascade sizes at every step, and at every distance from each run's own transition, and "
-        "from the step at which half of its test is right, with 95 % intervals over runs; controls are aligned on "
-        "the run of the same width and seed that groks. Dashed grey: what was published before and after."
-    )
     axis, level = "D", 1.0
 
     def _frame(self) -> pl.DataFrame:
@@ -170,10 +152,6 @@ class DifferencesFigure(AlongFigure):
     """
 
     name, title = "differences", "D less that of controls and nulls"
-    words = (
-        "D of the runs that grok less D of each control and null, paired step by step, width by width and seed by "
-        "seed, with 95 % intervals over runs, about each run's own transition and the rise of its test accuracy."
-    )
     axis, level = "difference of D", 0.0
 
     def _frame(self) -> pl.DataFrame:
@@ -190,10 +168,6 @@ class PhasesFigure(ModularFigure):
     """
 
     name, title = "phases", "D before and after"
-    words = (
-        "D before and after the transition with 95 % intervals over runs: of the runs that grok in every window and "
-        "by the three conventions, of their nulls, and of the controls at the same steps. On top what was published."
-    )
 
     def _frame(self) -> pl.DataFrame:
         first = pl.col("series") == self.findings.grokking

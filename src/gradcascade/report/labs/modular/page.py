@@ -2,81 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from gradcascade.errors import InputError
+from gradcascade.report import words
 from gradcascade.report.document import Section, write_document
 from gradcascade.report.labs.modular.figures import FIGURES
 from gradcascade.report.labs.modular.findings import LESS, NEAR, RISE, SHORT, ModularFindings
 from gradcascade.report.labs.modular.published import EARLIEST, LATEST, PAPER, D
+from gradcascade.report.page_report import PageReport
 from gradcascade.report.page_tables import ABSENT
 from gradcascade.scaling.phases import AFTER, BEFORE, CHANGE, METHODS
 
 TITLE = "Modular addition lab: D of gradient cascades about the grokking transition"
-RESULTS = "results.json"
 MAIN = METHODS[0]
 PHASE_WORDS = {"before": BEFORE, "after": AFTER, "change": CHANGE}
-SETTINGS = (
-    f"Known of {PAPER}: p = 59, 80 % of the pairs to train on, transformers of one block at several widths, the "
-    f"transition where the test accuracy passes 99 %, D of about {D[BEFORE]} before and {D[AFTER]} after, and that "
-    "runs that do not grok stay above 1. Its full text was not at hand. Everything else is ours, after the usual "
-    "settings of the field (arXiv:2201.02177, arXiv:2301.05217): AdamW with strong weight decay and betas 0.9 and "
-    "0.98 on all pairs at once, no layer norms and no biases, widths, seeds, and as field the gradient of all "
-    "parameters; the plan below has the numbers. They were chosen so that all widths grok in little time, and before "
-    "any D was seen."
-)
-HOW = (
-    "Every run is aligned on its own transition: the first measured step at which its test accuracy is above the "
-    "threshold. The window “near” holds as many steps before the transition as behind it, “whole” everything that "
-    "was measured. The last percent of the test can come long after the others, so “rise” is “near” about another "
-    "step of each run: the first at which more than half of the test answers are right.",
-    "means: the mean logarithm of each run over the phase, averaged over the runs of a width, and one line through "
-    "the widths; pooled: one line through all points; steps: the mean of the slopes at each distance from the "
-    "transition that all widths have. The paper's text known to us does not say which it uses; means in the near "
-    "window was chosen beforehand as the main answer.",
-    "low, high: a bootstrap that draws runs within every width, for other seeds at these widths (with three runs "
-    "each it covers about 91 % instead of 95 %). scales_low, scales_high: how well the widths show one power law at "
-    "all, with k − 2 degrees of freedom for k widths. loo: least and largest value without one width; run: without "
-    "one run.",
-    "Controls are trained with the same seeds, for as many steps as the run of their width and seed that groks, and "
-    "cut at its transition: random-answers keeps all but the answers, which are drawn at random; small-share trains "
-    "on few pairs and without weight decay.",
-    f"D, {SHORT} steps: of sizes counted over the first {SHORT} steps of each cascade, as the probe of the same "
-    "author's XOR paper stops there; by its other settings that probe is the one used here.",
-    "N0 is normal noise, N2 the field's own values at random places. A difference of D is fitted to ratios of sizes, "
-    "step by step, width by width and seed by seed.",
-)
 
 
-NOT_ALIGNED = (
-    "D at one step of training is another thing than D at one distance from the transition: wide networks learn "
-    "earlier, so a state that every width passes is first that of the wide ones and then that of the narrow ones. "
-    "Where sizes differ between states, D then moves to one side of 1 and later to the other without any change of "
-    "scaling."
-)
-
-
-@dataclass(frozen=True)
-class ModularReport:
-    """What the lab found: sentences, every table by name, and the page that was written."""
-
-    headline: tuple[str, ...]
-    tables: dict[str, pl.DataFrame]
-    page: Path
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same as plain data, for JSON."""
-        tables = {name: table.to_dicts() for name, table in self.tables.items()}
-        return {"headline": list(self.headline), "report": str(self.page), **tables}
-
-
-def write_modular_page(findings: ModularFindings, folder: Path, notes: Sequence[str], plan: str) -> ModularReport:
+def write_modular_page(findings: ModularFindings, folder: Path, notes: Sequence[str], plan: str) -> PageReport:
     """Write ``index.html`` with its figures and tables into a folder, and all tables as JSON.
 
     ``notes`` are small print under the title, such as the machine time, and ``plan`` the lab's plan as text.
@@ -89,13 +35,8 @@ def write_modular_page(findings: ModularFindings, folder: Path, notes: Sequence[
     }
     said = headline(findings)
     page = write_document(folder, TITLE, said, _sections(findings, tables, plan), (f"after {PAPER}", *notes))
-    report = ModularReport(tuple(said), tables, page)
-    told = report.to_dict()
-    del told["report"]
-    try:
-        (folder / RESULTS).write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{folder / RESULTS} cannot be written: {error.strerror or error}") from error
+    report = PageReport(tuple(said), tables, page)
+    report.write(folder)
     return report
 
 
@@ -202,26 +143,25 @@ def summary(findings: ModularFindings) -> pl.DataFrame:
 
 def _sections(findings: ModularFindings, tables: Mapping[str, pl.DataFrame], plan: str) -> list[Section]:
     along, differences, phases, accuracies = (kind(findings) for kind in FIGURES)
-    earlier = (
-        f"The paper says that runs that grok and runs that do not begin to differ in D {LATEST} to {EARLIEST} epochs "
-        "before the transition; an epoch is a step here."
-    )
+    texts = words.of_page("modular")
+    earlier = texts["earlier"].format(latest=LATEST, earliest=EARLIEST)
+    settings = texts["settings"].format(paper=PAPER, before=D[BEFORE], after=D[AFTER])
     return [
         Section(
             "exponents",
             "D before and after",
-            [SETTINGS],
+            [settings],
             [phases],
             {
                 "summary": ("D beside what was published, with 95 % intervals over runs", tables["summary"]),
                 "phases": ("All exponents, by every window and convention", tables["phases"]),
             },
-            HOW,
+            [text.format(short=SHORT) for text in texts["how"]],
         ),
         Section(
             "along",
             "D about the transition",
-            [earlier, NOT_ALIGNED],
+            [earlier, texts["not_aligned"]],
             [along, differences],
             {"along": ("D at every distance, and less that of controls and nulls", tables["along"])},
         ),

@@ -10,9 +10,9 @@ import polars as pl
 
 from gradcascade.report.drawing.axes import log_both
 from gradcascade.report.drawing.canvas import Canvas
-from gradcascade.report.drawing.figure import Drawn
 from gradcascade.report.drawing.marks import column, draw_band, draw_dots, draw_line
 from gradcascade.report.drawing.style import BLUE, GREY, GUIDE, RULE, VERMILION, scale_styles
+from gradcascade.report.labs.figure import LabFigure
 from gradcascade.report.labs.xor.findings import MAIN_CHOICE, PLACED, XorFindings
 from gradcascade.report.labs.xor.published import D
 from gradcascade.scaling.phases import AFTER, ALL, BEFORE
@@ -28,20 +28,11 @@ PHASE_STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-class XorFigure(Drawn):
+class XorFigure(LabFigure):
     """A figure of the lab."""
 
-    words: ClassVar[str]
-
-    def __init__(self, findings: XorFindings):
-        self.findings = findings
-
-    def _caption(self) -> str:
-        return self.words
-
-    def _missing(self) -> str | None:
-        few = "An exponent needs three widths, and runs that were measured before and after they learned."
-        return few if self.frame().is_empty() or self.frame()["value"].is_null().all() else None
+    page = "xor"
+    findings: XorFindings
 
 
 class Along(XorFigure):
@@ -79,10 +70,6 @@ class ByEpoch(Along):
     title = "D along training"
     axis = "epoch"
     label = "epoch"
-    words = (
-        "The slope of log size on log N at every recorded epoch, with 95 % intervals over runs. Dotted: the "
-        "published values before and after the transition."
-    )
 
 
 class Aligned(Along):
@@ -92,10 +79,6 @@ class Aligned(Along):
     title = "D around each run's own transition"
     axis = "aligned"
     label = "epochs after the transition"
-    words = (
-        "The same with every run set to its own transition; only distances that every width has are drawn. Where few "
-        "runs are that far from theirs, the widths are compared at different stages of learning."
-    )
 
 
 class Points(XorFigure):
@@ -103,10 +86,6 @@ class Points(XorFigure):
 
     name = "size-against-n"
     title = "What the lines are drawn through"
-    words = (
-        "Size over N of every run, the geometric mean over the epochs before and after its transition, and the mean "
-        "of the runs of each width. A power law is a straight line here, and a level one has D = 1."
-    )
 
     def _frame(self) -> pl.DataFrame:
         return self.findings.points
@@ -175,10 +154,6 @@ class Choices(Forest):
 
     name = "d-before-and-after"
     title = "D before and after each run's own transition"
-    words = (
-        "Thick: 95 % over runs at these widths; thin: 95 % across widths, how well they follow one power law. Bands: "
-        "published values with their errors. N2 has the same values in random order."
-    )
 
     def _frame(self) -> pl.DataFrame:
         found = self.findings.phases.filter(
@@ -199,10 +174,6 @@ class Graphs(Forest):
 
     name = "d-by-graph"
     title = "D on other kinds of graph"
-    words = (
-        "The gradients of the same runs, relaxed on other kinds of graph, and Gaussian fields of the same sizes "
-        "(grey). Thick: 95 % over runs; thin: 95 % across widths; bands: published values."
-    )
 
     def _frame(self) -> pl.DataFrame:
         main = [pl.col(name) == value for name, value in MAIN_CHOICE.items()]
@@ -246,7 +217,6 @@ class Survival(Curves):
     title = "Distribution of sizes"
     x = "value"
     label = "size"
-    words = "Share of snapshots whose cascade is at least as large, over all epochs and runs, by width."
 
 
 class Collapse(Curves):
@@ -256,7 +226,6 @@ class Collapse(Curves):
     title = "Collapse of the distributions"
     x = "scaled"
     label = "size / N to the D of the collapse"
-    words = "The same with N to the D that brings the curves together best as the unit of size."
 
 
 FIGURES = (ByEpoch, Aligned, Choices, Points, Graphs, Survival, Collapse)

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from gradcascade.report import words
 from gradcascade.report.document import Section, write_document
 from gradcascade.report.labs.xor import figures
 from gradcascade.report.labs.xor.findings import MIXED, PLACED, STATISTICS, XorFindings
@@ -15,11 +16,6 @@ from gradcascade.report.labs.xor.published import CONCENTRATION, GAMMA, GAUSSIAN
 from gradcascade.scaling.phases import AFTER, ALL, BEFORE, CHANGE
 
 TITLE = "XOR lab: D of gradient cascades before and after learning"
-METHODS = {
-    "means": "mean logarithm of each run over the phase, then one line through the widths",
-    "pooled": "one line through all snapshots of the phase",
-    "steps": "mean of the slopes at each distance from the transition that every width has",
-}
 EXPONENTS = {
     "largest": D[ALL], "run-largest": D[ALL], "mean": D[ALL], "collapse": D[ALL],
     "ratio": GAMMA, "tail": GAMMA, "tail-line": GAMMA,
@@ -87,24 +83,20 @@ def spread_beside_published(findings: XorFindings) -> pl.DataFrame:
 
 
 def _sections(findings: XorFindings, settings: Mapping[str, Any]) -> Sequence[Section]:
+    texts = words.of_page("xor")
     drawn = {figure.name: figure(findings) for figure in figures.FIGURES}
     return (
         Section(
             "phases", "D before and after the transition",
-            ("Each run has its own transition: the first recorded epoch from which all four patterns stay right.",),
+            (texts["transition"],),
             [drawn["d-before-and-after"], drawn["size-against-n"]],
             {"beside-published": ("Beside the published values", beside_published(findings)),
              "phases": ("Every choice", findings.phases)},
             (
-                "value: slope of log size on log N. low, high: 95 % over runs (other seeds at these widths), by a "
-                "bootstrap of runs within widths. scales_low, scales_high: 95 % across widths, from how far their "
-                "means lie off one power law, with the number of widths less 2 degrees of freedom.",
-                "loo_low, loo_high: the least and the largest value without one width; run_low, run_high: without "
-                "one run.",
-                *(f"{name}: {words}." for name, words in METHODS.items()),
-                *(f"Statistic {name}: {words}." for name, words in STATISTICS.items()),
-                f"Variant {MIXED}: the same values in random order, so that no value has a place of its own in the "
-                f"graph; {PLACED}: how much more the real order scales.",
+                *texts["phases"],
+                *(f"{name}: {said}." for name, said in texts["methods"].items()),
+                *(f"Statistic {name}: {said}." for name, said in STATISTICS.items()),
+                texts["nulls"].format(mixed=MIXED, placed=PLACED),
             ),
         ),
         Section("along", "D along training", (), [drawn["d-by-epoch"], drawn["d-aligned"]],
@@ -115,19 +107,14 @@ def _sections(findings: XorFindings, settings: Mapping[str, Any]) -> Sequence[Se
         ),
         Section(
             "sizes", "Distribution of sizes",
-            ("What the published D over all and gamma were fitted to is not known to us; each exponent that could "
-             "be meant is given. A misfit as large as the spread within a width: no curve serves all widths.",),
+            (texts["spread"],),
             [drawn["size-distribution"], drawn["size-collapse"]],
             {"size-distribution": ("Exponents of the distribution", spread_beside_published(findings))},
-            ("largest, run-largest, mean: slopes of the logarithms of the largest size of all, of each run's largest "
-             "(averaged) and of the mean. ratio: of the mean square over the mean. collapse: the mean slope of the "
-             "quantiles. tail: Hill's estimator from the largest tenth. tail-line: least squares of the logarithm of "
-             "the share between the median and the 99th percentile.",),
+            (texts["distribution"],),
         ),
         Section(
             "learning", "When the networks learn",
-            (f"The published rise of the Gini coefficient of the weights' magnitudes at the transition is about "
-             f"{100 * CONCENTRATION:.0f} %; here it is given against its value at the first epoch.",),
+            (texts["learning"].format(rise=100 * CONCENTRATION),),
             (), {"learning": ("By width", findings.learning)},
         ),
         Section("settings", "Settings", (), code="\n".join(f"{name} = {value}" for name, value in settings.items())),
