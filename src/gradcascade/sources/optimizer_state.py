@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -160,8 +160,3 @@ def find_state(values: Any, where: Path) -> OptimizerState | None:
         return torch_state(values, where)
     found = next((key for key in KEYS if values.get(key)), None)
     return torch_state(values[found], where) if found else None
-
-
-def tensors_in(kept: Kept) -> Iterator[StoredTensor]:
-    """The tensors that are kept of a parameter."""
-    return (value for value in kept.values.values() if isinstance(value, StoredTensor))
