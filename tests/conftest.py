@@ -50,6 +50,22 @@ def no_figures(monkeypatch):
     monkeypatch.setattr("gradcascade.report.figure_views.all_figures", lambda data: [])
 
 
+@pytest.fixture
+def only_svg(monkeypatch):
+    """Figures without PDF and PNG, for tests of what is on the page: embedding fonts takes most of the time."""
+    from matplotlib.figure import Figure
+
+    save = Figure.savefig
+
+    def save_svg(figure, path, **options):
+        if Path(path).suffix == ".svg":
+            save(figure, path, **options)
+        else:
+            Path(path).write_bytes(b"not drawn in this test")
+
+    monkeypatch.setattr(Figure, "savefig", save_svg)
+
+
 @pytest.fixture(scope="session")
 def browser():
     """Headless Chromium; one for all, since two of Playwright's loops cannot run in a thread."""

@@ -127,7 +127,7 @@ def test_page_holds_numbers_settings_and_origins(written: Path) -> None:
     assert "No cascade was excluded" in text
 
 
-@pytest.mark.usefixtures("few_figures")
+@pytest.mark.usefixtures("few_figures", "only_svg")
 def test_names_from_outside_appear_as_text(tmp_path: Path) -> None:
     sizes = {EVIL: 10_000, "a$b$c": 40_000, "_under": 160_000, "x</text><script>": 640_000}
     cascades = study_cascades(family=f"fam{EVIL}", entries=sizes, steps=(1, 2, 3))
@@ -193,7 +193,7 @@ EDGES = {
 }
 
 
-@pytest.mark.usefixtures("few_figures")
+@pytest.mark.usefixtures("few_figures", "only_svg")
 @pytest.mark.parametrize("name", EDGES)
 def test_unusual_studies_get_a_page_that_says_what_is_missing(name: str, tmp_path: Path) -> None:
     cascades, words = EDGES[name]
@@ -205,7 +205,7 @@ def test_unusual_studies_get_a_page_that_says_what_is_missing(name: str, tmp_pat
     assert not re.search(r"\b(None|nan|NaN|null)\b(?! fields)(?! N)", re.sub(r"[Nn]ull\b", "", text))
 
 
-@pytest.mark.usefixtures("few_figures")
+@pytest.mark.usefixtures("no_figures")
 def test_snapshots_that_could_not_be_measured_are_named(data: ReportData, tmp_path: Path) -> None:
     rows = [("nano", "d24", 10, "gradient", "the file <b>ends</b> early")]
     refused = pl.DataFrame(rows, schema=["family", "scale", "step", "field", "reason"], orient="row")
@@ -215,13 +215,14 @@ def test_snapshots_that_could_not_be_measured_are_named(data: ReportData, tmp_pa
     assert "These snapshots could not be measured" not in plain
 
 
-@pytest.mark.usefixtures("few_figures")
+@pytest.mark.usefixtures("few_figures", "only_svg")
 def test_metric_of_other_steps_is_explained(data: ReportData, tmp_path: Path) -> None:
     metrics = data.metrics.with_columns(step=pl.col("step") + 1)
     path = write_report(ReportData.from_tables(data.cascades, metrics), tmp_path)
     assert "was given for no scale and step" in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("only_svg")
 def test_ten_thousand_cascades_fit_in_a_small_page(tmp_path: Path) -> None:
     cascades = study_cascades(entries=ENTRIES | {"d384": 9_437_184}, steps=tuple(range(1, 251)))
     assert cascades.height == 10_000
@@ -230,6 +231,7 @@ def test_ten_thousand_cascades_fit_in_a_small_page(tmp_path: Path) -> None:
     assert "rows; all are in" in re.sub(r"<[^>]*>", "", path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.usefixtures("only_svg")
 def test_the_same_data_gives_the_same_page_and_replaces_an_earlier_one(
     data: ReportData, written: Path, tmp_path: Path
 ) -> None:

@@ -55,17 +55,17 @@ def test_agrees_with_double_precision_on_a_larger_field(kind, graph_kind):
     assert abs(measured.size - expected.sum()) <= 1e-6 * expected.sum()
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("graph_kind", GRAPHS)
 @pytest.mark.parametrize("kind", FIELDS)
-def test_every_engine_and_thread_count_gives_the_same_bits(kind, graph_kind, dtype, threads):
+def test_every_engine_and_thread_count_gives_the_same_bits(kind, graph_kind, dtype):
     graph = build_graph(GraphSpec(graph_kind, 20_000, 2, 42))
     field = make_field(kind, graph.n, 11, dtype)
     expected, relaxed_units, _ = relaxed("reference", field, graph)
-    activity, units, _ = relaxed("cpu", field, graph, threads=threads)
-    assert activity.tolist() == expected.tolist()
-    assert np.array_equal(units, relaxed_units)
+    for threads in (1, 2, 3, 4):
+        activity, units, _ = relaxed("cpu", field, graph, threads=threads)
+        assert activity.tolist() == expected.tolist(), threads
+        assert np.array_equal(units, relaxed_units), threads
 
 
 @pytest.mark.parametrize("kind", FIELDS)

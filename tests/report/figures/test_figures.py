@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import zlib
 from pathlib import Path
 
 import matplotlib as mpl
@@ -53,6 +55,16 @@ def test_every_figure_draws_and_saves_without_touching_global_settings(
     assert figure.caption().endswith(".")
     assert dict(mpl.rcParams) == before
     assert Gcf.get_all_fig_managers() == []
+    _letters_stay_letters(files)
+
+
+def _letters_stay_letters(files: dict[str, Path]) -> None:
+    """Fonts are embedded in the PDF, and the SVG holds text."""
+    pdf = files["pdf"].read_bytes()
+    assert b"/FontFile2" in pdf and b"/Type3" not in pdf and b"/CIDFontType2" in pdf
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.S)
+    assert any(b"Tf" in zlib.decompress(stream) for stream in streams if stream[:1] == b"x")
+    assert "<text" in files["svg"].read_text(encoding="utf-8")
 
 
 def test_a_figure_is_laid_out_once_and_then_drawn_once_for_every_file(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import zlib
 from collections.abc import Iterator
 from itertools import combinations, pairwise
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -128,18 +125,6 @@ def test_series_of_a_panel_differ_in_marker_or_dashes_beside_their_colour(
         }
         for one, other in combinations(looks, 2):
             assert one[1:] != other[1:] or abs(lightness(one[0]) - lightness(other[0])) > 15 or one[0] == other[0]
-
-
-@pytest.mark.parametrize("kind", FIGURES.values(), ids=lambda kind: kind.name)
-def test_fonts_are_embedded_in_the_pdf_and_letters_stay_letters_in_the_svg(
-    kind: type[ReportFigure], tmp_path: Path
-) -> None:
-    files = kind(planted()).save(tmp_path, "one")
-    pdf = files["pdf"].read_bytes()
-    assert b"/FontFile2" in pdf and b"/Type3" not in pdf and b"/CIDFontType2" in pdf
-    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.S)
-    assert any(b"Tf" in zlib.decompress(stream) for stream in streams if stream[:1] == b"x")
-    assert "<text" in files["svg"].read_text(encoding="utf-8")
 
 
 def test_other_widths_are_refused() -> None:
