@@ -8,19 +8,25 @@ DOCS_STAMP := $(VENV)/.installed-docs
 
 # torch and Numba threads would spin against each other on small machines.
 export OMP_WAIT_POLICY := PASSIVE
+# Tests start Python hundreds of times; each start would compile the source anew.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint types alone docs package clean
+.PHONY: demo test lint types alone pages docs docs-tools package clean
 
 demo: $(DEMO_STAMP)
 	$(BIN)/gradcascade demo --out demo
 
-# The types are checked beside the tests with torch, which leave one core idle most of the time.
+# The tests with torch leave one core idle most of the time: beside them the types are checked, and the tests of the
+# report run, which draw and lay out but compute with neither torch nor the engine's threads.
 test: lint
-	$(BIN)/pytest -m "not alone" -n 3 --dist loadfile
-	$(MAKE) -j 2 types alone
+	$(BIN)/pytest -m "not alone" --ignore tests/report -n 3 --dist loadfile
+	$(MAKE) -j 3 --output-sync=target alone pages types
 
 alone: $(STAMP)
-	$(BIN)/pytest -m alone
+	$(BIN)/pytest -m alone --ignore tests/report
+
+pages: $(STAMP)
+	$(BIN)/pytest tests/report
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -35,6 +41,8 @@ docs: $(DOCS_STAMP)
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs site
 	rm -rf site/.doctrees site/.buildinfo
 	$(BIN)/python docs/check_site.py site
+
+docs-tools: $(DOCS_STAMP)
 
 # Wheel and sdist, compared and tried in an environment of their own; nothing is downloaded.
 package: $(STAMP)

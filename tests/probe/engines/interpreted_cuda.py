@@ -33,7 +33,7 @@ def _small_blocks(monkeypatch):
     monkeypatch.setattr(counting, "COPIES", 4)
     monkeypatch.setattr(arrays, "CHUNK", 100)
     yield
-    release()
+    arrays.release()  # not everything: collecting the garbage of torch takes most of the time of these tests
 
 
 def scaled(field):

@@ -55,7 +55,7 @@ def laid_out(drawing: ReportFigure, width: str) -> tuple[Figure, FigureCanvasAgg
     figure = drawing.plot(width)  # pyright: ignore[reportArgumentType]
     canvas = FigureCanvasAgg(figure)
     with house_style():
-        canvas.draw()
+        figure.draw_without_rendering()
     return figure, canvas
 
 
