@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 import gradcascade as gc
 from gradcascade.probe.array import as_field
@@ -69,11 +72,35 @@ def test_integers_are_taken_as_numbers():
         ([[1.0, 2.0], [3.0]], "must be an array of numbers, but this cannot be read as one"),
         (torch.ones(5).to_sparse(), "float32 tensor of this layout"),
         (torch.empty(5, device="meta"), "float32 tensor of this layout"),
+        (np.ones(5, bool), r"the field is a mask \(bool\).*pass what it masks"),
+        (torch.ones(5, dtype=torch.bool), "the field is a mask"),
+        ([True, False, True], "got bool"),
+        ([torch.ones(5), torch.ones(5, dtype=torch.bool)], "tensor 1 is a mask"),
+        ("gradients.pt", "the field is text; of a file, pass what is in it"),
+        (Path("gradients.pt"), "the field is text"),
+        (torch.nn.Sequential(torch.nn.Linear(2, 2)), r"the field is a model; pass \{name: p.grad"),
+        ([torch.nn.Linear(2, 2), torch.ones(5)], "tensor 0 is a model"),
+        (sparse.random(5, 5, 0.3), r"the field is a sparse matrix; pass its toarray\(\)"),
+        (sparse.csr_array(np.eye(3)), "the field is a sparse matrix"),
+        ([np.ones(5), sparse.csr_array(np.eye(3))], "tensor 1 is a sparse matrix"),
     ],
 )
 def test_what_is_no_field_is_refused(values, words):
     with pytest.raises(gc.InputError, match=words):
         as_field(values)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's, of nested tensors and of quantisation
+def test_nested_and_quantised_tensors_are_refused_with_what_to_pass():
+    pieces = [torch.ones(4), torch.ones(5)]
+    for nested in (torch.nested.nested_tensor(pieces), torch.nested.nested_tensor(pieces, layout=torch.jagged)):
+        with pytest.raises(gc.InputError, match=r"the field is a nested float32 tensor; pass its unbind\(\)"):
+            as_field(nested)
+        assert as_field(nested.unbind()).size == 9
+    quantised = torch.quantize_per_tensor(torch.linspace(-1, 1, 9), 0.1, 0, torch.qint8)
+    with pytest.raises(gc.InputError, match=r"the field is a qint8 tensor; pass its dequantize\(\)"):
+        as_field(quantised)
+    assert as_field(quantised.dequantize()).size == 9
 
 
 def test_a_masked_array_is_refused_rather_than_measured_with_what_it_hides():

@@ -61,6 +61,11 @@ def test_bad_windows_are_refused(cascades: Build, window: tuple[int, ...]) -> No
         windows(cascades(), window)  # pyright: ignore[reportArgumentType]
 
 
+def test_a_table_in_place_of_a_window_is_named_and_not_printed(cascades: Build) -> None:
+    with pytest.raises(InputError, match="or a mapping of them, got a DataFrame$"):
+        windows(cascades(), cascades())  # pyright: ignore[reportArgumentType]
+
+
 @pytest.mark.parametrize("window", [None, (2, 5), {("nano", "gradient"): (2, 5)}], ids=str)
 def test_summary_matches_numpy(cascades: Build, window: tuple[int, int] | None) -> None:
     fits = fit_exponents(cascades(variants=("real", "N0")).sample(fraction=1, shuffle=True, seed=1))

@@ -1,4 +1,5 @@
 import signal
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -9,7 +10,7 @@ from sample_runs import write_pico_run
 
 import gradcascade as gc
 from gradcascade.sources.base import Name
-from gradcascade.study import migration
+from gradcascade.study import migration, reading
 from gradcascade.study.plan import FamilyPlan, NullPlan, Plan
 from gradcascade.study.store import Store
 
@@ -69,6 +70,19 @@ os.kill(os.getpid(), signal.SIGKILL)
         assert set(study.cascades()["seconds"]) == {7.0}
         assert study.cascades().drop("seconds").equals(table.drop("seconds"))
     assert files(folder) == before
+
+
+def test_a_damaged_study_of_format_1_is_refused_and_let_go_of(old, monkeypatch):
+    folder, _ = old
+    with closing(sqlite3.connect(folder / "cascades.sqlite")) as connection:
+        connection.execute("DROP TABLE current")
+    opened = []
+    in_memory = reading.in_memory
+    monkeypatch.setattr(reading, "in_memory", lambda path: opened.append(in_memory(path)) or opened[-1])
+    with pytest.raises(gc.InputError, match=r"cascades\.sqlite"):
+        gc.Study.open(folder)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[-1].execute("SELECT 1")
 
 
 def test_the_first_write_migrates_keeps_the_old_files_and_measures_nothing_again(old, caplog, monkeypatch):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
-from gradcascade.probe.tensor import check_field, flat, is_tensor, kind_of, refuse_unreadable
+from gradcascade.probe.tensor import check_field, flat, is_something_else, is_tensor, kind_of, refuse_unreadable
 from gradcascade.tensor_names import canonical_order
 
 BLOCK = 1 << 20
@@ -122,12 +122,14 @@ def in_parts(values: Any) -> Any:
     """
     if isinstance(values, Parts) or hasattr(values, "__array__") or not isinstance(values, Iterable):
         return values
+    if is_something_else(values):
+        return values
     if isinstance(values, Mapping):
         return _named(list(values.items()))
     if isinstance(values, Set) and not isinstance(values, ItemsView):
         raise InputError("a set of tensors has no order; pass a mapping of name to tensor, or a list")
     if isinstance(values, Sequence):
-        found = () if isinstance(values, (str, bytes, range, memoryview)) else values
+        found = () if isinstance(values, (range, memoryview)) else values
     else:
         found = values = list(values)
     if found and all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in found):
@@ -150,8 +152,8 @@ def _named(pairs: Sequence[tuple[str, Any]]) -> Parts:
 
 
 def _held(tensor: Any) -> Any:
-    """A tensor as it is, anything else as an array; None, which is refused by name, stays."""
-    if tensor is None or is_tensor(tensor) or isinstance(tensor, np.ndarray):
+    """A tensor as it is, anything else as an array; what is refused by name stays."""
+    if tensor is None or is_tensor(tensor) or isinstance(tensor, np.ndarray) or is_something_else(tensor):
         return tensor
     try:
         return np.asarray(tensor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def flat(values: Any) -> NDArray[Any]:
     except ValueError as error:  # rows of different lengths
         raise InputError(f"a field must be an array of numbers, but this cannot be read as one: {error}") from None
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    if array.dtype.kind in "iub":
+    if array.dtype.kind in "iu":
         array = array.astype(np.float64)
     elif array.dtype == np.float16 or array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
@@ -32,6 +33,22 @@ def flat(values: Any) -> NDArray[Any]:
 def is_tensor(values: Any) -> bool:
     """Whether this is a tensor of torch, which need not be imported to tell."""
     return hasattr(values, "detach") and hasattr(values, "cpu")
+
+
+def is_something_else(values: Any) -> bool:
+    """Whether this is taken for a field by mistake, and must not be read piece by piece."""
+    return _what_else(values) is not None
+
+
+def _what_else(values: Any) -> str | None:
+    """What else than a field a user may pass, and what to pass in its place."""
+    if isinstance(values, (str, bytes, PathLike)):
+        return "text; of a file, pass what is in it, or run `gradcascade probe FILE`"
+    if hasattr(values, "named_parameters"):
+        return "a model; pass {name: p.grad for name, p in model.named_parameters()}"
+    if hasattr(values, "toarray") and hasattr(values, "nnz"):
+        return "a sparse matrix; pass its toarray()"
+    return None
 
 
 def kind_of(tensor: Any) -> np.dtype[Any]:
@@ -65,10 +82,18 @@ def refuse_unreadable(name: str, tensor: Any) -> None:
     """Refuse what is no tensor, has no values of its own, or is a part of one; say which and what to do."""
     if tensor is None:
         raise InputError(f"{name} is None, as where backward() did not reach it; leave it out, or pass zeros")
+    if wrong := _what_else(tensor):
+        raise InputError(f"{name} is {wrong}")
+    kind = str(getattr(tensor, "dtype", "")).removeprefix("torch.")
+    if kind == "bool":
+        raise InputError(f"{name} is a mask (bool), whose entries are all at the threshold or 0; pass what it masks")
     if not is_tensor(tensor):
         return
     refuse_part(name, tensor)
-    kind = str(tensor.dtype).removeprefix("torch.")
+    if getattr(tensor, "is_nested", False):
+        raise InputError(f"{name} is a nested {kind} tensor; pass its unbind(), a list of tensors")
+    if getattr(tensor, "is_quantized", False):
+        raise InputError(f"{name} is a {kind} tensor; pass its dequantize()")
     layout = str(getattr(tensor, "layout", "torch.strided")).removeprefix("torch.")
     if layout != "strided":
         raise InputError(f"{name} is a {kind} tensor of this layout: {layout}; pass its to_dense()")
@@ -97,10 +122,7 @@ def check_field(kind: str, size: int) -> None:
             "as two entries"
         )
     if kind == "object":
-        raise InputError(
-            "a field holds real floating-point numbers, got an array of objects; pass numbers (toarray() of a sparse "
-            "matrix)"
-        )
+        raise InputError("a field holds real floating-point numbers, got an array of objects; pass numbers")
     if kind not in ("float32", "float64"):
         raise InputError(f"a field holds real floating-point numbers, got {kind}; convert it to float32")
     if size < MIN_NODES:

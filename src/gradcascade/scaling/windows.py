@@ -139,6 +139,8 @@ def summarise(fits: pl.DataFrame, window: Window = None) -> pl.DataFrame:
 
 
 def _checked(window: Range) -> Range:
+    if not isinstance(window, (tuple, list)):  # whose words may be long: a table, say
+        raise InputError(f"a window is a first and a last step, or a mapping of them, got a {type(window).__name__}")
     if len(window) != 2 or window[0] > window[1]:
         raise InputError(f"a window is a first and a last step, the first not above the last, got {window}")
     return int(window[0]), int(window[1])

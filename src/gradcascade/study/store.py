@@ -115,8 +115,12 @@ class Store:
             if migration.version_of(path, VERSION) == migration.FIRST:
                 self._old = True
                 self._connection = reading.in_memory(path)
-                with self._open_transaction():
-                    migration.migrate(self._connection, _SCHEMA, VERSION)
+                try:
+                    with self._open_transaction():
+                        migration.migrate(self._connection, _SCHEMA, VERSION)
+                except BaseException:
+                    self._connection.close()
+                    raise
             elif why := ("it was opened to be read" if read_only else reading.why_read_only(path)):
                 self._read_only(why)
                 if read_only:
