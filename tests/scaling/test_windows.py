@@ -62,7 +62,7 @@ def test_bad_windows_are_refused(cascades: Build, window: tuple[int, ...]) -> No
 
 
 def test_a_table_in_place_of_a_window_is_named_and_not_printed(cascades: Build) -> None:
-    with pytest.raises(InputError, match="or a mapping of them, got a DataFrame$"):
+    with pytest.raises(InputError, match=r"or a mapping of them, got a DataFrame$"):
         windows(cascades(), cascades())  # pyright: ignore[reportArgumentType]
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcascade.report.drawing.axes import whole_numbers
+from gradcascade.report.drawing.marks import mark_cut
 from gradcascade.report.drawing.style import (
+    GREY,
     GRID,
     GUIDE,
     RULE,
@@ -109,7 +111,9 @@ class Canvas:
         self._keys.setdefault(label, line_key(**style))
 
     def finish(self) -> None:
-        """Set the height and draw the legend."""
+        """Mark intervals that the limits cut, set the height and draw the legend."""
+        if any([mark_cut(axes) for axes in self.figure.axes]):
+            self.key("interval goes on beyond the axis", color=GREY, marker=">", markersize=3.4, linestyle="none")
         if "window" in self._keys:
             self._keys["window"] = self._keys.pop("window")
         lines = legend_below(self.figure, [(artist, label) for label, artist in self._keys.items()], self._width)

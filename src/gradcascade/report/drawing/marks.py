@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from gradcascade.report.drawing.axes import cover
-from gradcascade.report.drawing.style import density
+from gradcascade.report.drawing.style import GUIDE, density
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,6 +64,34 @@ def draw_intervals(axes: Axes, x: np.ndarray, rows: pl.DataFrame, style: Style) 
     """Draw the values of rows with their intervals, from the column `low` to the column `high`."""
     axes.vlines(x, column(rows, "low"), column(rows, "high"), color=style["color"], linewidth=1.0)
     draw_dots(axes, x, column(rows, "value"), style)
+
+
+def mark_cut(axes: Axes) -> bool:
+    """Put an arrow head at the edge wherever an interval goes on beyond the limits; says whether any does."""
+    from matplotlib.collections import LineCollection
+
+    limits = sorted(axes.get_xlim()), sorted(axes.get_ylim())
+    heads = "><" if axes.xaxis_inverted() else "<>", "^v" if axes.yaxis_inverted() else "v^"
+    cut = False
+    for whiskers in [own for own in axes.collections if isinstance(own, LineCollection)]:
+        colours = whiskers.get_edgecolor()
+        for place, segment in enumerate(map(np.asarray, whiskers.get_segments())):
+            if segment.shape != (2, 2):  # an interval that is not known
+                continue
+            along = 0 if segment[0, 1] == segment[-1, 1] else 1
+            first, last = limits[along]
+            across = segment[0, 1 - along]
+            if not limits[1 - along][0] <= across <= limits[1 - along][1]:
+                continue
+            colour = colours[place % len(colours)]
+            beyond = segment[:, along].min() < first, segment[:, along].max() > last
+            for there, edge, head in zip(beyond, (first, last), heads[along], strict=True):
+                if there:
+                    x, y = (edge, across) if along == 0 else (across, edge)
+                    look: Any = {"marker": head, "color": colour, "ms": 3.4, "mew": 0, "label": GUIDE, "zorder": 5}
+                    axes.plot(x, y, clip_on=False, scalex=False, scaley=False, **look)
+                    cut = True
+    return cut
 
 
 def _lone(values: np.ndarray, settings: Style) -> dict[str, Any]:

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 FIELDS = ("gradient", "update")
 DIFFERENCE = "gradient - update"
+# Hollow: the filled marks of the other panels are scales.
 SERIES = {
-    "gradient": {"color": BLUE, "marker": "o"},
-    "update": {"color": VERMILION, "marker": "s"},
-    DIFFERENCE: {"color": INK, "marker": "D"},
+    "gradient": {"color": BLUE, "marker": "o", "markerfacecolor": "white"},
+    "update": {"color": VERMILION, "marker": "s", "markerfacecolor": "white"},
+    DIFFERENCE: {"color": INK, "marker": "D", "markerfacecolor": "white"},
 }
 COLUMNS = ["family", "quantity", "scale", "n", "step", *FIELDS, "series", "value", "low", "high", "method", "claim"]
 
@@ -131,8 +132,8 @@ class GradientAgainstUpdate(ReportFigure):
             x = np.array([quantities.index(name) + offset for name in one["quantity"]])
             draw_intervals(axes, x, one, style)
             if one.height:
-                canvas.key(field_plural(series) if series in FIELDS else "gradient \N{MINUS SIGN} update",
-                           **style | {"linestyle": "none"})  # fmt: skip
+                name = field_plural(series) if series in FIELDS else "gradient \N{MINUS SIGN} update"
+                canvas.key(f"exponents: {name}", **style, linewidth=1.0)
         axes.set_xticks(range(len(quantities)), [SYMBOLS[name] for name in quantities])
         axes.set_xlim(-0.5, len(quantities) - 0.5)
         if rows.is_empty():
