@@ -26,7 +26,7 @@ alone: $(STAMP)
 	$(BIN)/pytest -m alone --ignore tests/report
 
 pages: $(STAMP)
-	$(BIN)/pytest tests/report
+	$(BIN)/pytest tests/report -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -13,13 +13,19 @@ import pytest
 from gradcascade.errors import InputError
 from gradcascade.report import figure_views
 from gradcascade.report.data import ReportData
+from gradcascade.report.drawing.figure import SUFFIXES, ReportFigure
+from gradcascade.report.figures import FIGURES
+from gradcascade.report.figures.local_exponents import LocalExponents
 from gradcascade.report.figures.null_decomposition import NullDecomposition
 from gradcascade.report.figures.performance_bridge import PerformanceBridge
 from gradcascade.report.figures.performance_by_scale import PerformanceByScale
+from gradcascade.report.figures.robustness_map import RobustnessMap
+from gradcascade.report.figures.tensor_orders import TensorOrders
 from gradcascade.report.figures.transport_over_steps import TransportOverSteps
 from gradcascade.report.page import write_report
 
 from .cascades import ENTRIES, perplexities, study_cascades
+from .figures.files import check_files
 
 EVIL = "<img src=x onerror=alert(1)>"
 VOID = {"meta", "link", "img", "br", "input"}
@@ -61,6 +67,13 @@ def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figure_views, "all_figures", lambda data: [kind(data) for kind in kinds])
 
 
+@pytest.fixture
+def two_figures(monkeypatch: pytest.MonkeyPatch, only_svg: None) -> None:
+    """Draw those that say whether there are an external metric and nulls."""
+    kinds = (PerformanceBridge, NullDecomposition)
+    monkeypatch.setattr(figure_views, "all_figures", lambda data: [kind(data) for kind in kinds])
+
+
 @pytest.fixture(scope="module")
 def written(data: ReportData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(data, tmp_path_factory.mktemp("report"))
@@ -72,6 +85,17 @@ def test_page_and_figures_are_written(written: Path) -> None:
     stems = {path.stem for path in (written.parent / "figures").iterdir()}
     assert {"transport", "exponents", "compressibility", "nulls", "activity", "performance"} <= stems
     assert len(list((written.parent / "figures").iterdir())) == 4 * len(stems)
+
+
+@pytest.mark.parametrize("kind", FIGURES.values(), ids=lambda kind: kind.name)
+def test_the_files_of_every_figure(kind: type[ReportFigure], data: ReportData, written: Path) -> None:
+    files = {ending: written.parent / "figures" / f"{kind.name}.{ending}" for ending in SUFFIXES}
+    figure = kind(data)
+    if figure.missing() is None:  # else see figures/test_figures.py
+        check_files(files)
+        assert pl.read_csv(files["csv"]).height == figure.frame().height
+    else:
+        assert kind in (LocalExponents, RobustnessMap, TensorOrders)
 
 
 def test_page_asks_nothing_of_the_network(written: Path) -> None:
@@ -193,7 +217,7 @@ EDGES = {
 }
 
 
-@pytest.mark.usefixtures("few_figures", "only_svg")
+@pytest.mark.usefixtures("two_figures")
 @pytest.mark.parametrize("name", EDGES)
 def test_unusual_studies_get_a_page_that_says_what_is_missing(name: str, tmp_path: Path) -> None:
     cascades, words = EDGES[name]
@@ -222,7 +246,7 @@ def test_metric_of_other_steps_is_explained(data: ReportData, tmp_path: Path) ->
     assert "was given for no scale and step" in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.usefixtures("only_svg")
+@pytest.mark.usefixtures("few_figures", "only_svg")
 def test_ten_thousand_cascades_fit_in_a_small_page(tmp_path: Path) -> None:
     cascades = study_cascades(entries=ENTRIES | {"d384": 9_437_184}, steps=tuple(range(1, 251)))
     assert cascades.height == 10_000
