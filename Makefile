@@ -11,22 +11,19 @@ export OMP_WAIT_POLICY := PASSIVE
 # Tests start Python hundreds of times; each start would compile the source anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint types alone pages docs docs-tools package clean
+.PHONY: demo test lint types alone docs docs-tools package clean
 
 demo: $(DEMO_STAMP)
 	$(BIN)/gradcascade demo --out demo
 
-# The tests with torch leave one core idle most of the time: beside them the types are checked, and the tests of the
-# report run, which draw and lay out but compute with neither torch nor the engine's threads.
+# The types are checked beside the tests with torch, which leave one core idle most of the time.
 test: lint
-	$(BIN)/pytest -m "not alone" --ignore tests/report -n 3 --dist loadfile
-	$(MAKE) -j 3 --output-sync=target alone pages types
+	$(BIN)/pytest -m "not alone" -n 4 --dist loadfile
+	$(MAKE) -j 2 --output-sync=target alone types
 
+# One thread: with two, torch would wait for a core that is taken at every step.
 alone: $(STAMP)
-	$(BIN)/pytest -m alone --ignore tests/report
-
-pages: $(STAMP)
-	$(BIN)/pytest tests/report -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m alone
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -54,7 +54,7 @@ def show(browser: Browser, written: Callable[[str], Path]) -> Iterator[Callable[
 
     def open_page(name: str = "usual", width: int = 1200, script: str = "", **options: Any) -> Opened:
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         if script:
             context.add_init_script(script)
         shown = Opened(context.new_page(), context)

@@ -21,11 +21,15 @@ def whole_numbers(axes: Axes, label: str, ticks: int = 7) -> None:
 
     axes.set_xlabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 2.5, 5, 10], integer=True, min_n_ticks=1))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: _short(step, 10_000)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: _short(step)))
 
 
-def _short(step: float, limit: int) -> str:
-    text = f"{step / 1000:g}k" if abs(step) >= limit else f"{step:g}"
+def _short(number: float, limit: int = 10_000) -> str:
+    """Write a number in few letters: thousands from a limit on, and millions."""
+    if abs(number) >= max(limit, 1_000_000):
+        text = f"{number / 1e6:.6g}M"
+    else:
+        text = f"{number / 1000:.6g}k" if abs(number) >= limit else f"{number:.6g}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
@@ -109,5 +113,5 @@ def _readable(axis: Axis, low: float, high: float, ticks: int) -> None:
         subs = (1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)
         axis.set_major_locator(LogLocator(base=10, subs=subs, numticks=2 * ticks))
     if decades < 4.5:
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
     axis.set_minor_locator(NullLocator())
