@@ -40,7 +40,7 @@ def test_figures_say_where_they_cut_an_interval(data: ReportData) -> None:
     wide = ReportData.from_tables(
         study_cascades(entries={"a": 1000, "b": 1200, "c": 90_000}, noise=0.5, steps=(1, 2))
     )
-    words = "interval goes on beyond the axis"
+    words = "goes on beyond the axis"
     for kind in (Forest, GradientAgainstUpdate):
         drawing = kind(wide)
         figure = drawing.plot()

@@ -151,6 +151,15 @@ def test_figures_draw_the_numbers_of_the_tables(experiment):
     assert DurationsFigure(experiment).frame().height == 2 * 5 * 4 * 4
 
 
+def test_primary_questions_have_a_mark_of_their_own_and_the_legend_says_what_is_hollow(experiment):
+    figure = ContrastsFigure(experiment).plot()
+    marks = [line.get_marker() for line in figure.axes[0].lines if line.get_marker() != "None"]
+    asked = ContrastsFigure(experiment).frame().filter(exponent="z")
+    assert marks == ["D" if name == "primary" else "o" for name in asked["list"]]
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert said[:3] == ["primary, 95 % interval", "further, 95 % interval", "hollow: no difference is claimed"]
+
+
 def test_in_one_column_too(experiment):
     drawn = [kind(experiment).plot("one") for kind in (LadderFigure, ContrastsFigure, DurationsFigure)]
     assert all(figure.get_size_inches()[0] == pytest.approx(85 / 25.4) for figure in drawn)

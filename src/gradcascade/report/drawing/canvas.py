@@ -113,7 +113,7 @@ class Canvas:
     def finish(self) -> None:
         """Mark intervals that the limits cut, set the height and draw the legend."""
         if any([mark_cut(axes) for axes in self.figure.axes]):
-            self.key("interval goes on beyond the axis", color=GREY, marker=">", markersize=3.4, linestyle="none")
+            self.key("goes on beyond the axis", color=GREY, marker=">", markersize=3.4, linestyle="none")
         if "window" in self._keys:
             self._keys["window"] = self._keys.pop("window")
         lines = legend_below(self.figure, [(artist, label) for label, artist in self._keys.items()], self._width)

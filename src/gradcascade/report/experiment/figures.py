@@ -137,7 +137,7 @@ class LadderFigure(ExperimentFigure):
             if own["low"].is_not_null().any():
                 axes.fill_between(x, column(own, "low"), column(own, "high"), color=GREY, alpha=0.18, linewidth=0)
             axes.plot(x, column(own, "value"), **NULL_STYLE)
-            canvas.key("N0, normal noise", **NULL_STYLE)
+            canvas.key("N0, normal noise, 95 % band", **NULL_STYLE)
 
     def _line(self, canvas: Canvas, axes: Any, condition: str, rows: pl.DataFrame, aside: float) -> None:
         style = self.styles[condition]
@@ -184,21 +184,22 @@ class ContrastsFigure(ExperimentFigure):
         for axes, exponent in zip(panels, present, strict=True):
             axes.axvline(0.0, color=RULE, linewidth=0.8, label=GUIDE)
             for row in frame.filter(pl.col("exponent") == exponent).to_dicts():
-                colour = VERMILION if row["question"] in first else BLUE
+                colour, marker = (VERMILION, "D") if row["question"] in first else (BLUE, "o")
                 level = np.array([places[row["question"]]])
                 if row["low"] is not None:
                     axes.hlines(level, row["low"], row["high"], color=colour, linewidth=0.9)
                 face = colour if row["shown"] else "white"
-                axes.plot(row["value"], level, marker="o", color=colour, markerfacecolor=face, markersize=3.4)
+                axes.plot(row["value"], level, marker=marker, color=colour, markerfacecolor=face, markersize=3.4)
             axes.grid(visible=False, axis="y")
             axes.set_ylim(-len(questions) + 0.3, 0.7)
             axes.set_xlim(*_limits(frame.filter(pl.col("exponent") == exponent)))
             axes.locator_params(axis="x", nbins=4)
             axes.set_yticks(list(places.values()), [plain(name, 90) for name in places], fontsize=5.5)
-        canvas.key("primary", color=VERMILION, marker="o", linestyle="-", linewidth=0.9, markersize=3.4)
-        canvas.key("further", color=BLUE, marker="o", linestyle="-", linewidth=0.9, markersize=3.4)
+        line = {"linestyle": "-", "linewidth": 0.9, "markersize": 3.4}
+        canvas.key("primary, 95 % interval", color=VERMILION, marker="D", **line)
+        canvas.key("further, 95 % interval", color=BLUE, marker="o", **line)
         hollow = {"marker": "o", "markerfacecolor": "white", "linestyle": "none", "markersize": 3.4}
-        canvas.key("hollow: not shown", color=GREY, **hollow)
+        canvas.key("hollow: no difference is claimed", color=GREY, **hollow)
 
 
 class DurationsFigure(ExperimentFigure):

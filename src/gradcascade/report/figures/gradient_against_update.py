@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FIELDS = ("gradient", "update")
 DIFFERENCE = "gradient - update"
+DURATION = "duration (steps)"
 # Hollow: the filled marks of the other panels are scales.
 SERIES = {
     "gradient": {"color": BLUE, "marker": "o", "markerfacecolor": "white"},
@@ -97,7 +98,7 @@ class GradientAgainstUpdate(ReportFigure):
     def _draw(self, canvas: Canvas) -> None:
         frame = self.frame()
         families = [name for name in self._families if name in set(frame["family"])]
-        titles = ["duration", V_REL, "exponents"] * len(families)
+        titles = [DURATION, V_REL, "exponents"] * len(families)
         across, tall = (2, 1.6) if canvas.narrow else (3, 1.9)
         panels = canvas.panels(titles, sharey=False, per_row=across, height=tall, last_wide=True)
         for place, family in enumerate(families):
@@ -106,7 +107,7 @@ class GradientAgainstUpdate(ReportFigure):
                 self._draw_pairs(canvas, axes, family, rows.filter(pl.col("quantity") == quantity))
             self._draw_exponents(canvas, panels[0, 3 * place + 2], rows.filter(pl.col("step").is_null()))
             if len(self.data.families) > 1:
-                panels[0, 3 * place].set_title(f"{plain(family, 18)}: duration", y=1.0)
+                panels[0, 3 * place].set_title(f"{plain(family, 18)}: {DURATION}", y=1.0)
 
     def _draw_pairs(self, canvas: Canvas, axes: Axes, family: str, rows: pl.DataFrame) -> None:
         for scale, style in scale_styles(self.data.scales(family)).items():
@@ -119,6 +120,7 @@ class GradientAgainstUpdate(ReportFigure):
             ends = rows.select("gradient", "update").to_numpy()
             low, high = ends.min(), ends.max()
             axes.plot([low / 1.1, high * 1.1], [low / 1.1, high * 1.1], color=RULE, lw=0.8, zorder=0, label=GUIDE)
+            canvas.key("equal", color=RULE, linewidth=0.8)
         log_both(axes)
         axes.grid(axis="x", color=GRID, linewidth=0.6)
         axes.set_xlabel("of the gradient")

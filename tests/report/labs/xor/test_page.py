@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from gradcascade.report.labs.xor.figures import FIGURES
+from gradcascade.report.labs.xor.figures import FIGURES, Choices, Graphs
 from gradcascade.report.labs.xor.findings import PLACED, XorFindings
 from gradcascade.report.labs.xor.page import beside_published, headline
 from gradcascade.scaling.phases import AFTER, BEFORE, CHANGE
@@ -77,6 +77,12 @@ def test_every_figure_is_drawn_from_its_numbers(kind, findings):
     assert figure.frame().height >= 4
     axes = figure.plot().axes
     assert axes and all(panel.has_data() for panel in axes)
+
+
+@pytest.mark.parametrize("kind", [Choices, Graphs], ids=lambda kind: kind.name)
+def test_the_legend_says_what_is_thick_and_thin_and_shaded(kind, findings):
+    said = [text.get_text() for text in kind(findings).plot().legends[0].get_texts()]
+    assert {"95 % over runs", "95 % across widths", "published ± error"} <= set(said)
 
 
 def test_two_widths_are_said_to_be_too_few(findings):
