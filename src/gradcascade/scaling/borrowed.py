@@ -16,10 +16,10 @@ from gradcascade.errors import InputError
 from gradcascade.fields.kinds import field_plural
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, points_of
-from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
+from gradcascade.scaling.regression import t_quantile
 from gradcascade.scaling.run_errors import size_means
 from gradcascade.scaling.schemas import numbers, texts, wholes
-from gradcascade.scaling.window_means import slopes_across, too_few_sizes, trajectories
+from gradcascade.scaling.window_means import slopes_across, trajectories
 from gradcascade.scaling.windows import Window
 from gradcascade.tables.reasons import Reason, told
 
@@ -37,7 +37,6 @@ def borrowed_intervals(
     lender: Cascades,
     window: Window = None,
     lender_window: Window = None,
-    confidence: float = CONFIDENCE,
 ) -> pl.DataFrame:
     """Slopes across scales, with the SD between runs of the family of ``lender`` that has several of a scale.
 
@@ -67,31 +66,24 @@ def borrowed_intervals(
             "no scale of the study to borrow from has several runs; its runs' scatter is not known either"
         )
     return pl.DataFrame(
-        [row for each in trajectories(points_of(cascades, window)) for row in _rows(each, known, confidence)],
+        [row for each in trajectories(points_of(cascades, window)) for row in _rows(each, known)],
         schema=BORROWED_SCHEMA,
     )
 
 
-def _rows(
-    each: Any, known: dict[tuple[str, str], tuple[str, np.ndarray, int]], confidence: float
-) -> list[dict[str, Any]]:
-    from scipy.stats import t
-
-    names = dict(zip(("family", "field", "variant"), each.name, strict=True))
-    means = each.means()
+def _rows(each: Any, known: dict[tuple[str, str], tuple[str, np.ndarray, int]]) -> list[dict[str, Any]]:
+    names, means = each.names, each.means()
     counts = {"n_scales": means.sizes, "n_runs": int(means.size.size)}
     reason = means.reason
     if reason is None and each.name[1:] not in known:
         reason = Reason.of("no-runs-to-lend", what=f"{field_plural(each.name[1])}, {each.name[2]}")
-    if reason is None and means.sizes < MIN_SCALES:
-        reason = too_few_sizes(means)
-    if reason is not None:
+    if reason := reason or means.no_line:
         return [names | {"exponent": exponent} | told(reason) | counts for exponent in EXPONENTS]
     lender, sd, free = known[each.name[1:]]
     sizes = size_means(means)
     x = sizes.log_n - sizes.log_n.mean()
     se = sd * np.sqrt(((x / (x @ x)) ** 2 / sizes.runs).sum())
-    half = t.ppf(0.5 + confidence / 2, free) * se
+    half = t_quantile(free) * se
     value = slopes_across(sizes)[0]
     return [
         names

@@ -41,7 +41,7 @@ SHIFT_SCHEMA = (
 """Columns of the table of shifts, in order."""
 
 
-def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def choice_shifts(cascades: pl.DataFrame) -> pl.DataFrame:
     """Compare every choice with the measurement as planned, at the same scales and all steps of the table.
 
     The logarithms of both are subtracted step by step and run by run before a line is fitted (replicates are averaged
@@ -55,7 +55,7 @@ def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.
     of choice less planned, with its ``sd`` over steps. Of many choices that do nothing some have a small ``p``, so
     ``p_adjusted`` is it after Benjamini and Hochberg (1995) over the ``looked_at`` shifts of a family and field: all
     exponents but beta, which moves as delta, and all choices, nulls apart. ``verdict`` is "moves" where it is up to
-    1 - ``confidence``: of those called so, that share is expected to be chance.
+    5 %: of those called so, that share is expected to be chance.
     """
     require_columns(cascades, ("family", "field", "step", "kind", "choice"), "table of cascades")
     table = cascades.with_columns(variant=pl.col("choice"))
@@ -67,13 +67,13 @@ def choice_shifts(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.
     ends = table.group_by("family", "field").agg(first=pl.col("step").min(), last=pl.col("step").max())
     window = {(family, field): (first, last) for family, field, first, last in ends.iter_rows()}
     points = points_of(table, window)
-    base = window_intervals(points.only(pl.col("variant") == PLANNED), None, confidence, along=True)
+    base = window_intervals(points.only(pl.col("variant") == PLANNED))
     base = base.select("family", "field", "exponent", planned=pl.col("mean"))
     parts = {name: (name, PLANNED) for name in choices["choice"]}
-    found = window_differences(points, None, confidence, parts)
+    found = window_differences(points, parts=parts)
     moved = pl.when(pl.col("low").is_null()).then(pl.lit(UNKNOWN))
     moved = moved.when((pl.col("shift").abs() < _ROUNDING) & (pl.col("sd") < _ROUNDING)).then(pl.lit(SAME))
-    moved = moved.when(pl.col("p_adjusted") <= 1 - confidence).then(pl.lit(MOVES)).otherwise(pl.lit(NOISE))
+    moved = moved.when(pl.col("p_adjusted") <= 1 - CONFIDENCE).then(pl.lit(MOVES)).otherwise(pl.lit(NOISE))
     place = exponent_place()
     return (
         found.rename({"difference": "choice", "mean": "shift"})

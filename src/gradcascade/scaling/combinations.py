@@ -17,7 +17,6 @@ import polars as pl
 
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Points
-from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.run_errors import scatter, size_means
 from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.scaling.window_means import RunSteps, across_scales, of_runs
@@ -58,9 +57,7 @@ class Combination:
         return Combination(name, {key: weight for key, weight in weights.items() if weight})
 
 
-def combined(
-    points: Points, asked: Iterable[Combination], window: Range, confidence: float = CONFIDENCE
-) -> pl.DataFrame:
+def combined(points: Points, asked: Iterable[Combination], window: Range) -> pl.DataFrame:
     """Slope of every sum over the window, with interval, p value of no slope, and the scatter it rests on.
 
     ``run_sd`` is what the sum of one run scatters from run to run of a scale, ``scale_sd`` what scales lie off the
@@ -78,14 +75,14 @@ def combined(
             reason = told(Reason.of("unequal-fields" if each.name in unequal else "nothing-in-common"))
             rows += [{"name": each.name, "exponent": exponent} | reason for exponent in EXPONENTS]
         else:
-            rows += [{"name": each.name} | row for row in slopes(known[each.name], confidence)]
+            rows += [{"name": each.name} | row for row in slopes(known[each.name])]
     return pl.DataFrame(rows, schema=SUM_SCHEMA)
 
 
-def slopes(each: RunSteps, confidence: float = CONFIDENCE) -> list[dict[str, Any]]:
+def slopes(each: RunSteps) -> list[dict[str, Any]]:
     """The columns of :data:`SUM_SCHEMA` but the name, of one trajectory of runs."""
     means = each.means()
-    found = across_scales(means, confidence)
+    found = across_scales(means)
     sizes = size_means(means) if means.size.size and means.sizes > 2 else None
     run, off = scatter(sizes) if sizes is not None else (np.full(len(EXPONENTS), np.nan),) * 2
     same = bool(each.logs.size) and not np.nanmax(np.abs(each.logs)) > 0

@@ -12,7 +12,7 @@ from gradcascade.fields.kinds import field_plural
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, Points, points_of
 from gradcascade.scaling.published import published_exponents
-from gradcascade.scaling.regression import CONFIDENCE
+from gradcascade.scaling.regression import t_quantile
 from gradcascade.scaling.schemas import flags, numbers, texts
 from gradcascade.scaling.verdict import MARGIN, verdicts
 from gradcascade.scaling.window_means import PARTS, window_differences, window_intervals
@@ -151,15 +151,13 @@ def _pairs(first: Points, second: Points) -> list[tuple[str, str, str]]:
     )
 
 
-def independent_difference(a: Mapping[str, Any], b: Mapping[str, Any], confidence: float = CONFIDENCE) -> Row:
+def independent_difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> Row:
     """Second less first of two independent rows of window means, with its interval, and that along training.
 
     The degrees of freedom are the mean of Welch's (Biometrika 34, 1947) and of the smaller of the two: with two and
     more of them, Welch's alone cover 93 to 96.5 %, less where scales scatter unequally
     (benchmarks/interval_coverage.py).
     """
-    from scipy.stats import t
-
     row: Row = {
         f"value_{side}": part["scales_value"] if part["scales_value"] is not None else part["mean"]
         for side, part in (("a", a), ("b", b))
@@ -173,7 +171,7 @@ def independent_difference(a: Mapping[str, Any], b: Mapping[str, Any], confidenc
         variance = sum(square for square, _ in parts)
         welch = variance**2 / sum(s * s / d for s, d in parts) if variance > 0 else 1.0
         degrees = (welch + min(d for _, d in parts)) / 2
-        half = float(t.ppf(0.5 + confidence / 2, degrees)) * variance**0.5
+        half = t_quantile(degrees) * variance**0.5
         row |= {"difference": gap, "se": variance**0.5, "low": gap - half, "high": gap + half}
     if a["low"] is not None and b["low"] is not None:
         gap = b["mean"] - a["mean"]

@@ -9,7 +9,7 @@ from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
 from gradcascade.scaling.table_checks import FIT_KEYS, require_columns
 
 
-def compressibility_null(fits: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def compressibility_null(fits: pl.DataFrame) -> pl.DataFrame:
     """Compare every R2 with those that noise alone gives at slope zero.
 
     For k scales with normal noise it then has a beta distribution with parameters 1/2 and (k - 2)/2 and mean 1 / (k -
@@ -26,7 +26,7 @@ def compressibility_null(fits: pl.DataFrame, confidence: float = CONFIDENCE) -> 
     distinct, place = np.unique(shape, return_inverse=True)
     numbers = {
         "null_mean": 1 / (scales - 1),
-        "null_high": np.asarray(beta.ppf(confidence, 0.5, distinct))[place] if r2.size else r2,
+        "null_high": np.asarray(beta.ppf(CONFIDENCE, 0.5, distinct))[place] if r2.size else r2,
         "p": beta.sf(r2, 0.5, shape) if r2.size else r2,
     }
     known = pl.col("r2").is_not_null()

@@ -12,7 +12,6 @@ from gradcascade.fields.kinds import field_plural, in_field_order
 from gradcascade.scaling.comparison import independent_difference
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import ORDER, Cascades, Points, points_of
-from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.window_means import MEAN_SCHEMA, window_differences, window_intervals
 from gradcascade.scaling.windows import Window
 from gradcascade.tables.inferred import INFERRED
@@ -32,7 +31,7 @@ _SINGLE = {"value": "scales_value", "low": "scales_low", "high": "scales_high"}
 Row = dict[str, Any]
 
 
-def field_contrasts(cascades: Cascades, window: Window = None, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def field_contrasts(cascades: Cascades, window: Window = None) -> pl.DataFrame:
     """Set the real fields of two kinds against each other, over the steps that both windows hold.
 
     Only scales that both have count; ``unmatched`` names the others. Where every scale has as many entries in one
@@ -46,11 +45,11 @@ def field_contrasts(cascades: Cascades, window: Window = None, confidence: float
         own = points.only(pl.col("variant") == REAL, pl.col("family") == family)
         for pair in combinations(in_field_order(own.rows.get_column("field").unique()), 2):
             names = {"family": family, "first": pair[0], "second": pair[1]}
-            found += [names | row for row in _contrast(own, pair, confidence)]
+            found += [names | row for row in _contrast(own, pair)]
     return pl.DataFrame(found, schema=CONTRAST_SCHEMA)
 
 
-def _contrast(points: Points, pair: tuple[str, str], confidence: float) -> list[Row]:
+def _contrast(points: Points, pair: tuple[str, str]) -> list[Row]:
     spans = [window for (_, field), window in points.windows.items() if field in pair]
     window = max(span[0] for span in spans), min(span[1] for span in spans)
     names = " and ".join(field_plural(field) for field in pair)
@@ -67,14 +66,14 @@ def _contrast(points: Points, pair: tuple[str, str], confidence: float) -> list[
     unequal = _unequal(rows.filter("included"), pair)
     swapped = rows.with_columns(variant=pl.col("field"), field=pl.lit("both")).sort(ORDER)
     both = Points(swapped, {(swapped["family"][0], "both"): window})
-    single = _rows(window_intervals(both, confidence=confidence), "variant")
+    single = _rows(window_intervals(both), "variant")
     if unequal is None:
-        gaps = _rows(window_differences(both, confidence=confidence, parts={PAIRED: pair}), "difference")
+        gaps = _rows(window_differences(both, parts={PAIRED: pair}), "difference")
         method, differences = PAIRED, {name: row for (_, name), row in gaps.items()}
     else:
         method, common = INDEPENDENT, common | unequal
         exponents = dict.fromkeys(name for _, name in single)
-        differences = {name: _apart(single[pair[0], name], single[pair[1], name], confidence) for name in exponents}
+        differences = {name: _apart(single[pair[0], name], single[pair[1], name]) for name in exponents}
     return [
         {"exponent": name, "method": method}
         | {
@@ -105,9 +104,9 @@ def _unequal(rows: pl.DataFrame, pair: tuple[str, str]) -> Row | None:
     return {"code": UNEQUAL_N, "code_scale": row["scale"], "n_first": row["n"], "n_second": row["n_second"]}
 
 
-def _apart(first: Mapping[str, Any], second: Mapping[str, Any], confidence: float) -> Row:
+def _apart(first: Mapping[str, Any], second: Mapping[str, Any]) -> Row:
     """The difference of two separate lines in the columns of a paired one."""
-    gap = independent_difference(second, first, confidence)
+    gap = independent_difference(second, first)
     along = {"mean": "along_difference", "low": "along_low", "high": "along_high"}
     across = {"scales_value": "difference", "scales_se": "se", "scales_low": "low", "scales_high": "high"}
     fewest = {name: min(first[name], second[name]) for name in ("n_steps", "n_scales", "scales_steps")}

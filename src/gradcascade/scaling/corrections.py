@@ -23,9 +23,9 @@ from gradcascade.scaling.curvature import window_curvature
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.local_exponents import MIN_LOCAL
 from gradcascade.scaling.points import Cascades, points_of
-from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
+from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.run_errors import SizeMeans, coefficient_errors, size_means, small_first
-from gradcascade.scaling.window_means import too_few_sizes, trajectories
+from gradcascade.scaling.window_means import trajectories
 from gradcascade.scaling.windows import Window
 from gradcascade.tables.inferred import INFERRED
 from gradcascade.tables.reasons import Reason, told
@@ -42,7 +42,7 @@ OMEGAS = 33
 Floats = NDArray[np.float64]
 
 
-def corrections(cascades: Cascades, window: Window = None, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def corrections(cascades: Cascades, window: Window = None) -> pl.DataFrame:
     """Fit the leading correction of every exponent to the runs' means over the window.
 
     ``omega_low`` and ``omega_high`` are missing where nothing in the data bounds omega on that side; where both are,
@@ -54,18 +54,15 @@ def corrections(cascades: Cascades, window: Window = None, confidence: float = C
     rows: list[dict[str, Any]] = []
     for each in trajectories(points):
         means = each.means()
-        names = dict(zip(key, each.name, strict=False))
-        counts = {"n_scales": means.sizes, "n_runs": int(means.size.size), "n_steps": means.steps}
-        reason = means.reason
+        reason = means.no_line
         if reason is None and means.sizes < MIN_CORRECTED:
-            few = Reason.of("few-sizes-to-correct", n_scales=means.sizes, least=MIN_CORRECTED)
-            reason = too_few_sizes(means) if means.sizes < MIN_SCALES else few
-        found = [{}] * len(EXPONENTS) if reason else fitted(small_first(size_means(means)), confidence)
+            reason = Reason.of("few-sizes-to-correct", n_scales=means.sizes, least=MIN_CORRECTED)
+        found = [{}] * len(EXPONENTS) if reason else fitted(small_first(size_means(means)))
         for exponent, numbers in zip(EXPONENTS, found, strict=True):
             bend = bends[*each.name, exponent]
             tested = {name: bend[name] for name in ("p", "p_adjusted")} if numbers else {}
             why = reason or (None if numbers else Reason.of("no-noise-of-correction"))
-            rows.append(names | {"exponent": exponent} | told(why) | tested | dict(numbers) | counts)
+            rows.append(each.names | {"exponent": exponent} | told(why) | tested | dict(numbers) | means.counts)
     return pl.DataFrame(rows, schema=CORRECTION_SCHEMA)
 
 
@@ -75,7 +72,7 @@ def omegas(log_n: Floats) -> Floats:
     return np.geomspace(1 / span, 2 * (log_n.size - 1) / span, OMEGAS)
 
 
-def fitted(sizes: SizeMeans, confidence: float = CONFIDENCE) -> list[dict[str, Any]]:
+def fitted(sizes: SizeMeans) -> list[dict[str, Any]]:
     """Correction of every channel of sizes in order; without numbers where the sizes lie on one curve exactly."""
     from scipy.stats import f
 
@@ -87,7 +84,7 @@ def fitted(sizes: SizeMeans, confidence: float = CONFIDENCE) -> list[dict[str, A
     se = np.stack([coefficient_errors(sizes, design, 1)[0] for design in designs])
     least = rss.min(axis=0)
     tiny = x.size * (64 * np.finfo(np.float64).eps * (1 + np.abs(sizes.means).max(axis=1))) ** 2
-    limit = float(f.ppf(confidence, 1, free))
+    limit = float(f.ppf(CONFIDENCE, 1, free))
     known = least > tiny
     off = (rss - least) / np.where(known, least / free, 1.0)
     half = np.sqrt(np.maximum(limit - off, 0.0)) * se

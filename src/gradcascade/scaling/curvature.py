@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradcascade.scaling.fits import EXPONENTS, beside_fits, per_exponent
 from gradcascade.scaling.multiplicity import holm_over_exponents
 from gradcascade.scaling.points import Cascades, points_of
-from gradcascade.scaling.regression import CONFIDENCE, group_means, t_quantiles
+from gradcascade.scaling.regression import group_means, t_quantiles
 from gradcascade.scaling.run_errors import coefficient_errors, size_means
 from gradcascade.scaling.table_checks import FIT_KEYS
 from gradcascade.scaling.window_means import RunSteps, trajectories
@@ -49,28 +49,26 @@ def curvature(cascades: Cascades) -> pl.DataFrame:
     return beside_fits(fits, found, reason, "curvature", "se", "low", "high", "p", "n_scales")
 
 
-def window_curvature(cascades: Cascades, window: Window = None, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def window_curvature(cascades: Cascades, window: Window = None) -> pl.DataFrame:
     """Test the power laws of the window for a bend, the runs' means being the points.
 
     A scale whose runs all lie off the line bends it as a true curvature does. So the scatter of the scales about the
     parabola, with k - 3 degrees of freedom, is what a bend must stand out from, however many steps there are.
     """
     points = points_of(cascades, window)
-    rows = [row for each in trajectories(points) for row in _bends_of(each, confidence)]
+    rows = [row for each in trajectories(points) for row in _bends_of(each)]
     return pl.DataFrame(rows, schema=WINDOW_SCHEMA)
 
 
-def _bends_of(each: RunSteps, confidence: float) -> list[dict[str, Any]]:
+def _bends_of(each: RunSteps) -> list[dict[str, Any]]:
     from scipy.stats import t
 
     means = each.means()
-    names = dict(zip(("family", "field", "variant"), each.name, strict=True))
-    counts = {"n_scales": means.sizes, "n_runs": int(means.size.size), "n_steps": means.steps}
     reason = means.reason
     if reason is None and means.sizes < MIN_CURVED:
         reason = Reason.of("few-sizes-to-bend", n_scales=means.sizes, least=MIN_CURVED)
     if reason is not None:
-        return [names | {"exponent": exponent} | told(reason) | counts for exponent in EXPONENTS]
+        return [each.names | {"exponent": exponent} | told(reason) | means.counts for exponent in EXPONENTS]
     sizes = size_means(means)
     scales, channels = sizes.log_n.size, len(EXPONENTS)
     off = sizes.log_n - sizes.log_n.mean()
@@ -79,15 +77,15 @@ def _bends_of(each: RunSteps, confidence: float) -> list[dict[str, Any]]:
     )
     se = coefficient_errors(sizes, np.stack([np.ones(scales), off, off**2], axis=1), 2)[0]
     se = np.where(plain > 0, se, 0.0)
-    half = t_quantiles(degrees, confidence) * se
+    half = t_quantiles(degrees) * se
     p = np.where(se > 0, 2 * t.sf(np.abs(value) / np.where(se > 0, se, 1.0), degrees), np.nan)
     adjusted = holm_over_exponents(p)
     return [
-        names
+        each.names
         | {"exponent": exponent, "curvature": value[i], "se": se[i], "low": value[i] - half[i]}
         | {"high": value[i] + half[i], "p": _known(p[i]), "p_adjusted": _known(adjusted[i])}
         | told(None if se[i] > 0 else Reason.of("no-noise"))
-        | counts
+        | means.counts
         for i, exponent in enumerate(EXPONENTS)
     ]
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcascade.errors import InputError
-from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, t_quantile
+from gradcascade.scaling.regression import MIN_SCALES, t_quantile
 from gradcascade.scaling.run_errors import MIN_HC3, SizeMeans, coefficient_errors
 
 POWER = 0.8
@@ -100,48 +100,48 @@ class Design:
         """Whether the standard error is not the ordinary one."""
         return max(self.runs) > 1 or len(self.sizes) >= MIN_HC3
 
-    def half_width(self, confidence: float = CONFIDENCE) -> float:
+    def half_width(self) -> float:
         """Median half width of the interval of the slope."""
         from scipy.stats import chi2
 
-        quantile = t_quantile(len(self.sizes) - 2, confidence)
+        quantile = t_quantile(len(self.sizes) - 2)
         if self._drawn_from:
             return quantile * float(np.median(_drawn(self)[1]))
         _, mean, degrees = self.moments()
         return quantile * float(np.sqrt(mean * chi2.ppf(0.5, degrees) / degrees))
 
-    def power(self, difference: float, confidence: float = CONFIDENCE) -> float:
+    def power(self, difference: float) -> float:
         """Chance that the interval of a slope this far from zero leaves zero out."""
         if self._drawn_from:
-            return self._share(abs(difference), confidence)
-        least, degrees = self._threshold(confidence)
+            return self._share(abs(difference))
+        least, degrees = self._threshold()
         return _chance(abs(difference) / self.moments()[0] ** 0.5, least, degrees)
 
-    def smallest(self, power: float = POWER, confidence: float = CONFIDENCE) -> float:
+    def smallest(self, power: float = POWER) -> float:
         """Smallest difference of the slope from zero that is shown with this chance."""
         if self._drawn_from:
             high = float(np.median(_drawn(self)[1]))
-            while self._share(high, confidence) < power:
+            while self._share(high) < power:
                 high *= 2
             low = 0.0
             for _ in range(40):
                 middle = (low + high) / 2
-                low, high = (middle, high) if self._share(middle, confidence) < power else (low, middle)
+                low, high = (middle, high) if self._share(middle) < power else (low, middle)
             return high
-        least, degrees = self._threshold(confidence)
+        least, degrees = self._threshold()
         # Rounded, so that designs that differ in their scatter alone share the answer.
         return _noncentrality(round(least, 10), round(degrees, 10), power) * self.moments()[0] ** 0.5
 
-    def _share(self, difference: float, confidence: float) -> float:
+    def _share(self, difference: float) -> float:
         """Share of the drawn studies, each with its slope's error and the opposite one, that show a difference."""
         error, se = _drawn(self)
-        half = t_quantile(len(self.sizes) - 2, confidence) * se
+        half = t_quantile(len(self.sizes) - 2) * se
         return float(np.mean([np.abs(difference + sign * error) > half for sign in (1, -1)]))
 
-    def _threshold(self, confidence: float) -> tuple[float, float]:
+    def _threshold(self) -> tuple[float, float]:
         """How many true standard errors off zero a slope must be to be shown, and the degrees of freedom."""
         variance, mean, degrees = self.moments()
-        return t_quantile(len(self.sizes) - 2, confidence) * float(np.sqrt(mean / variance)), degrees
+        return t_quantile(len(self.sizes) - 2) * float(np.sqrt(mean / variance)), degrees
 
 
 @lru_cache(maxsize=64)
@@ -186,7 +186,6 @@ def cheapest_design(
     difference: float,
     costs: Sequence[float] | None = None,
     power: float = POWER,
-    confidence: float = CONFIDENCE,
 ) -> Design:
     """Add runs until a difference is shown with this chance, where they narrow the interval most for their cost.
 
@@ -199,14 +198,14 @@ def cheapest_design(
     if not difference:
         raise InputError("no design can show a difference of 0")
     endless = replace(design, runs=tuple([MOST_RUNS] * len(design.sizes)))
-    if endless.power(difference, confidence) < power:
+    if endless.power(difference) < power:
         raise InputError(
             f"{MOST_RUNS} runs of each size would not show a difference of {difference:g}: their smallest is "
-            f"{endless.smallest(power, confidence):.3g}; add sizes, or a wider range of them"
+            f"{endless.smallest(power):.3g}; add sizes, or a wider range of them"
         )
 
     def enough(runs: Sequence[int]) -> bool:
-        return replace(design, runs=tuple(runs)).power(difference, confidence) >= power
+        return replace(design, runs=tuple(runs)).power(difference) >= power
 
     found = [
         _pruned(runs, design.runs, cost, enough) for runs in (_greedy(design, cost, enough), _even(design, enough))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, points_of
-from gradcascade.scaling.regression import CONFIDENCE, group_means, t_quantiles
+from gradcascade.scaling.regression import group_means, t_quantile
 from gradcascade.scaling.run_errors import coefficient_errors, size_means
 from gradcascade.scaling.table_checks import FIT_KEYS, group_starts
 from gradcascade.scaling.window_means import RunSteps, trajectories
@@ -80,7 +80,7 @@ def duration_laws(cascades: Cascades) -> pl.DataFrame:
     )
 
 
-def window_duration_law(cascades: Cascades, window: Window = None, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def window_duration_law(cascades: Cascades, window: Window = None) -> pl.DataFrame:
     """Say which of the power law and the logarithm the window prefers, if it does.
 
     The runs' means are fitted by ``power + weight (logarithm - power)``, each law at its own best fit (the J test of
@@ -97,7 +97,7 @@ def window_duration_law(cascades: Cascades, window: Window = None, confidence: f
         .group_by("family", "field", "variant")
         .agg(mean=used.mean(), sd=used.std(), n_steps=used.len())
     )
-    rows = [_weighed(each, confidence) for each in trajectories(points)]
+    rows = [_weighed(each) for each in trajectories(points)]
     table = pl.DataFrame(rows, schema={name: kind for name, kind in WINDOW_SCHEMA.items() if name not in STEPS})
     joined = table.join(steps, on=["family", "field", "variant"], how="left", maintain_order="left").with_columns(
         pl.col("n_steps").fill_null(0)
@@ -115,11 +115,10 @@ def window_duration_law(cascades: Cascades, window: Window = None, confidence: f
     return joined.with_columns(law=law).select(pl.col(name).cast(kind) for name, kind in WINDOW_SCHEMA.items())
 
 
-def _weighed(each: RunSteps, confidence: float) -> dict[str, Any]:
+def _weighed(each: RunSteps) -> dict[str, Any]:
     """Weight of the logarithm beside the power law in the means of the runs, with its interval."""
     means = each.means()
-    row: dict[str, Any] = dict(zip(("family", "field", "variant"), each.name, strict=True))
-    row |= {"n_scales": means.sizes, "n_runs": int(means.size.size)}
+    row = each.names | {"n_scales": means.sizes, "n_runs": int(means.size.size)}
     if means.reason is not None:
         return row | told(means.reason)
     if means.sizes < MIN_WEIGHED:
@@ -136,7 +135,7 @@ def _weighed(each: RunSteps, confidence: float) -> dict[str, Any]:
     design = np.stack([np.ones(dx.size), dx, shape - shape.mean() - slope * dx], axis=1)
     weight = float(np.linalg.pinv(design)[2] @ y)
     se = float(coefficient_errors(sizes, design, 2)[0][place])
-    half = float(t_quantiles(np.array([dx.size - 3]), confidence)[0]) * se
+    half = t_quantile(dx.size - 3) * se
     return row | {"weight": weight, "low": weight - half, "high": weight + half}
 
 

@@ -56,12 +56,11 @@ def window_lack_of_fit(cascades: Cascades, window: Window = None) -> pl.DataFram
         shared = _shares_draws(each.name[2]) and means.size.size > means.sizes
         if "p" in found:
             found["p_adjusted"] = holm_over_exponents(found["p"][:, 0])[:, None]
-        steps = {"n_steps": means.steps}
         for place, exponent in enumerate(EXPONENTS):
-            names = dict(zip(("family", "field", "variant"), each.name, strict=True)) | {"exponent": exponent}
             shown = [name for name in found if not shared or name not in (*_P, "p_adjusted")]
             numbers = {name: found[name][place, 0].item() for name in shown}
-            rows.append(names | numbers | steps | told(means.reason or (Reason.of(SHARED) if shared else None)))
+            why = told(means.reason or (Reason.of(SHARED) if shared else None))
+            rows.append(each.names | {"exponent": exponent, "n_steps": means.steps} | numbers | why)
     return _with_reasons(pl.DataFrame(rows, schema=WINDOW_SCHEMA, strict=False)).select(*WINDOW_SCHEMA)
 
 
@@ -88,8 +87,10 @@ def _at_steps(each: RunSteps) -> pl.DataFrame:
     x = np.where(there, each.x, 0) @ own / np.maximum(count, 1)
     found = _tests(x, level, squares, count)
     shape = (len(EXPONENTS), len(each.steps))
-    found_here: dict[str, Any] = dict(zip(("family", "field", "variant"), each.name, strict=True))
-    found_here |= {"step": np.tile(each.steps, len(EXPONENTS)), "exponent": np.repeat(EXPONENTS, shape[1])}
+    found_here = each.names | {
+        "step": np.tile(each.steps, len(EXPONENTS)),
+        "exponent": np.repeat(EXPONENTS, shape[1]),
+    }
     found_here |= {name: np.broadcast_to(values, shape).ravel() for name, values in found.items()}
     shared = pl.lit(_shares_draws(each.name[2])) & (pl.col("n_runs") > pl.col("n_scales"))
     table = pl.DataFrame(found_here, schema_overrides={"step": pl.Int64}).with_columns(

@@ -19,11 +19,11 @@ from gradcascade.errors import InputError
 from gradcascade.fields.kinds import FIELD_KINDS, in_field_order
 from gradcascade.scaling.combinations import Trajectory
 from gradcascade.scaling.points import Points
-from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
+from gradcascade.scaling.regression import t_quantile
 from gradcascade.scaling.run_errors import coefficient_errors, size_means
 from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.scaling.table_checks import require_columns
-from gradcascade.scaling.window_means import too_few_sizes, trajectories, window_differences, window_intervals
+from gradcascade.scaling.window_means import trajectories, window_differences, window_intervals
 from gradcascade.scaling.windows import Range, default_window
 from gradcascade.tables.reasons import columns, kept, told
 from gradcascade.vocabulary import EXPONENT_CHANNELS, REAL
@@ -174,13 +174,13 @@ class Ladder:
             span=pl.col("field").replace_strict(spans, return_dtype=pl.Int64),
         )
 
-    def exponents(self, confidence: float = CONFIDENCE) -> pl.DataFrame:
+    def exponents(self) -> pl.DataFrame:
         """Every exponent at every rung across scales, by every duration: real, nulls, and real less each null."""
         tables = []
         for name, points in self.timed.items():
-            levels = window_intervals(points, confidence=confidence, along=False)
+            levels = window_intervals(points, along=False)
             parts = {f"{REAL} - {null}": (REAL, null) for null in self.variants}
-            gaps = window_differences(points, None, confidence, parts, along=False) if parts else levels.clear()
+            gaps = window_differences(points, parts=parts, along=False) if parts else levels.clear()
             gaps = gaps.rename({"difference": "variant"}) if parts else gaps
             tables.append(pl.concat([levels, gaps]).with_columns(duration=pl.lit(name)))
         ends = {name: pl.col(f"scales_{name}") for name in ("value", "se", "low", "high")}
@@ -189,9 +189,9 @@ class Ladder:
         )
         return self._sorted(table, LADDER_SCHEMA)
 
-    def levels(self, confidence: float = CONFIDENCE) -> pl.DataFrame:
+    def levels(self) -> pl.DataFrame:
         """Geometric means of duration, v_rel and s / N at the geometric mean of the sizes, with intervals."""
-        rows = [row for each in trajectories(self.points) for row in _levels(each, confidence)]
+        rows = [row for each in trajectories(self.points) for row in _levels(each)]
         schema = texts("family", "field") | {
             name: kind for name, kind in LEVEL_SCHEMA.items() if name not in ("condition", "rung", "field", "span")
         }
@@ -214,21 +214,16 @@ _LEVELS = {"duration": 0.0, "v_rel": 0.0, "size": -1.0}
 """Channels whose level is of interest, and the power of N that it is set beside: s / N."""
 
 
-def _levels(each: Any, confidence: float) -> list[dict[str, Any]]:
-    from scipy.stats import t
-
-    family, field, variant = each.name
+def _levels(each: Any) -> list[dict[str, Any]]:
     means = each.means()
-    counts = {"n_scales": means.sizes, "n_runs": int(means.size.size), "n_steps": means.steps}
-    names = {"family": family, "field": field, "variant": variant} | counts
+    names = each.names | means.counts
     channels = list(EXPONENT_CHANNELS.values())
-    if means.reason or means.sizes < MIN_SCALES:
-        reason = told(means.reason or too_few_sizes(means))
-        return [names | {"channel": channel} | reason for channel in _LEVELS]
+    if means.no_line:
+        return [names | {"channel": channel} | told(means.no_line) for channel in _LEVELS]
     sizes = size_means(means)
     x = sizes.log_n - sizes.log_n.mean()
     se, _ = coefficient_errors(sizes, np.stack([np.ones(x.size), x], axis=1), 0)
-    half = t.ppf(0.5 + confidence / 2, x.size - 2) * se
+    half = t_quantile(x.size - 2) * se
     rows = []
     for channel, power in _LEVELS.items():
         place = channels.index(channel)

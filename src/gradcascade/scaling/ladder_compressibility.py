@@ -16,7 +16,7 @@ import polars as pl
 from gradcascade.scaling.combinations import Combination, two_sided
 from gradcascade.scaling.ladder import Ladder
 from gradcascade.scaling.points import Points
-from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
+from gradcascade.scaling.regression import MIN_SCALES, t_quantile
 from gradcascade.scaling.schemas import numbers, texts, wholes
 from gradcascade.tables.reasons import Reason, told
 from gradcascade.vocabulary import REAL
@@ -47,13 +47,13 @@ def seed_r2(ladder: Ladder) -> pl.DataFrame:
     return pl.concat([empty.with_columns(run=pl.lit(None, dtype=pl.String)), *found]).drop_nulls("r2")
 
 
-def ladder_r2(ladder: Ladder, seeds: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def ladder_r2(ladder: Ladder, seeds: pl.DataFrame) -> pl.DataFrame:
     """R2 at every rung with its interval over seeds, cut off at 0 and 1."""
     keys = ["family", "field", "variant", "exponent"]
     scales = ladder.points.rows.get_column("scale").n_unique()
     rows = []
     for key, part in seeds.sort(*keys, "run").group_by(keys, maintain_order=True):
-        found = _mean(part.get_column("r2").to_numpy(), confidence)
+        found = _mean(part.get_column("r2").to_numpy())
         ends = {end: None if found[end] is None else min(max(found[end], 0.0), 1.0) for end in ("low", "high")}
         rows.append(dict(zip(keys, key, strict=True)) | found | ends | {"n_scales": scales})
     schema = texts(*keys) | {
@@ -65,9 +65,7 @@ def ladder_r2(ladder: Ladder, seeds: pl.DataFrame, confidence: float = CONFIDENC
     )
 
 
-def combined_r2(
-    seeds: pl.DataFrame, asked: Iterable[Combination], confidence: float = CONFIDENCE
-) -> list[dict[str, Any]]:
+def combined_r2(seeds: pl.DataFrame, asked: Iterable[Combination]) -> list[dict[str, Any]]:
     """The sums of R2 of durations, seed by seed, with interval and p value: rows of ``name, exponent "R2", ...``."""
     real = seeds.filter(pl.col("variant") == REAL, pl.col("exponent") == "z")
     known = {
@@ -78,16 +76,14 @@ def combined_r2(
     for each in asked:
         complete = [run for run in runs if all((*key, run) in known for key in each.weights)]
         sums = np.array([sum(weight * known[*key, run] for key, weight in each.weights.items()) for run in complete])
-        found = _mean(sums, confidence)
+        found = _mean(sums)
         n_seeds = found.pop("n_seeds")
         p = two_sided(found["value"], found["se"], n_seeds - 1) if n_seeds > 1 else None
         rows.append({"name": each.name, "exponent": "R2", "n_runs": n_seeds, "p": p} | found)
     return rows
 
 
-def _mean(values: np.ndarray, confidence: float) -> dict[str, Any]:
-    from scipy.stats import t
-
+def _mean(values: np.ndarray) -> dict[str, Any]:
     count = values.size
     row: dict[str, Any] = {"value": None, "se": None, "low": None, "high": None, "n_seeds": count}
     if not count:
@@ -96,6 +92,6 @@ def _mean(values: np.ndarray, confidence: float) -> dict[str, Any]:
     row |= {"value": value} | told(Reason.of("one-seed") if count == 1 else None)
     if count > 1:
         se = float(values.std(ddof=1) / np.sqrt(count))
-        half = float(t.ppf(0.5 + confidence / 2, count - 1)) * se
+        half = t_quantile(count - 1) * se
         row |= {"se": se, "low": value - half, "high": value + half}
     return row

@@ -20,7 +20,6 @@ from gradcascade.scaling.combinations import SUM_SCHEMA, Combination, combined
 from gradcascade.scaling.ladder import GRADIENT, UPDATE, Ladder, Rung, trajectory
 from gradcascade.scaling.ladder_compressibility import combined_r2
 from gradcascade.scaling.multiplicity import holm
-from gradcascade.scaling.regression import CONFIDENCE
 from gradcascade.scaling.schemas import flags, numbers, texts
 
 PRIMARY, REST, SUPPORTING = "primary", "rest", "supporting"
@@ -101,19 +100,17 @@ def questions(ladder: Ladder) -> list[Question]:
     return found
 
 
-def answers(ladder: Ladder, seeds: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def answers(ladder: Ladder, seeds: pl.DataFrame) -> pl.DataFrame:
     """Answer every question on z and delta by every duration, and on R2 of n_steps; ``shown`` is the claim."""
     asked = questions(ladder)
     sums = [each.sum for each in asked]
     tables = [
-        combined(points, sums, ladder.window, confidence)
+        combined(points, sums, ladder.window)
         .filter(pl.col("exponent").is_in(EXPONENTS_ASKED))
         .with_columns(duration=pl.lit(name))
         for name, points in ladder.timed.items()
     ]
-    r2 = pl.DataFrame(combined_r2(seeds, sums, confidence), schema=SUM_SCHEMA).with_columns(
-        duration=pl.lit("n_steps")
-    )
+    r2 = pl.DataFrame(combined_r2(seeds, sums), schema=SUM_SCHEMA).with_columns(duration=pl.lit("n_steps"))
     about = pl.DataFrame(
         [
             (place, each.sum.name, each.kind, each.condition, each.other, each.rung, each.other_rung, each.primary)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, points_of
-from gradcascade.scaling.regression import CONFIDENCE, t_quantiles
+from gradcascade.scaling.regression import t_quantile
 from gradcascade.scaling.run_errors import SizeMeans, size_means, small_first, smooth_variances
 from gradcascade.scaling.window_means import trajectories
 from gradcascade.scaling.windows import Window
@@ -28,7 +28,7 @@ LOCAL_SCHEMA = INFERRED["local_exponents"].schema
 Floats = NDArray[np.float64]
 
 
-def local_exponents(cascades: Cascades, window: Window = None, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def local_exponents(cascades: Cascades, window: Window = None) -> pl.DataFrame:
     """Slope of every exponent through each stretch of neighbouring sizes, from the runs' means over the window.
 
     A stretch is a third of the sizes, and at least three. Trajectories of fewer than :data:`MIN_LOCAL` sizes have no
@@ -41,10 +41,9 @@ def local_exponents(cascades: Cascades, window: Window = None, confidence: float
         if means.reason is not None or means.sizes < MIN_LOCAL:
             continue
         sizes = small_first(size_means(means))
-        names = dict(zip(("family", "field", "variant"), each.name, strict=True))
         width = stretch(sizes.log_n.size)
         value, se = stretches(sizes, width)
-        half = t_quantiles(np.array(sizes.log_n.size - 3), confidence) * se
+        half = t_quantile(sizes.log_n.size - 3) * se
         for place, exponent in enumerate(EXPONENTS):
             for first in range(value.shape[1]):
                 own = slice(first, first + width)
@@ -53,7 +52,7 @@ def local_exponents(cascades: Cascades, window: Window = None, confidence: float
                 numbers = (value[place, first], se[place, first], half[place, first])
                 slope, error, room = map(float, numbers)
                 rows.append(
-                    names
+                    each.names
                     | {"exponent": exponent, "n": float(np.exp(logs.mean())), **ends}
                     | {"value": slope, "se": error, "low": slope - room, "high": slope + room}
                     | {"n_scales": width, "n_runs": int(sizes.runs[own].sum())}

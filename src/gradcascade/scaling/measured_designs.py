@@ -14,9 +14,8 @@ from gradcascade.errors import InputError
 from gradcascade.scaling.design import Design
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, Points, points_of
-from gradcascade.scaling.regression import MIN_SCALES
 from gradcascade.scaling.run_errors import scatter, size_means, small_first
-from gradcascade.scaling.window_means import too_few_sizes, trajectories
+from gradcascade.scaling.window_means import trajectories
 from gradcascade.scaling.windows import Window
 from gradcascade.tables.inferred import INFERRED
 from gradcascade.tables.reasons import Reason, told
@@ -52,8 +51,8 @@ def _measured(points: Points, family: str, field: str, exponent: str) -> tuple[D
     if found is None:
         return Reason.of("no-real-field")
     means = found.means()
-    if means.reason or means.sizes < MIN_SCALES:
-        return means.reason or too_few_sizes(means)
+    if means.no_line:
+        return means.no_line
     sizes = small_first(size_means(means))
     place = list(EXPONENTS).index(exponent)
     k, free = sizes.log_n.size, int((sizes.runs - 1).sum())

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gradcascade.fields.nulls import undrawn
 from gradcascade.scaling.fits import EXPONENTS, lines, per_exponent
 from gradcascade.scaling.points import Cascades, Points, points_of
-from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES
+from gradcascade.scaling.regression import MIN_SCALES, t_quantiles
 from gradcascade.scaling.table_checks import group_starts
 from gradcascade.scaling.weighted import draw_variances
 from gradcascade.scaling.window_means import all_parts, differenced, known_parts
@@ -36,7 +36,7 @@ Parts = Mapping[str, tuple[str, str]]
 _LINE = ["family", "field", "difference", "step"]
 
 
-def null_differences(cascades: Cascades, parts: Parts | None = None, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def null_differences(cascades: Cascades, parts: Parts | None = None) -> pl.DataFrame:
     """Difference of every exponent between two variants at every step, with both intervals.
 
     ``replicates_*`` follow from the variance between the replicates of a step, scale by scale, pooled over the steps
@@ -45,7 +45,7 @@ def null_differences(cascades: Cascades, parts: Parts | None = None, confidence:
     points = points_of(cascades)
     rows, parts = points.rows, all_parts(points.rows["variant"]) if parts is None else parts
     fitted, parts_of = _lines(points, parts)
-    errors = _errors(parts_of, [*_LINE, "exponent"], "value", confidence)
+    errors = _errors(parts_of, [*_LINE, "exponent"], "value")
     every = known_parts(rows, parts).join(rows.select("family", "field", "step").unique(), on=["family", "field"])
     few = because("few-with-both", least=MIN_SCALES)
     return (
@@ -61,9 +61,7 @@ def null_differences(cascades: Cascades, parts: Parts | None = None, confidence:
     )
 
 
-def window_null_errors(
-    cascades: Cascades, window: Window = None, parts: Parts | None = None, confidence: float = CONFIDENCE
-) -> pl.DataFrame:
+def window_null_errors(cascades: Cascades, window: Window = None, parts: Parts | None = None) -> pl.DataFrame:
     """What the draws of the nulls, independent at every step, contribute to the error of the means over a window."""
     points = points_of(cascades, window)
     rows, parts = points.rows, all_parts(points.rows["variant"]) if parts is None else parts
@@ -85,7 +83,7 @@ def window_null_errors(
         variance=pl.col("variance").first(),
         degrees=pl.col("degrees").first(),
     )
-    errors = _errors(pooled, key, "value", confidence)
+    errors = _errors(pooled, key, "value")
     every = known_parts(rows, parts).join(_places(), how="cross")
     none = pl.when(pl.col("mean").is_null()).then(because("no-step"))
     return (
@@ -142,10 +140,8 @@ def _lines(points: Points, parts: Parts) -> tuple[pl.DataFrame, pl.DataFrame]:
     return fitted, shares.join(values, on=[*_LINE, "exponent"])
 
 
-def _errors(shares: pl.DataFrame, key: list[str], value: str, confidence: float) -> pl.DataFrame:
+def _errors(shares: pl.DataFrame, key: list[str], value: str) -> pl.DataFrame:
     """Standard error and t interval of a sum of independent variances, each with its own degrees of freedom."""
-    from scipy.stats import t
-
     # Sums run in a fixed order, so that the same study gives the same digits.
     shares = shares.sort(*key, "scale", "variant")
     starts = group_starts(shares, key)
@@ -159,7 +155,7 @@ def _errors(shares: pl.DataFrame, key: list[str], value: str, confidence: float)
     variance = _sums(parts, starts)
     squares = _sums(parts**2 / np.maximum(shares["degrees"].to_numpy(), 1), starts)
     degrees = np.where(squares > 0, variance**2 / np.where(squares > 0, squares, 1.0), 1.0)
-    half = t.ppf(0.5 + confidence / 2, degrees) * np.sqrt(variance)
+    half = t_quantiles(degrees) * np.sqrt(variance)
     return found.select(
         *key,
         *columns(pl.col("_why"), "replicates_"),

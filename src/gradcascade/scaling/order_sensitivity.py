@@ -59,7 +59,7 @@ _GROUP = ["family", "field"]
 _POINT = [*_GROUP, "scale", "run", "step"]
 
 
-def order_values(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def order_values(cascades: pl.DataFrame) -> pl.DataFrame:
     """Mean of every exponent in every order, as planned, and of N2, with its interval along training.
 
     ``cascades`` is as in :func:`gradcascade.scaling.choice_shifts.choice_shifts`. Compared are the snapshots of which
@@ -87,7 +87,7 @@ def order_values(cascades: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.D
         return pl.DataFrame(schema=VALUE_SCHEMA)
     ends = table.group_by(_GROUP).agg(first=pl.col("step").min(), last=pl.col("step").max())
     window = {(family, field): (first, last) for family, field, first, last in ends.iter_rows()}
-    found = window_intervals(points_of(table, window), None, confidence, along=True)
+    found = window_intervals(points_of(table, window))
     return (
         found.rename({"variant": "order", "mean": "value"})
         .with_columns(pl.col("n_steps").fill_null(0))
@@ -129,7 +129,7 @@ def order_scatter(cascades: pl.DataFrame) -> pl.DataFrame:
     return found.unpivot(channels, index=_GROUP, variable_name="channel", value_name="order_sd").select(empty.columns)
 
 
-def order_spread(values: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def order_spread(values: pl.DataFrame) -> pl.DataFrame:
     """Spread of every exponent over the orders, as planned among them, and what it is free of any order.
 
     ``values`` is from :func:`order_values`. ``sd`` is the standard deviation over ``n_orders`` orders, of which equal
@@ -150,7 +150,7 @@ def order_spread(values: pl.DataFrame, confidence: float = CONFIDENCE) -> pl.Dat
                     "field": field,
                     "exponent": exponent,
                     "planned": planned.item() if planned.len() else None,
-                    **_spread(own.filter(pl.col("order").is_in(kept))["value"].drop_nulls().to_numpy(), confidence),
+                    **_spread(own.filter(pl.col("order").is_in(kept))["value"].drop_nulls().to_numpy()),
                     "free": free[0].get("value"),
                     "free_low": free[0].get("low"),
                     "free_high": free[0].get("high"),
@@ -169,7 +169,7 @@ def _different(orders: pl.DataFrame) -> list[str]:
     return list(seen.values())
 
 
-def _spread(values: NDArray[np.float64], confidence: float) -> dict[str, float | int | None]:
+def _spread(values: NDArray[np.float64]) -> dict[str, float | int | None]:
     from scipy.stats import chi2
 
     found: dict[str, float | int | None] = {"n_orders": values.size}
@@ -177,7 +177,7 @@ def _spread(values: NDArray[np.float64], confidence: float) -> dict[str, float |
         found |= {"lowest": float(values.min()), "highest": float(values.max())}
     if values.size > 1:
         sd, degrees = float(np.std(values, ddof=1)), values.size - 1
-        ends = chi2.ppf([0.5 + confidence / 2, 0.5 - confidence / 2], degrees)
+        ends = chi2.ppf([0.5 + CONFIDENCE / 2, 0.5 - CONFIDENCE / 2], degrees)
         found |= {"sd": sd} | {
             name: sd * math.sqrt(degrees / end) for name, end in zip(("sd_low", "sd_high"), ends, strict=True)
         }

@@ -24,7 +24,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gradcascade.scaling.aligned_runs import AlignedRuns, Transitions
-from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, t_quantiles
+from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, t_quantile
 from gradcascade.scaling.run_errors import size_means
 from gradcascade.scaling.run_means import RunMeans
 from gradcascade.scaling.window_means import slopes_across
@@ -61,7 +61,6 @@ def phase_exponents(
     after: int | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    confidence: float = CONFIDENCE,
 ) -> pl.DataFrame:
     """Slope of log ``value`` on log N before and after each run's own transition, over both, and what it changes by.
 
@@ -78,8 +77,6 @@ def phase_exponents(
         Only the steps less than ``before`` before, and at most ``after`` behind the transition; by default all.
     resamples, seed : int
         Of the bootstrap over runs.
-    confidence : float
-        Coverage of the intervals.
 
     Returns
     -------
@@ -112,9 +109,9 @@ def phase_exponents(
             }  # fmt: skip
             numbers: dict[str, Any] = {}
             if len(runs.scales) >= MIN_SCALES:
-                numbers = _numbers(runs, lambda weights, phase=phase, of=of: of(phase, weights), drawn, confidence)
+                numbers = _numbers(runs, lambda weights, phase=phase, of=of: of(phase, weights), drawn)
                 if method == "means":
-                    numbers |= _across(runs, sides, phase, confidence)
+                    numbers |= _across(runs, sides, phase)
             rows.append({"method": method, "phase": phase} | numbers | counts)
     return pl.DataFrame(rows, schema=PHASE_SCHEMA).with_columns(pl.col(pl.Float64).fill_nan(None))
 
@@ -126,7 +123,6 @@ def exponent_along(
     value: str = "size",
     resamples: int = RESAMPLES,
     seed: int = 0,
-    confidence: float = CONFIDENCE,
 ) -> pl.DataFrame:
     """The slope at every step that all scales have, or with ``transitions`` at every distance from each run's own.
 
@@ -145,7 +141,7 @@ def exponent_along(
         found = np.concatenate([_step_slopes(runs, logs, part) for part in _in_parts(drawn)])
         several = (runs.member.T @ there > 1).all(axis=0)
         for place in np.flatnonzero(several):
-            ends[:, place] = _quantiles(found[:, place], confidence)
+            ends[:, place] = _quantiles(found[:, place])
     return pl.DataFrame(
         {
             "step": steps, "value": _step_slopes(runs, logs, runs.all_at_once())[0], "low": ends[0], "high": ends[1],
@@ -174,14 +170,12 @@ def _with_both_sides(
     return of_both, table.select("scale", "run").n_unique() - len(names)
 
 
-def _numbers(
-    runs: AlignedRuns, of: Callable[[Floats], Floats], drawn: Floats | None, confidence: float
-) -> dict[str, float | str]:
+def _numbers(runs: AlignedRuns, of: Callable[[Floats], Floats], drawn: Floats | None) -> dict[str, float | str]:
     """A value with its interval over runs, and its range without each of the scales and each of the runs."""
     once = runs.all_at_once()
     found: dict[str, float | str] = {"value": float(of(once)[0])}
     if drawn is not None:
-        found["low"], found["high"] = _quantiles(of(drawn), confidence)
+        found["low"], found["high"] = _quantiles(of(drawn))
     if len(runs.scales) > MIN_SCALES:
         without = of(1 - runs.member.T)
         if np.isfinite(without).all():
@@ -194,16 +188,14 @@ def _numbers(
     return found
 
 
-def _across(
-    runs: AlignedRuns, sides: Mapping[str, NDArray[np.bool_]], phase: str, confidence: float
-) -> dict[str, float]:
+def _across(runs: AlignedRuns, sides: Mapping[str, NDArray[np.bool_]], phase: str) -> dict[str, float]:
     """The interval across scales of the line through the scales' means."""
     means = _phase_means(runs, sides[AFTER if phase == CHANGE else phase])
     if phase == CHANGE:
         means = means - _phase_means(runs, sides[BEFORE])
     number = RunMeans(runs.log_n[runs.scale], means[None], runs.scale, 1)
     value, se, _ = slopes_across(size_means(number))
-    half = float(t_quantiles(np.array(len(runs.scales) - 2), confidence) * se[0])
+    half = t_quantile(len(runs.scales) - 2) * float(se[0])
     return {"scales_se": float(se[0]), "scales_low": float(value[0]) - half, "scales_high": float(value[0]) + half}
 
 
@@ -268,9 +260,9 @@ def _slope(x: Floats, y: Floats, weight: Floats) -> Floats:
     return np.where(fitted, (weight * off * y).sum(axis=-1) / np.where(fitted, squares, 1.0), np.nan)
 
 
-def _quantiles(values: Floats, confidence: float) -> tuple[float, float]:
+def _quantiles(values: Floats) -> tuple[float, float]:
     values = values[np.isfinite(values)]
     if not values.size:
         return np.nan, np.nan
-    low, high = np.quantile(values, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    low, high = np.quantile(values, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2])
     return float(low), float(high)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ class Lines:
     n_points: NDArray[np.int64]
 
 
-def t_quantiles(degrees: NDArray[np.int64], confidence: float = CONFIDENCE) -> Floats:
+def t_quantiles(degrees: NDArray[Any], confidence: float = CONFIDENCE) -> Floats:
     """Half widths, in standard errors, of two-sided t intervals."""
     from scipy.stats import t
 
@@ -39,7 +40,7 @@ def t_quantiles(degrees: NDArray[np.int64], confidence: float = CONFIDENCE) -> F
 
 
 @lru_cache
-def t_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
+def t_quantile(degrees: float, confidence: float = CONFIDENCE) -> float:
     """Half width, in standard errors, of a two-sided t interval; a search for a power asks for it again and again."""
     from scipy.stats import t
 

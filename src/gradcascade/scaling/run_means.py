@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcascade.scaling.regression import MIN_SCALES
 from gradcascade.tables.reasons import Reason
 
 Floats = NDArray[np.float64]
@@ -38,6 +39,20 @@ class RunMeans:
     def sizes(self) -> int:
         """Number of different N."""
         return int(self.size.max()) + 1 if self.size.size else 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of each count, as columns of an answer."""
+        return {"n_scales": self.sizes, "n_runs": int(self.size.size), "n_steps": self.steps}
+
+    @property
+    def no_line(self) -> Reason | None:
+        """Why no line goes through the sizes, where none does."""
+        if self.reason is not None or self.sizes >= MIN_SCALES:
+            return self.reason
+        if self.sizes == 1:
+            return Reason.of("sizes-of-one-n", count=self.size.size)
+        return Reason.of("few-sizes", n_scales=self.sizes, least=MIN_SCALES)
 
 
 def run_means(x: Floats, logs: Floats, scale: NDArray[np.int64]) -> RunMeans:

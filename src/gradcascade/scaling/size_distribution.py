@@ -53,7 +53,6 @@ def size_distribution(
     value: str = "size",
     resamples: int = RESAMPLES,
     seed: int = 0,
-    confidence: float = CONFIDENCE,
 ) -> pl.DataFrame:
     """Exponents of the distribution of a value, with intervals over runs.
 
@@ -65,8 +64,6 @@ def size_distribution(
         The column.
     resamples, seed : int
         Of the bootstrap, which draws as many runs of every scale as it has.
-    confidence : float
-        Coverage of the intervals.
 
     Returns
     -------
@@ -88,7 +85,7 @@ def size_distribution(
         for name, of in STATISTICS.items():
             values = np.array([of(log_n, each) for each in drawn])
             if (known := values[np.isfinite(values)]).size:
-                low, high = np.quantile(known, [0.5 - confidence / 2, 0.5 + confidence / 2])
+                low, high = np.quantile(known, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2])
                 ends[name] = float(low), float(high)
     rows = [(name, number, *ends[name]) for name, number in found.items()]
     return pl.DataFrame(rows, SCHEMA, orient="row").with_columns(pl.col(pl.Float64).fill_nan(None))

@@ -9,12 +9,11 @@ import polars as pl
 
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, Points, points_of
-from gradcascade.scaling.regression import MIN_SCALES
 from gradcascade.scaling.run_errors import scatter, size_means
 from gradcascade.scaling.run_means import Flags, Floats, two_way
 from gradcascade.scaling.table_checks import FIT_KEYS
 from gradcascade.scaling.weighted import once_drawn
-from gradcascade.scaling.window_means import RunSteps, too_few_sizes, trajectories
+from gradcascade.scaling.window_means import RunSteps, trajectories
 from gradcascade.scaling.windows import Window
 from gradcascade.tables.inferred import INFERRED
 from gradcascade.tables.reasons import told
@@ -34,11 +33,10 @@ def variance_split(cascades: Cascades, window: Window = None) -> pl.DataFrame:
     draws = {channel: _draws(points, channel) for channel in EXPONENT_CHANNELS.values()}
     rows = []
     for each in trajectories(points):
-        names = dict(zip(("family", "field", "variant"), each.name, strict=True))
         parts = _parts(each)
         for place, channel in enumerate(EXPONENT_CHANNELS.values()):
             found = {name: float(sd[place]) for name, sd in parts[0].items() if np.isfinite(sd[place])}
-            rows.append(names | {"channel": channel} | draws[channel].get(each.name, {}) | found | parts[1])
+            rows.append(each.names | {"channel": channel} | draws[channel].get(each.name, {}) | found | parts[1])
     return pl.DataFrame(rows, schema=SPLIT_SCHEMA)
 
 
@@ -81,9 +79,8 @@ def _draws(points: Points, channel: str) -> dict[tuple[str, str, str], dict[str,
 
 def _parts(each: RunSteps) -> tuple[dict[str, Floats], dict[str, Any]]:
     means = each.means()
-    counts: dict[str, Any] = {"n_scales": means.sizes, "n_runs": int(means.size.size), "n_steps": means.steps}
-    if means.reason or means.sizes < MIN_SCALES:
-        return {}, counts | told(means.reason or too_few_sizes(means))
+    if means.no_line:
+        return {}, means.counts | told(means.no_line)
     there: Flags = np.isfinite(each.x)
     used = there.any(axis=1)
     there, logs = there[used], np.where(there, each.logs, 0.0)[:, used]
@@ -100,4 +97,4 @@ def _parts(each: RunSteps) -> tuple[dict[str, Floats], dict[str, Any]]:
         common = np.maximum(0.0, effects.var(axis=1, ddof=1) - rest * (1 / there.sum(axis=1)).mean())
     run, scale = scatter(size_means(means))
     found = {"scale_sd": scale, "run_sd": run, "common_sd": common, "step_sd": rest}
-    return {name: np.sqrt(value) for name, value in found.items()}, counts
+    return {name: np.sqrt(value) for name, value in found.items()}, means.counts

@@ -22,13 +22,13 @@ from gradcascade.fields.nulls import NULLS
 from gradcascade.scaling.along_training import ALONG_SCHEMA, along_training
 from gradcascade.scaling.fits import EXPONENTS
 from gradcascade.scaling.points import Cascades, Points, mean_over_runs, points_of
-from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, fit_lines, t_quantiles
+from gradcascade.scaling.regression import CONFIDENCE, MIN_SCALES, fit_lines, t_quantile
 from gradcascade.scaling.run_errors import ORDINARY, SizeMeans, coefficient_errors, size_means
 from gradcascade.scaling.run_means import RunMeans, run_means
 from gradcascade.scaling.table_checks import group_starts
 from gradcascade.scaling.windows import Range, Window
 from gradcascade.tables.column import ACROSS
-from gradcascade.tables.reasons import Reason, told
+from gradcascade.tables.reasons import told
 from gradcascade.vocabulary import DIFFERENCES, EXPONENT_CHANNELS, PUBLISHED_NULLS, REAL, polars_schema
 
 PARTS = {name: (part.minuend, part.subtrahend) for name, part in DIFFERENCES.items()}
@@ -148,6 +148,11 @@ class RunSteps:
     logs: Floats
     scale: NDArray[np.int64]
 
+    @property
+    def names(self) -> dict[str, Any]:
+        """The columns that name the trajectory."""
+        return dict(zip(("family", "field", "variant"), self.name, strict=True))
+
     @classmethod
     def none(cls, name: tuple[str, str, str]) -> RunSteps:
         """A trajectory without a cascade."""
@@ -219,29 +224,20 @@ def _slopes(x: Floats, logs: Floats) -> Floats:
 
 def across_scales(runs: RunMeans, confidence: float = CONFIDENCE) -> list[dict[str, Any]]:
     """The columns of a slope across scales, of every exponent, from one mean per run."""
-    sizes = size_means(runs) if runs.size.size else None
-    reason = runs.reason
-    if reason is None and runs.sizes < MIN_SCALES:
-        reason = too_few_sizes(runs)
+    reason = runs.no_line
     counts: dict[str, Any] = {
         "n_scales": runs.sizes,
         "n_runs": int(runs.size.size),
         "scales_steps": runs.steps,
     } | told(reason, "scales_")
-    if reason is not None or sizes is None:
+    if reason is not None:
         return [counts] * len(EXPONENTS)
+    sizes = size_means(runs)
     value, se, method = slopes_across(sizes)
-    half = t_quantiles(np.array(runs.sizes - 2), confidence) * se
+    half = t_quantile(runs.sizes - 2, confidence) * se
     names = ("scales_value", "scales_se", "scales_low", "scales_high")
     ends = zip(value, se, value - half, value + half, strict=True)
     return [dict(zip(names, map(float, row), strict=True)) | counts | {"scales_method": method} for row in ends]
-
-
-def too_few_sizes(runs: RunMeans) -> Reason:
-    """Why runs of fewer than three sizes have no slope."""
-    if runs.sizes == 1:
-        return Reason.of("sizes-of-one-n", count=runs.size.size)
-    return Reason.of("few-sizes", n_scales=runs.sizes, least=MIN_SCALES)
 
 
 def slopes_across(sizes: SizeMeans) -> tuple[Floats, Floats, str]:
