@@ -18,7 +18,7 @@ demo: $(DEMO_STAMP)
 
 # The types are checked beside the tests with torch, which leave one core idle most of the time.
 test: lint
-	$(BIN)/pytest -m "not alone" -n 4 --dist loadfile
+	$(BIN)/pytest -m "not alone" -n 3 --dist loadfile
 	$(MAKE) -j 2 --output-sync=target alone types
 
 # One thread: with two, torch would wait for a core that is taken at every step.
