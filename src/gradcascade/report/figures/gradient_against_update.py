@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 FIELDS = ("gradient", "update")
 DIFFERENCE = "gradient - update"
-DURATION = "duration (steps)"
 # Hollow: the filled marks of the other panels are scales.
 SERIES = {
     "gradient": {"color": BLUE, "marker": "o", "markerfacecolor": "white"},
@@ -98,18 +97,18 @@ class GradientAgainstUpdate(ReportFigure):
     def _draw(self, canvas: Canvas) -> None:
         frame = self.frame()
         families = [name for name in self._families if name in set(frame["family"])]
-        titles = [DURATION, V_REL, "exponents"] * len(families)
+        titles = ["duration", V_REL, "exponents"] * len(families)
         across, tall = (2, 1.6) if canvas.narrow else (3, 1.9)
         panels = canvas.panels(titles, sharey=False, per_row=across, height=tall, last_wide=True)
         for place, family in enumerate(families):
             rows = frame.filter(pl.col("family") == family)
             for axes, quantity in zip(panels[0, 3 * place :], ("duration", "v_rel"), strict=False):
-                self._draw_pairs(canvas, axes, family, rows.filter(pl.col("quantity") == quantity))
+                self._draw_pairs(canvas, axes, family, quantity, rows.filter(pl.col("quantity") == quantity))
             self._draw_exponents(canvas, panels[0, 3 * place + 2], rows.filter(pl.col("step").is_null()))
             if len(self.data.families) > 1:
-                panels[0, 3 * place].set_title(f"{plain(family, 18)}: {DURATION}", y=1.0)
+                panels[0, 3 * place].set_title(f"{plain(family, 18)}: duration", y=1.0)
 
-    def _draw_pairs(self, canvas: Canvas, axes: Axes, family: str, rows: pl.DataFrame) -> None:
+    def _draw_pairs(self, canvas: Canvas, axes: Axes, family: str, quantity: str, rows: pl.DataFrame) -> None:
         for scale, style in scale_styles(self.data.scales(family)).items():
             points = rows.filter(pl.col("scale") == scale)
             if points.height:
@@ -123,8 +122,9 @@ class GradientAgainstUpdate(ReportFigure):
             canvas.key("equal", color=RULE, linewidth=0.8)
         log_both(axes)
         axes.grid(axis="x", color=GRID, linewidth=0.6)
-        axes.set_xlabel("of the gradient")
-        axes.set_ylabel("of the update")
+        unit = ", steps" if quantity == "duration" else ""
+        axes.set_xlabel(f"of the gradient{unit}")
+        axes.set_ylabel(f"of the update{unit}")
 
     def _draw_exponents(self, canvas: Canvas, axes: Axes, rows: pl.DataFrame) -> None:
         canvas.zero(axes)
