@@ -128,7 +128,8 @@ def test_kernels_are_kept_in_a_temporary_folder_where_nothing_else_can_be_writte
 def interrupts():
     """Raise KeyboardInterrupt after some seconds, as Ctrl-C does."""
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Again after a while, as a user would: one that comes while Numba looks up a type can be lost, if very rarely.
+    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds, 20)
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
 
